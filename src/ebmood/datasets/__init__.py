@@ -1,0 +1,37 @@
+"""Data: where rows come from, and what one seed makes of them."""
+
+from typing import Annotated, get_args
+
+from pydantic import Field
+
+from ebmood.datasets.dataset import Dataset, Kind, OODSet, Source, Split
+from ebmood.datasets.probes import draw_probes
+from ebmood.datasets.segment import Segment
+from ebmood.datasets.sensorless import Sensorless
+from ebmood.datasets.split import split_dataset
+from ebmood.datasets.table import Table
+from ebmood.datasets.toys import Toy
+
+_EverySource = Segment | Sensorless | Table | Toy
+
+AnySource = Annotated[_EverySource, Field(discriminator="kind")]
+"""Any source, told apart by its `kind`: the type of an entry under `datasets`."""
+
+DATASETS: tuple[type[Source], ...] = get_args(_EverySource)
+"""Every source class. A new one is added to the line above, and here it is."""
+
+__all__ = [
+    "DATASETS",
+    "AnySource",
+    "Dataset",
+    "Kind",
+    "OODSet",
+    "Segment",
+    "Sensorless",
+    "Source",
+    "Split",
+    "Table",
+    "Toy",
+    "draw_probes",
+    "split_dataset",
+]

@@ -1,0 +1,24 @@
+"""Density models: inputs in, `log_density` out, up to a constant. Also detectors that other libraries train."""
+
+from ebmood.models.density import DensityModel, ModelSettings, Scorer
+from ebmood.models.energy import EnergyMLP, EnergyModel, log_density_of
+from ebmood.models.knn import KNearestNeighbours
+from ebmood.models.outside import OutsideDetector, OutsideScorer
+from ebmood.models.radial import Radial, RadialFlow
+from ebmood.models.spline import Spline, SplineFlow
+
+__all__ = [
+    "DensityModel",
+    "EnergyMLP",
+    "EnergyModel",
+    "KNearestNeighbours",
+    "ModelSettings",
+    "OutsideDetector",
+    "OutsideScorer",
+    "Radial",
+    "RadialFlow",
+    "Scorer",
+    "Spline",
+    "SplineFlow",
+    "log_density_of",
+]

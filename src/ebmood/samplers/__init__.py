@@ -1,0 +1,6 @@
+"""Samplers: a log-density and starts in, samples out."""
+
+from ebmood.samplers.replay_buffer import ReplayBuffer
+from ebmood.samplers.sgld import SGLD
+
+__all__ = ["SGLD", "ReplayBuffer"]

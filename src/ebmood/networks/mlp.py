@@ -1,0 +1,50 @@
+"""A multi-layer perceptron: the energy's network for tables and embeddings."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from ebmood.networks.activation import Activation, activation
+
+
+class MLP(nn.Module):
+    """`features -> hidden[0] -> ... -> outputs`, an activation after every layer but the last.
+
+    Args:
+        features: number of input columns D.
+        hidden: widths of the hidden layers.
+        outputs: number of logits K.
+        activation_name: the activation between layers.
+        slope: LeakyReLU's negative slope.
+        batch_norm: batch normalisation after each hidden linear layer.
+        bias: linear layers add a bias.
+
+    Shapes:
+        `(N, D) -> (N, K)`
+    """
+
+    def __init__(
+        self,
+        features: int,
+        hidden: Sequence[int],
+        outputs: int,
+        activation_name: Activation = "leaky_relu",
+        slope: float = 0.01,
+        batch_norm: bool = False,
+        bias: bool = True,
+    ):
+        super().__init__()
+        layers: list[nn.Module] = []
+        width = features
+        for wider in hidden:
+            layers.append(nn.Linear(width, wider, bias=bias))
+            if batch_norm:
+                layers.append(nn.BatchNorm1d(wider))
+            layers.append(activation(activation_name, slope))
+            width = wider
+        layers.append(nn.Linear(width, outputs, bias=bias))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of `x`."""
+        return self.layers(x)

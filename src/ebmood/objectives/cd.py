@@ -1,0 +1,86 @@
+"""Contrastive divergence (Hinton 2002), persistent (Tieleman 2008), as JEM trains (Grathwohl et al. 2020).
+
+    L = -(mean F(x+) - mean F(x-)) + c (mean F(x+)^2 + mean F(x-)^2)
+
+x+ are data, x- are the ends of Langevin chains that start from a replay buffer. The penalty c keeps F near zero;
+with it, and with the chains' temperature far from one, F ranks inputs but is not a log-density in nats. With c = 0
+and matched noise it is maximum likelihood.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ebmood.models import DensityModel, EnergyModel
+from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player, energy_model
+from ebmood.samplers import SGLD, ReplayBuffer
+from ebmood.seeding import torch_stream
+
+
+class ContrastiveDivergence(Objective):
+    """See the module's head."""
+
+    def __init__(self, model: EnergyModel, settings: "CD", buffer: ReplayBuffer):
+        super().__init__()
+        self.model: EnergyModel = model
+        self.settings = settings
+        self.buffer = buffer
+
+    def players(self) -> tuple[Player, ...]:
+        """One: the energy."""
+        return (Player("energy", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
+        """L on a batch and as many negatives."""
+        negatives = self.negatives(len(batch.x), generator)
+        data, chains = self.model.log_density(torch.cat([batch.x, negatives])).chunk(2)
+        loss = chains.mean() - data.mean()
+        if self.settings.penalty:
+            loss = loss + self.settings.penalty * (data.square().mean() + chains.square().mean())
+        return loss, {"data": data.detach().mean(), "negatives": chains.detach().mean()}
+
+    def negatives(self, count: int, generator: torch.Generator) -> Tensor:
+        """`(count, *shape)` ends of chains, which also go back to the replay buffer."""
+        x, slots, classes = self.buffer.starts(count, generator)
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        # Chains need gradients of inputs alone; those of the weights would double the work.
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+        if self.settings.class_conditional:
+            x = self.settings.chain.sample(lambda x: self.model.class_log_density(x, classes), x, generator)
+        else:
+            x = self.settings.chain.sample(self.model.log_density, x, generator)
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        self.buffer.put(slots, x)
+        return x
+
+
+class CD(ObjectiveSettings):
+    """Settings of contrastive divergence.
+
+    Attributes:
+        chain: the Langevin chains.
+        buffer: slots of the replay buffer.
+        restart: share of chains that start afresh from U(-1, 1).
+        penalty: c, the weight of the squared log-densities.
+        class_conditional: a chain climbs `f(x)[y]` of its slot's class y in place of `F`.
+        optimiser: of the energy.
+    """
+
+    kind: Literal["cd"] = "cd"
+    chain: SGLD = SGLD()
+    buffer: int = 9_000
+    restart: float = 0.05
+    penalty: float = 1.0
+    class_conditional: bool = False
+    optimiser: AdamW = AdamW()
+
+    def start(
+        self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int
+    ) -> ContrastiveDivergence:
+        """See `ObjectiveSettings.start`."""
+        owners = classes if self.class_conditional else 1
+        buffer = ReplayBuffer(self.buffer, shape, self.restart, owners, torch_stream(seed, "replay buffer"))
+        return ContrastiveDivergence(energy_model(model, "CD"), self, buffer)

@@ -1,0 +1,49 @@
+"""Maximum likelihood, for models whose density is exact: `L = -mean log p(x)`, in nats."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ebmood.models import DensityModel
+from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player
+
+
+class MaximumLikelihood(Objective):
+    """See the module's head."""
+
+    def __init__(self, model: DensityModel, settings: "Likelihood"):
+        super().__init__()
+        self.model = model
+        self.settings = settings
+
+    def players(self) -> tuple[Player, ...]:
+        """One: the density."""
+        return (Player("density", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
+        """Minus the mean log-density of a batch."""
+        return -self.model.log_density(batch.x).mean(), {}
+
+    def validation_loss(self, x: Tensor) -> Tensor:
+        """Minus the mean log-density of held-out rows."""
+        return -self.model.log_density(x).mean()
+
+
+class Likelihood(ObjectiveSettings):
+    """Settings of maximum likelihood."""
+
+    kind: Literal["likelihood"] = "likelihood"
+    optimiser: AdamW = AdamW()
+
+    def start(
+        self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int
+    ) -> MaximumLikelihood:
+        """See `ObjectiveSettings.start`.
+
+        Raises:
+            TypeError: the model's density is not normalised.
+        """
+        if not model.normalised:
+            raise TypeError(f"likelihood needs a normalised density, which {type(model).__name__} is not")
+        return MaximumLikelihood(model, self)

@@ -1,0 +1,67 @@
+"""Sliced score matching (Song et al. 2019, "Sliced score matching", eq. 8, the variance-reduced form).
+
+    J = E_x E_v [ v' (d s / d x) v + 1/2 |s(x)|^2 ],   s(x) = grad_x log p(x),   v uniform on {-1, 1}^D
+
+with one v per row. The first term is the curvature of the log-density along v. It is zero almost everywhere when
+the logits are piecewise linear (one logit), and never negative for a logsumexp of several such logits: then a
+constant log-density minimises J, and nothing is learnt.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ebmood.models import DensityModel, EnergyModel, ModelSettings
+from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player, energy_model
+
+
+class SlicedScoreMatching(Objective):
+    """See the module's head."""
+
+    def __init__(self, model: EnergyModel, settings: "SSM"):
+        super().__init__()
+        self.model = model
+        self.settings = settings
+
+    def players(self) -> tuple[Player, ...]:
+        """One: the energy."""
+        return (Player("energy", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
+        """J on a batch, a mean over rows of sums over coordinates."""
+        x = batch.x.detach().requires_grad_(True)
+        log_density = self.model.log_density(x)
+        (score,) = torch.autograd.grad(log_density.sum(), x, create_graph=True)
+        v = rademacher(x, generator)
+        (curvature_v,) = torch.autograd.grad((score * v).sum(), x, create_graph=True)
+        curvature = (curvature_v * v).flatten(1).sum(1)
+        loss = (curvature + 0.5 * score.square().flatten(1).sum(1)).mean()
+        return loss, {"curvature": curvature.detach().mean(), "log_density": log_density.detach().mean()}
+
+
+def rademacher(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Signs with the shape and device of `like`, +1 and -1 alike."""
+    return torch.empty_like(like, requires_grad=False).bernoulli_(0.5, generator=generator).mul_(2).sub_(1)
+
+
+class SSM(ObjectiveSettings):
+    """Settings of sliced score matching."""
+
+    kind: Literal["ssm"] = "ssm"
+    optimiser: AdamW = AdamW()
+
+    def start(
+        self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int
+    ) -> SlicedScoreMatching:
+        """See `ObjectiveSettings.start`."""
+        return SlicedScoreMatching(energy_model(model, "SSM"), self)
+
+    def degenerate_on(self, model: ModelSettings) -> str | None:
+        """Piecewise-linear networks have no curvature for score matching to reward."""
+        if not model.piecewise_linear:
+            return None
+        return (
+            "score matching on a piecewise-linear network: the curvature term is nowhere negative, so a constant "
+            "log-density minimises the loss; choose a smooth activation (silu, softplus)"
+        )

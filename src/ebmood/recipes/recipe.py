@@ -1,0 +1,198 @@
+"""A recipe: a model, how it is trained, and nothing of the data. `paper` and `sound` are values of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from ebmood.datasets.dataset import Split
+from ebmood.errors import EbmoodError
+from ebmood.models import DensityModel, EnergyMLP, OutsideDetector, Radial, Scorer, Spline
+from ebmood.objectives import AnyObjective, Objective, Supervised
+from ebmood.seeding import global_torch_stream
+from ebmood.settings import Settings
+from ebmood.training import BestState, Hook, Progress, Training, make_fabric, train
+
+Variant = Literal["paper", "sound", "both"]
+AnyModel = Annotated[EnergyMLP | Radial | Spline | OutsideDetector, Field(discriminator="kind")]
+
+PIECE = 1024
+"""Rows scored at once: the fastest piece for MLPs on a CPU, and a bound on memory."""
+
+
+class DensityScorer(Scorer):
+    """A trained density model behind the one score interface."""
+
+    def __init__(self, model: DensityModel, device: torch.device):
+        self.model = model
+        self.device = device
+        self.normalised = model.normalised
+
+    @torch.no_grad()
+    def score_samples(self, x: np.ndarray) -> np.ndarray:
+        """See `Scorer.score_samples`: the log-density, in pieces of 1,024 rows."""
+        was_training = self.model.training
+        self.model.eval()
+        rows = torch.as_tensor(np.ascontiguousarray(x, dtype=np.float32))
+        pieces = [self.model.log_density(piece.to(self.device)).cpu() for piece in rows.split(PIECE)]
+        self.model.train(was_training)
+        return torch.cat(pieces).double().numpy()
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What fitting a recipe gives: a scorer, and the training history by column (empty for detectors)."""
+
+    scorer: Scorer
+    history: dict[str, list[float]]
+
+
+class Recipe(Settings):
+    """A method with all its settings.
+
+    Attributes:
+        method: short name: `ssm`, `cd`, `vera`, `radial`, `spline`, `knn`, ...
+        family: `energy`, `flow` or `baseline`.
+        variant: `paper`, `sound`, or `both` where mending changes nothing in this recipe.
+        gamma: weight of the cross-entropy; None for training without labels.
+        shortened: trained for fewer steps than the protocol has.
+        model, objective, training: the settings; detectors of other libraries have the first alone.
+    """
+
+    method: str
+    family: Literal["energy", "flow", "baseline"]
+    variant: Variant
+    gamma: float | None = None
+    shortened: bool = False
+    model: AnyModel
+    objective: AnyObjective | None = None
+    training: Training | None = None
+
+    @property
+    def label(self) -> str:
+        """What progress bars call it, such as `ssm sound gamma=1`."""
+        variant = "" if self.variant == "both" else f" {self.variant}"
+        return self.method + variant + ("" if self.gamma is None else f" gamma={self.gamma:g}")
+
+    @property
+    def degenerate(self) -> str | None:
+        """Why the objective cannot learn on this recipe's network, or None."""
+        if self.objective is None or isinstance(self.model, OutsideDetector):
+            return None
+        return self.objective.degenerate_on(self.model)
+
+    def overridden(
+        self,
+        model: dict[str, object] | None = None,
+        objective: dict[str, object] | None = None,
+        training: dict[str, object] | None = None,
+    ) -> Recipe:
+        """This recipe with some settings changed; marked as shortened where it takes fewer steps.
+
+        Raises:
+            pydantic.ValidationError: an unknown key or a value of the wrong kind.
+            EbmoodError: the recipe has no such part.
+        """
+        changes: dict[str, object] = {}
+        for name, part, values in (
+            ("model", self.model, model),
+            ("objective", self.objective, objective),
+            ("training", self.training, training),
+        ):
+            if not values:
+                continue
+            if part is None:
+                raise EbmoodError(f"recipe {self.method!r} has no {name} to change; remove the key {name!r}")
+            changes[name] = type(part).model_validate(_merged(part.model_dump(), values))
+        changed = self.model_copy(update=changes)
+        if self.training and changed.training and changed.training.steps < self.training.steps:
+            changed = changed.model_copy(update={"shortened": True})
+        return changed
+
+    def fit(
+        self,
+        split: Split,
+        seed: int,
+        device: str = "cpu",
+        report: Callable[[Progress], None] | None = None,
+        select_by: Callable[[Scorer], float] | None = None,
+    ) -> Fitted:
+        """Train on the split's in-distribution training rows.
+
+        Args:
+            split: its training rows are learnt from; its validation rows are read by early stopping alone.
+            seed: of initialisation, order and noise.
+            device: `auto`, `cpu` or `cuda`.
+            report: called now and then while training.
+            select_by: if given, the state that it rates highest, asked every ten epochs, is kept in place of the
+                last one. Trained recipes only; detectors of other libraries have no states to choose from.
+
+        Raises:
+            EbmoodError: supervision is asked for and there are not two classes; training diverged.
+        """
+        if isinstance(self.model, OutsideDetector):
+            return Fitted(self.model.fit(split, seed), {})
+        if self.objective is None or self.training is None:
+            raise EbmoodError(f"recipe {self.method!r} needs an objective and training")
+        if self.gamma is not None and (split.train_y is None or split.classes < 2):
+            raise EbmoodError(
+                f"{split.dataset}: supervision (gamma) needs labels of two classes or more; "
+                f"{'no labels' if split.train_y is None else 'one class'} here: leave gamma out"
+            )
+        outputs = 1 if self.gamma is None else split.classes
+        with global_torch_stream(seed, "initialisation"):
+            model = self.model.build(split, outputs)
+        objective: Objective = self.objective.start(model, outputs, split.train_x.shape[1:], seed)
+        if self.gamma is not None:
+            objective = Supervised(objective, self.gamma)
+        fabric = make_fabric(device)
+        scorer = DensityScorer(model, fabric.device)
+        history = train(
+            objective,
+            torch.as_tensor(split.train_x),
+            None if self.gamma is None else torch.as_tensor(split.train_y),
+            self.training,
+            seed,
+            fabric,
+            self._hooks(objective, split, scorer, fabric.device, select_by),
+            report,
+        )
+        return Fitted(scorer, history)
+
+    def _hooks(
+        self,
+        objective: Objective,
+        split: Split,
+        scorer: DensityScorer,
+        device: torch.device,
+        select_by: Callable[[Scorer], float] | None,
+    ) -> Sequence[Hook]:
+        assert self.training is not None
+        hooks: list[Hook] = []
+        if self.training.validate_every is not None:
+            held_out = torch.as_tensor(split.validation_x, device=device)
+            hooks.append(
+                BestState(
+                    objective,
+                    lambda: -float(objective.validation_loss(held_out)),
+                    self.training.validate_every,
+                    self.training.patience,
+                )
+            )
+        if select_by is not None:
+            hooks.append(BestState(objective, lambda: select_by(scorer), every=10))
+        return hooks
+
+
+def _merged(old: dict[str, object], new: dict[str, object]) -> dict[str, object]:
+    """`old` with the values of `new`, nested mappings merged key by key."""
+    merged = dict(old)
+    for key, value in new.items():
+        inner = merged.get(key)
+        merged[key] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged

@@ -1,0 +1,55 @@
+"""Stochastic gradient Langevin dynamics (Welling & Teh 2011), as energy models are trained with it.
+
+    x <- x + a grad_x log p(x) + b N(0, I)
+
+The chain leaves p invariant (as a goes to 0) when `b^2 = 2 a`: matched noise. The published recipes use a = 1 and
+b = 0.01, which is a chain at temperature `b^2 / (2 a) = 5e-5`: an optimiser with a little noise, whose samples sit
+near the modes.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ebmood.settings import Settings
+
+
+class SGLD(Settings):
+    """Langevin chains.
+
+    Attributes:
+        steps: gradient steps of each chain.
+        step_size: `a`, the gradient's factor.
+        noise: `b`, the standard deviation of the noise added at every step.
+        clip: the interval that samples are clamped to after every step, or None.
+    """
+
+    steps: int = 100
+    step_size: float = 1.0
+    noise: float = 0.01
+    clip: tuple[float, float] | None = None
+
+    def sample(
+        self, log_density: Callable[[Tensor], Tensor], x: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        """Run the chains that start at `x`.
+
+        Args:
+            log_density: `(N, *shape) -> (N,)`, up to a constant; its parameters should not require gradients, or
+                those are computed for nothing.
+            x: starts, `(N, *shape)`; not changed.
+            generator: source of the noise, on the device of `x`.
+
+        Returns:
+            The ends of the chains, `(N, *shape)`, detached.
+        """
+        x = x.detach()
+        for _ in range(self.steps):
+            x.requires_grad_(True)
+            (gradient,) = torch.autograd.grad(log_density(x).sum(), x)
+            noise = torch.empty_like(gradient).normal_(generator=generator)
+            x = torch.add(x.detach(), gradient, alpha=self.step_size).add_(noise, alpha=self.noise)
+            if self.clip is not None:
+                x = x.clamp_(*self.clip)
+        return x

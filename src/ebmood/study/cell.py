@@ -1,0 +1,202 @@
+"""One cell of a study: a data set, a recipe and a seed, and the pure function that turns them into a record."""
+
+import platform
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Literal
+
+import numpy as np
+
+from ebmood.datasets import AnySource, split_dataset
+from ebmood.datasets.dataset import Dataset, OODSet, Split
+from ebmood.errors import EbmoodError
+from ebmood.metrics import separation
+from ebmood.models import Scorer
+from ebmood.recipes import Recipe
+from ebmood.study.evidence import histogram, landscape, rays
+from ebmood.study.records import OODResult, Record
+from ebmood.settings import Settings, digest
+from ebmood.training import Progress
+
+LIBRARIES = ("ebmood", "torch", "numpy", "scikit-learn", "zuko", "scipy", "lightning-fabric", "river")
+
+
+class Cell(Settings):
+    """A cell's settings.
+
+    Attributes:
+        dataset: where rows come from.
+        recipe: what is fitted to them.
+        seed: draws the split, the initialisation and the noise.
+        selection: `last` scores the last step (or the one that early stopping kept). `paper` keeps the state that is
+            best on validation OOD sets drawn from the test OOD families: the leak, by its name.
+        device: `auto`, `cpu` or `cuda`; not part of the cell's key.
+    """
+
+    dataset: AnySource
+    recipe: Recipe
+    seed: int
+    selection: Literal["last", "paper"] = "last"
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+
+
+@lru_cache(maxsize=4)
+def load(source: AnySource) -> Dataset:
+    """The source's rows; the last few are kept, since a study asks for the same ones again and again."""
+    return source.load()
+
+
+def cell_key(cell: Cell) -> str:
+    """Sixteen digits over all that a cell's numbers depend on: its settings, and the data's content.
+
+    Raises:
+        EbmoodError: the data cannot be read.
+    """
+    # Where the rows lie and how long training was meant to be have no part in the numbers; the content has.
+    recipe = cell.recipe.model_dump(mode="json", exclude={"shortened"})
+    content = load(cell.dataset).digest()
+    return digest([content, cell.dataset.duplicates, recipe, cell.seed, cell.selection])
+
+
+def run_cell(cell: Cell, report: Callable[[Progress], None] = lambda progress: None) -> Record:
+    """Split, fit, score, and write down.
+
+    A failure of the model (it diverges, its library refuses the data) becomes a record with status `failed`.
+
+    Args:
+        cell: what to do.
+        report: called now and then while training.
+
+    Raises:
+        EbmoodError: the data cannot be read: no cell of this data set could do better.
+    """
+    key = cell_key(cell)
+    dataset = load(cell.dataset)
+    started, clock = datetime.now(UTC), time.perf_counter()
+    notes = list(dataset.notes)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        try:
+            outcome = _fit_and_score(cell, dataset, report)
+        except Exception as error:  # the reason is kept in the record and stands in every table
+            outcome = {"status": "failed", "reason": _reason(error)}
+    notes += [str(warning.message) for warning in caught if str(warning.message) not in notes]
+    return _record(cell, key, dataset, started, time.perf_counter() - clock, notes, outcome)
+
+
+def failed_record(cell: Cell, reason: str) -> Record:
+    """The record of a cell that could not tell its end itself: its process died, say."""
+    dataset, outcome = load(cell.dataset), {"status": "failed", "reason": reason}
+    return _record(cell, cell_key(cell), dataset, datetime.now(UTC), 0.0, list(dataset.notes), outcome)
+
+
+def _record(
+    cell: Cell,
+    key: str,
+    dataset: Dataset,
+    started: datetime,
+    seconds: float,
+    notes: list[str],
+    outcome: dict[str, object],
+) -> Record:
+    recipe = cell.recipe
+    return Record.model_validate(
+        {
+            "key": key,
+            "dataset": dataset.name,
+            "dataset_digest": dataset.digest(),
+            "duplicates": cell.dataset.duplicates,
+            "method": recipe.method,
+            "family": recipe.family,
+            "variant": recipe.variant,
+            "gamma": recipe.gamma,
+            "seed": cell.seed,
+            "selection": cell.selection,
+            "shortened": recipe.shortened,
+            "degenerate": recipe.degenerate,
+            "normalised": False,
+            "notes": tuple(notes),
+            "settings": cell.model_dump(mode="json"),
+            "versions": versions(),
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": seconds,
+        }
+        | outcome
+    )
+
+
+@lru_cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that numbers depend on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
+
+
+def _fit_and_score(cell: Cell, dataset: Dataset, report: Callable[[Progress], None]) -> dict[str, object]:
+    split = split_dataset(dataset, cell.seed, cell.dataset.duplicates)
+    select_by = None
+    if cell.selection == "paper" and cell.recipe.training is not None:
+
+        def select_by(scorer: Scorer) -> float:
+            return _mean_aupr(scorer, split)
+
+    fitted = cell.recipe.fit(split, cell.seed, cell.device, report, select_by)
+    scorer = fitted.scorer
+    scores = {ood.name: scorer.score_samples(ood.x) for ood in split.test_ood}
+    id_scores = scorer.score_samples(split.test_x)
+    train_scores = scorer.score_samples(split.train_x)
+    return {
+        "status": "done",
+        "normalised": scorer.normalised,
+        "results": tuple(_result(ood, id_scores, scores[ood.name]) for ood in split.test_ood),
+        "rows": {
+            "train": len(split.train_x),
+            "validation": len(split.validation_x),
+            "test": len(split.test_x),
+            "duplicates": split.duplicates,
+            "crossing": split.crossing,
+        },
+        "losses": {name: tuple(values) for name, values in fitted.history.items()},
+        "histogram": histogram({"train": train_scores, "id": id_scores, **scores}),
+        "rays": rays(scorer, split.test_x, cell.seed),
+        "landscape": landscape(scorer, split.train_x),
+        "notes": split.notes,
+    }
+
+
+def _result(ood: OODSet, id_scores: np.ndarray, ood_scores: np.ndarray) -> OODResult:
+    # Both sides are cut to the same number, so that precision has the same base everywhere. Rows are in random order.
+    rows = min(len(id_scores), len(ood_scores))
+    metrics = separation(id_scores[:rows], ood_scores[:rows])
+    return OODResult(
+        name=ood.name,
+        kind=ood.kind,
+        rows=rows,
+        aupr_id=metrics.aupr_id,
+        aupr_ood=metrics.aupr_ood,
+        auroc=metrics.auroc,
+        fpr95=metrics.fpr95,
+    )
+
+
+def _mean_aupr(scorer: Scorer, split: Split) -> float:
+    """Mean AUC-PR (ID positive) over the validation OOD sets: what the paper selects its checkpoints by."""
+    id_scores = scorer.score_samples(split.validation_x)
+    return float(
+        np.mean(
+            [_result(ood, id_scores, scorer.score_samples(ood.x)).aupr_id for ood in split.validation_ood]
+        )
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, EbmoodError):
+        return str(error)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"{type(error).__name__}: {error} ({where.name}, {where.filename.rpartition('/')[2]}:{where.lineno})"
+    )

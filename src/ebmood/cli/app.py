@@ -1,0 +1,125 @@
+"""The commands and their options. Each command imports what it needs when it is called."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Out-of-distribution detection with energy-based models: the methods, the study, the tables.
+
+[bold]Examples[/bold]
+
+    ebmood study quick               a few minutes on real data: every method, short training
+
+    ebmood study --list              the studies that ship with ebmood
+
+    ebmood study mine.yaml -j 4      a study of your own, four cells at once
+
+    ebmood tables ebmood-mine        tables and figures again, from the records alone
+""",
+)
+
+
+class Device(StrEnum):
+    """Where cells train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"ebmood {version('ebmood')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None: ...
+
+
+@app.command(
+    epilog="""[bold]Examples[/bold]
+
+    ebmood study quick
+
+    ebmood study segment -o results/segment -j 2
+
+    ebmood study mine.yaml --retry-failed
+
+Stop it with Ctrl-C; the same command goes on where it stopped. Exit codes: 0 done, 1 done but cells failed, 2 something to
+mend, 130 stopped."""
+)
+def study(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME_OR_FILE",
+            help="A study that ships with ebmood, or your YAML file.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Where records, tables and figures go. [default: ebmood-NAME]",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, metavar="N", help="Cells at once, one core each. [default: all cores]"
+        ),
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where cells train.")] = Device.cpu,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run cells again that failed before.")
+    ] = False,
+    list_studies: Annotated[
+        bool, typer.Option("--list", help="List the studies that ship with ebmood.")
+    ] = False,
+) -> None:
+    """Run what is missing of a study, then print its tables.
+
+    Every cell (data set x recipe x seed) leaves one line in FOLDER/records.jsonl. Running again runs only what is not there
+    yet. Scores do not depend on -j.
+    """
+    from ebmood.cli import study as command
+
+    if list_studies:
+        command.list_presets()
+    elif name is None:
+        raise typer.BadParameter(
+            "name a study or a YAML file; `ebmood study --list` shows those that ship with ebmood"
+        )
+    else:
+        raise typer.Exit(command.run(name, out, jobs, device.value, retry_failed))
+
+
+@app.command(epilog="[bold]Example[/bold]\n\n    ebmood tables ebmood-quick")
+def tables(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The folder of a study.", show_default=False)
+    ],
+) -> None:
+    """Make the tables and figures of a study again, from its records alone."""
+    from ebmood.cli.show import show_report
+    from ebmood.study.runner import study_records
+
+    show_report(study_records(folder), folder)

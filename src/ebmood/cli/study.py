@@ -1,0 +1,63 @@
+"""`ebmood study`: read the study, run it with a display, print its tables."""
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from ebmood.cli.show import show_report
+from ebmood.cli.watch import watching
+from ebmood.study.records import Record
+from ebmood.study.runner import run_study
+from ebmood.study.spec import Device, load_study, preset_title, presets
+
+STOPPED = 130
+
+
+def list_presets() -> None:
+    """Print the studies that ship with the package."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, file in presets().items():
+        table.add_row(f"[bold]{name}[/bold]", preset_title(file))
+    Console().print(table)
+
+
+def run(name: str, out: Path | None, jobs: int | None, device: Device, retry_failed: bool) -> int:
+    """Run a study and print its tables. Returns the exit code."""
+    errors = Console(stderr=True, highlight=False)
+    folder = out or Path(f"ebmood-{Path(name).stem}")
+    try:
+        with errors.status("reading the study and its data"):
+            study = load_study(name, device)
+        jobs = min(jobs or _cores(), len(study.tasks))
+        with watching(errors, folder, jobs) as watcher:
+            records = run_study(study, folder, jobs=jobs, retry_failed=retry_failed, watcher=watcher)
+        show_report(records, folder)
+    except KeyboardInterrupt:
+        again = f"ebmood study {name}" + (f" -o {out}" if out else "")
+        errors.print(f"stopped; the finished cells are kept in {folder}. To go on: {again}", soft_wrap=True)
+        return STOPPED
+    return 1 if _tell_failures(errors, records) else 0
+
+
+def _tell_failures(console: Console, records: list[Record]) -> bool:
+    failed = [record for record in records if record.status == "failed"]
+    for record in failed:
+        gamma = "" if record.gamma is None else f", gamma {record.gamma:g}"
+        console.print(
+            f"failed: {record.dataset}, {record.method} {record.variant}{gamma}, seed {record.seed}: {record.reason}",
+            style="red",
+            markup=False,
+            soft_wrap=True,
+        )
+    if failed:
+        console.print(
+            f"{len(failed)} of {len(records)} cells failed; --retry-failed runs them again", soft_wrap=True
+        )
+    return bool(failed)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,272 @@
+"""The study file: YAML that lists data sets, recipes and seeds, and the cells that it asks for.
+
+A study file, in full::
+
+    title: Is score matching hurt by supervision?
+    datasets:                          # a bare word is a kind with its default settings
+      - segment
+      - {kind: table, path: pumps.csv, label_column: state, hold_out: [broken]}
+    seeds: 5                           # 0 to 4, or a list
+    selection: last                    # or `paper`: the leak, by name
+    recipes:                           # lists under `variant` and `gamma` make a grid; equal recipes run once
+      - {method: ssm, variant: [paper, sound], gamma: [null, 1]}
+      - {method: cd, gamma: 1, seeds: 3, training: {steps: 2000}, datasets: segment}
+      - {detector: sklearn.mixture.GaussianMixture, parameters: {n_components: 10}}
+      - radial
+
+Relative paths are relative to the study file.
+"""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, NonNegativeInt, ValidationError
+
+from ebmood.datasets import DATASETS, Source
+from ebmood.datasets.dataset import Dataset
+from ebmood.errors import DegenerateObjectiveWarning, EbmoodError
+from ebmood.recipes import METHODS, Recipe, outside_detector
+from ebmood.settings import Settings
+from ebmood.study.cell import Cell, cell_key, load
+from ebmood.study.document import Document, Place, nearest
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _counted(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 1:
+            raise ValueError("is no number of seeds; write 1 or more, or a list of seeds")
+        return tuple(range(value))
+    return value
+
+
+Seeds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_counted), Field(min_length=1)]
+
+
+class MethodEntry(Settings):
+    """An entry under `recipes` that names one of the methods of `ebmood.recipes.METHODS`.
+
+    Attributes:
+        method: its name.
+        variant, gamma: one value or several; several make a grid. `gamma: null` trains without labels.
+        model, objective, training: settings to change in the recipe, by name.
+        seeds, datasets: restrict the entry to some seeds, or some data sets (by name or kind).
+    """
+
+    method: str
+    variant: Annotated[
+        tuple[Literal["paper", "sound"], ...], BeforeValidator(_listed), Field(min_length=1)
+    ] = ("sound",)
+    gamma: Annotated[
+        tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, ...],
+        BeforeValidator(_listed),
+        Field(min_length=1),
+    ] = (None,)
+    model: dict[str, Any] | None = None
+    objective: dict[str, Any] | None = None
+    training: dict[str, Any] | None = None
+    seeds: Seeds | None = None
+    datasets: Annotated[tuple[str, ...], BeforeValidator(_listed)] | None = None
+
+
+class DetectorEntry(Settings):
+    """An entry under `recipes` that names a scikit-learn or PyOD detector by its import path."""
+
+    detector: str
+    parameters: dict[str, Any] = {}
+    seeds: Seeds | None = None
+    datasets: Annotated[tuple[str, ...], BeforeValidator(_listed)] | None = None
+
+
+class StudyFile(Settings):
+    """The top level of a study file; the entries of the two lists are checked one by one after it."""
+
+    title: str = ""
+    datasets: Annotated[list[Any], BeforeValidator(_listed), Field(min_length=1)]
+    seeds: Seeds = (0, 1, 2, 3, 4)
+    selection: Literal["last", "paper"] = "last"
+    recipes: Annotated[list[Any], BeforeValidator(_listed), Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One cell, with the key of its record and the name that people read."""
+
+    cell: Cell
+    key: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study file asks for. `tasks` are distinct, seed by seed, in the order of the file."""
+
+    name: str
+    title: str
+    tasks: tuple[Task, ...]
+
+
+def presets() -> dict[str, Path]:
+    """The study files that ship with the package, by name."""
+    folder = resources.files("ebmood.study") / "presets"
+    files = sorted(Path(str(file)) for file in folder.iterdir() if file.name.endswith(".yaml"))
+    return {file.stem: file for file in files}
+
+
+def preset_title(file: Path) -> str:
+    """The title of a study file, without its data."""
+    return Document(file).data.get("title", "")
+
+
+def load_study(name_or_file: str, device: Device = "cpu") -> Study:
+    """Read a preset or a study file, load its data and lay out its cells.
+
+    Warns:
+        DegenerateObjectiveWarning: a recipe cannot learn a density.
+
+    Raises:
+        EbmoodError: no such preset or file; or whatever is wrong in the file or its data, with file, line and key.
+    """
+    known = presets()
+    path = Path(name_or_file)
+    if name_or_file in known:
+        path = known[name_or_file]
+    elif not path.exists():
+        raise EbmoodError(f"{name_or_file}: neither a preset nor a file{nearest(name_or_file, known)}")
+    document = Document(path)
+    file = document.checked(StudyFile, document.data, ())
+    sources = [_read_source(document, entry, ("datasets", i)) for i, entry in enumerate(file.datasets)]
+    plans = [
+        plan
+        for i, entry in enumerate(file.recipes)
+        for plan in _plans(document, entry, ("recipes", i), sources)
+    ]
+    tasks: dict[str, Task] = {}
+    for source, dataset in sources:
+        # Seed by seed, so that an interrupted study has whole rows to compare.
+        for seed in sorted({seed for plan in plans for seed in plan.seeds or file.seeds}):
+            for plan in plans:
+                if seed in (plan.seeds or file.seeds) and plan.covers(source, dataset):
+                    cell = Cell(
+                        dataset=source, recipe=plan.recipe, seed=seed, selection=file.selection, device=device
+                    )
+                    key = cell_key(cell)
+                    tasks.setdefault(
+                        key, Task(cell, key, f"{dataset.name}, {plan.recipe.label}, seed {seed}")
+                    )
+    for recipe in {task.cell.recipe.label: task.cell.recipe for task in tasks.values()}.values():
+        if recipe.degenerate:
+            warnings.warn(f"{recipe.label}: {recipe.degenerate}", DegenerateObjectiveWarning, stacklevel=2)
+    if not tasks:
+        raise EbmoodError(f"{path}: the study holds no cell; its recipes name none of its data sets")
+    return Study(path.stem, file.title or path.stem, tuple(tasks.values()))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One recipe of an entry, and where it is wanted."""
+
+    recipe: Recipe
+    seeds: tuple[int, ...] | None
+    datasets: tuple[str, ...] | None
+
+    def covers(self, source: Source, dataset: Dataset) -> bool:
+        return self.datasets is None or not _names(source, dataset).isdisjoint(self.datasets)
+
+
+def _names(source: Source, dataset: Dataset) -> set[str]:
+    return {dataset.name, source.kind}
+
+
+def _read_source(document: Document, entry: Any, place: Place) -> tuple[Source, Dataset]:
+    classes = {source.model_fields["kind"].default: source for source in DATASETS}
+    if isinstance(entry, str):
+        entry = {"kind": entry}
+    if not isinstance(entry, dict) or "kind" not in entry:
+        document.refuse(place, f"a data set is a kind, or keys with a `kind`{nearest('', classes)}")
+    if entry["kind"] not in classes:
+        document.refuse(place, f"unknown data set {entry['kind']!r}{nearest(str(entry['kind']), classes)}")
+    model = classes[entry["kind"]]
+    beside = {key: _beside(document.path, value) for key, value in entry.items() if key in ("path", "source")}
+    source = document.checked(model, entry | beside, place)
+    return source, load(source)
+
+
+def _beside(file: Path, value: Any) -> Any:
+    """A relative path in a study file, seen from here; words like `openml` stay."""
+    looks_like_a_path = isinstance(value, str) and Path(value).suffix
+    return str(file.parent / value) if looks_like_a_path else value
+
+
+def _plans(
+    document: Document, entry: Any, place: Place, sources: list[tuple[Source, Dataset]]
+) -> Iterator[_Plan]:
+    if isinstance(entry, str):
+        entry = {"method": entry}
+    if isinstance(entry, dict) and "detector" in entry:
+        checked = document.checked(DetectorEntry, entry, place)
+        recipes = [_named(document, place, lambda: outside_detector(checked.detector, checked.parameters))]
+    else:
+        checked = document.checked(MethodEntry, entry, place)
+        recipes = list(_recipes(document, checked, place))
+    known = sorted({name for source in sources for name in _names(*source)})
+    for word in checked.datasets or ():
+        if word not in known:
+            document.refuse(
+                (*place, "datasets"), f"{word!r} is none of this study's data sets{nearest(word, known)}"
+            )
+    for recipe in recipes:
+        plan = _Plan(recipe, checked.seeds, checked.datasets)
+        for source, dataset in sources:
+            if recipe.gamma is not None and plan.covers(source, dataset) and len(dataset.classes) < 2:
+                reason = "has no labels" if dataset.y is None else "has one class only"
+                document.refuse(
+                    (*place, "gamma"),
+                    f"supervision needs two classes or more; the data set {dataset.name!r} {reason}",
+                )
+        yield plan
+
+
+def _recipes(document: Document, entry: MethodEntry, place: Place) -> Iterator[Recipe]:
+    if entry.method not in METHODS:
+        document.refuse(
+            (*place, "method"), f"unknown method {entry.method!r}{nearest(entry.method, METHODS)}"
+        )
+    for variant in entry.variant:
+        for gamma in entry.gamma:
+            recipe = _named(document, place, lambda v=variant, g=gamma: METHODS[entry.method](v, g))
+            for section in ("model", "objective", "training"):
+                changes = getattr(entry, section)
+                if changes:
+                    recipe = _overridden(document, recipe, section, changes, (*place, section))
+            yield recipe
+
+
+def _overridden(
+    document: Document, recipe: Recipe, section: str, changes: dict[str, Any], place: Place
+) -> Recipe:
+    settings = getattr(recipe, section)
+    if settings is None:
+        document.refuse(place, f"the method {recipe.method!r} has no {section} settings; remove the key")
+    wanted = dict.fromkeys(("model", "objective", "training")) | {section: changes}
+    try:
+        return _named(document, place, lambda: recipe.overridden(**wanted))
+    except ValidationError as error:
+        document.explain(error, type(settings), place)
+
+
+def _named(document: Document, place: Place, make: Any) -> Any:
+    """What `make` returns; an `EbmoodError` on the way is given its place in the file."""
+    try:
+        return make()
+    except EbmoodError as error:
+        document.refuse(place, str(error))

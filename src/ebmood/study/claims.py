@@ -1,0 +1,256 @@
+"""Each claim of the paper in one row: our number, its interval, the poster's number, a verdict."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ebmood.study import poster
+from ebmood.study.arms import Arm, Condition, conditions_of, mark_list, method_name
+from ebmood.study.comparisons import Change, Verdict, verdict, verdict_on_some
+from ebmood.study.contrasts import POSTER_FLOW
+from ebmood.study.findings import (
+    VARIANTS,
+    Finding,
+    contrast,
+    far_change,
+    flow_average,
+    in_view,
+    pick,
+    views_of,
+)
+from ebmood.study.table import DATA, PAIRS, Cell, Column, Table, joined
+from ebmood.study.weights import gamma_grids
+
+NOT_RUN = Change(why="not run")
+NOWHERE = Finding(NOT_RUN, NOT_RUN)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim, under one variant, on one body of data.
+
+    Attributes:
+        text: the claim.
+        data, variant: where it is judged; the variant is `either` where nothing was run.
+        reported: what the poster gives for it.
+        finding: our changes.
+        verdicts: with ID, and with OOD, as the positive class.
+        evidence: what the verdict rests on where that is no single change.
+    """
+
+    text: str
+    data: str
+    variant: str
+    reported: str
+    finding: Finding
+    verdicts: tuple[Verdict, Verdict]
+    evidence: tuple[str, ...] = ()
+
+    def row(self) -> tuple[Cell, ...]:
+        """The claim as a row of the table."""
+        changes = [self.finding.aupr_id, self.finding.aupr_ood]
+        ours, theirs = (None if change == NOT_RUN and self.evidence else change for change in changes)
+        marks = joined(mark_list(self.evidence, self.finding.marks))
+        pairs = len(self.finding.aupr_id.seeds) or None
+        head = (self.text, self.data, self.variant, self.reported)
+        return (*head, ours, self.verdicts[0], theirs, self.verdicts[1], pairs, marks)
+
+
+def claims_table(arms: Sequence[Arm]) -> Table:
+    """Every claim of the poster; those that were not run come last."""
+    columns = (
+        Column("claim", "claim"),
+        DATA,
+        Column("variant", "variant"),
+        Column("poster", "poster %"),
+        Column("ours_id", "ours % (ID +)", "change"),
+        Column("verdict_id", "verdict (ID +)"),
+        Column("ours_ood", "ours % (OOD +)", "change"),
+        Column("verdict_ood", "verdict (OOD +)"),
+        *PAIRS,
+    )
+    claims = list(all_claims(arms))
+    in_order = sorted(claims, key=lambda claim: claim.verdicts == ("not run", "not run"))
+    notes = (
+        "The poster's words make ID the positive class; the authors' code stores the other polarity.",
+        "A claim that some results rise (or fall) is supported by one that does with its whole interval, and "
+        "contradicted where all go the other way with theirs.",
+    )
+    return Table("claims", "The paper's claims", columns, tuple(claim.row() for claim in in_order), notes)
+
+
+def all_claims(arms: Sequence[Arm]) -> Iterator[Claim]:
+    """Every claim, in the poster's order."""
+    views = views_of(arms)
+    for view in views:
+        yield from _flow_claims(in_view(arms, view))
+    if not any(_known(arms)):
+        yield from _flow_claims_not_run()
+    yield from _supervision_claims(arms)
+    yield from _gamma_claims(arms)
+    yield from _image_claims()
+
+
+def _flow_claims(arms: Sequence[Arm]) -> Iterator[Claim]:
+    if not any(_known(arms)):
+        return
+    for variant in VARIANTS:
+        findings = []
+        for method in poster.METHODS:
+            number = poster.FLOW[method]
+            finding = flow_average(arms, method, variant, POSTER_FLOW)
+            findings.append(finding)
+            direction = 1 if number > 0 else -1
+            data = finding.data or "average over data sets"
+            yield Claim(
+                _flow_text(method), data, variant, f"{number:+.1f}", finding, _judge(finding, direction)
+            )
+        data = next((finding.data for finding in findings if finding.data), "average over data sets")
+        text = "EBMs do not consistently outperform flows: at least one method is below"
+        yield _some(text, data, variant, findings, -1, "CD and VERA above, SSM below")
+
+
+def _flow_claims_not_run() -> Iterator[Claim]:
+    needs = (_missing(poster.DATASETS),)
+    for method in poster.METHODS:
+        yield _not_run(_flow_text(method), "average over data sets", f"{poster.FLOW[method]:+.1f}", needs)
+
+
+def _flow_text(method: str) -> str:
+    way = "above" if poster.FLOW[method] > 0 else "below"
+    return f"{method_name(method)} is {way} the normalizing flow"
+
+
+def _supervision_claims(arms: Sequence[Arm]) -> Iterator[Claim]:
+    effects: dict[tuple[str, str], list[Finding]] = {}
+    for reported in poster.SUPERVISION:
+        number = "unreadable" if reported.percent is None else f"{reported.percent:+.2f}"
+        ways = {1: "raises", -1: "lowers", None: "changes"}
+        text = (
+            f"Supervision {ways[reported.direction]} {method_name(reported.method)} on {reported.kind} sets"
+        )
+        conditions = [c for c in conditions_of(arms) if c.dataset.lower() == reported.dataset]
+        if not conditions:
+            name = poster.DATASETS[reported.dataset]
+            yield _not_run(text, name, number, (_missing([reported.dataset]),))
+        gamma = poster.supervision_gamma(reported.method, reported.dataset)
+        for view in views_of(arms):
+            here = in_view(arms, view)
+            for condition in (c for c in conditions if c in conditions_of(here)):
+                for variant in VARIANTS:
+                    ours = pick(here, condition, reported.method, variant, gamma)
+                    theirs = pick(here, condition, reported.method, variant, None)
+                    finding = contrast(ours, theirs, reported.kind, "not run")
+                    effects.setdefault((reported.kind, variant), []).append(finding)
+                    judged = _judge(finding, reported.direction)
+                    yield Claim(text, condition.label, variant, number, finding, judged)
+    for kind, direction, text in (
+        ("natural", 1, "Supervision improves some results on natural sets"),
+        ("non-natural", -1, "Supervision degrades some results on non-natural sets"),
+    ):
+        for variant in VARIANTS:
+            findings = effects.get((kind, variant), [])
+            readable = [r.percent for r in poster.SUPERVISION if r.kind == kind and r.percent is not None]
+            hits = sum(percent * direction > 0 for percent in readable)
+            number = f"{hits} of {len(readable)} readable numbers {'rise' if direction > 0 else 'fall'}"
+            data = ", ".join(c.label for c in conditions_of(arms) if c.dataset.lower() in poster.DATASETS)
+            yield _some(text, data or "the poster's data sets", variant, findings, direction, number)
+
+
+def _gamma_claims(arms: Sequence[Arm]) -> Iterator[Claim]:
+    harder = "A larger γ makes non-natural sets harder to detect"
+    affects = "γ changes the density far from the training data"
+    found = False
+    for grid in gamma_grids(list(_known_arms(arms))):
+        weighted = [arm for arm in grid if arm.gamma is not None]
+        small, large = weighted[0], weighted[-1]
+        found = True
+        variant = _grid_variant(grid)
+        finding = contrast([large], [small], "non-natural", "not run")
+        over = f"γ = {large.gamma:g} over γ = {small.gamma:g}"
+        name = large.name
+        label = large.condition.label
+        judged = _judge(finding, -1)
+        yield Claim(f"{harder} ({name})", label, variant, "figure", finding, judged, (over,))
+        far = far_change(large, small)
+        flags = Finding(NOT_RUN, NOT_RUN, finding.marks)
+        verdict_far, told = _far_verdict(far)
+        text = f"{affects} ({name})"
+        yield Claim(text, label, variant, "figure", flags, (verdict_far, verdict_far), (f"{over}: {told}",))
+    if not found:
+        for text in (harder, affects):
+            yield _not_run(text, "the poster's data sets", "figure", ("not run: a grid of γ",))
+
+
+def _far_verdict(far: tuple[float, float | None, float | None, int] | None) -> tuple[Verdict, str]:
+    if far is None:
+        return "not run", "no rays"
+    mean, low, high, seeds = far
+    if low is None or high is None:
+        return "undecided", f"log-density at the rays' end {mean:+.3g} ({seeds} seed)"
+    told = f"log-density at the rays' end {mean:+.3g} [{low:+.3g}, {high:+.3g}] ({seeds} seeds)"
+    percent = Change(percent=mean, low=low, high=high, seeds=tuple(range(seeds)))
+    either = verdict_on_some([percent], 1 if mean > 0 else -1)
+    return either, told
+
+
+def _image_claims() -> Iterator[Claim]:
+    images = ["cifar-10", "fmnist"]
+    for kind, text in (
+        ("natural", "Training on embeddings significantly improves natural sets"),
+        ("non-natural", "Training on embeddings improves some results on non-natural sets"),
+    ):
+        yield _not_run(text, "CIFAR-10, FMNIST", _rises(poster.EMBEDDINGS, kind), (_missing(images),))
+    for kind in poster.KINDS:
+        text = f"Bottlenecks of 1x1 convolutions improve {kind} sets"
+        yield _not_run(text, "CIFAR-10, FMNIST", _rises(poster.BOTTLENECK, kind), (_missing(images),))
+    for text in (
+        "EBMs without labels struggle to extract high-level, semantic features",
+        "Bottlenecks widen the gap of density between images and low-level features",
+    ):
+        yield _not_run(text, "CIFAR-10, FMNIST", "figure", (_missing(images),))
+
+
+def _rises(table: Sequence[poster.Reported], kind: str) -> str:
+    percents = [r.percent for r in table if r.kind == kind and r.percent is not None]
+    rises = sum(percent > 0 for percent in percents)
+    return f"{min(percents):+.1f} to {max(percents):+.1f}; {rises} of {len(percents)} rise"
+
+
+def _judge(finding: Finding, direction: int | None) -> tuple[Verdict, Verdict]:
+    return verdict(finding.aupr_id, direction), verdict(finding.aupr_ood, direction)
+
+
+def _some(
+    text: str, data: str, variant: str, findings: Sequence[Finding], direction: int, reported: str
+) -> Claim:
+    verdicts = (
+        verdict_on_some([finding.aupr_id for finding in findings], direction),
+        verdict_on_some([finding.aupr_ood for finding in findings], direction),
+    )
+    judged = [verdict(finding.aupr_id, 1) for finding in findings]
+    up, down = judged.count("supported"), judged.count("contradicted")
+    rest = len(judged) - up - down
+    told = f"{up} up, {down} down, {rest} without a verdict (ID +)" if findings else "not run"
+    flags = Finding(NOT_RUN, NOT_RUN, mark_list(*(finding.marks for finding in findings)))
+    return Claim(text, data, variant, reported, flags, verdicts, (told,))
+
+
+def _not_run(text: str, data: str, reported: str, evidence: tuple[str, ...]) -> Claim:
+    return Claim(text, data, "either", reported, NOWHERE, ("not run", "not run"), evidence)
+
+
+def _missing(datasets: Sequence[str] | dict[str, str]) -> str:
+    return "not run: needs " + ", ".join(poster.DATASETS[dataset] for dataset in datasets)
+
+
+def _known(arms: Sequence[Arm]) -> Iterator[Condition]:
+    return (c for c in conditions_of(arms) if c.dataset.lower() in poster.DATASETS)
+
+
+def _known_arms(arms: Sequence[Arm]) -> Iterator[Arm]:
+    return (arm for arm in arms if arm.condition.dataset.lower() in poster.DATASETS)
+
+
+def _grid_variant(grid: Sequence[Arm]) -> str:
+    variants = {arm.variant for arm in grid} - {"both"}
+    return variants.pop() if len(variants) == 1 else "both"

@@ -1,0 +1,205 @@
+"""The comparisons that the paper makes, as functions from arms to changes: tables and claims read them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ebmood.study import poster
+from ebmood.study.arms import Arm, Condition, Polarity, Sets, conditions_of, mark_list
+from ebmood.study.comparisons import (
+    Change,
+    average,
+    change_of,
+    compare,
+    log_ratios,
+    pair_marks,
+    t_interval,
+)
+
+VARIANTS = ("paper", "sound")
+ENERGY_METHODS = ("ssm", "cd", "vera")
+
+
+@dataclass(frozen=True)
+class View:
+    """What is held fixed in a comparison over data sets: the way of splitting, and the way of selecting.
+
+    Attributes:
+        duplicates, selection: as in `Record`.
+    """
+
+    duplicates: str
+    selection: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two arms of one condition, or one and a reason why there is no other.
+
+    Attributes:
+        a, b: the sides; the change is of `a` over `b`.
+        variant: `paper`, `sound` or `both`: that of the pair.
+        missing: why a side is None.
+    """
+
+    a: Arm | None
+    b: Arm | None
+    variant: str
+    missing: str = ""
+
+    @property
+    def some(self) -> Arm:
+        """The side that is there; a pair has at least one."""
+        arm = self.a or self.b
+        assert arm is not None
+        return arm
+
+    def change(self, sets: Sets, polarity: Polarity) -> Change:
+        """The paired relative change."""
+        return compare(self.a, self.b, sets, polarity, self.missing or "not run")
+
+    def marks(self, pairs: int) -> tuple[str, ...]:
+        """The marks of both sides; `pairs` of the expected seeds are paired."""
+        return mark_list(pair_marks(self.a, self.b, pairs), self.missing)
+
+
+def views_of(arms: Sequence[Arm]) -> list[View]:
+    """The views that the records hold."""
+    return list(dict.fromkeys(View(arm.condition.duplicates, arm.selection) for arm in arms))
+
+
+def in_view(arms: Sequence[Arm], view: View) -> list[Arm]:
+    """The arms that belong to a view."""
+    return [arm for arm in arms if View(arm.condition.duplicates, arm.selection) == view]
+
+
+def common_variant(a: str, b: str) -> str | None:
+    """The variant of a pair: `both` goes with either; `paper` and `sound` do not go together."""
+    if a == b or b == "both":
+        return a
+    return b if a == "both" else None
+
+
+def pairs(ours: Sequence[Arm], theirs: Sequence[Arm], missing: str, *, same_length: bool) -> Iterator[Pair]:
+    """Every pair of arms that agree in data, selection and variant; an arm without a partner stands alone.
+
+    Args:
+        ours: sides `a`.
+        theirs: sides `b`.
+        missing: what is missing where an arm of `ours` has no partner.
+        same_length: pair a shortened run with shortened ones only.
+    """
+    for a in ours:
+        found = False
+        for b in theirs:
+            variant = common_variant(a.variant, b.variant)
+            alike = (a.condition, a.selection) == (b.condition, b.selection)
+            if alike and variant and (a.shortened == b.shortened or not same_length):
+                found = True
+                yield Pair(a, b, variant)
+        if not found:
+            yield Pair(a, None, a.variant, missing)
+
+
+def supervision_pairs(arms: Sequence[Arm]) -> Iterator[Pair]:
+    """Supervision over none, for every energy-based method and weight."""
+    for method in dict.fromkeys(arm.method for arm in arms if arm.family == "energy"):
+        ours = [arm for arm in arms if arm.method == method and arm.gamma is not None]
+        theirs = [arm for arm in arms if arm.method == method and arm.gamma is None]
+        yield from pairs(ours, theirs, "not run: no run without labels of the same length", same_length=True)
+        for b in theirs:
+            if not any(a.condition == b.condition and a.selection == b.selection for a in ours):
+                yield Pair(None, b, b.variant, "not run: no run with labels")
+
+
+def pick(
+    arms: Sequence[Arm], condition: Condition, method: str, variant: str, gamma: float | None
+) -> list[Arm]:
+    """The arms that answer to a description, the one to trust most first: full length, then most seeds."""
+    found = [
+        arm
+        for arm in arms
+        if arm.condition == condition
+        and arm.method == method
+        and arm.variant in (variant, "both")
+        and arm.gamma == gamma
+    ]
+    return sorted(found, key=lambda arm: (arm.shortened, -len(arm.done)))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A change in both polarities, and what its reader must know.
+
+    Attributes:
+        aupr_id, aupr_ood: the change with ID, and with OOD, as the positive class.
+        marks: as tables show them.
+        data: label of the data set or sets.
+    """
+
+    aupr_id: Change
+    aupr_ood: Change
+    marks: tuple[str, ...] = ()
+    data: str = ""
+
+    def __getitem__(self, polarity: Polarity) -> Change:
+        return self.aupr_id if polarity == "aupr_id" else self.aupr_ood
+
+
+def contrast(a: Sequence[Arm], b: Sequence[Arm], sets: Sets, missing: str) -> Finding:
+    """The change of the first of `a` over the first of `b`; a mark says where there are several of them."""
+    pair = Pair(a[0] if a else None, b[0] if b else None, "both", "" if a and b else missing)
+    changes = {polarity: pair.change(sets, polarity) for polarity in ("aupr_id", "aupr_ood")}
+    marks = pair.marks(len(changes["aupr_id"].seeds)) if a or b else (missing,)
+    several = max(len(a), len(b))
+    return Finding(**changes, marks=mark_list(marks, f"one of {several} recipes" if several > 1 else ""))
+
+
+def flow_average(arms: Sequence[Arm], method: str, variant: str, flow: str, sets: Sets = "all") -> Finding:
+    """An energy-based model without labels over a flow, averaged over the poster's data sets among `arms`.
+
+    `arms` belong to one view. Fewer than the poster's four data sets are marked `partial`.
+    """
+    conditions = [c for c in conditions_of(arms) if c.dataset.lower() in poster.DATASETS]
+    names = [condition.dataset.lower() for condition in conditions]
+    if len(set(names)) < len(names):
+        why = "not run: a data set stands here with several contents; average over one at a time"
+        return Finding(Change(why=why), Change(why=why))
+    sides = [
+        (pick(arms, c, method, variant, None), pick(arms, c, flow, variant, None), c) for c in conditions
+    ]
+    present = [(a, b, condition) for a, b, condition in sides if a and b]
+    if not present:
+        return Finding(Change(why="not run"), Change(why="not run"))
+    each = [contrast(a, b, sets, "not run") for a, b, _ in present]
+    if len(present) == 1:
+        found = each[0]
+    else:
+        failed = next((f.aupr_id.why for f in each if f.aupr_id.percent is None), "")
+        changes = {
+            polarity: change_of(
+                average([log_ratios(a[0], b[0], sets, polarity) for a, b, _ in present]),
+                why=failed or "not run: no seed is done on all data sets",
+            )
+            for polarity in ("aupr_id", "aupr_ood")
+        }
+        found = Finding(**changes, marks=mark_list(*(f.marks for f in each)))
+    partial = f"partial: {len(present)} of {len(poster.DATASETS)} data sets"
+    return replace(
+        found,
+        marks=mark_list(found.marks, partial if len(present) < len(poster.DATASETS) else ""),
+        data=f"average ({', '.join(condition.label for _, _, condition in present)})",
+    )
+
+
+def far_change(a: Arm, b: Arm) -> tuple[float, float | None, float | None, int] | None:
+    """Mean paired difference of the log-density far from the data, its 95 % interval, and the seeds.
+
+    Far: at the end of the rays, where each value is the median over rays, less the value at their start.
+    None where no seed has rays of equal length on both sides.
+    """
+    differences = []
+    for seed in sorted(a.done.keys() & b.done.keys()):
+        ours, theirs = a.done[seed].rays, b.done[seed].rays
+        if ours and theirs and ours.distance[-1] == theirs.distance[-1]:
+            differences.append(ours.median[-1] - theirs.median[-1])
+    return (*t_interval(differences), len(differences)) if differences else None

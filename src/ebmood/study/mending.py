@@ -1,0 +1,135 @@
+"""The paper's recipes beside the sound ones, and what becomes of its verdict on score matching."""
+
+from collections.abc import Sequence
+
+from ebmood.study import poster
+from ebmood.study.arms import POLARITIES, Arm, conditions_of, mark_list, method_name
+from ebmood.study.comparisons import Verdict, verdict
+from ebmood.study.contrasts import POSTER_FLOW
+from ebmood.study.findings import VARIANTS, Finding, contrast, flow_average, in_view, pick, views_of
+from ebmood.study.table import DATA, PAIRS, POSITIVE, Cell, Column, Spread, Table, gamma_text, joined
+
+
+def variants_table(arms: Sequence[Arm]) -> Table:
+    """The recipe as published beside the mended one."""
+    columns = (
+        DATA,
+        Column("method", "method"),
+        Column("gamma", "γ"),
+        Column("sets", "OOD sets"),
+        POSITIVE,
+        Column("paper", "paper AUC-PR", "spread"),
+        Column("sound", "sound AUC-PR", "spread"),
+        Column("change", "sound over paper, %", "change"),
+        *PAIRS,
+    )
+    rows = []
+    looks = dict.fromkeys((a.condition, a.selection, a.method, a.gamma) for a in arms if a.family == "energy")
+    for condition, selection, method, gamma in looks:
+        here = [arm for arm in arms if arm.selection == selection]
+        paper, sound = (pick(here, condition, method, variant, gamma) for variant in VARIANTS)
+        same = bool(paper and sound and paper[0] is sound[0])
+        for kind in poster.KINDS:
+            finding = contrast(sound, paper, kind, "not run: only one of the two variants")
+            for polarity, positive in POLARITIES.items():
+                sides = [
+                    (Spread.of(arm[0].values(kind, polarity)) or (None if arm[0].done else "failed"))
+                    if arm
+                    else "not run"
+                    for arm in (paper, sound)
+                ]
+                rows.append(
+                    (
+                        condition.label,
+                        method_name(method),
+                        gamma_text(gamma),
+                        kind,
+                        positive,
+                        *sides,
+                        "the same recipe" if same else finding[polarity],
+                        len(finding[polarity].seeds),
+                        joined(finding.marks),
+                    )
+                )
+    return Table("variants", "The paper's recipe beside the sound one", columns, tuple(rows))
+
+
+def ssm_table(arms: Sequence[Arm]) -> Table:
+    """Whether the paper's verdict on score matching survives the mending."""
+    columns = (
+        Column("claim", "the paper's claim on SSM"),
+        DATA,
+        POSITIVE,
+        Column("poster", "poster %", "number", digits=2, signed=True),
+        Column("paper", "paper %", "change"),
+        Column("paper_verdict", "verdict"),
+        Column("sound", "sound %", "change"),
+        Column("sound_verdict", "verdict"),
+        Column("outcome", "outcome"),
+        Column("marks", "marks"),
+    )
+    rows = []
+    for view in views_of(arms):
+        here = in_view(arms, view)
+        known = [c for c in conditions_of(here) if c.dataset.lower() in poster.DATASETS]
+        if not known:
+            continue
+        below = {variant: flow_average(here, "ssm", variant, POSTER_FLOW) for variant in VARIANTS}
+        data = next((finding.data for finding in below.values() if finding.data), "average")
+        rows += _ssm_rows("below the radial flow (all sets)", data, below, poster.FLOW["ssm"], -1)
+        for condition in known:
+            for kind, claim, direction in (
+                ("non-natural", "hurt by supervision on non-natural sets", -1),
+                ("natural", "helped by supervision on natural sets", 1),
+            ):
+                effect = {
+                    variant: contrast(
+                        pick(
+                            here,
+                            condition,
+                            "ssm",
+                            variant,
+                            poster.supervision_gamma("ssm", condition.dataset),
+                        ),
+                        pick(here, condition, "ssm", variant, None),
+                        kind,
+                        "not run",
+                    )
+                    for variant in VARIANTS
+                }
+                reported = poster.supervision("ssm", condition.dataset, kind)
+                rows += _ssm_rows(claim, condition.label, effect, reported and reported.percent, direction)
+    notes: tuple[str, ...] = (
+        "survives: supported by both; overturned: supported by the paper's recipe, contradicted by the sound "
+        "one; not reproduced: contradicted by the paper's own recipe here.",
+    )
+    if not rows:
+        notes = ("None of the poster's data sets was run.",)
+    title = "Does the paper's verdict on score matching survive the mending?"
+    return Table("ssm", title, columns, tuple(rows), notes)
+
+
+def _ssm_rows(
+    claim: str, data: str, by_variant: dict[str, Finding], number: float | None, direction: int
+) -> list[tuple[Cell, ...]]:
+    rows: list[tuple[Cell, ...]] = []
+    paper, sound = by_variant["paper"], by_variant["sound"]
+    for polarity, positive in POLARITIES.items():
+        judged = [verdict(finding[polarity], direction) for finding in (paper, sound)]
+        marks = [
+            f"{variant}: {mark}" for variant, finding in by_variant.items() for mark in finding.marks if mark
+        ]
+        common = [mark for mark in paper.marks if mark in sound.marks]
+        own = [mark for mark in marks if mark.split(": ", 1)[1] not in common]
+        cells = (paper[polarity], judged[0], sound[polarity], judged[1], outcome(*judged))
+        rows.append((claim, data, positive, number, *cells, joined(mark_list(common, own))))
+    return rows
+
+
+def outcome(paper: Verdict, sound: Verdict) -> str:
+    """What becomes of a claim when the recipe is mended, from its verdict under either recipe."""
+    if paper == "contradicted":
+        return "not reproduced"
+    if paper != "supported":
+        return paper
+    return {"supported": "survives", "contradicted": "overturned"}.get(sound, sound)

@@ -1,0 +1,110 @@
+"""The numbers of the paper's poster, as typed data: relative changes of AUC-PR in per cent.
+
+Source: S. Elflein, B. Charpentier, D. Zügner, S. Günnemann, "On Out-of-distribution Detection with
+Energy-based Models", arXiv:2107.08785, poster.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from ebmood.datasets.dataset import Kind
+from ebmood.settings import Settings
+
+DATASETS = {"cifar-10": "CIFAR-10", "fmnist": "FMNIST", "segment": "Segment", "sensorless": "Sensorless"}
+"""The poster's in-distribution data sets: the name in records, and the name in print."""
+
+METHODS = ("cd", "vera", "ssm")
+KINDS: tuple[Kind, Kind] = ("natural", "non-natural")
+
+FLOW = {"cd": 11.9, "vera": 4.3, "ssm": -4.3}
+"""Energy-based model over normalizing flow, averaged over all four data sets, by method."""
+
+
+class Reported(Settings):
+    """One number of a table on the poster.
+
+    Attributes:
+        method: `cd`, `vera` or `ssm`.
+        dataset: a key of `DATASETS`.
+        kind: of the out-of-distribution sets that it averages.
+        percent: relative change of AUC-PR in per cent, or None where the poster cannot be read.
+    """
+
+    method: Literal["cd", "vera", "ssm"]
+    dataset: str
+    kind: Kind
+    percent: float | None
+
+    @property
+    def direction(self) -> int | None:
+        """+1 where the poster reports a rise, -1 where a fall, None where the number cannot be read."""
+        return None if self.percent is None else (1 if self.percent > 0 else -1)
+
+
+def _reported(
+    datasets: tuple[str, ...], rows: dict[tuple[str, Kind], tuple[float | None, ...]]
+) -> Iterator[Reported]:
+    for (method, kind), percents in rows.items():
+        for dataset, percent in zip(datasets, percents, strict=True):
+            yield Reported.model_validate(
+                {"method": method, "dataset": dataset, "kind": kind, "percent": percent}
+            )
+
+
+SUPERVISION = tuple(
+    _reported(
+        ("cifar-10", "fmnist", "segment", "sensorless"),
+        {
+            ("cd", "natural"): (-10.82, 47.17, 1.85, 29.72),
+            ("cd", "non-natural"): (-9.11, 3.24, 0.89, -0.02),
+            ("ssm", "natural"): (7.33, 50.61, 25.89, None),
+            ("ssm", "non-natural"): (-27.94, -20.26, -21.94, -40.73),
+            ("vera", "natural"): (-1.16, 33.66, 4.98, 97.93),
+            ("vera", "non-natural"): (-3.00, -15.53, -0.57, 0.07),
+        },
+    )
+)
+"""Supervision over none."""
+
+EMBEDDINGS = tuple(
+    _reported(
+        ("cifar-10", "fmnist"),
+        {
+            ("cd", "natural"): (48.60, 95.79),
+            ("cd", "non-natural"): (3.37, -13.52),
+            ("ssm", "natural"): (53.84, 58.40),
+            ("ssm", "non-natural"): (-2.31, 59.59),
+            ("vera", "natural"): (50.16, 15.12),
+            ("vera", "non-natural"): (16.97, 1.80),
+        },
+    )
+)
+"""Training on a classifier's embeddings over training on pixels."""
+
+BOTTLENECK = tuple(
+    _reported(
+        ("cifar-10", "fmnist"),
+        {
+            ("cd", "natural"): (20.18, 67.95),
+            ("cd", "non-natural"): (20.38, 10.88),
+            ("ssm", "natural"): (14.76, 1.75),
+            ("ssm", "non-natural"): (33.34, -5.92),
+            ("vera", "natural"): (19.66, 26.84),
+            ("vera", "non-natural"): (33.22, 32.94),
+        },
+    )
+)
+"""Bottlenecks of 1x1 convolutions over none."""
+
+
+def supervision(method: str, dataset: str, kind: str) -> Reported | None:
+    """The poster's number for supervision over none, or None where its table has no such row."""
+    for reported in SUPERVISION:
+        if (reported.method, reported.dataset, reported.kind) == (method, dataset.lower(), kind):
+            return reported
+    return None
+
+
+def supervision_gamma(method: str, dataset: str) -> float:
+    """The weight of the cross-entropy behind the poster's number: 1, but 100 for VERA on images."""
+    return 100.0 if method == "vera" and dataset.lower() in ("cifar-10", "fmnist") else 1.0

@@ -64,8 +64,8 @@ class OODSet:
 class Split:
     """What one seed makes of a `Dataset`: scaled float32 arrays, and the out-of-distribution sets.
 
-    Rows are scaled by the training rows' minimum and range, so out-of-distribution rows (and validation and test
-    rows) may leave [0, 1].
+    Rows are scaled by the training rows' minimum and range, so out-of-distribution rows (and validation and
+    test rows) may leave [0, 1].
 
     Attributes:
         dataset: the data set's name.
@@ -97,8 +97,8 @@ class Source(Settings):
     """Where a data set comes from, and how its rows may be split: the entry under `datasets` of a study file.
 
     Attributes:
-        duplicates: `together` keeps equal rows on one side of the split; `across` splits row by row, as the paper
-            did, so that test rows may also have been trained on.
+        duplicates: `together` keeps equal rows on one side of the split; `across` splits row by row, as the
+            paper did, so that test rows may also have been trained on.
     """
 
     duplicates: Literal["together", "across"] = "together"

@@ -1,4 +1,4 @@
-"""Non-natural inputs that lie far from any data: uniform noise, Gaussian noise, constants. In scaled space."""
+"""Non-natural inputs, far from any data: uniform noise, Gaussian noise, constants. In scaled space."""
 
 import numpy as np
 

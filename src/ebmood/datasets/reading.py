@@ -1,8 +1,10 @@
-"""From a file to named columns of numbers and a column of class names, or one line that says what is wrong with it."""
+"""From a file to named columns of numbers and a column of class names, or one line on what is wrong."""
 
 import zipfile
 from collections import Counter
 from collections.abc import Iterable
+from csv import Error as CSVError
+from csv import reader
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,7 +17,7 @@ from ebmood.errors import EbmoodError
 if TYPE_CHECKING:
     import pyarrow
 
-SUFFIXES = (".csv", ".parquet", ".npz")
+SUFFIXES = (".csv", ".parquet", ".npz", ".txt")
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,13 @@ def class_name(value: object) -> str:
 
 
 def read_rows(path: Path | str, label_column: str | None, drop: Iterable[str] = ()) -> Rows:
-    """Read a `.csv` (comma, with a header), `.parquet` or `.npz` file.
+    """Read a table of numbers, and the classes of its rows.
 
-    An npz file holds the numbers as `X`, `(N, D)`, and the labels as an array named `label_column`; its columns are
-    called `x0`, `x1`, ... The index that pandas writes into Parquet files is no column.
+    - `.csv`: separated by commas, with a header.
+    - `.parquet`: the index that pandas writes beside the columns is no column.
+    - `.npz`: the numbers are the array `X`, `(N, D)`, with columns called `f0`, `f1`, ...; the labels are the
+      array `label_column`, usually `y`.
+    - `.txt`: separated by single spaces, without a header, as UCI hands out many tables; columns `f0`, ...
 
     Args:
         path: the file.
@@ -56,19 +61,22 @@ def read_rows(path: Path | str, label_column: str | None, drop: Iterable[str] = 
         drop: columns to leave out.
 
     Raises:
-        EbmoodError: the file is missing, empty, ragged, of another type, or has no such column; or a cell is empty,
-            text, NaN or infinite. The message names the file and the column and row, counted from 1 below the header.
+        EbmoodError: the file is missing, empty, ragged, of another type, or has no such column; or a cell is
+            empty, text, NaN or infinite. The message names the file, the column and the row (from 1, headers
+            not counted).
     """
     path = Path(path).expanduser()
-    if not path.exists():
-        raise EbmoodError(f"{path}: no such file; check the path (relative paths start at {Path.cwd()})")
-    if path.is_dir():
-        raise EbmoodError(f"{path}: is a folder; name a file that ends in {', '.join(SUFFIXES)}")
-    if path.suffix.lower() not in SUFFIXES:
-        raise EbmoodError(f"{path}: files of type '{path.suffix}' cannot be read; use {', '.join(SUFFIXES)}")
-    if path.stat().st_size == 0:
-        raise EbmoodError(f"{path}: the file is empty; it needs a header and rows")
     try:
+        if not path.exists():
+            raise EbmoodError(f"{path}: no such file; check the path (relative paths start at {Path.cwd()})")
+        if path.is_dir():
+            raise EbmoodError(f"{path}: is a folder; name a file that ends in {', '.join(SUFFIXES)}")
+        if path.suffix.lower() not in SUFFIXES:
+            raise EbmoodError(
+                f"{path}: files of type '{path.suffix}' cannot be read; use {', '.join(SUFFIXES)}"
+            )
+        if path.stat().st_size == 0:
+            raise EbmoodError(f"{path}: the file is empty; it needs a header and rows")
         if path.suffix.lower() == ".npz":
             return _read_npz(path, label_column, tuple(drop))
         return _read_columns(path, label_column, tuple(drop))
@@ -91,12 +99,9 @@ def column_named(name: str, columns: Iterable[str], where: object, key: str) -> 
 
 
 def _read_columns(path: Path, label_column: str | None, drop: tuple[str, ...]) -> Rows:
-    table = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
-    names = table.column_names
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise EbmoodError(f"{path}: the column name {repeated[0]!r} stands twice; rename one of the columns")
-    features = _features(path, names, label_column, drop)
+    table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
+    _check_names(path, table.column_names)
+    features = _features(path, table.column_names, label_column, drop)
     _check_some(path, table.num_rows, features)
     x = np.column_stack([_numbers(path, name, table.column(name)) for name in features])
     _check_finite(path, features, x)
@@ -104,6 +109,12 @@ def _read_columns(path: Path, label_column: str | None, drop: tuple[str, ...]) -
         None if label_column is None else _labels(path, label_column, table.column(label_column).to_pylist())
     )
     return Rows(features, x, labels, str(path))
+
+
+def _check_names(where, names: list[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise EbmoodError(f"{where}: the column name {repeated[0]!r} stands twice; rename one of the columns")
 
 
 def _features(where, names: list[str], label_column: str | None, drop: tuple[str, ...]) -> tuple[str, ...]:
@@ -121,21 +132,33 @@ def _check_some(where, rows: int, features: tuple[str, ...]) -> None:
         raise EbmoodError(f"{where}: the table has no rows; it needs some below its header")
 
 
-def _read_csv(path: Path) -> "pyarrow.Table":
+def _read_text(path: Path) -> "pyarrow.Table":
     import pyarrow
     from pyarrow import csv
 
-    # Every column as text: a cell that is no number is then found, and named, by us.
-    one_thread = csv.ReadOptions(use_threads=False)  # the parser counts rows only so
+    with_header = path.suffix.lower() == ".csv"
+    delimiter = "," if with_header else " "
     try:
-        with csv.open_csv(path, read_options=one_thread) as reader:
-            names = reader.schema.names
-        text = csv.ConvertOptions(
-            column_types={name: pyarrow.string() for name in names}, strings_can_be_null=False
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = reader(file, delimiter=delimiter)
+            first = next(lines, [])
+            if with_header and next(lines, None) is None:
+                raise EbmoodError(f"{path}: the table has no rows; it needs some below its header")
+        names = first if with_header else [f"f{number}" for number in range(len(first))]
+        _check_names(path, names)
+        return csv.read_csv(
+            path,
+            # The parser counts rows, for its messages, with one thread only.
+            read_options=csv.ReadOptions(use_threads=False, column_names=None if with_header else names),
+            parse_options=csv.ParseOptions(delimiter=delimiter),
+            # All as text: a cell that is no number is then found, and named, by us.
+            convert_options=csv.ConvertOptions(
+                column_types={name: pyarrow.string() for name in names}, strings_can_be_null=False
+            ),
         )
-        return csv.read_csv(path, read_options=one_thread, convert_options=text)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowKeyError) as error:
-        raise EbmoodError(f"{path}: not a table of comma-separated values ({_one_line(error)})") from error
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowKeyError, UnicodeDecodeError, CSVError) as error:
+        kind = "comma-separated values" if with_header else "values separated by single spaces"
+        raise EbmoodError(f"{path}: not a table of {kind} ({_one_line(error)}); mend the file") from error
 
 
 def _read_parquet(path: Path) -> "pyarrow.Table":
@@ -160,7 +183,7 @@ def _numbers(where, name: str, column: "pyarrow.ChunkedArray | pyarrow.Array") -
     if kinds.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if column.null_count:
-        row = compute.index(compute.is_null(column), True).as_py()
+        row = compute.index(column.is_null(), True).as_py()
         raise EbmoodError(
             f"{where}: column {name!r}, row {row + 1}: the cell is empty; fill it or leave the row out"
         )
@@ -169,7 +192,7 @@ def _numbers(where, name: str, column: "pyarrow.ChunkedArray | pyarrow.Array") -
         or kinds.is_large_string(column.type)
         or kinds.is_string_view(column.type)
     ):
-        column = compute.utf8_trim_whitespace(column.cast(pyarrow.large_string()))
+        column = compute.call_function("utf8_trim_whitespace", [column.cast(pyarrow.large_string())])
         try:
             return compute.cast(column, pyarrow.float64()).to_numpy()
         except pyarrow.ArrowInvalid:
@@ -199,7 +222,8 @@ def _labels(where, name: str, values: Iterable[object]) -> np.ndarray:
     names = ["" if value is None or value != value else class_name(value) for value in values]
     if "" in names:
         raise EbmoodError(
-            f"{where}: column {name!r}, row {names.index('') + 1}: the label is missing; fill it or leave the row out"
+            f"{where}: column {name!r}, row {names.index('') + 1}: the label is missing; fill it or leave "
+            "the row out"
         )
     return np.array(names, dtype=str)
 
@@ -230,7 +254,7 @@ def _read_npz(path: Path, label_column: str | None, drop: tuple[str, ...]) -> Ro
     table = arrays["X"]
     if table.ndim != 2:
         raise EbmoodError(f"{path}: X has shape {table.shape}; store it as (rows, columns)")
-    names = [f"x{number}" for number in range(table.shape[1])]
+    names = [f"f{number}" for number in range(table.shape[1])]
     features = _features(path, names, None, drop)
     _check_some(path, len(table), features)
     kept = [column for column, name in enumerate(names) if name in features]

@@ -1,5 +1,6 @@
-"""Sensorless drive diagnosis (UCI): 48 features of motor currents in eleven conditions; 10 and 11 are held out."""
+"""Sensorless drive diagnosis (UCI): 48 features of motor currents, eleven conditions; 10 and 11 held out."""
 
+from pathlib import Path
 from typing import Literal
 
 from ebmood.datasets.dataset import Dataset, Source
@@ -9,7 +10,8 @@ from ebmood.datasets.table import hold_out_classes
 from ebmood.errors import EbmoodError
 
 FEATURES = 48
-OPENML_ID = 0
+LABELS = {".npz": "y", ".txt": "f48"}
+"""Where the classes stand if `label_column` does not say (`.txt` is UCI's own file); else in `Class`."""
 
 
 class Sensorless(Source):
@@ -18,13 +20,17 @@ class Sensorless(Source):
     Natural OOD are two sets, `class-10` and `class-11`.
 
     Attributes:
-        source: `openml`, or a `.csv`, `.parquet` or `.npz` file whose label column is `label_column`.
-        label_column: the column of classes in a file; None means `y` in an npz file and `Class` in the others.
+        source: `openml`, or a file: UCI's own `Sensorless_drive_diagnosis.txt` (doi:10.24432/C5VP5F), or any
+            `.csv`, `.parquet` or `.npz` as `read_rows` reads them.
+        label_column: the column (npz: array) of classes in a file; None means column 49 of UCI's file, `y` in
+            an npz file, and `Class` in the others.
+        openml: OpenML's number or name of the data set.
     """
 
     kind: Literal["sensorless"] = "sensorless"
     source: str = "openml"
     label_column: str | None = None
+    openml: int | str = "Sensorless_drive_diagnosis"
 
     def load(self) -> Dataset:
         """All rows.
@@ -33,15 +39,16 @@ class Sensorless(Source):
             EbmoodError: the file or OpenML cannot be read, or the table is not Sensorless.
         """
         if self.source == "openml":
-            rows = fetch_rows(
-                OPENML_ID, "Sensorless", instead="source: a local .csv, .parquet or .npz file of it"
+            instead = (
+                "`source:` with the path of UCI's Sensorless_drive_diagnosis.txt, a .csv, .parquet or .npz"
             )
+            rows = fetch_rows(self.openml, "Sensorless", instead)
         else:
-            usual = "y" if self.source.lower().endswith(".npz") else "Class"
+            usual = LABELS.get(Path(self.source).suffix.lower(), "Class")
             rows = read_rows(self.source, self.label_column or usual)
         if len(rows.features) != FEATURES:
             raise EbmoodError(
-                f"{rows.source}: {len(rows.features)} features where Sensorless has {FEATURES}; name the file of "
-                "Sensorless, or use `kind: table` for other data"
+                f"{rows.source}: {len(rows.features)} features where Sensorless has {FEATURES}; name the "
+                "file of Sensorless, or use `kind: table` for other data"
             )
         return hold_out_classes(rows, {"10": "class-10", "11": "class-11"}, name="sensorless")

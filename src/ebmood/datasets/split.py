@@ -1,11 +1,12 @@
 """One seed's split of a data set, and its scaling: the protocol of the paper's tables.
 
-In-distribution rows: 80 % training, 10 % validation, 10 % test. Natural OOD rows: 20 % validation, 80 % test. At most
-10,000 test rows a set. All are scaled by the minimum and the range of the training rows, to which alone the scaling
-is fitted; the probes are drawn in the scaled space.
+In-distribution rows: 80 % training, 10 % validation, 10 % test. Natural OOD rows: 20 % validation, 80 % test.
+At most 10,000 test rows a set. All are scaled by the minimum and the range of the training rows, to which
+alone the scaling is fitted; the probes are drawn in the scaled space.
 """
 
 import warnings
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -73,7 +74,7 @@ def split_dataset(
 
 
 def _groups(x: np.ndarray) -> np.ndarray:
-    """A number for every row, `(N,)`: equal rows have the same one. Numbers follow first appearance, from 0."""
+    """A number for every row, `(N,)`, equal for equal rows; they count up from 0 by first appearance."""
     if len(x) == 0:
         return np.zeros(0, dtype=np.int64)
     flat = np.ascontiguousarray(x.reshape(len(x), -1) + 0.0)  # + 0.0: -0.0 equals 0.0, but its bytes do not
@@ -118,31 +119,42 @@ def _percent(shares: tuple[float, ...]) -> str:
     return "/".join(f"{100 * share:.0f}" for share in shares)
 
 
-def _fit_scale(dataset: Dataset, train: np.ndarray):
+def _fit_scale(
+    dataset: Dataset, train: np.ndarray
+) -> tuple[Callable[[np.ndarray, str], np.ndarray], list[str]]:
     """The scaling fitted to the rows `train`, as a function of rows and their name, and the notes on it."""
     rows = dataset.x[train]
     low, high = rows.min(axis=0), rows.max(axis=0)
     constant = high == low
-    span = np.where(constant, 1.0, high - low)
-    notes = []
-    for index in np.argwhere(constant):
-        column = dataset.features[index[0]] if dataset.features else str(tuple(index.tolist()))
-        notes.append(
-            f"column {column!r} is constant ({low[tuple(index)]:g}) over the training rows; kept, as x - constant"
+    with np.errstate(over="ignore"):
+        span = np.where(constant, 1.0, high - low)
+    if not np.isfinite(span).all():
+        column = _column(dataset, np.argwhere(~np.isfinite(span))[0])
+        raise EbmoodError(
+            f"{dataset.source}: column {column} spans more than a float holds; rescale or drop it"
         )
+    notes = [
+        f"column {_column(dataset, index)} is constant ({low[tuple(index)]:g}) over the training rows; "
+        "kept, as x - constant"
+        for index in np.argwhere(constant)
+    ]
     for note in notes:
         warnings.warn(f"{dataset.source}: {note}", DataWarning, stacklevel=3)
 
     def scale(x: np.ndarray, name: str) -> np.ndarray:
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore"):
             scaled = ((x - low) / span).astype(np.float32)
         bad = np.argwhere(~np.isfinite(scaled))
         if len(bad):
-            column = dataset.features[bad[0][1]] if dataset.features else str(tuple(bad[0][1:].tolist()))
+            column = _column(dataset, bad[0][1:])
             raise EbmoodError(
-                f"{dataset.source}: column {column!r}, {name} rows: {x[tuple(bad[0])]:g} does not fit float32 after "
-                "scaling by the training rows; take such rows out, or drop the column"
+                f"{dataset.source}: column {column}, {name} rows: {x[tuple(bad[0])]:g} does not fit float32 "
+                "after scaling by the training rows; take such rows out, or drop the column"
             )
         return scaled
 
     return scale, notes
+
+
+def _column(dataset: Dataset, index: np.ndarray) -> str:
+    return repr(dataset.features[index[0]]) if dataset.features else str(tuple(index.tolist()))

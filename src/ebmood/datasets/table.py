@@ -1,4 +1,4 @@
-"""Any table with a label column: some classes are held out as natural out-of-distribution rows, the rest are ID."""
+"""Any table with a label column: some classes are held out as natural OOD rows, the rest are ID."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,11 +18,11 @@ class Table(Source):
     """A table of the user's.
 
     Attributes:
-        path: a `.csv` (comma-separated, with a header), `.parquet` or `.npz` (`X` and an array of labels) file.
+        path: a `.csv`, `.parquet`, `.npz` or `.txt` file, laid out as `read_rows` says.
         label_column: the column of classes; None where there are none (then there is no natural OOD and no
             supervision). For npz the name of the array, usually `y`.
-        hold_out: classes that become natural out-of-distribution sets, one each, called as the class is. Compared as
-            text, so that `10` and `"10"` are the same class.
+        hold_out: classes that become natural out-of-distribution sets, one each, called as the class is.
+            Compared as text, so that `10` and `"10"` are the same class.
         drop: columns to leave out.
         name: what tables call the data set; the file's name without its suffix if None.
     """
@@ -38,7 +38,8 @@ class Table(Source):
         """Read the file and hold the classes out.
 
         Raises:
-            EbmoodError: as `read_rows` and `hold_out_classes` raise it, or classes are held out without a label column.
+            EbmoodError: as `read_rows` and `hold_out_classes` raise it, or classes are held out without a
+                label column.
         """
         if self.hold_out and self.label_column is None:
             raise EbmoodError(
@@ -70,7 +71,8 @@ def hold_out_classes(rows: Rows, held: Mapping[str, str], name: str) -> Dataset:
     for held_class in held:
         if held_class not in present:
             raise EbmoodError(
-                f"{rows.source}: no class {held_class!r} to hold out; the classes are {_shown(present)} (mend `hold_out`)"
+                f"{rows.source}: no class {held_class!r} to hold out; the classes are {_shown(present)} "
+                "(mend `hold_out`)"
             )
     classes = tuple(known for known in present if known not in held)
     if not classes:

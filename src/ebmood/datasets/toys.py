@@ -1,7 +1,7 @@
 """Two-dimensional toys: data whose density a person can see.
 
-Every toy is a curve, a set of squares or a set of centres, with noise; from the same geometry comes what lies close
-to the data, which the natural OOD set `background` leaves out.
+Every toy is a curve, a set of squares or a set of centres, with noise; from the same geometry comes what lies
+close to the data, which the natural OOD set `background` leaves out.
 """
 
 from collections.abc import Callable
@@ -26,9 +26,9 @@ class Toy(Source):
     - `checkerboard`: the eight dark squares of a 4 x 4 board on [-2, 2]^2, uniform; classes `left`, `right`.
     - `mixture`: eight equal Gaussians of deviation 0.2 on a circle of radius 2; classes `0` to `7`.
 
-    Natural OOD is `background`: uniform over the bounding box of the rows, widened by half its width on each side,
-    less what lies within three deviations of the noise from the arcs, rings or centres, or inside a dark square.
-    It has a quarter as many rows.
+    Natural OOD is `background`: uniform over the bounding box of the rows, widened by half its width on each
+    side, less what lies within three deviations of the noise from the arcs, rings or centres, or inside a
+    dark square. It has a quarter as many rows.
 
     Attributes:
         shape: which toy.
@@ -62,7 +62,7 @@ class Toy(Source):
 
 @dataclass(frozen=True)
 class _Geometry:
-    """`draw(generator, N) -> x (N, 2), y (N,)`, and `near(points (M, 2)) -> (M,)`: which lie close to the data."""
+    """`draw(generator, N) -> x (N, 2), y (N,)`; `near(points (M, 2)) -> (M,)`: which lie near the data."""
 
     classes: tuple[str, ...]
     draw: Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]

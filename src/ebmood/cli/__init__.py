@@ -1,4 +1,4 @@
-"""The shell: `ebmood study`, `ebmood tables`. Heavy libraries load when a command needs them, never for `--help`."""
+"""The shell: `ebmood study`, `ebmood tables`. Heavy libraries load when a command needs them."""
 
 import sys
 import warnings

@@ -60,8 +60,8 @@ def _root(
 
     ebmood study mine.yaml --retry-failed
 
-Stop it with Ctrl-C; the same command goes on where it stopped. Exit codes: 0 done, 1 done but cells failed, 2 something to
-mend, 130 stopped."""
+Stop it with Ctrl-C; the same command goes on where it stopped. Exit codes: 0 done, 1 done but
+cells failed, 2 something to mend, 130 stopped."""
 )
 def study(
     name: Annotated[
@@ -97,8 +97,8 @@ def study(
 ) -> None:
     """Run what is missing of a study, then print its tables.
 
-    Every cell (data set x recipe x seed) leaves one line in FOLDER/records.jsonl. Running again runs only what is not there
-    yet. Scores do not depend on -j.
+    Every cell (data set x recipe x seed) leaves one line in FOLDER/records.jsonl. Running again runs only
+    what is not there yet. Scores do not depend on -j.
     """
     from ebmood.cli import study as command
 
@@ -120,6 +120,7 @@ def tables(
 ) -> None:
     """Make the tables and figures of a study again, from its records alone."""
     from ebmood.cli.show import show_report
-    from ebmood.study.runner import study_records
+    from ebmood.study.runner import read_study
 
-    show_report(study_records(folder), folder)
+    title, records = read_study(folder)
+    show_report(title, records, folder)

@@ -33,7 +33,7 @@ def run(name: str, out: Path | None, jobs: int | None, device: Device, retry_fai
         jobs = min(jobs or _cores(), len(study.tasks))
         with watching(errors, folder, jobs) as watcher:
             records = run_study(study, folder, jobs=jobs, retry_failed=retry_failed, watcher=watcher)
-        show_report(records, folder)
+        show_report(study.title, records, folder)
     except KeyboardInterrupt:
         again = f"ebmood study {name}" + (f" -o {out}" if out else "")
         errors.print(f"stopped; the finished cells are kept in {folder}. To go on: {again}", soft_wrap=True)
@@ -44,9 +44,10 @@ def run(name: str, out: Path | None, jobs: int | None, device: Device, retry_fai
 def _tell_failures(console: Console, records: list[Record]) -> bool:
     failed = [record for record in records if record.status == "failed"]
     for record in failed:
-        gamma = "" if record.gamma is None else f", gamma {record.gamma:g}"
+        gamma = "" if record.gamma is None else f" gamma={record.gamma:g}"
+        recipe = f"{record.method} {record.variant}{gamma}"
         console.print(
-            f"failed: {record.dataset}, {record.method} {record.variant}{gamma}, seed {record.seed}: {record.reason}",
+            f"failed: {record.dataset}, {recipe}, seed {record.seed}: {record.reason}",
             style="red",
             markup=False,
             soft_wrap=True,

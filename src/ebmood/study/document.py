@@ -1,4 +1,4 @@
-"""A YAML file that knows where each of its values stands, so that every complaint names file, line and key."""
+"""A YAML file that knows where its values stand, so that every complaint names file, line and key."""
 
 import difflib
 import re
@@ -36,7 +36,7 @@ class Document:
         try:
             self._root = yaml.compose(text, Loader=_Loader)
             self._refuse_double_keys(self._root)
-            self.data: Any = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+            self.data: Any = yaml.load(text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
             line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
             raise EbmoodError(f"{path}{line}: not YAML ({error.problem})") from error
@@ -61,7 +61,7 @@ class Document:
         raise EbmoodError(f"{self.where(place)}: {message}")
 
     def checked(self, model: type[SomeModel], data: Any, place: Place) -> SomeModel:
-        """`data`, found at `place`, as a `model`; otherwise `EbmoodError` for the first thing wrong with it."""
+        """`data`, found at `place`, as a `model`; else `EbmoodError` for the first thing wrong with it."""
         if not isinstance(data, dict):
             self.refuse(
                 place, f"expected keys and values, not {data!r}; keys: {', '.join(model.model_fields)}"

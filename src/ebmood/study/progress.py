@@ -1,32 +1,22 @@
-"""How far a running cell is: one small JSON file per cell, overwritten by its worker and read by whoever watches.
+"""How far a running cell is: one small JSON file, overwritten by its worker and read by whoever watches.
 
 A file crosses processes, cluster nodes and terminals alike: `cat OUT/progress/*.json` shows a study at work.
 """
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from pydantic import ValidationError
 
 from ebmood.errors import EbmoodError
 from ebmood.files import write_text
 from ebmood.settings import Settings
+from ebmood.training import Progress
 
 EVERY = 1.0
 """Seconds between two writes, at least."""
-
-
-class Step(Protocol):
-    """What a cell reports: `ebmood.study.cell.Progress`."""
-
-    @property
-    def step(self) -> int: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def losses(self) -> dict[str, float]: ...
 
 
 class Snapshot(Settings):
@@ -58,7 +48,7 @@ class ProgressFile:
         self._began = clock()
         self._written = -float("inf")
 
-    def __call__(self, progress: Step) -> None:
+    def __call__(self, progress: Progress) -> None:
         """Take one report."""
         now = self._clock()
         if now - self._written < EVERY:
@@ -67,10 +57,8 @@ class ProgressFile:
         snapshot = Snapshot(
             step=progress.step, steps=progress.steps, losses=dict(progress.losses), seconds=now - self._began
         )
-        try:
+        with suppress(EbmoodError):  # A full disk must not end a training whose record may still find room.
             write_text(self.path, snapshot.model_dump_json())
-        except EbmoodError:
-            pass  # A full disk must not end a training whose record may still find room.
 
 
 def read_snapshot(path: Path) -> Snapshot | None:

@@ -1,7 +1,8 @@
 """Runs the cells of a study: each once, several at a time, one record after another.
 
-Cells leave this process through `concurrent.futures.Executor` alone (processes here; Dask's `Client.get_executor` on
-a cluster), and only this process writes records. What stops a study, stops it between two whole records.
+Cells leave this process through `concurrent.futures.Executor` alone (processes here; Dask's
+`Client.get_executor` on a cluster), and only this process writes records. What stops a study
+stops it between two whole records.
 """
 
 import json
@@ -57,7 +58,7 @@ def run_study(
 ) -> list[Record]:
     """Run what is missing of `study` and return the records of all its cells, in the study's order.
 
-    A cell is missing if `folder` holds no record of its key; one that failed before is run again only if asked.
+    A cell is missing if `folder` holds no record of its key; one that failed is run again only if asked.
 
     Args:
         study: what to run.
@@ -65,11 +66,11 @@ def run_study(
         jobs: how many cells run at once, each on an executor of its own.
         retry_failed: also run cells again whose last record says failed.
         watcher: is told how it goes.
-        open_executor: makes an executor for one cell at a time. One that breaks is replaced, and its cell tried once
-            more before it is recorded as failed.
+        open_executor: makes an executor for one cell at a time. One that breaks is replaced, and its cell
+            tried once more before it is recorded as failed.
 
     Raises:
-        EbmoodError: the folder cannot be written, or another study is writing into it. Earlier records are intact.
+        EbmoodError: the folder cannot be written, or another study is writing into it. Earlier records stay.
     """
     watcher = watcher or Watcher()
     with _only_writer(folder):
@@ -87,8 +88,8 @@ def run_study(
     return [found[task.key] for task in study.tasks if task.key in found]
 
 
-def study_records(folder: Path) -> list[Record]:
-    """The records in `folder` of the study last run there: the newest of each cell, in the study's order.
+def read_study(folder: Path) -> tuple[str, list[Record]]:
+    """The title and the records of the study last run in `folder`: the newest of each cell, in its order.
 
     Raises:
         EbmoodError: the folder holds no records, or they cannot be read.
@@ -97,10 +98,14 @@ def study_records(folder: Path) -> list[Record]:
     if not found:
         raise EbmoodError(f"{folder / RECORDS}: no records; run `ebmood study ... -o {folder}` first")
     try:
-        keys = json.loads((folder / "study.json").read_text(encoding="utf-8"))["keys"]
-    except (OSError, ValueError, KeyError):
-        keys = list(found)
-    return [found[key] for key in keys if key in found]
+        about = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:  # Records alone make tables too.
+        about = {"title": folder.name, "keys": list(found)}
+    except (OSError, ValueError) as error:
+        raise EbmoodError(
+            f"{folder / 'study.json'}: cannot be read ({error}); remove it and try again"
+        ) from error
+    return about["title"], [found[key] for key in about["keys"] if key in found]
 
 
 def latest(records: Sequence[Record]) -> dict[str, Record]:
@@ -179,7 +184,7 @@ def _only_writer(folder: Path) -> Iterator[None]:
     except Timeout:
         owner = path.read_text() or "unknown"
         raise EbmoodError(
-            f"{folder}: another study is writing here (process {owner}); wait for it, or choose another folder with -o"
+            f"{folder}: another study is writing here (process {owner}); wait, or choose another folder"
         ) from None
     except OSError as error:
         raise EbmoodError(

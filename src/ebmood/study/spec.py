@@ -20,13 +20,14 @@ Relative paths are relative to the study file.
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, ValidationError
 
-from ebmood.datasets import DATASETS, Source
+from ebmood.datasets import DATASETS, AnySource
 from ebmood.datasets.dataset import Dataset
 from ebmood.errors import DegenerateObjectiveWarning, EbmoodError
 from ebmood.recipes import METHODS, Recipe, outside_detector
@@ -82,7 +83,7 @@ class DetectorEntry(Settings):
     """An entry under `recipes` that names a scikit-learn or PyOD detector by its import path."""
 
     detector: str
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default={})
     seeds: Seeds | None = None
     datasets: Annotated[tuple[str, ...], BeforeValidator(_listed)] | None = None
 
@@ -134,7 +135,7 @@ def load_study(name_or_file: str, device: Device = "cpu") -> Study:
         DegenerateObjectiveWarning: a recipe cannot learn a density.
 
     Raises:
-        EbmoodError: no such preset or file; or whatever is wrong in the file or its data, with file, line and key.
+        EbmoodError: no such preset or file; or what is wrong in the file or its data, and where.
     """
     known = presets()
     path = Path(name_or_file)
@@ -179,15 +180,15 @@ class _Plan:
     seeds: tuple[int, ...] | None
     datasets: tuple[str, ...] | None
 
-    def covers(self, source: Source, dataset: Dataset) -> bool:
+    def covers(self, source: AnySource, dataset: Dataset) -> bool:
         return self.datasets is None or not _names(source, dataset).isdisjoint(self.datasets)
 
 
-def _names(source: Source, dataset: Dataset) -> set[str]:
+def _names(source: AnySource, dataset: Dataset) -> set[str]:
     return {dataset.name, source.kind}
 
 
-def _read_source(document: Document, entry: Any, place: Place) -> tuple[Source, Dataset]:
+def _read_source(document: Document, entry: Any, place: Place) -> tuple[AnySource, Dataset]:
     classes = {source.model_fields["kind"].default: source for source in DATASETS}
     if isinstance(entry, str):
         entry = {"kind": entry}
@@ -197,7 +198,7 @@ def _read_source(document: Document, entry: Any, place: Place) -> tuple[Source, 
         document.refuse(place, f"unknown data set {entry['kind']!r}{nearest(str(entry['kind']), classes)}")
     model = classes[entry["kind"]]
     beside = {key: _beside(document.path, value) for key, value in entry.items() if key in ("path", "source")}
-    source = document.checked(model, entry | beside, place)
+    source = cast(AnySource, document.checked(model, entry | beside, place))
     return source, load(source)
 
 
@@ -208,7 +209,7 @@ def _beside(file: Path, value: Any) -> Any:
 
 
 def _plans(
-    document: Document, entry: Any, place: Place, sources: list[tuple[Source, Dataset]]
+    document: Document, entry: Any, place: Place, sources: list[tuple[AnySource, Dataset]]
 ) -> Iterator[_Plan]:
     if isinstance(entry, str):
         entry = {"method": entry}
@@ -243,7 +244,7 @@ def _recipes(document: Document, entry: MethodEntry, place: Place) -> Iterator[R
         )
     for variant in entry.variant:
         for gamma in entry.gamma:
-            recipe = _named(document, place, lambda v=variant, g=gamma: METHODS[entry.method](v, g))
+            recipe = _named(document, place, partial(METHODS[entry.method], variant, gamma))
             for section in ("model", "objective", "training"):
                 changes = getattr(entry, section)
                 if changes:

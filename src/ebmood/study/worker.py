@@ -1,4 +1,4 @@
-"""What runs in a worker process. Imports stay light up here: threads are pinned before any library counts cores."""
+"""What runs in a worker process. Imports up here are light: threads are pinned before libraries load."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def work(cell: "Cell", progress: Path) -> "Record":
-    """Run one cell on one thread, whatever else this machine does, so that scores do not depend on how many run.
+    """Run one cell on one thread, whatever else runs, so that scores do not depend on how many do.
 
     Args:
         cell: what to compute.
@@ -36,7 +36,7 @@ def work(cell: "Cell", progress: Path) -> "Record":
 class OneProcess(Executor):
     """An executor of one spawned process, so that a process that dies takes one cell with it and no other.
 
-    The process ends with its parent, however that ends, and does not hear Ctrl-C: stopping is the parent's to decide.
+    The process ends with its parent, however that ends, and does not hear Ctrl-C: its parent decides.
     """
 
     def __init__(self) -> None:

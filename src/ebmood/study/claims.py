@@ -10,10 +10,12 @@ from ebmood.study.contrasts import POSTER_FLOW
 from ebmood.study.findings import (
     VARIANTS,
     Finding,
+    View,
     contrast,
     far_change,
     flow_average,
     in_view,
+    partial_mark,
     pick,
     views_of,
 )
@@ -33,7 +35,7 @@ class Claim:
         data, variant: where it is judged; the variant is `either` where nothing was run.
         reported: what the poster gives for it.
         finding: our changes.
-        verdicts: with ID, and with OOD, as the positive class.
+        verdicts: with ID, and with OOD, as the positive class (None where the claim has no polarity).
         evidence: what the verdict rests on where that is no single change.
     """
 
@@ -42,7 +44,7 @@ class Claim:
     variant: str
     reported: str
     finding: Finding
-    verdicts: tuple[Verdict, Verdict]
+    verdicts: tuple[Verdict, Verdict | None]
     evidence: tuple[str, ...] = ()
 
     def row(self) -> tuple[Cell, ...]:
@@ -69,11 +71,12 @@ def claims_table(arms: Sequence[Arm]) -> Table:
         *PAIRS,
     )
     claims = list(all_claims(arms))
-    in_order = sorted(claims, key=lambda claim: claim.verdicts == ("not run", "not run"))
+    in_order = sorted(claims, key=lambda claim: set(claim.verdicts) <= {"not run", None})
     notes = (
         "The poster's words make ID the positive class; the authors' code stores the other polarity.",
         "A claim that some results rise (or fall) is supported by one that does with its whole interval, and "
-        "contradicted where all go the other way with theirs.",
+        "contradicted where all go the other way with theirs: a lenient reading, with no allowance for how "
+        "many were tried.",
     )
     return Table("claims", "The paper's claims", columns, tuple(claim.row() for claim in in_order), notes)
 
@@ -121,7 +124,7 @@ def _flow_text(method: str) -> str:
 
 
 def _supervision_claims(arms: Sequence[Arm]) -> Iterator[Claim]:
-    effects: dict[tuple[str, str], list[Finding]] = {}
+    effects: dict[tuple[View, str, str], list[Finding]] = {}
     for reported in poster.SUPERVISION:
         number = "unreadable" if reported.percent is None else f"{reported.percent:+.2f}"
         ways = {1: "raises", -1: "lowers", None: "changes"}
@@ -140,20 +143,24 @@ def _supervision_claims(arms: Sequence[Arm]) -> Iterator[Claim]:
                     ours = pick(here, condition, reported.method, variant, gamma)
                     theirs = pick(here, condition, reported.method, variant, None)
                     finding = contrast(ours, theirs, reported.kind, "not run")
-                    effects.setdefault((reported.kind, variant), []).append(finding)
+                    effects.setdefault((view, reported.kind, variant), []).append(finding)
                     judged = _judge(finding, reported.direction)
                     yield Claim(text, condition.label, variant, number, finding, judged)
     for kind, direction, text in (
         ("natural", 1, "Supervision improves some results on natural sets"),
         ("non-natural", -1, "Supervision degrades some results on non-natural sets"),
     ):
-        for variant in VARIANTS:
-            findings = effects.get((kind, variant), [])
-            readable = [r.percent for r in poster.SUPERVISION if r.kind == kind and r.percent is not None]
-            hits = sum(percent * direction > 0 for percent in readable)
-            number = f"{hits} of {len(readable)} readable numbers {'rise' if direction > 0 else 'fall'}"
-            data = ", ".join(c.label for c in conditions_of(arms) if c.dataset.lower() in poster.DATASETS)
-            yield _some(text, data or "the poster's data sets", variant, findings, direction, number)
+        readable = [r.percent for r in poster.SUPERVISION if r.kind == kind and r.percent is not None]
+        hits = sum(percent * direction > 0 for percent in readable)
+        number = f"{hits} of {len(readable)} {'rise' if direction > 0 else 'fall'}"
+        if not effects:
+            yield _not_run(text, "the poster's data sets", number, (_missing(poster.DATASETS),))
+        for view, variant in dict.fromkeys((view, variant) for view, _, variant in effects):
+            known = list(_known(in_view(arms, view)))
+            names = ", ".join(condition.label for condition in known)
+            count = len({condition.dataset.lower() for condition in known})
+            partial = partial_mark(count)
+            yield _some(text, names, variant, effects[view, kind, variant], direction, number, partial)
 
 
 def _gamma_claims(arms: Sequence[Arm]) -> Iterator[Claim]:
@@ -170,15 +177,15 @@ def _gamma_claims(arms: Sequence[Arm]) -> Iterator[Claim]:
         name = large.name
         label = large.condition.label
         judged = _judge(finding, -1)
-        yield Claim(f"{harder} ({name})", label, variant, "figure", finding, judged, (over,))
+        yield Claim(f"{harder} ({name})", label, variant, "no number", finding, judged, (over,))
         far = far_change(large, small)
         flags = Finding(NOT_RUN, NOT_RUN, finding.marks)
         verdict_far, told = _far_verdict(far)
         text = f"{affects} ({name})"
-        yield Claim(text, label, variant, "figure", flags, (verdict_far, verdict_far), (f"{over}: {told}",))
+        yield Claim(text, label, variant, "no number", flags, (verdict_far, None), (f"{over}: {told}",))
     if not found:
         for text in (harder, affects):
-            yield _not_run(text, "the poster's data sets", "figure", ("not run: a grid of γ",))
+            yield _not_run(text, "the poster's data sets", "no number", ("not run: a grid of γ",))
 
 
 def _far_verdict(far: tuple[float, float | None, float | None, int] | None) -> tuple[Verdict, str]:
@@ -207,7 +214,7 @@ def _image_claims() -> Iterator[Claim]:
         "EBMs without labels struggle to extract high-level, semantic features",
         "Bottlenecks widen the gap of density between images and low-level features",
     ):
-        yield _not_run(text, "CIFAR-10, FMNIST", "figure", (_missing(images),))
+        yield _not_run(text, "CIFAR-10, FMNIST", "no number", (_missing(images),))
 
 
 def _rises(table: Sequence[poster.Reported], kind: str) -> str:
@@ -221,7 +228,13 @@ def _judge(finding: Finding, direction: int | None) -> tuple[Verdict, Verdict]:
 
 
 def _some(
-    text: str, data: str, variant: str, findings: Sequence[Finding], direction: int, reported: str
+    text: str,
+    data: str,
+    variant: str,
+    findings: Sequence[Finding],
+    direction: int,
+    reported: str,
+    partial: str = "",
 ) -> Claim:
     verdicts = (
         verdict_on_some([finding.aupr_id for finding in findings], direction),
@@ -231,8 +244,17 @@ def _some(
     up, down = judged.count("supported"), judged.count("contradicted")
     rest = len(judged) - up - down
     told = f"{up} up, {down} down, {rest} without a verdict (ID +)" if findings else "not run"
-    flags = Finding(NOT_RUN, NOT_RUN, mark_list(*(finding.marks for finding in findings)))
+    flags = Finding(NOT_RUN, NOT_RUN, mark_list(_marks_of_some(findings), partial))
     return Claim(text, data, variant, reported, flags, verdicts, (told,))
+
+
+def _marks_of_some(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """The marks that some of several findings carry; which of them, their own rows say."""
+    marks = mark_list(*(finding.marks for finding in findings))
+    flags = [f"some {mark}" for mark in marks if mark in ("degenerate", "shortened")]
+    failures = ["some failed"] if any("failed" in mark for mark in marks) else []
+    rest = [mark for mark in marks if mark == "leak" or mark.startswith("partial")]
+    return mark_list(flags, failures, rest)
 
 
 def _not_run(text: str, data: str, reported: str, evidence: tuple[str, ...]) -> Claim:

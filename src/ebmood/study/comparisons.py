@@ -1,9 +1,9 @@
 r"""Paired relative changes between two arms, and verdicts on the direction of a change.
 
-For each seed :math:`r_s = \log(a_s / b_s)`, where :math:`a_s` and :math:`b_s` are the mean AUC-PR of the two cells
-over the same out-of-distribution sets. The change is :math:`100\,(e^{\bar r} - 1)` per cent; its interval is the
-two-sided 95 % Student-t interval of :math:`\bar r`, mapped the same way. Swapping the sides negates every
-:math:`r_s`.
+For each seed :math:`r_s = \log(a_s / b_s)`, where :math:`a_s` and :math:`b_s` are the mean AUC-PR of the two
+cells over the same out-of-distribution sets. The change is :math:`100\,(e^{\bar r} - 1)` per cent; its
+interval is the two-sided 95 % Student-t interval of :math:`\bar r`, mapped the same way. Swapping the sides
+negates every :math:`r_s`.
 """
 
 import math
@@ -117,7 +117,7 @@ def verdict(change: Change, direction: int | None) -> Verdict:
 
 
 def verdict_on_some(changes: Sequence[Change], direction: int) -> Verdict:
-    """Whether at least one of several changes goes in `direction`; contradicted if each goes the other way."""
+    """Whether one change or more goes in `direction`; contradicted if every one goes the other way."""
     verdicts = [verdict(change, direction) for change in changes]
     if "supported" in verdicts:
         return "supported"

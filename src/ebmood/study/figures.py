@@ -1,6 +1,6 @@
 """Figures from records: score histograms, rays that leave the data, landscapes of 2-D data. PNG and SVG."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BLUE, VERMILION, INK, GREY = "#0072B2", "#D55E00", "#1a1a1a", "#8c8c8c"
 USUAL_GAMMAS = (None, 1.0)
 
-_STYLE = {
+_STYLE: Any = {
     "font.size": 8.0,
     "axes.titlesize": 8.0,
     "axes.labelsize": 8.0,
@@ -66,7 +66,7 @@ def draw_figures(arms: Sequence[Arm], folder: Path) -> list[Picture]:
 
 
 def _histograms(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture]:
-    """One figure for each energy-based method, one for the flows, one for the baselines; a row for each recipe."""
+    """One figure for each energy-based method, one for flows, one for baselines; a row for each recipe."""
     groups: dict[str, list[Arm]] = {}
     for arm in arms:
         if _shown(arm, "histogram") is not None:
@@ -92,15 +92,15 @@ def _histograms(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Pictur
         label = usual[0].condition.label
         yield Picture(
             name,
-            f"{title} on {label}: share of test rows by score, ID against each OOD set (first seed done). Scores "
-            "beyond the ends count in the outermost bins; higher is more in-distribution.",
+            f"{title} on {label}: share of test rows by score, ID against each OOD set (first seed done). "
+            "Scores beyond the ends count in the outermost bins; higher is more in-distribution.",
         )
 
 
 def _histogram(axes: "Axes", record: Record, name: str) -> None:
     histogram = record.histogram
     assert histogram is not None
-    edges = np.array(histogram.edges)
+    edges = np.array(histogram.edges)[::2]
     axes.stairs(_shares(histogram, "id"), edges, fill=True, color=BLUE, alpha=0.55, label="ID test rows")
     if name in histogram.counts:
         axes.stairs(_shares(histogram, name), edges, color=VERMILION, linewidth=1.0, label="OOD rows")
@@ -123,7 +123,8 @@ def _histogram(axes: "Axes", record: Record, name: str) -> None:
 
 
 def _shares(histogram: Histogram, name: str) -> np.ndarray:
-    counts = np.array(histogram.counts[name], dtype=float)
+    """Shares of a set's rows, two bins merged into one: a few hundred rows are too few for finer ones."""
+    counts = np.array(histogram.counts[name], dtype=float).reshape(-1, 2).sum(1)
     return counts / max(counts.sum(), 1.0)
 
 
@@ -154,8 +155,8 @@ def _rays(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture]:
     yield Picture(
         name,
         f"Log-density along rays that leave the data on {arms[0].condition.label}, by the weight γ of the "
-        "cross-entropy: median over rays and seeds, and the 10 % to 90 % band over rays. The scale is the model's own "
-        "(nats for flows), linear between -1 and 1 and logarithmic beyond.",
+        "cross-entropy: median over rays and seeds, and the 10 % to 90 % band over rays. The scale is the "
+        "model's own (nats for flows), linear between -1 and 1 and logarithmic beyond.",
     )
 
 
@@ -182,7 +183,7 @@ def _ray_lines(axes: "Axes", arm: Arm, colour: Any) -> None:
     low, median, high = (
         np.median([getattr(each, name) for each in rays], axis=0)[away] for name in ("low", "median", "high")
     )
-    label = "no labels" if arm.gamma is None else f"γ = {arm.gamma:g}"
+    label = "unsupervised" if arm.gamma is None else f"γ = {arm.gamma:g}"
     axes.fill_between(distance[away], low, high, color=colour, alpha=0.12, linewidth=0)
     axes.plot(
         distance[away],
@@ -238,8 +239,8 @@ def _landscapes(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Pictur
         _save(figure, folder / name)
     yield Picture(
         name,
-        f"Densities on {arms[0].condition.label} (first seed done), coloured by rank, since most models have no "
-        "common scale. Dots: training rows. White line: the level that keeps 95 % of them.",
+        f"Densities on {arms[0].condition.label} (first seed done), coloured by rank, since most models have "
+        "no common scale. Dots: training rows. White line: the level that keeps 95 % of them.",
     )
 
 
@@ -282,7 +283,7 @@ def _recipe_label(arm: Arm, group: str) -> str:
     parts = [] if arm.method == group else [arm.name]
     parts += [] if arm.variant == "both" else [arm.variant]
     if arm.family == "energy":
-        parts.append("no labels" if arm.gamma is None else f"γ = {arm.gamma:g}")
+        parts.append("unsupervised" if arm.gamma is None else f"γ = {arm.gamma:g}")
     flags = [flag for flag in arm.flags if flag != "leak"]
     return "\n".join([", ".join(parts), *([f"({', '.join(flags)})"] if flags else [])])
 
@@ -294,13 +295,13 @@ def _score_label(arms: Sequence[Arm]) -> str:
 
 
 def _legend(figure: "Figure", *panels: "Axes") -> None:
-    entries = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels())}  # noqa: B905
-    if "no labels" in entries or any(label.startswith("γ") for label in entries):
-        weight: Callable[[str], float] = lambda label: (
-            -1 if label == "no labels" else float(label.split()[-1])
-        )  # noqa: E731
-        entries = {label: entries[label] for label in sorted(entries, key=weight)}
-    figure.legend(list(entries.values()), list(entries), loc="outside upper center", ncols=6)
+    """One legend for all panels, above them; weights of the cross-entropy in their order."""
+    entries: dict[str, Any] = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        entries |= dict(zip(labels, handles, strict=True))
+    labels = sorted(entries, key=lambda label: float(label.split()[-1]) if label.startswith("γ") else -1.0)
+    figure.legend([entries[label] for label in labels], labels, loc="outside upper center", ncols=6)
 
 
 @contextmanager

@@ -148,10 +148,11 @@ class Finding:
 def contrast(a: Sequence[Arm], b: Sequence[Arm], sets: Sets, missing: str) -> Finding:
     """The change of the first of `a` over the first of `b`; a mark says where there are several of them."""
     pair = Pair(a[0] if a else None, b[0] if b else None, "both", "" if a and b else missing)
-    changes = {polarity: pair.change(sets, polarity) for polarity in ("aupr_id", "aupr_ood")}
-    marks = pair.marks(len(changes["aupr_id"].seeds)) if a or b else (missing,)
+    change = pair.change(sets, "aupr_id")
+    marks = pair.marks(len(change.seeds)) if a or b else (missing,)
     several = max(len(a), len(b))
-    return Finding(**changes, marks=mark_list(marks, f"one of {several} recipes" if several > 1 else ""))
+    marks = mark_list(marks, f"one of {several} recipes" if several > 1 else "")
+    return Finding(change, pair.change(sets, "aupr_ood"), marks)
 
 
 def flow_average(arms: Sequence[Arm], method: str, variant: str, flow: str, sets: Sets = "all") -> Finding:
@@ -175,20 +176,23 @@ def flow_average(arms: Sequence[Arm], method: str, variant: str, flow: str, sets
         found = each[0]
     else:
         failed = next((f.aupr_id.why for f in each if f.aupr_id.percent is None), "")
-        changes = {
-            polarity: change_of(
-                average([log_ratios(a[0], b[0], sets, polarity) for a, b, _ in present]),
-                why=failed or "not run: no seed is done on all data sets",
-            )
-            for polarity in ("aupr_id", "aupr_ood")
-        }
-        found = Finding(**changes, marks=mark_list(*(f.marks for f in each)))
-    partial = f"partial: {len(present)} of {len(poster.DATASETS)} data sets"
+        why = failed or "not run: no seed is done on all data sets"
+
+        def mean(polarity: Polarity) -> Change:
+            return change_of(average([log_ratios(a[0], b[0], sets, polarity) for a, b, _ in present]), why)
+
+        found = Finding(mean("aupr_id"), mean("aupr_ood"), mark_list(*(f.marks for f in each)))
     return replace(
         found,
-        marks=mark_list(found.marks, partial if len(present) < len(poster.DATASETS) else ""),
+        marks=mark_list(found.marks, partial_mark(len(present))),
         data=f"average ({', '.join(condition.label for _, _, condition in present)})",
     )
+
+
+def partial_mark(datasets: int) -> str:
+    """`partial: 1 of 4 data sets`, or an empty string where all of the poster's data sets are there."""
+    whole = len(poster.DATASETS)
+    return f"partial: {datasets} of {whole} data sets" if datasets < whole else ""
 
 
 def far_change(a: Arm, b: Arm) -> tuple[float, float | None, float | None, int] | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ebmood.datasets.dataset import Kind
 from ebmood.study import poster
 from ebmood.study.arms import POLARITIES, Arm, conditions_of, mark_list, method_name
 from ebmood.study.comparisons import Verdict, verdict
@@ -78,10 +79,11 @@ def ssm_table(arms: Sequence[Arm]) -> Table:
         data = next((finding.data for finding in below.values() if finding.data), "average")
         rows += _ssm_rows("below the radial flow (all sets)", data, below, poster.FLOW["ssm"], -1)
         for condition in known:
-            for kind, claim, direction in (
+            effects: tuple[tuple[Kind, str, int], ...] = (
                 ("non-natural", "hurt by supervision on non-natural sets", -1),
                 ("natural", "helped by supervision on natural sets", 1),
-            ):
+            )
+            for kind, claim, direction in effects:
                 effect = {
                     variant: contrast(
                         pick(
@@ -115,13 +117,13 @@ def _ssm_rows(
     rows: list[tuple[Cell, ...]] = []
     paper, sound = by_variant["paper"], by_variant["sound"]
     for polarity, positive in POLARITIES.items():
-        judged = [verdict(finding[polarity], direction) for finding in (paper, sound)]
+        published, mended = verdict(paper[polarity], direction), verdict(sound[polarity], direction)
         marks = [
             f"{variant}: {mark}" for variant, finding in by_variant.items() for mark in finding.marks if mark
         ]
         common = [mark for mark in paper.marks if mark in sound.marks]
         own = [mark for mark in marks if mark.split(": ", 1)[1] not in common]
-        cells = (paper[polarity], judged[0], sound[polarity], judged[1], outcome(*judged))
+        cells = (paper[polarity], published, sound[polarity], mended, outcome(published, mended))
         rows.append((claim, data, positive, number, *cells, joined(mark_list(common, own))))
     return rows
 

@@ -12,11 +12,11 @@ from ebmood.study.tables import LEGEND, all_tables
 
 
 def write_report(records: Sequence[Record], folder: Path | str, title: str = "Results") -> list[Table]:
-    """Write `tables/*.md,csv,tex`, `figures/*.png,svg` and `results.md` into `folder`; each file appears whole.
+    """Write tables, figures and `results.md` into `folder`; each file appears whole or not at all.
 
     Args:
         records: of a study, done and failed ones.
-        folder: made where it does not exist.
+        folder: made where it does not exist. Gets `tables/*.md,csv,tex`, `figures/*.png,svg`, `results.md`.
         title: heading of `results.md`.
 
     Returns:
@@ -58,7 +58,8 @@ def _what_was_run(arms: Sequence[Arm]) -> str:
     hours = _duration(sum(record.seconds for record in records))
     lines = [
         "## What was run\n",
-        f"{len(records)} cells (data set x recipe x seed): {len(records) - len(failed)} done, {len(failed)} failed. "
+        f"{len(records)} cells (data set x recipe x seed): {len(records) - len(failed)} done, "
+        f"{len(failed)} failed. "
         f"Together they took {hours} of wall time, each cell counted by itself"
         + (f"; the first started {min(started)} (UTC).\n" if (started := _started(records)) else ".\n"),
         "| data | content | training rows | validation | test | duplicates | crossing | seeds |",
@@ -66,7 +67,8 @@ def _what_was_run(arms: Sequence[Arm]) -> str:
         *(_data_line(condition, arms) for condition in conditions_of(arms)),
         "",
         "Content is a digest of the rows. Duplicates counts in-distribution rows that repeat an earlier one; "
-        "crossing, validation and test rows that also stand among the training rows (ranges run over seeds).\n",
+        "crossing, validation and test rows that also stand among the training rows (ranges are over seeds)."
+        "\n",
     ]
     lines += [f"- Versions: {_versions(records)}."]
     shortened = sorted({arm.name for arm in arms if arm.shortened})

@@ -42,8 +42,8 @@ class Column:
     Attributes:
         key: name in CSV headers: lower case, no blanks.
         title: heading in print.
-        shape: `text` (str or int), `number` (float), `spread` (`Spread`) or `change` (`Change`). A cell of any
-            shape may instead be a str that says why there is no number, or None.
+        shape: `text` (str or int), `number` (float), `spread` (`Spread`) or `change` (`Change`). A cell
+            of any shape may instead be a str that says why there is no number, or None.
         digits: digits after the decimal point.
         signed: write a plus sign before positive numbers.
     """

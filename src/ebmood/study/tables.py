@@ -23,8 +23,8 @@ LEGEND = (
     (
         "ID + / OOD +",
         "which side is the positive class of the area under the precision-recall curve. The poster says ID; "
-        "the authors' code stores OOD. AUROC is the same either way. FPR95 is the share of OOD rows accepted at "
-        "the threshold that accepts 95 % of the ID rows (lower is better).",
+        "the authors' code stores OOD. AUROC is the same either way. FPR95 is the share of OOD rows "
+        "accepted at the threshold that accepts 95 % of the ID rows (lower is better).",
     ),
     ("±", "standard deviation over seeds."),
     (

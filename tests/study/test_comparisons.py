@@ -1,0 +1,162 @@
+"""Paired changes and verdicts."""
+
+import math
+
+import numpy as np
+import pytest
+from made_records import failed_record, made_record, made_result, seeds
+from scipy import stats
+
+from ebmood.study.arms import gather
+from ebmood.study.comparisons import (
+    Change,
+    average,
+    change_of,
+    compare,
+    log_ratios,
+    t_interval,
+    verdict,
+    verdict_on_some,
+)
+
+SCORES = [0.71, 0.74, 0.69, 0.78, 0.73]
+
+
+def arms_of(*groups):
+    """The arms of several groups of records, in the order of the groups."""
+    arms = gather([record for group in groups for record in group])
+    return [next(arm for arm in arms if any(group[0] is r for r in arm.records.values())) for group in groups]
+
+
+def test_interval_agrees_with_scipy_on_logs():
+    rng = np.random.default_rng(1)
+    a, b = rng.uniform(0.4, 0.9, (2, 5))
+    ours, theirs = arms_of(seeds(5, "ssm", a.tolist()), seeds(5, "radial", b.tolist()))
+    change = compare(ours, theirs, "all", "aupr_id")
+    logs = np.log(a) - np.log(b)
+    low, high = stats.ttest_rel(np.log(a), np.log(b)).confidence_interval(0.95)
+    assert change.percent == pytest.approx(100 * (math.exp(logs.mean()) - 1), rel=1e-12)
+    assert change.low == pytest.approx(100 * (math.exp(low) - 1), rel=1e-10)
+    assert change.high == pytest.approx(100 * (math.exp(high) - 1), rel=1e-10)
+
+
+def test_uniform_factor_is_recovered_exactly():
+    ours, theirs = arms_of(seeds(5, "ssm", [1.25 * s for s in SCORES]), seeds(5, "radial", SCORES))
+    change = compare(ours, theirs, "all", "aupr_id")
+    assert change.percent == pytest.approx(25, abs=1e-10)
+    assert change.low == pytest.approx(25, abs=1e-10)
+    assert change.high == pytest.approx(25, abs=1e-10)
+    assert change.seeds == (0, 1, 2, 3, 4)
+
+
+def test_swapping_the_sides_negates_the_logs_and_mirrors_the_interval():
+    ours, theirs = arms_of(seeds(5, "ssm", SCORES), seeds(5, "radial", SCORES[::-1]))
+    forth, back = log_ratios(ours, theirs, "all", "aupr_id"), log_ratios(theirs, ours, "all", "aupr_id")
+    assert forth == pytest.approx({seed: -value for seed, value in back.items()})
+    there, again = change_of(forth), change_of(back)
+    assert (1 + there.high / 100) * (1 + again.low / 100) == pytest.approx(1)
+
+
+def test_pairs_are_made_by_seed_whatever_the_order_of_records():
+    ours = [made_record("ssm", seed, 0.5 + seed / 100) for seed in (4, 2, 9)]
+    theirs = [made_record("radial", seed, 0.5 + seed / 100) for seed in (9, 4, 7, 2)]
+    a, b = arms_of(ours, theirs)
+    assert log_ratios(a, b, "all", "aupr_id") == pytest.approx({2: 0, 4: 0, 9: 0}, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"dataset_digest": "e" * 16}, {"duplicates": "across"}, {"selection": "paper"}, {"dataset": "x"}],
+)
+def test_other_data_splits_or_selections_are_never_paired(other):
+    a, b = arms_of(seeds(5, "ssm"), seeds(5, "radial", **other))
+    with pytest.raises(ValueError, match="no pairs"):
+        log_ratios(a, b, "all", "aupr_id")
+
+
+def test_cells_scored_on_different_sets_are_no_pair():
+    a, b = arms_of(seeds(2, "ssm"), seeds(2, "radial", {"sky": 0.5, "uniform": 0.5}))
+    assert log_ratios(a, b, "non-natural", "aupr_id") == {}
+    assert len(log_ratios(a, b, "natural", "aupr_id")) == 2
+
+
+def test_polarities_and_kinds_are_not_mixed_up():
+    def records(method, natural, other):
+        results = [made_result("sky", *natural), made_result("uniform", *other)]
+        return [made_record(method, seed, results=results) for seed in (0, 1)]
+
+    a, b = arms_of(records("ssm", (0.6, 0.9), (0.88, 0.42)), records("radial", (0.5, 0.6), (0.8, 0.6)))
+    expected = {
+        ("natural", "aupr_id"): 20,
+        ("natural", "aupr_ood"): 50,
+        ("non-natural", "aupr_id"): 10,
+        ("non-natural", "aupr_ood"): -30,
+        ("all", "aupr_id"): 100 * (1.48 / 1.3 - 1),
+    }
+    for (sets, polarity), percent in expected.items():
+        assert compare(a, b, sets, polarity).percent == pytest.approx(percent)
+
+
+def test_failed_seeds_are_left_out_and_a_wholly_failed_side_says_why():
+    half = [*seeds(3, "ssm"), failed_record("ssm", 3), failed_record("ssm", 4)]
+    a, b = arms_of(half, seeds(5, "radial"))
+    assert compare(a, b, "all", "aupr_id").seeds == (0, 1, 2)
+    a, b = arms_of([failed_record("ssm", s) for s in range(5)], seeds(5, "radial"))
+    change = compare(a, b, "all", "aupr_id")
+    assert change.percent is None
+    assert change.why.startswith("failed: SSM, 5 failed: loss is not finite")
+    assert verdict(change, 1) == "failed"
+
+
+def test_a_score_that_is_no_positive_number_makes_no_pair():
+    a, b = arms_of(seeds(3, "ssm", [0.5, float("nan"), 0.0]), seeds(3, "radial", 0.5))
+    assert compare(a, b, "all", "aupr_id").seeds == (0,)
+
+
+def test_average_weighs_data_sets_alike_over_common_seeds():
+    assert average([{0: 0.1, 1: 0.3, 2: 9.0}, {1: 0.5, 0: 0.3}]) == pytest.approx({0: 0.2, 1: 0.4})
+    assert average([]) == {}
+
+
+def test_one_value_has_no_interval():
+    assert t_interval([0.5]) == (0.5, None, None)
+    assert verdict(change_of({0: 1.0}), 1) == "undecided"
+
+
+FIVE = (0, 1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("percent", "low", "high", "seeds", "direction", "expected"),
+    [
+        (5, 1, 9, FIVE, 1, "supported"),
+        (5, 1, 9, FIVE, -1, "contradicted"),
+        (-5, -9, -1, FIVE, -1, "supported"),
+        (-5, -9, -1, FIVE, 1, "contradicted"),
+        (5, -1, 11, FIVE, 1, "undecided"),
+        (-5, -11, 1, FIVE, 1, "undecided"),
+        (5, 0, 10, FIVE, 1, "undecided"),
+        (5, 1, 9, FIVE[:4], 1, "undecided"),
+        (5, None, None, FIVE[:1], 1, "undecided"),
+        (5, 1, 9, FIVE, None, "no direction"),
+    ],
+)
+def test_verdicts(percent, low, high, seeds, direction, expected):
+    assert verdict(Change(percent=percent, low=low, high=high, seeds=seeds), direction) == expected
+
+
+def test_verdict_without_a_number_says_which_way_it_is_missing():
+    assert verdict(Change(why="not run: no radial flow"), 1) == "not run"
+    assert verdict(Change(why="failed: SSM, 5 failed"), 1) == "failed"
+
+
+def test_verdict_on_some():
+    up, down, open_ = (
+        Change(percent=(low + high) / 2, low=low, high=high, seeds=FIVE)
+        for low, high in ((1, 9), (-9, -1), (-5, 5))
+    )
+    assert verdict_on_some([down, up, open_], 1) == "supported"
+    assert verdict_on_some([down, down], 1) == "contradicted"
+    assert verdict_on_some([down, open_], 1) == "undecided"
+    assert verdict_on_some([Change(why="not run")], 1) == "not run"
+    assert verdict_on_some([], 1) == "not run"

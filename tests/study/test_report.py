@@ -1,0 +1,98 @@
+"""The page, its files and its figures."""
+
+import re
+
+import numpy as np
+import pytest
+from made_records import failed_record, made_record, seeds, with_pictures
+
+from ebmood.errors import EbmoodError
+from ebmood.study.report import write_report
+
+
+@pytest.fixture(scope="module")
+def study():
+    records = [with_pictures(record, 1 / (1 + (record.gamma or 0))) for record in (
+        *seeds(2, "ssm", 0.7),
+        *seeds(2, "ssm", 0.8, gamma=0.01),
+        *seeds(2, "ssm", 0.8, gamma=1.0),
+        *seeds(2, "radial", 0.75),
+    )]  # fmt: skip
+    return [*records, failed_record("vera", 0, "loss is not finite\nTraceback"), made_record("iforest", 0)]
+
+
+@pytest.fixture(scope="module")
+def written(study, tmp_path_factory):
+    """The tables and the folder of one report, drawn once for all tests that only look."""
+    folder = tmp_path_factory.mktemp("report") / "out"
+    return write_report(study, folder, "A study"), folder
+
+
+def test_report_links_to_files_that_are_there(written):
+    tables, folder = written
+    page = (folder / "results.md").read_text()
+    assert page.startswith("# A study\n")
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    assert len(links) > 2 * len(tables)
+    for link in links:
+        assert (folder / link).stat().st_size > 0, link
+    for table in tables:
+        assert table.title in page
+        assert {path.suffix for path in (folder / "tables").glob(f"{table.name}.*")} >= {
+            ".md",
+            ".csv",
+            ".tex",
+        }
+    assert not list(folder.rglob("*.partial*"))
+    names = {path.name for path in (folder / "figures").iterdir()}
+    stems = ("histograms-segment-ssm", "histograms-segment-flow", "rays-segment", "landscapes-segment")
+    assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")}
+
+
+def test_page_says_what_was_run_and_what_failed(written):
+    page = (written[1] / "results.md").read_text()
+    assert "10 cells (data set x recipe x seed): 9 done, 1 failed." in page
+    assert "| segment | `dddddddddddddddd` | 1584 | 198 | 198 | 194 | 0 | 0, 1 |" in page
+    assert "Failed, 1 x (VERA): loss is not finite\n" in page
+    assert "ebmood 0.1.0, torch 2.4.0" in page
+
+
+def test_figures_of_equal_records_are_equal_files_and_leave_global_settings_alone(study, tmp_path):
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    few = [record.but(landscape=None) for record in study if record.method == "radial"]
+    write_report(few, tmp_path / "a")
+    write_report(few, tmp_path / "b")
+    assert dict(matplotlib.rcParams) == before
+    first = sorted((tmp_path / "a" / "figures").iterdir())
+    assert first
+    for path in first:
+        assert path.read_bytes() == (tmp_path / "b" / "figures" / path.name).read_bytes(), path.name
+
+
+def test_a_figure_is_not_blank(written):
+    from matplotlib.image import imread
+
+    pixels = imread(written[1] / "figures" / "rays-segment.png")[..., :3]
+    assert pixels.shape[1] > 600
+    assert len(np.unique((pixels * 255).astype(int) @ [65536, 256, 1])) > 20
+
+
+def test_a_constant_score_can_be_drawn(tmp_path):
+    record = with_pictures(made_record("ssm", 0, degenerate="a constant minimises it"))
+    flat = record.landscape.but(value=np.zeros((40, 40)).tolist())
+    still = record.rays.but(median=[0.0] * 30, low=[0.0] * 30, high=[0.0] * 30)
+    write_report([record.but(landscape=flat, rays=still, histogram=None)], tmp_path)
+    assert "Degenerate: SSM (sound): a constant minimises it" in (tmp_path / "results.md").read_text()
+
+
+def test_report_of_nothing(tmp_path):
+    write_report([], tmp_path)
+    assert "No cell yet." in (tmp_path / "results.md").read_text()
+
+
+def test_a_folder_that_cannot_be_made_is_named(study, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EbmoodError, match="file"):
+        write_report(study, tmp_path / "file")

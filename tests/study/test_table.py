@@ -1,0 +1,80 @@
+"""The renderings of a table."""
+
+import csv
+import io
+import re
+
+import numpy as np
+import pytest
+
+from ebmood.study.comparisons import Change
+from ebmood.study.table import Column, Spread, Table, latex_escape
+
+TABLE = Table(
+    "made",
+    "A title with 5 % and a_b",
+    (
+        Column("method", "method & more"),
+        Column("score", "score", "spread"),
+        Column("over", "over, %", "change"),
+        Column("poster", "poster", "number", digits=2, signed=True),
+    ),
+    (
+        ("SSM", Spread(1 / 3, 0.1), Change(percent=-5.55, low=-9.0, high=1 / 7, seeds=(0, 1)), -4.3),
+        ('a|b, "c"\nd', "failed", Change(why="failed: x"), None),
+    ),
+    ("A note.",),
+)
+
+
+def test_csv_round_trips_at_full_precision():
+    rows = list(csv.DictReader(io.StringIO(TABLE.csv())))
+    assert list(rows[0]) == [
+        "method", "score_mean", "score_sd", "over_percent", "over_low", "over_high", "poster",
+    ]  # fmt: skip
+    assert float(rows[0]["score_mean"]) == 1 / 3
+    assert float(rows[0]["over_high"]) == 1 / 7
+    assert float(rows[0]["poster"]) == -4.3
+    assert rows[1]["method"] == 'a|b, "c"\nd'
+    assert {rows[1][key] for key in list(rows[1])[1:]} == {""}
+
+
+def test_markdown_keeps_every_cell_on_its_line():
+    lines = TABLE.markdown().splitlines()
+    cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines[:4]]
+    assert all(len(row) == 4 for row in cells)
+    assert cells[2][1:] == [" 0.333 ± 0.100 ", " -5.5 [-9.0, +0.14] ", " -4.30 "]
+    assert cells[3] == [' a\\|b, "c" d ', " failed ", " failed: x ", " – "]
+    assert lines[-1] == "A note."
+
+
+def test_latex_escapes_every_special_character():
+    assert latex_escape(r"a_b & 5 % #1 $x ^ ~ \ {}") == (
+        r"a\_b \& 5 \% \#1 \$x \textasciicircum{} \textasciitilde{} \textbackslash{} \{\}"
+    )
+    assert latex_escape("0.5 ± 0.1, γ = 1, –") == r"0.5 $\pm$ 0.1, $\gamma$ = 1, --"
+    assert latex_escape("-5.2 [-9.0, +1.0] non-natural 2020-01") == (
+        "$-$5.2 {[}$-$9.0, +1.0] non-natural 2020-01"
+    )
+
+
+def test_latex_is_balanced_and_has_one_ampersand_between_cells():
+    tex = TABLE.latex()
+    bare = tex.replace("\\{", "").replace("\\}", "")
+    assert bare.count("{") == bare.count("}")
+    assert r"\begin{tabular}{lrrr}" in tex
+    rows = [line for line in tex.splitlines() if line.endswith(r" \\")]
+    assert len(rows) == 3
+    assert all(len(re.findall(r"(?<!\\)&", row)) == 3 for row in rows)
+    assert not re.search(r"(?<!\\)[%#_]", "".join(rows))
+
+
+def test_a_row_of_the_wrong_length_is_refused():
+    with pytest.raises(ValueError, match="2 cells for 1 columns"):
+        Table("made", "", (Column("a", "a"),), (("x", "y"),))
+
+
+def test_spread():
+    assert Spread.of(np.array([1.0, 3.0])) == Spread(2.0, pytest.approx(np.sqrt(2)))
+    assert Spread.of(np.array([1.0])) == Spread(1.0, None)
+    assert Spread.of(np.array([])) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -11,7 +12,7 @@ import torch
 from pydantic import Field
 
 from ebmood.datasets.dataset import Split
-from ebmood.errors import EbmoodError
+from ebmood.errors import DegenerateObjectiveWarning, EbmoodError
 from ebmood.models import DensityModel, EnergyMLP, OutsideDetector, Radial, Scorer, Spline
 from ebmood.objectives import AnyObjective, Objective, Supervised
 from ebmood.seeding import global_torch_stream
@@ -132,6 +133,9 @@ class Recipe(Settings):
             select_by: if given, the state that it rates highest, asked every ten epochs, is kept in place of the
                 last one. Trained recipes only; detectors of other libraries have no states to choose from.
 
+        Warns:
+            DegenerateObjectiveWarning: the objective cannot learn a density on this recipe's network.
+
         Raises:
             EbmoodError: supervision is asked for and there are not two classes; training diverged.
         """
@@ -144,6 +148,8 @@ class Recipe(Settings):
                 f"{split.dataset}: supervision (gamma) needs labels of two classes or more; "
                 f"{'no labels' if split.train_y is None else 'one class'} here: leave gamma out"
             )
+        if self.degenerate:
+            warnings.warn(f"{self.label}: {self.degenerate}", DegenerateObjectiveWarning, stacklevel=2)
         outputs = 1 if self.gamma is None else split.classes
         with global_torch_stream(seed, "initialisation"):
             model = self.model.build(split, outputs)

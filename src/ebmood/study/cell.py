@@ -78,21 +78,20 @@ def run_cell(cell: Cell, report: Callable[[Progress], None] = lambda progress: N
     key = cell_key(cell)
     dataset = load(cell.dataset)
     started, clock = datetime.now(UTC), time.perf_counter()
-    notes = list(dataset.notes)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         try:
             outcome = _fit_and_score(cell, dataset, report)
         except Exception as error:  # the reason is kept in the record and stands in every table
             outcome = {"status": "failed", "reason": _reason(error)}
-    notes += [str(warning.message) for warning in caught if str(warning.message) not in notes]
-    return _record(cell, key, dataset, started, time.perf_counter() - clock, notes, outcome)
+    notes = dict.fromkeys([*dataset.notes, *(str(warning.message) for warning in caught)])
+    return _record(cell, key, dataset, started, time.perf_counter() - clock, tuple(notes), outcome)
 
 
 def failed_record(cell: Cell, reason: str) -> Record:
     """The record of a cell that could not tell its end itself: its process died, say."""
     dataset, outcome = load(cell.dataset), {"status": "failed", "reason": reason}
-    return _record(cell, cell_key(cell), dataset, datetime.now(UTC), 0.0, list(dataset.notes), outcome)
+    return _record(cell, cell_key(cell), dataset, datetime.now(UTC), 0.0, dataset.notes, outcome)
 
 
 def _record(
@@ -101,7 +100,7 @@ def _record(
     dataset: Dataset,
     started: datetime,
     seconds: float,
-    notes: list[str],
+    notes: tuple[str, ...],
     outcome: dict[str, object],
 ) -> Record:
     recipe = cell.recipe
@@ -120,7 +119,7 @@ def _record(
             "shortened": recipe.shortened,
             "degenerate": recipe.degenerate,
             "normalised": False,
-            "notes": tuple(notes),
+            "notes": notes,
             "settings": cell.model_dump(mode="json"),
             "versions": versions(),
             "started": started.isoformat(timespec="seconds"),
@@ -164,7 +163,6 @@ def _fit_and_score(cell: Cell, dataset: Dataset, report: Callable[[Progress], No
         "histogram": histogram({"train": train_scores, "id": id_scores, **scores}),
         "rays": rays(scorer, split.test_x, cell.seed),
         "landscape": landscape(scorer, split.train_x),
-        "notes": split.notes,
     }
 
 

@@ -1,10 +1,12 @@
 """Batches without end: every epoch a new order, the last partial batch dropped."""
 
+import warnings
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from ebmood.errors import DataWarning
 from ebmood.objectives import Batch
 
 
@@ -16,12 +18,17 @@ class Batches:
         y: `(N,)` or None.
         size: rows a batch; cut to N where there are fewer rows.
         generator: source of the order, on the CPU, so that it is the same on every device.
+
+    Warns:
+        DataWarning: there are fewer rows than `size`.
     """
 
     def __init__(self, x: Tensor, y: Tensor | None, size: int, generator: torch.Generator):
         self.x = x
         self.y = y
         self.size = min(size, len(x))
+        if self.size < size:
+            warnings.warn(f"{len(x)} training rows: batches hold {len(x)}, not {size}", DataWarning, stacklevel=3)
         self.generator = generator
 
     @property

@@ -1,0 +1,56 @@
+import torch
+from quadratic import PRECISION, gaussian_rows, quadratic_model
+from torch import nn
+
+from ebmood.models import EnergyModel
+from ebmood.networks import MLP
+from ebmood.objectives import SSM, Batch
+from ebmood.objectives.ssm import rademacher
+
+
+def test_loss_of_a_gaussian_is_its_closed_form(noise):
+    """For F = -x'Px/2: v' Hess v = -v'Pv, whose mean over v is -tr P; |s|^2/2 has mean tr(P P C)/2."""
+    model = quadratic_model(3)
+    with torch.no_grad():
+        model.network.factor.copy_(torch.diag(torch.tensor([1.0, 2.0, 0.5])))
+    p = torch.diag(torch.tensor([1.0, 4.0, 0.25]))
+    rows = gaussian_rows(2000, noise)
+    loss, _ = SSM().start(model, 1, (3,), 0).loss(Batch(rows, None), noise)
+    exact = -p.trace() + 0.5 * (p @ p @ torch.linalg.inv(PRECISION)).trace()
+    # Diagonal P: v'Pv is tr P for every v in {-1, 1}^3, so nothing is left to chance.
+    torch.testing.assert_close(loss, exact, rtol=1e-4, atol=1e-4)
+
+
+def test_projections_are_signs(noise):
+    v = rademacher(torch.zeros(1000, 7), noise)
+    assert set(v.unique().tolist()) == {-1.0, 1.0}
+    assert v.mean().abs() < 4 / 7000**0.5
+
+
+def test_loss_is_never_negative_on_a_piecewise_linear_network(noise):
+    """Any weights, any number of logits: zero is the least, and a constant reaches it."""
+    rows = torch.randn(256, 4, generator=noise)
+    for outputs in (1, 6):
+        torch.manual_seed(outputs)
+        network = MLP(4, (32, 32), outputs, "leaky_relu")
+        for parameter in network.parameters():
+            nn.init.normal_(parameter, std=0.7)
+        objective = SSM().start(EnergyModel(network), outputs, (4,), 0)
+        assert all(objective.loss(Batch(rows, None), noise)[0].item() >= 0 for _ in range(5))
+        for parameter in network.parameters():
+            nn.init.zeros_(parameter)
+        assert objective.loss(Batch(rows, None), noise)[0].item() == 0
+
+
+def test_loss_of_a_smooth_network_gets_below_zero(noise):
+    torch.manual_seed(0)
+    model = EnergyModel(MLP(2, (32,), 1, "silu"))
+    objective = SSM().start(model, 1, (2,), 0)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    rows = torch.randn(512, 2, generator=noise)
+    for _ in range(100):
+        loss, _ = objective.loss(Batch(rows, None), noise)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < -0.5  # The best possible is -tr(P)/2 = -1.

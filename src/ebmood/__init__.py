@@ -1,0 +1,86 @@
+"""Out-of-distribution detection with energy-based models: the methods, the study, the tables.
+
+    from ebmood import METHODS, Segment, separation, split_dataset
+
+    split = split_dataset(Segment().load(), seed=0)
+    scorer = METHODS["ssm"]("sound", None).fit(split, seed=0).scorer
+    scorer.score_samples(split.test_x)  # (N,), higher is more in-distribution
+
+The names below load their modules when they are first used, so that `import ebmood` alone costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ebmood.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError
+
+if TYPE_CHECKING:
+    from ebmood.datasets import Dataset, Segment, Sensorless, Split, Table, Toy, split_dataset
+    from ebmood.metrics import Separation, separation
+    from ebmood.models import DensityModel, EnergyModel, Scorer
+    from ebmood.recipes import METHODS, Recipe, outside_detector
+    from ebmood.study.cell import Cell, run_cell
+    from ebmood.study.records import Record, read_records
+    from ebmood.study.report import write_report
+    from ebmood.study.runner import run_study
+    from ebmood.study.spec import load_study
+
+    __version__: str
+
+_HOMES = {
+    "datasets": ("Dataset", "Segment", "Sensorless", "Split", "Table", "Toy", "split_dataset"),
+    "metrics": ("Separation", "separation"),
+    "models": ("DensityModel", "EnergyModel", "Scorer"),
+    "recipes": ("METHODS", "Recipe", "outside_detector"),
+    "study.cell": ("Cell", "run_cell"),
+    "study.records": ("Record", "read_records"),
+    "study.report": ("write_report",),
+    "study.runner": ("run_study",),
+    "study.spec": ("load_study",),
+}
+
+__all__ = [
+    "METHODS",
+    "Cell",
+    "DataWarning",
+    "Dataset",
+    "DegenerateObjectiveWarning",
+    "DensityModel",
+    "EbmoodError",
+    "EnergyModel",
+    "Recipe",
+    "Record",
+    "Scorer",
+    "Segment",
+    "Sensorless",
+    "Separation",
+    "Split",
+    "Table",
+    "Toy",
+    "__version__",
+    "load_study",
+    "outside_detector",
+    "read_records",
+    "run_cell",
+    "run_study",
+    "separation",
+    "split_dataset",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its module at its first use (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ebmood")
+    for home, names in _HOMES.items():
+        if name in names:
+            globals()[name] = value = getattr(import_module(f"ebmood.{home}"), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

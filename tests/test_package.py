@@ -1,0 +1,37 @@
+"""`import ebmood` is light, and what it promises is there."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+import ebmood
+
+
+def test_import_alone_loads_no_heavy_library():
+    code = (
+        "import sys, ebmood; "
+        "print(*{name.partition('.')[0] for name in sys.modules} & {'torch', 'sklearn', 'numpy', 'pydantic'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_every_public_name_is_there_and_is_its_own_module_s():
+    for name in ebmood.__all__:
+        value = getattr(ebmood, name)
+        assert name in dir(ebmood)
+        assert getattr(value, "__name__", name) == name
+    lazy = {name for names in ebmood._HOMES.values() for name in names}
+    eager = {"DataWarning", "DegenerateObjectiveWarning", "EbmoodError", "__version__"}
+    assert lazy | eager == set(ebmood.__all__)
+
+
+def test_version_is_the_installed_one():
+    assert ebmood.__version__ == version("ebmood")
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'Segmnt'"):
+        ebmood.Segmnt  # noqa: B018

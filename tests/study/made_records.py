@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ebmood.study.records import Histogram, Landscape, OODResult, Rays, Record
+from ebmood.study.records import Landscape, OODResult, Rays, Record
 
 FAMILIES = {"ssm": "energy", "cd": "energy", "vera": "energy", "radial": "flow", "spline": "flow"}
 SETS = {"sky": "natural", "uniform": "non-natural", "gaussian": "non-natural", "constant": "non-natural"}
@@ -65,18 +65,16 @@ def seeds(count: int, method: str, scores: float | list[float] = 0.8, **changes)
 
 
 def with_pictures(record: Record, steepness: float = 1.0) -> Record:
-    """The record with a histogram, rays and a landscape of a made-up Gaussian-like density."""
+    """The record with scores, rays and a landscape of a made-up Gaussian-like density."""
     rng = np.random.default_rng(record.seed)
     draws = {"id": rng.normal(0, 2, 400)}
     draws |= {result.name: rng.normal(-8 * result.auroc, 4, 400) for result in record.results}
-    edges = np.linspace(-25, 8, 61)
-    counts = {name: np.histogram(values.clip(-25, 8), edges)[0] for name, values in draws.items()}
     distance = np.geomspace(0.05, 20, 30)
     median = -steepness * distance**1.5
     x = np.linspace(-2, 3, 40)
     value = -steepness * (x[None, :] ** 2 + (x[:, None] - x[None, :] ** 2) ** 2)
     return record.but(
-        histogram=Histogram(edges=tuple(edges), counts={k: tuple(v.tolist()) for k, v in counts.items()}),
+        scores={name: tuple(values.tolist()) for name, values in draws.items()},
         rays=Rays(
             distance=tuple(distance), median=tuple(median), low=tuple(1.5 * median), high=tuple(0.6 * median)
         ),

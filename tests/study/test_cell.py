@@ -9,7 +9,7 @@ from ebmood.models import Scorer
 from ebmood.recipes import METHODS, outside_detector
 from ebmood.study import cell as cells
 from ebmood.study.cell import Cell, cell_key, run_cell
-from ebmood.study.evidence import histogram, landscape, rays
+from ebmood.study.evidence import kept_scores, landscape, rays
 from ebmood.study.records import Record
 
 TOY = Toy(shape="moons", rows=300)
@@ -31,7 +31,7 @@ def test_a_cell_is_a_pure_function_of_its_settings():
     run_cell(Cell(dataset=TOY, recipe=tiny(), seed=4))
     assert of(run_cell(Cell(dataset=TOY, recipe=tiny(), seed=3))) == of(first)
     other = run_cell(Cell(dataset=TOY, recipe=tiny(), seed=4))
-    assert other.histogram != first.histogram
+    assert other.scores != first.scores
     assert other.key != first.key
 
 
@@ -131,15 +131,11 @@ def test_rays_start_at_zero_and_follow_the_score():
     np.testing.assert_allclose(found.low, found.high, atol=1e-9)
 
 
-def test_histogram_loses_no_row_whatever_the_outliers():
-    generator = np.random.default_rng(0)
-    scores = {"id": generator.normal(size=500), "far": np.r_[generator.normal(-5, 1, 99), -1e30]}
-    found = histogram(scores)
-    assert {name: sum(counts) for name, counts in found.counts.items()} == {"id": 500, "far": 100}
-    assert np.all(np.diff(found.edges) > 0)
-    flat = histogram({"id": np.zeros(10)})
-    assert sum(flat.counts["id"]) == 10
-    assert np.all(np.diff(flat.edges) > 0)
+def test_kept_scores_are_the_first_and_close():
+    scores = {"id": np.random.default_rng(0).normal(size=700) * 1e6}
+    kept = kept_scores(scores)["id"]
+    assert len(kept) == 500
+    np.testing.assert_allclose(kept, scores["id"][:500], rtol=1e-6)
 
 
 def test_landscape_is_indexed_by_row_then_column():

@@ -18,7 +18,7 @@ from ebmood.errors import EbmoodError
 from ebmood.metrics import separation
 from ebmood.models import Scorer
 from ebmood.recipes import Recipe
-from ebmood.study.evidence import histogram, landscape, rays
+from ebmood.study.evidence import kept_scores, landscape, rays
 from ebmood.study.records import OODResult, Record
 from ebmood.settings import Settings, digest
 from ebmood.training import Progress
@@ -147,7 +147,6 @@ def _fit_and_score(cell: Cell, dataset: Dataset, report: Callable[[Progress], No
     scorer = fitted.scorer
     scores = {ood.name: scorer.score_samples(ood.x) for ood in split.test_ood}
     id_scores = scorer.score_samples(split.test_x)
-    train_scores = scorer.score_samples(split.train_x)
     return {
         "status": "done",
         "normalised": scorer.normalised,
@@ -160,7 +159,7 @@ def _fit_and_score(cell: Cell, dataset: Dataset, report: Callable[[Progress], No
             "crossing": split.crossing,
         },
         "losses": {name: tuple(values) for name, values in fitted.history.items()},
-        "histogram": histogram({"train": train_scores, "id": id_scores, **scores}),
+        "scores": kept_scores({"id": id_scores, **scores}),
         "rays": rays(scorer, split.test_x, cell.seed),
         "landscape": landscape(scorer, split.train_x),
     }

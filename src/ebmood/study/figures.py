@@ -11,7 +11,7 @@ import numpy as np
 from ebmood.files import atomic_path
 from ebmood.study.arms import Arm, conditions_of, method_name
 from ebmood.study.findings import VARIANTS, in_view, views_of
-from ebmood.study.records import Histogram, Landscape, Record
+from ebmood.study.records import Landscape, Record
 from ebmood.study.table import slug
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which stay apart for every common kind of colour vision.
 BLUE, VERMILION, INK, GREY = "#0072B2", "#D55E00", "#1a1a1a", "#8c8c8c"
 USUAL_GAMMAS = (None, 1.0)
+BINS = 30
 
 _STYLE: Any = {
     "font.size": 8.0,
@@ -69,16 +70,16 @@ def _histograms(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Pictur
     """One figure for each energy-based method, one for flows, one for baselines; a row for each recipe."""
     groups: dict[str, list[Arm]] = {}
     for arm in arms:
-        if _shown(arm, "histogram") is not None:
+        if _shown(arm, "scores") is not None:
             groups.setdefault(arm.method if arm.family == "energy" else arm.family, []).append(arm)
     for group, members in groups.items():
         usual = [arm for arm in members if arm.gamma in USUAL_GAMMAS] or members
-        sets = list(dict.fromkeys(r.name for arm in usual for r in _record(arm, "histogram").results))
+        sets = list(dict.fromkeys(r.name for arm in usual for r in _record(arm, "scores").results))
         if not sets:
             continue
         with _figure(len(usual), len(sets), 1.75, 1.25) as (figure, panels):
             for row, arm in zip(panels, usual, strict=True):
-                record = _record(arm, "histogram")
+                record = _record(arm, "scores")
                 for axes, name in zip(row, sets, strict=True):
                     _histogram(axes, record, name)
                 row[0].set_ylabel(_recipe_label(arm, group))
@@ -98,12 +99,15 @@ def _histograms(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Pictur
 
 
 def _histogram(axes: "Axes", record: Record, name: str) -> None:
-    histogram = record.histogram
-    assert histogram is not None
-    edges = np.array(histogram.edges)[::2]
-    axes.stairs(_shares(histogram, "id"), edges, fill=True, color=BLUE, alpha=0.55, label="ID test rows")
-    if name in histogram.counts:
-        axes.stairs(_shares(histogram, name), edges, color=VERMILION, linewidth=1.0, label="OOD rows")
+    inside, outside = np.array(record.scores["id"]), np.array(record.scores.get(name, ()))
+    both = np.concatenate([inside, outside])
+    low, high = np.quantile(both, [0.005, 0.995])
+    if not high > low:
+        high = low + max(1.0, abs(low)) * 1e-6
+    edges = np.linspace(low, high, BINS + 1)
+    axes.stairs(_shares(inside, edges), edges, fill=True, color=BLUE, alpha=0.55, label="ID test rows")
+    if len(outside):
+        axes.stairs(_shares(outside, edges), edges, color=VERMILION, linewidth=1.0, label="OOD rows")
         result = next(result for result in record.results if result.name == name)
         axes.text(
             0.04,
@@ -122,10 +126,9 @@ def _histogram(axes: "Axes", record: Record, name: str) -> None:
     axes.xaxis.get_offset_text().set_fontsize(6)
 
 
-def _shares(histogram: Histogram, name: str) -> np.ndarray:
-    """Shares of a set's rows, two bins merged into one: a few hundred rows are too few for finer ones."""
-    counts = np.array(histogram.counts[name], dtype=float).reshape(-1, 2).sum(1)
-    return counts / max(counts.sum(), 1.0)
+def _shares(scores: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Shares of scores by bin; what lies beyond the ends counts in the outermost bins."""
+    return np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0] / len(scores)
 
 
 def _rays(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture]:
@@ -269,8 +272,8 @@ def _landscape(axes: "Axes", landscape: Landscape):
 
 
 def _shown(arm: Arm, what: str) -> Record | None:
-    """The arm's first seed whose record holds `what`."""
-    return next((record for record in arm.done.values() if getattr(record, what) is not None), None)
+    """The arm's first seed whose record holds `what`, one of `scores`, `rays`, `landscape`."""
+    return next((record for record in arm.done.values() if getattr(record, what)), None)
 
 
 def _record(arm: Arm, what: str) -> Record:
@@ -291,7 +294,7 @@ def _recipe_label(arm: Arm, group: str) -> str:
 def _score_label(arms: Sequence[Arm]) -> str:
     if all(record.normalised for arm in arms for record in arm.done.values()):
         return "log-density (nats)"
-    return "score (each row has its own scale)" if len(arms) > 1 else "score"
+    return "score (each panel has its own scale)"
 
 
 def _legend(figure: "Figure", *panels: "Axes") -> None:

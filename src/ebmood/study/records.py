@@ -32,13 +32,6 @@ class OODResult(Settings):
     fpr95: float
 
 
-class Histogram(Settings):
-    """Counts of test scores: `edges` (B+1) shared by all sets; `counts[set]` (B); `id` is the set of ID rows."""
-
-    edges: tuple[float, ...]
-    counts: dict[str, tuple[int, ...]]
-
-
 class Rays(Settings):
     """Log-density along straight lines from ID test rows, in random directions.
 
@@ -81,6 +74,7 @@ class Record(Settings):
         results: one entry for every out-of-distribution set; empty for a failed cell.
         rows: number of rows under `train`, `validation`, `test`, `duplicates`, `crossing`.
         losses: columns of the training history: `step` and one per logged quantity.
+        scores: up to 500 test scores a set, in the order of the rows; the ID rows stand under `id`.
         notes: warnings raised on the way.
         settings: the cell's full settings, as JSON.
         versions: of ebmood, Python, torch and the other libraries that numbers depend on.
@@ -105,7 +99,7 @@ class Record(Settings):
     results: tuple[OODResult, ...] = ()
     rows: dict[str, int] = {}
     losses: dict[str, tuple[float, ...]] = {}
-    histogram: Histogram | None = None
+    scores: dict[str, tuple[float, ...]] = {}
     rays: Rays | None = None
     landscape: Landscape | None = None
     notes: tuple[str, ...] = ()
@@ -131,7 +125,9 @@ def append_record(path: Path, record: Record) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise EbmoodError(f"{path}: cannot be written ({error.strerror}); choose another folder with -o") from error
+        raise EbmoodError(
+            f"{path}: cannot be written ({error.strerror}); choose another folder with -o"
+        ) from error
 
 
 def read_records(path: Path) -> list[Record]:

@@ -82,6 +82,7 @@ def fit_energy(
     device: str = "cpu",
     report: Callable[[int, int], None] | None = None,
     y: np.ndarray | None = None,
+    gamma: float = 1.0,
 ) -> ScoreModel:
     """Fit the default energy.
 
@@ -92,6 +93,7 @@ def fit_energy(
         device: of training; the model comes back on it.
         report: called with (steps done, steps in all) now and then.
         y: `(N,)` class numbers 0..K-1, for a supervised fit.
+        gamma: weight of the cross-entropy in a supervised fit (without use in this provisional model).
     """
     classes = 0 if y is None else int(y.max()) + 1
     model = ScoreModel(settings, x.shape[1], classes)

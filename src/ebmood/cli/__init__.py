@@ -18,9 +18,10 @@ def main() -> None:
         else:
             plain(message, category, filename, lineno, file, line)
 
-    warnings.showwarning = tidy
     try:
-        app()
+        with warnings.catch_warnings():
+            warnings.showwarning = tidy
+            app()
     except EbmoodError as error:
         print(f"ebmood: error: {_one_line(error)}", file=sys.stderr)
         sys.exit(2)

@@ -38,7 +38,7 @@ def show_report(title: str, records: Sequence[Record], folder: Path) -> None:
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table and its notes. One too wide for the console continues below, its first columns repeated."""
+    """Print a table and its notes. A wide one continues below, its first columns repeated."""
     console.print(Text(table.title, "bold"))
     cells = [[column.title for column in table.columns], *table.texts()]
     if table.rows:
@@ -58,14 +58,14 @@ def print_table(console: Console, table: Table) -> None:
 
 
 def panels(table: Table, widths: Sequence[int], page: int) -> Iterator[list[int]]:
-    """Numbers of the columns that stand side by side on a page: first those that name a row, then what fits."""
+    """The columns that stand side by side on a page: first those that name a row, then what fits."""
     shapes = [column.shape for column in table.columns]
     first = [i for i in range(len(shapes)) if all(shape == "text" for shape in shapes[: i + 1])]
     rest = [i for i in range(len(shapes)) if i not in first]
     start = sum(widths[i] + GAP for i in first)
     panel, used = list(first), start
     for i in rest:
-        if len(panel) > len(first) and used + widths[i] > page:
+        if len(panel) > len(first) and used + widths[i] + GAP > page:
             yield panel
             panel, used = list(first), start
         panel.append(i)

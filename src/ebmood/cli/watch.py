@@ -138,13 +138,19 @@ class Bars(Lines):
         return f"about {clock(seconds / self._jobs)} left"
 
 
+def _losses(snapshot: Snapshot) -> str:
+    """Each player's loss: `energy/loss` is the energy's."""
+    losses = {name: value for name, value in snapshot.losses.items() if name.endswith("/loss")}
+    return "  ".join(f"{name.replace('/', ' ')} {value:.4g}" for name, value in losses.items())
+
+
 def _kind(task: Task) -> str:
     return task.name.rpartition(", seed ")[0]
 
 
 def clock(seconds: float) -> str:
     """`7.3 s`, `2 min 05 s`, `3 h 20 min`."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

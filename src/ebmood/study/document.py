@@ -73,7 +73,8 @@ class Document:
 
     def explain(self, error: ValidationError, model: type[BaseModel], place: Place) -> NoReturn:
         """Raise `EbmoodError` for the first thing that pydantic holds against the values at `place`."""
-        first = error.errors()[0]
+        # A misspelt key is also a missing one: the former says more.
+        first = min(error.errors(), key=lambda wrong: wrong["type"] != "extra_forbidden")
         inner = first["loc"]
         if first["type"] == "extra_forbidden":
             keys = sorted(_keys_at(model, inner[:-1]))

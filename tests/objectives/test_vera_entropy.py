@@ -16,7 +16,7 @@ class Zero(nn.Module):
         return x.new_zeros(len(x), 1)
 
 
-@pytest.fixture()
+@pytest.fixture
 def vera(noise) -> VariationalEntropy:
     linear = nn.Linear(2, 3, bias=False)
     with torch.no_grad():
@@ -25,7 +25,7 @@ def vera(noise) -> VariationalEntropy:
     return VariationalEntropy(EnergyModel(Zero()), NoisyGenerator(linear, 2, SIGMA, (0.01, 0.3)), settings)
 
 
-@pytest.fixture()
+@pytest.fixture
 def covariance(vera):
     weight = vera.generator.network.weight.detach()
     return weight @ weight.T + SIGMA**2 * torch.eye(3)

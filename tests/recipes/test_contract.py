@@ -29,7 +29,7 @@ SHORT = {
 
 def every_recipe() -> list[Recipe]:
     found = {}
-    for method, build in METHODS.items():
+    for build in METHODS.values():
         for variant in ("paper", "sound"):
             for gamma in (None, 1.0):
                 try:
@@ -58,7 +58,11 @@ def noise():
 def test_there_is_one_recipe_of_each_kind():
     labels = [recipe.label for recipe in every_recipe()]
     assert len(labels) == len(set(labels)) == 16
-    assert [label for label in labels if label.startswith("cd")] == ["cd", "cd paper gamma=1", "cd sound gamma=1"]
+    assert [label for label in labels if label.startswith("cd")] == [
+        "cd",
+        "cd paper gamma=1",
+        "cd sound gamma=1",
+    ]
 
 
 @pytest.mark.parametrize("recipe", [r for r in every_recipe() if not r.degenerate], ids=lambda r: r.label)

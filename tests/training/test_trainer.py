@@ -96,7 +96,9 @@ def test_same_seed_same_bits_another_seed_others(name):
 def test_history_has_the_first_and_the_last_point_and_is_bounded():
     seen = []
     flow = Likelihood().start(RadialFlow(2, 1), 1, (2,), 0)
-    history = train(flow, torch.rand(32, 2), None, Training(steps=450, batch_size=32), 0, CPU, report=seen.append)
+    history = train(
+        flow, torch.rand(32, 2), None, Training(steps=450, batch_size=32), 0, CPU, report=seen.append
+    )
     assert history["step"][-1] == 450
     assert len(history["step"]) == len(history["density/loss"]) == len(seen) == 150
     assert seen[-1].steps == 450

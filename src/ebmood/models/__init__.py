@@ -1,4 +1,4 @@
-"""Density models: inputs in, `log_density` out, up to a constant. Also detectors that other libraries train."""
+"""Density models: inputs in, `log_density` out, up to a constant. Also detectors of other libraries."""
 
 from ebmood.models.density import DensityModel, ModelSettings, Scorer
 from ebmood.models.energy import EnergyMLP, EnergyModel, log_density_of

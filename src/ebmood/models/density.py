@@ -13,8 +13,8 @@ class DensityModel(nn.Module, ABC):
     """A density over inputs `(N, *shape)`, up to a constant. Higher is more in-distribution.
 
     Attributes:
-        normalised: `log_density` is in nats and integrates to one; otherwise constant (and for models trained at
-            another temperature, scale) are unknown.
+        normalised: `log_density` is in nats and integrates to one; otherwise constant (and for models trained
+            at another temperature, scale) are unknown.
     """
 
     normalised: bool = False

@@ -1,7 +1,7 @@
 """Energy-based models: a network's logits read as a log-density.
 
-With logits `f(x)` in R^K, the joint energy model (Grathwohl et al. 2020, "Your classifier is secretly an energy
-based model") is
+With logits `f(x)` in R^K, the joint energy model (Grathwohl et al. 2020, "Your classifier is secretly an
+energy based model") is
 
     log p(x, y) = f(x)[y] - log Z
     log p(x)    = F(x) - log Z,    F(x) = logsumexp_k f(x)[k] = -E(x)

@@ -54,7 +54,9 @@ class OutsideDetector(Settings):
         known = inspect.signature(cls).parameters
         unknown = [name for name in parameters if name not in known]
         if unknown and not any(p.kind is p.VAR_KEYWORD for p in known.values()):
-            raise EbmoodError(f"{self.detector} takes no parameter {unknown[0]!r}; it takes {', '.join(known)}")
+            raise EbmoodError(
+                f"{self.detector} takes no parameter {unknown[0]!r}; it takes {', '.join(known)}"
+            )
         if "random_state" in known:
             parameters.setdefault("random_state", seed)
         detector = cls(**parameters)
@@ -67,7 +69,9 @@ def _class_at(path: str) -> type:
     try:
         cls = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise EbmoodError(f"detector {path!r} cannot be imported ({error}); is its package installed?") from error
+        raise EbmoodError(
+            f"detector {path!r} cannot be imported ({error}); is its package installed?"
+        ) from error
     if not hasattr(cls, "fit") or not (hasattr(cls, "score_samples") or hasattr(cls, "decision_function")):
         raise EbmoodError(f"detector {path!r} has no fit and score_samples or decision_function")
     return cls

@@ -1,13 +1,15 @@
-"""The radial flow of the paper (Rezende & Mohamed 2015, "Variational inference with normalizing flows", eq. 14).
+"""The radial flow of the paper.
+
+(Rezende & Mohamed 2015, "Variational inference with normalizing flows", eq. 14.)
 
 Each layer moves points along the ray from a learnt centre z0:
 
     f(z) = z + beta h(r) (z - z0),    r = |z - z0|,   h(r) = 1 / (alpha + r)
     log |det df/dz| = (D - 1) log(1 + beta h) + log(1 + beta h + beta h'(r) r),   h'(r) = -1 / (alpha + r)^2
 
-with alpha > 0 and beta >= -alpha, which keeps every layer invertible (appendix A.2). The layers run from the data
-to the base, `log p(x) = log N(f_L(...f_1(x)); 0, I) + sum of log-determinants`, so that the density is exact in one
-pass.
+with alpha > 0 and beta >= -alpha, which keeps every layer invertible (appendix A.2). The layers run from the
+data to the base, `log p(x) = log N(f_L(...f_1(x)); 0, I) + sum of log-determinants`, so that the density is
+exact in one pass.
 """
 
 import math

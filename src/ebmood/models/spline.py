@@ -13,8 +13,8 @@ from ebmood.models.density import DensityModel, ModelSettings
 class SplineFlow(DensityModel):
     """zuko's autoregressive rational-quadratic spline flow on standardised inputs.
 
-    The splines bend on [-5, 5] and are the identity outside, so rows are standardised first by the training rows'
-    mean and standard deviation; that affine map's log-determinant is part of the density.
+    The splines bend on [-5, 5] and are the identity outside, so rows are standardised first by the training
+    rows' mean and standard deviation; that affine map's log-determinant is part of the density.
 
     Args:
         flow: an unconditional zuko flow over D features.

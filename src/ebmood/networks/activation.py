@@ -1,4 +1,4 @@
-"""Activations by name, and whether they bend: score matching on a network that does not bend learns nothing."""
+"""Activations by name, and whether they bend: on a network that does not, score matching learns nothing."""
 
 from typing import Literal
 

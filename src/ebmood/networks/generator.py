@@ -34,7 +34,7 @@ class NoisyGenerator(nn.Module):
 
     def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """`count` samples x `(N, *shape)` and the h `(N, noise)` they came from; x carries gradients."""
-        h = torch.randn(count, self.noise, generator=generator, device=self.log_sigma.device)
+        h = self.log_sigma.new_empty(count, self.noise).normal_(generator=generator)
         mean = self.network(h)
         noise = torch.empty_like(mean, requires_grad=False).normal_(generator=generator)
         return mean + self.log_sigma.exp() * noise, h

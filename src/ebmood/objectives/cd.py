@@ -2,9 +2,9 @@
 
     L = -(mean F(x+) - mean F(x-)) + c (mean F(x+)^2 + mean F(x-)^2)
 
-x+ are data, x- are the ends of Langevin chains that start from a replay buffer. The penalty c keeps F near zero;
-with it, and with the chains' temperature far from one, F ranks inputs but is not a log-density in nats. With c = 0
-and matched noise it is maximum likelihood.
+x+ are data, x- are the ends of Langevin chains that start from a replay buffer. The penalty c keeps F near
+zero; with it, and with the chains' temperature far from one, F ranks inputs but is not a log-density in nats.
+With c = 0 and matched noise it is maximum likelihood.
 """
 
 from typing import Literal

@@ -1,9 +1,9 @@
 """How a density model is trained: as a game of one or more players.
 
-An objective lists its players. Each player owns parameters, has an optimiser of its own, and a loss to lower; the
-training loop lets them move in turn. Score matching, contrastive divergence and likelihood have one player, VERA has
-three. What belongs to an objective alone (replay buffer, generator) is a submodule of it, so that one `state_dict`
-holds all there is.
+An objective lists its players. Each player owns parameters, has an optimiser of its own, and a loss to lower;
+the training loop lets them move in turn. Score matching, contrastive divergence and likelihood have one
+player, VERA has three. What belongs to an objective alone (replay buffer, generator) is a submodule of it, so
+that one `state_dict` holds all there is.
 """
 
 from abc import ABC, abstractmethod

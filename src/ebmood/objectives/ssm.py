@@ -2,9 +2,9 @@
 
     J = E_x E_v [ v' (d s / d x) v + 1/2 |s(x)|^2 ],   s(x) = grad_x log p(x),   v uniform on {-1, 1}^D
 
-with one v per row. The first term is the curvature of the log-density along v. It is zero almost everywhere when
-the logits are piecewise linear (one logit), and never negative for a logsumexp of several such logits: then a
-constant log-density minimises J, and nothing is learnt.
+with one v per row. The first term is the curvature of the log-density along v. It is zero almost everywhere
+when the logits are piecewise linear (one logit), and never negative for a logsumexp of several such logits:
+then a constant log-density minimises J, and nothing is learnt.
 """
 
 from typing import Literal
@@ -62,6 +62,6 @@ class SSM(ObjectiveSettings):
         if not model.piecewise_linear:
             return None
         return (
-            "score matching on a piecewise-linear network: the curvature term is nowhere negative, so a constant "
-            "log-density minimises the loss; choose a smooth activation (silu, softplus)"
+            "score matching on a piecewise-linear network: the curvature term is nowhere negative, so a "
+            "constant log-density minimises the loss; choose a smooth activation (silu, softplus)"
         )

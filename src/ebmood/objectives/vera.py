@@ -57,7 +57,11 @@ class VariationalEntropy(Objective):
         (gradient,) = torch.autograd.grad(data.sum(), x, create_graph=True)
         penalty = 0.5 * gradient.square().flatten(1).sum(1).mean()
         loss = samples.mean() - data.mean() + self.settings.gradient_penalty * penalty
-        logs = {"data": data.detach().mean(), "negatives": samples.detach().mean(), "gradient": penalty.detach()}
+        logs = {
+            "data": data.detach().mean(),
+            "negatives": samples.detach().mean(),
+            "gradient": penalty.detach(),
+        }
         return loss, logs
 
     def generator_loss(self, batch: Batch, generator: torch.Generator) -> Loss:
@@ -83,7 +87,7 @@ class VariationalEntropy(Objective):
     def entropy_direction(self, x: Tensor, h: Tensor, generator: torch.Generator) -> Tensor:
         """`c(x) = -grad_x log q(x)`: samples x `(N, *shape)` made from h `(N, noise)` -> `(N, *shape)`."""
         count = self.settings.posterior_samples
-        noise = torch.empty(count, *h.shape, device=h.device).normal_(generator=generator)
+        noise = h.new_empty(count, *h.shape).normal_(generator=generator)
         near = h + self.log_eta.exp() * noise
         mean = self.generator(near.flatten(0, 1)).view(count, *x.shape)
         away = x - mean

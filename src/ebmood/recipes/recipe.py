@@ -130,8 +130,9 @@ class Recipe(Settings):
             seed: of initialisation, order and noise.
             device: `auto`, `cpu` or `cuda`.
             report: called now and then while training.
-            select_by: if given, the state that it rates highest, asked every ten epochs, is kept in place of the
-                last one. Trained recipes only; detectors of other libraries have no states to choose from.
+            select_by: if given, the state that it rates highest, asked every ten epochs, is kept in place of
+                the last one. Trained recipes only; detectors of other libraries have no states to choose
+                from.
 
         Warns:
             DegenerateObjectiveWarning: the objective cannot learn a density on this recipe's network.

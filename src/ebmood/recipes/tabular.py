@@ -4,7 +4,8 @@ What differs between the two, and nothing else does:
 
 - SSM: `paper` has LeakyReLU, on which score matching is degenerate; `sound` has SiLU.
 - VERA: `paper` weighs the gradient penalty by 0.1 / B^2 (B = 512 rows), `sound` by 0.1.
-- CD with labels: `paper` takes 20 steps in class-conditional chains whatever is configured, `sound` takes 100.
+- CD with labels: `paper` takes 20 steps in class-conditional chains whatever is configured, `sound` takes
+  100.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Persistent chains: the ends of old chains are the starts of new ones (Tieleman 2008; Du & Mordatch 2019)."""
+"""Persistent chains: old chains' ends are new ones' starts (Tieleman 2008; Du & Mordatch 2019)."""
 
 from collections.abc import Sequence
 

@@ -2,9 +2,9 @@
 
     x <- x + a grad_x log p(x) + b N(0, I)
 
-The chain leaves p invariant (as a goes to 0) when `b^2 = 2 a`: matched noise. The published recipes use a = 1 and
-b = 0.01, which is a chain at temperature `b^2 / (2 a) = 5e-5`: an optimiser with a little noise, whose samples sit
-near the modes.
+The chain leaves p invariant (as a goes to 0) when `b^2 = 2 a`: matched noise. The published recipes use a = 1
+and b = 0.01, which is a chain at temperature `b^2 / (2 a) = 5e-5`: an optimiser with a little noise, whose
+samples sit near the modes.
 """
 
 from collections.abc import Callable
@@ -36,8 +36,8 @@ class SGLD(Settings):
         """Run the chains that start at `x`.
 
         Args:
-            log_density: `(N, *shape) -> (N,)`, up to a constant; its parameters should not require gradients, or
-                those are computed for nothing.
+            log_density: `(N, *shape) -> (N,)`, up to a constant; its parameters should not require gradients,
+                or those are computed for nothing.
             x: starts, `(N, *shape)`; not changed.
             generator: source of the noise, on the device of `x`.
 

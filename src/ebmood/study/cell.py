@@ -1,4 +1,4 @@
-"""One cell of a study: a data set, a recipe and a seed, and the pure function that turns them into a record."""
+"""One cell of a study: a data set, a recipe and a seed, and the pure function from them to a record."""
 
 import platform
 import time
@@ -18,9 +18,9 @@ from ebmood.errors import EbmoodError
 from ebmood.metrics import separation
 from ebmood.models import Scorer
 from ebmood.recipes import Recipe
+from ebmood.settings import Settings, digest
 from ebmood.study.evidence import kept_scores, landscape, rays
 from ebmood.study.records import OODResult, Record
-from ebmood.settings import Settings, digest
 from ebmood.training import Progress
 
 LIBRARIES = ("ebmood", "torch", "numpy", "scikit-learn", "zuko", "scipy", "lightning-fabric", "river")
@@ -33,8 +33,8 @@ class Cell(Settings):
         dataset: where rows come from.
         recipe: what is fitted to them.
         seed: draws the split, the initialisation and the noise.
-        selection: `last` scores the last step (or the one that early stopping kept). `paper` keeps the state that is
-            best on validation OOD sets drawn from the test OOD families: the leak, by its name.
+        selection: `last` scores the last step (or the one that early stopping kept). `paper` keeps the state
+            that is best on validation OOD sets drawn from the test OOD families: the leak, by its name.
         device: `auto`, `cpu` or `cuda`; not part of the cell's key.
     """
 
@@ -166,7 +166,8 @@ def _fit_and_score(cell: Cell, dataset: Dataset, report: Callable[[Progress], No
 
 
 def _result(ood: OODSet, id_scores: np.ndarray, ood_scores: np.ndarray) -> OODResult:
-    # Both sides are cut to the same number, so that precision has the same base everywhere. Rows are in random order.
+    # Both sides are cut to the same number, so that precision has the same base everywhere. Rows are in
+    # random order.
     rows = min(len(id_scores), len(ood_scores))
     metrics = separation(id_scores[:rows], ood_scores[:rows])
     return OODResult(

@@ -28,7 +28,9 @@ class Batches:
         self.y = y
         self.size = min(size, len(x))
         if self.size < size:
-            warnings.warn(f"{len(x)} training rows: batches hold {len(x)}, not {size}", DataWarning, stacklevel=3)
+            warnings.warn(
+                f"{len(x)} training rows: batches hold {len(x)}, not {size}", DataWarning, stacklevel=3
+            )
         self.generator = generator
 
     @property

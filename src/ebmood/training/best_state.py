@@ -12,8 +12,8 @@ class BestState:
 
     Args:
         module: whose state is kept, and put back at the end.
-        evaluate: the number, higher is better. Called with the module in evaluation mode, without gradients; a
-            NaN never counts as better.
+        evaluate: the number, higher is better. Called with the module in evaluation mode, without gradients;
+            a NaN never counts as better.
         every: epochs between looks.
         patience: looks in a row without improvement after which training ends; None for never.
 

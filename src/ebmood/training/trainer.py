@@ -81,7 +81,9 @@ def make_fabric(device: str) -> Fabric:
         EbmoodError: CUDA is asked for and absent.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise EbmoodError("device cuda: this machine has no CUDA device that torch can use; choose cpu or auto")
+        raise EbmoodError(
+            "device cuda: this machine has no CUDA device that torch can use; choose cpu or auto"
+        )
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return Fabric(accelerator=device, devices=1)
@@ -101,7 +103,8 @@ def train(
 
     Args:
         objective: what is trained, in place; moved to the fabric's device and left in evaluation mode.
-        x, y: training rows `(N, *shape)` and their classes `(N,)` or None.
+        x: training rows `(N, *shape)`.
+        y: their classes `(N,)`, or None.
         training: how long and how fast.
         seed: the streams `order` and `noise` of it are drawn from.
         fabric: the device.
@@ -144,8 +147,8 @@ def train(
                 report(Progress(step, training.steps, {name: values[-1] for name, values in history.items()}))
         if step % batches.per_epoch == 0:
             epoch = step // batches.per_epoch
-            # Every hook is asked, also where an earlier one ends training.
-            if any([hook.after_epoch(epoch) for hook in hooks]):
+            ended = [hook.after_epoch(epoch) for hook in hooks]  # every hook is asked before one ends it
+            if any(ended):
                 break
     for hook in hooks:
         hook.at_end()
@@ -160,7 +163,11 @@ def train(
 def _adamw(player: Player) -> torch.optim.Optimizer:
     settings = player.optimiser
     return torch.optim.AdamW(
-        player.parameters, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay, fused=True
+        player.parameters,
+        lr=settings.lr,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+        fused=True,
     )
 
 
@@ -175,5 +182,7 @@ def _record(history: dict[str, list[float]], step: int, logs: dict[str, Tensor])
     for name, value in logs.items():
         number = float(value)
         if not math.isfinite(number):
-            raise DivergedError(f"{name} is {number} at step {step}; lower the learning rate or the sampler's step")
+            raise DivergedError(
+                f"{name} is {number} at step {step}; lower the learning rate or the sampler's step"
+            )
         history.setdefault(name, []).append(number)

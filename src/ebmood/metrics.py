@@ -1,6 +1,7 @@
-"""How well scores tell in-distribution from out-of-distribution rows. Higher scores mean more in-distribution.
+"""How well scores tell in-distribution from out-of-distribution rows.
 
-All four are functions of the ranks alone, so that a constant added to the scores changes nothing.
+Higher scores mean more in-distribution. All four are functions of the ranks alone, so that a constant added
+to the scores changes nothing.
 """
 
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ def separation(id_scores: np.ndarray, ood_scores: np.ndarray) -> Separation:
         aupr_id: average precision with ID as the positive class, ranked by the score.
         aupr_ood: average precision with OOD as the positive class, ranked by minus the score.
         auroc: probability that an ID row scores above an OOD row, ties counted half.
-        fpr95: share of OOD rows at or above the highest threshold that at least 95 % of the ID rows reach (ID is
-            positive).
+        fpr95: share of OOD rows at or above the highest threshold that at least 95 % of the ID rows reach (ID
+            is positive).
 
     Raises:
         ValueError: a score is not finite, or a side is empty.

@@ -35,8 +35,8 @@ class OODResult(Settings):
 class Rays(Settings):
     """Log-density along straight lines from ID test rows, in random directions.
 
-    `distance` (T) in units of the scaled data; `median`, `low`, `high` (T): the 50 %, 10 % and 90 % quantiles over
-    rays of the log-density less its value at the start of its ray.
+    `distance` (T) in units of the scaled data; `median`, `low`, `high` (T): the 50 %, 10 % and 90 % quantiles
+    over rays of the log-density less its value at the start of its ray.
     """
 
     distance: tuple[float, ...]
@@ -46,7 +46,7 @@ class Rays(Settings):
 
 
 class Landscape(Settings):
-    """Log-density on a grid over a 2-D data set: `value[i][j]` at `(x[j], y[i])`; `rows`: some training rows."""
+    """Log-density on a grid over 2-D data: `value[i][j]` at `(x[j], y[i])`; `rows`: some training rows."""
 
     x: tuple[float, ...]
     y: tuple[float, ...]

@@ -54,3 +54,21 @@ def test_loss_of_a_smooth_network_gets_below_zero(noise):
         loss.backward()
         optimiser.step()
     assert loss.item() < -0.5  # The best possible is -tr(P)/2 = -1.
+
+
+def test_says_where_the_loss_has_no_bound():
+    """Rows on a line: the narrower the peak across it, the lower the loss, without end."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(500, 2, generator=generator)
+    assert SSM().unbounded_on(rows.numpy()) is None
+    rows[:100, 1] = 0.25
+    assert "1 of 2 columns repeat one value (column 1 in 20% of the rows)" in SSM().unbounded_on(rows.numpy())
+    rows[:, 1] = 0.25
+    losses = []
+    for sharpness in (1.0, 10.0, 100.0):
+        model = quadratic_model(2)
+        with torch.no_grad():
+            model.network.factor[1, 1] = sharpness
+        on_the_line = rows - torch.tensor([0.0, 0.25])
+        losses.append(SSM().start(model, 1, (2,), 0).loss(Batch(on_the_line, None), generator)[0].item())
+    assert losses[2] < 50 * losses[1] < 50 * 50 * losses[0] < 0

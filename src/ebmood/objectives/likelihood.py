@@ -2,11 +2,12 @@
 
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ebmood.models import DensityModel
-from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player
+from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player, atoms_of
 
 
 class MaximumLikelihood(Objective):
@@ -47,3 +48,7 @@ class Likelihood(ObjectiveSettings):
         if not model.normalised:
             raise TypeError(f"likelihood needs a normalised density, which {type(model).__name__} is not")
         return MaximumLikelihood(model, self)
+
+    def unbounded_on(self, x: np.ndarray) -> str | None:
+        """The density at an atom may grow for ever."""
+        return atoms_of(x)

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -89,6 +90,28 @@ class ObjectiveSettings(Settings):
     def degenerate_on(self, model: ModelSettings) -> str | None:
         """Why a constant minimises this objective on such a model, or None where it does not."""
         return None
+
+    def unbounded_on(self, x: np.ndarray) -> str | None:
+        """Why the loss has no least value on training rows `(N, *shape)` like these, or None where it has."""
+        return None
+
+
+ATOM = 0.1
+"""Share of rows from which on one value of a column counts as an atom of its distribution."""
+
+
+def atoms_of(x: np.ndarray) -> str | None:
+    """Says which columns of `(N, D)` hold an atom: no density exists there, and a loss may fall for ever."""
+    columns = x.reshape(len(x), -1)
+    shares = [np.unique(column, return_counts=True)[1].max() / len(x) for column in columns.T]
+    found = [(index, share) for index, share in enumerate(shares) if share >= ATOM]
+    if not found:
+        return None
+    first, share = found[0]
+    return (
+        f"{len(found)} of {len(shares)} columns repeat one value (column {first} in {share:.0%} of the rows): the data "
+        "have no density there, so the loss falls without bound as the model's peaks sharpen"
+    )
 
 
 def energy_model(model: DensityModel, objective: str) -> EnergyModel:

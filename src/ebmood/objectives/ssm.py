@@ -9,11 +9,21 @@ then a constant log-density minimises J, and nothing is learnt.
 
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ebmood.models import DensityModel, EnergyModel, ModelSettings
-from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player, energy_model
+from ebmood.objectives.objective import (
+    AdamW,
+    Batch,
+    Loss,
+    Objective,
+    ObjectiveSettings,
+    Player,
+    atoms_of,
+    energy_model,
+)
 
 
 class SlicedScoreMatching(Objective):
@@ -65,3 +75,7 @@ class SSM(ObjectiveSettings):
             "score matching on a piecewise-linear network: the curvature term is nowhere negative, so a "
             "constant log-density minimises the loss; choose a smooth activation (silu, softplus)"
         )
+
+    def unbounded_on(self, x: np.ndarray) -> str | None:
+        """The curvature at an atom may sink for ever, while the score there stays zero."""
+        return atoms_of(x)

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 
 from ebmood.datasets.dataset import Split
-from ebmood.errors import DegenerateObjectiveWarning, EbmoodError
+from ebmood.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError
 from ebmood.models import DensityModel, EnergyMLP, OutsideDetector, Radial, Scorer, Spline
 from ebmood.objectives import AnyObjective, Objective, Supervised
 from ebmood.seeding import global_torch_stream
@@ -136,6 +136,7 @@ class Recipe(Settings):
 
         Warns:
             DegenerateObjectiveWarning: the objective cannot learn a density on this recipe's network.
+            DataWarning: the loss has no least value on these rows, or they are fewer than a batch.
 
         Raises:
             EbmoodError: supervision is asked for and there are not two classes; training diverged.
@@ -151,6 +152,9 @@ class Recipe(Settings):
             )
         if self.degenerate:
             warnings.warn(f"{self.label}: {self.degenerate}", DegenerateObjectiveWarning, stacklevel=2)
+        unbounded = self.objective.unbounded_on(split.train_x)
+        if unbounded and not self.degenerate:
+            warnings.warn(f"{self.label}: {unbounded}", DataWarning, stacklevel=2)
         outputs = 1 if self.gamma is None else split.classes
         with global_torch_stream(seed, "initialisation"):
             model = self.model.build(split, outputs)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -67,6 +68,13 @@ def test_an_unknown_name_is_one_line_and_exit_code_2(monkeypatch, capsys):
     assert err == "ebmood: error: segmant: neither a preset nor a file; did you mean 'segment'?\n"
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_a_device_that_is_not_there_is_one_line_and_exit_code_2(monkeypatch, capsys):
+    code, _, err = shell(monkeypatch, capsys, "study", "quick", "--device", "cuda")
+    assert code == 2
+    assert err.startswith("ebmood: error: device cuda: this machine has no CUDA device")
+
+
 def test_tables_of_an_empty_folder_are_one_line_and_exit_code_2(monkeypatch, capsys, tmp_path):
     code, _, err = shell(monkeypatch, capsys, "tables", tmp_path)
     assert code == 2
@@ -101,23 +109,15 @@ def test_failed_cells_are_told_and_leave_exit_code_1(monkeypatch, capsys, tmp_pa
     assert [record.status for record in read_records(tmp_path / "out" / "records.jsonl")].count("failed") == 2
 
 
-def test_an_unwritable_folder_is_one_line_without_a_traceback(tmp_path):
-    (tmp_path / "play.yaml").write_text(TOY)
-    (tmp_path / "file").write_text("in the way")
-    done = ebmood("study", "play.yaml", "-o", "file/out", folder=tmp_path).communicate()
-    assert (
-        done[1]
-        == "ebmood: error: file/out: cannot be written (Not a directory); choose another folder with -o\n"
-    )
-
-
-def test_our_warnings_are_one_tidy_line(tmp_path):
+def test_warnings_and_an_unwritable_folder_are_one_line_each(tmp_path):
     (tmp_path / "play.yaml").write_text(TOY + "  - {method: ssm, variant: paper}\n")
     (tmp_path / "file").write_text("in the way")
     process = ebmood("study", "play.yaml", "-o", "file/out", folder=tmp_path)
     first, second = process.communicate()[1].splitlines()
     assert first.startswith("ebmood: warning: ssm paper: ")
-    assert second.startswith("ebmood: error: file/out")
+    assert second == (
+        "ebmood: error: file/out: cannot be written (Not a directory); choose another folder with -o"
+    )
     assert process.returncode == 2
 
 
@@ -131,7 +131,7 @@ def test_ctrl_c_keeps_records_ends_workers_and_says_how_to_go_on(tmp_path):
         "        time.sleep(120)\n"
     )
     (tmp_path / "play.yaml").write_text(TOY.replace("seeds: 2", "seeds: 1") + "  - {detector: slow.Slow}\n")
-    process = ebmood("study", "play.yaml", "-j", "1", folder=tmp_path, start_new_session=True)
+    process = ebmood("study", "play.yaml", "-j", "1", folder=tmp_path, process_group=0)
     try:
         _interrupt_and_look(process, tmp_path)
     finally:

@@ -11,6 +11,7 @@ from ebmood.cli.watch import watching
 from ebmood.study.records import Record
 from ebmood.study.runner import run_study
 from ebmood.study.spec import Device, load_study, preset_title, presets
+from ebmood.training import make_fabric
 
 STOPPED = 130
 
@@ -29,6 +30,7 @@ def run(name: str, out: Path | None, jobs: int | None, device: Device, retry_fai
     folder = out or Path(f"ebmood-{Path(name).stem}")
     try:
         with errors.status("reading the study and its data"):
+            make_fabric(device)  # a device that is not there is told once, not by every cell
             study = load_study(name, device)
         jobs = min(jobs or _cores(), len(study.tasks))
         with watching(errors, folder, jobs) as watcher:

@@ -14,6 +14,7 @@ from ebmood.study.comparisons import (
     change_of,
     compare,
     log_ratios,
+    pair_marks,
     t_interval,
     verdict,
     verdict_on_some,
@@ -104,7 +105,8 @@ def test_failed_seeds_are_left_out_and_a_wholly_failed_side_says_why():
     a, b = arms_of([failed_record("ssm", s) for s in range(5)], seeds(5, "radial"))
     change = compare(a, b, "all", "aupr_id")
     assert change.percent is None
-    assert change.why.startswith("failed: SSM, 5 failed: loss is not finite")
+    assert change.why == "failed: no seed of SSM is done"
+    assert pair_marks(a, b, 0) == ("0 of 5 seeds", "SSM: 5 failed: loss is not finite at step 7")
     assert verdict(change, 1) == "failed"
 
 

@@ -83,7 +83,9 @@ def test_a_constant_score_can_be_drawn(tmp_path):
     record = with_pictures(made_record("ssm", 0, degenerate="a constant minimises it"))
     flat = record.landscape.but(value=np.zeros((40, 40)).tolist())
     still = record.rays.but(median=[0.0] * 30, low=[0.0] * 30, high=[0.0] * 30)
-    write_report([record.but(landscape=flat, rays=still, scores={"id": (1.0,) * 9, "sky": (1.0,) * 9})], tmp_path)
+    write_report(
+        [record.but(landscape=flat, rays=still, scores={"id": (1.0,) * 9, "sky": (1.0,) * 9})], tmp_path
+    )
     assert "Degenerate: SSM (sound): a constant minimises it" in (tmp_path / "results.md").read_text()
 
 

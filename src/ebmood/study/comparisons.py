@@ -131,7 +131,8 @@ def pair_marks(a: Arm | None, b: Arm | None, pairs: int) -> tuple[str, ...]:
     arms = [arm for arm in (a, b) if arm is not None]
     expected = max((len(arm.expected) for arm in arms), default=0)
     failures = [f"{arm.name}: {arm.failures}" for arm in arms if arm.failures]
-    return mark_list(*(arm.flags for arm in arms), seeds_mark(pairs, expected), failures)
+    paired = seeds_mark(pairs, expected) if len(arms) == 2 else ""
+    return mark_list(*(arm.flags for arm in arms), paired, failures)
 
 
 def _percent(log_ratio: float) -> float:
@@ -141,7 +142,7 @@ def _percent(log_ratio: float) -> float:
 def _no_pairs(a: Arm, b: Arm, sets: Sets) -> str:
     for arm in (a, b):
         if not arm.done:
-            return f"failed: {arm.name}, {arm.failures}"
+            return f"failed: no seed of {arm.name} is done"
     common = a.done.keys() & b.done.keys()
     if not common:
         return "not run: no seed is done on both sides"

@@ -42,6 +42,7 @@ def flow_table(arms: Sequence[Arm]) -> Table:
         theirs = [arm for arm in arms if arm.method == flow]
         for pair in pairs(ebms, theirs, f"not run: no {method_name(flow)}", same_length=False):
             for polarity, positive in POLARITIES.items():
+                natural, other = pair.change("natural", polarity), pair.change("non-natural", polarity)
                 whole = pair.change("all", polarity)
                 rows.append(
                     (
@@ -51,13 +52,13 @@ def flow_table(arms: Sequence[Arm]) -> Table:
                         gamma_text(pair.some.gamma),
                         pair.variant,
                         positive,
-                        pair.change("natural", polarity),
-                        pair.change("non-natural", polarity),
+                        natural,
+                        other,
                         whole,
                         None,
                         None,
                         len(whole.seeds),
-                        joined(pair.marks(len(whole.seeds))),
+                        joined(pair.marks(natural, other, whole)),
                     )
                 )
     for view in views_of(arms):
@@ -123,10 +124,8 @@ def supervision_table(arms: Sequence[Arm]) -> Table:
         on_poster = pair.a is None or gamma == poster.supervision_gamma(arm.method, dataset)
         for polarity, positive in POLARITIES.items():
             cells: list[Cell] = []
-            seeds = 0
-            for kind in poster.KINDS:
-                change = pair.change(kind, polarity)
-                seeds = max(seeds, len(change.seeds))
+            changes = [pair.change(kind, polarity) for kind in poster.KINDS]
+            for kind, change in zip(poster.KINDS, changes, strict=True):
                 reported = poster.supervision(arm.method, dataset, kind) if on_poster else None
                 judged = None if reported is None else verdict(change, reported.direction)
                 cells += [change, reported and reported.percent, judged]
@@ -139,8 +138,8 @@ def supervision_table(arms: Sequence[Arm]) -> Table:
                     pair.variant,
                     positive,
                     *cells,
-                    seeds,
-                    joined(pair.marks(seeds)),
+                    max(len(change.seeds) for change in changes),
+                    joined(pair.marks(*changes)),
                 )
             )
     notes = (

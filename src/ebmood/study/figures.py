@@ -82,7 +82,7 @@ def _histograms(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Pictur
                 record = _record(arm, "scores")
                 for axes, name in zip(row, sets, strict=True):
                     _histogram(axes, record, name)
-                row[0].set_ylabel(_recipe_label(arm, group))
+                row[0].set_ylabel(_recipe_label(arm, group).replace(", ", "\n"), fontsize=7)
             for axes, name in zip(panels[0], sets, strict=True):
                 axes.set_title(name)
             figure.supxlabel(_score_label(usual), fontsize=8)
@@ -93,37 +93,42 @@ def _histograms(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Pictur
         label = usual[0].condition.label
         yield Picture(
             name,
-            f"{title} on {label}: share of test rows by score, ID against each OOD set (first seed done). "
-            "Scores beyond the ends count in the outermost bins; higher is more in-distribution.",
+            f"{title} on {label}: share of test rows by score, ID against each OOD set (first seed done); "
+            "higher is more in-distribution. Steps are even near the ID rows and grow far from them (asinh); "
+            "scores beyond the ends count in the outermost bins.",
         )
 
 
 def _histogram(axes: "Axes", record: Record, name: str) -> None:
     inside, outside = np.array(record.scores["id"]), np.array(record.scores.get(name, ()))
-    both = np.concatenate([inside, outside])
-    low, high = np.quantile(both, [0.005, 0.995])
-    if not high > low:
-        high = low + max(1.0, abs(low)) * 1e-6
+    # OOD scores may lie a million ID widths away: even steps near the ID rows, growing steps far from them.
+    quarters = np.quantile(inside, [0.25, 0.5, 0.75])
+    centre, width = quarters[1], (quarters[2] - quarters[0]) or inside.std() or 1.0
+    inside, outside = np.arcsinh((inside - centre) / width), np.arcsinh((outside - centre) / width)
+    low, high = np.quantile(np.concatenate([inside, outside]), [0.005, 0.995])
+    low, high = low - 0.05, high + 0.05
     edges = np.linspace(low, high, BINS + 1)
     axes.stairs(_shares(inside, edges), edges, fill=True, color=BLUE, alpha=0.55, label="ID test rows")
     if len(outside):
         axes.stairs(_shares(outside, edges), edges, color=VERMILION, linewidth=1.0, label="OOD rows")
         result = next(result for result in record.results if result.name == name)
-        axes.text(
-            0.04,
-            0.94,
-            f"AUROC {result.auroc:.3f}",
-            transform=axes.transAxes,
-            va="top",
-            fontsize=6.5,
-            color=INK,
-        )
+        place = {"transform": axes.transAxes, "va": "top", "fontsize": 6.5}
+        axes.text(0.04, 0.97, f"AUROC {result.auroc:.3f}", color=INK, **place)
     axes.set_yticks([])
     axes.margins(x=0.01)
-    axes.set_ylim(0, axes.get_ylim()[1] * 1.2)
-    axes.locator_params(axis="x", nbins=4)
-    axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4))
-    axes.xaxis.get_offset_text().set_fontsize(6)
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
+    values = centre + width * np.sinh(low + (high - low) * np.array([0.1, 0.5, 0.9]))
+    labels = [f"{value:.2g}" for value in values]
+    if len(set(labels)) < 3:  # scores that differ in later digits
+        labels = [f"{value:.4g}" for value in values]
+    ticks = np.arcsinh((np.array([float(label) for label in labels]) - centre) / width)
+    axes.set_xticks(ticks, [_in_print(label) for label in labels])
+
+
+def _in_print(number: str) -> str:
+    """`-1.6e+04` as mathematics."""
+    mantissa, _, exponent = number.partition("e")
+    return rf"${mantissa}\times10^{{{int(exponent)}}}$" if exponent else f"${mantissa}$"
 
 
 def _shares(scores: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -141,11 +146,11 @@ def _rays(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture]:
     with _figure(-(-len(panels) // columns), columns, 2.0, 1.75) as (figure, grid):
         flat = [axes for row in grid for axes in row]
         for axes, (title, members) in zip(flat, panels.items(), strict=False):
+            axes.set_xscale("log")
+            axes.set_yscale("symlog", linthresh=1.0)
             for arm in members:
                 _ray_lines(axes, arm, _gamma_colour(arm.gamma, gammas))
             axes.set_title(title)
-            axes.set_xscale("log")
-            axes.set_yscale("symlog", linthresh=1.0)
             axes.axhline(0, color=GREY, linewidth=0.5, zorder=0)
             _few_ticks(axes)
         for axes in flat[len(panels) :]:
@@ -231,7 +236,7 @@ def _landscapes(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Pictur
             landscape = _record(arm, "landscape").landscape
             assert landscape is not None
             image = _landscape(axes, landscape)
-            axes.set_title(_recipe_label(arm, "").replace("\n", ", "))
+            axes.set_title(_recipe_label(arm, ""), fontsize=7)
         for axes in flat[len(shown) :]:
             axes.set_visible(False)
         assert image is not None
@@ -260,7 +265,8 @@ def _landscape(axes: "Axes", landscape: Landscape):
         at_rows = RegularGridInterpolator((y, x), ranks, bounds_error=False)(rows[:, ::-1])
         level = np.nanquantile(at_rows, 0.05)
         if ranks.min() < level < ranks.max():
-            axes.contour(x, y, ranks, levels=[level], colors="white", linewidths=0.9)
+            for colour, width in ((INK, 1.8), ("white", 0.9)):  # seen on dark and on light ground
+                axes.contour(x, y, ranks, levels=[level], colors=colour, linewidths=width)
     axes.set_xlim(x[0], x[-1])
     axes.set_ylim(y[0], y[-1])
     axes.set_aspect("equal")

@@ -57,9 +57,11 @@ class Pair:
         """The paired relative change."""
         return compare(self.a, self.b, sets, polarity, self.missing or "not run")
 
-    def marks(self, pairs: int) -> tuple[str, ...]:
-        """The marks of both sides; `pairs` of the expected seeds are paired."""
-        return mark_list(pair_marks(self.a, self.b, pairs), self.missing)
+    def marks(self, *changes: Change) -> tuple[str, ...]:
+        """The marks of both sides, how many seeds are paired, and why a change is missing."""
+        reasons = [] if self.missing else [change.why for change in changes if change.percent is None]
+        pairs = max(len(change.seeds) for change in changes)
+        return mark_list(pair_marks(self.a, self.b, pairs), self.missing, reasons)
 
 
 def views_of(arms: Sequence[Arm]) -> list[View]:
@@ -149,7 +151,7 @@ def contrast(a: Sequence[Arm], b: Sequence[Arm], sets: Sets, missing: str) -> Fi
     """The change of the first of `a` over the first of `b`; a mark says where there are several of them."""
     pair = Pair(a[0] if a else None, b[0] if b else None, "both", "" if a and b else missing)
     change = pair.change(sets, "aupr_id")
-    marks = pair.marks(len(change.seeds)) if a or b else (missing,)
+    marks = pair.marks(change) if a or b else (missing,)
     several = max(len(a), len(b))
     marks = mark_list(marks, f"one of {several} recipes" if several > 1 else "")
     return Finding(change, pair.change(sets, "aupr_ood"), marks)

@@ -64,7 +64,7 @@ class Column:
             case Spread(mean, float() as sd):
                 return f"{self._number(mean)} ± {sd:.{self.digits}f}"
             case Change(percent=None):
-                return cell.why or NOTHING
+                return cell.why.split(":")[0] or NOTHING  # the whole of it stands among the marks
             case Change(percent=float() as percent, low=float() as low, high=float() as high):
                 return f"{_signed(percent)} [{_signed(low)}, {_signed(high)}]"
             case Change(percent=float() as percent):

@@ -12,10 +12,18 @@ The names below load their modules when they are first used, so that `import ebm
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ebmood.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError
+from ebmood.errors import (
+    CalibrationWarning,
+    DataWarning,
+    DegenerateObjectiveWarning,
+    EbmoodError,
+    InputError,
+    SelfTestWarning,
+)
 
 if TYPE_CHECKING:
     from ebmood.datasets import Dataset, Segment, Sensorless, Split, Table, Toy, split_dataset
+    from ebmood.detector import EnergyDetector, EnergySettings, load
     from ebmood.metrics import Separation, separation
     from ebmood.models import DensityModel, EnergyModel, Scorer
     from ebmood.recipes import METHODS, Recipe, outside_detector
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "datasets": ("Dataset", "Segment", "Sensorless", "Split", "Table", "Toy", "split_dataset"),
+    "detector": ("EnergyDetector", "EnergySettings", "load"),
     "metrics": ("Separation", "separation"),
     "models": ("DensityModel", "EnergyModel", "Scorer"),
     "recipes": ("METHODS", "Recipe", "outside_detector"),
@@ -41,23 +50,29 @@ _HOMES = {
 
 __all__ = [
     "METHODS",
+    "CalibrationWarning",
     "Cell",
     "DataWarning",
     "Dataset",
     "DegenerateObjectiveWarning",
     "DensityModel",
     "EbmoodError",
+    "EnergyDetector",
     "EnergyModel",
+    "EnergySettings",
+    "InputError",
     "Recipe",
     "Record",
     "Scorer",
     "Segment",
+    "SelfTestWarning",
     "Sensorless",
     "Separation",
     "Split",
     "Table",
     "Toy",
     "__version__",
+    "load",
     "load_study",
     "outside_detector",
     "read_records",

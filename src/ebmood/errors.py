@@ -8,9 +8,24 @@ class EbmoodError(Exception):
     """
 
 
+class InputError(EbmoodError, ValueError, TypeError):
+    """Rows or a parameter that an estimator cannot use.
+
+    Also a ValueError and a TypeError, which callers of scikit-learn's estimators are used to catch.
+    """
+
+
 class DegenerateObjectiveWarning(UserWarning):
     """The recipe's objective is minimised by a constant on the recipe's network, so it cannot learn a density."""
 
 
 class DataWarning(UserWarning):
     """The data are usable, but not as the user may think: a constant column, fewer rows than a batch."""
+
+
+class CalibrationWarning(UserWarning):
+    """Too few rows were held out for the false-alarm rate that was asked for."""
+
+
+class SelfTestWarning(UserWarning):
+    """The fitted detector rates inputs as in-distribution that lie far outside its training rows."""

@@ -38,6 +38,7 @@ class Supervised(Objective):
         energy, *others = self.objective.players()
 
         def loss(batch: Batch, generator: torch.Generator) -> Loss:
+            assert batch.y is not None, "supervision needs classes"
             value, logs = energy.loss(batch, generator)
             cross = cross_entropy(self.model.logits(batch.x), batch.y)
             return value + self.gamma * cross, {**logs, "cross_entropy": cross.detach()}

@@ -6,14 +6,13 @@ import traceback
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from typing import Literal
 
 import numpy as np
 
-from ebmood.datasets import AnySource, split_dataset
-from ebmood.datasets.dataset import Dataset, OODSet, Split
+from ebmood.datasets import AnySource, Dataset, OODSet, Source, Split, split_dataset
 from ebmood.errors import EbmoodError
 from ebmood.metrics import separation
 from ebmood.models import Scorer
@@ -45,10 +44,14 @@ class Cell(Settings):
     device: Literal["auto", "cpu", "cuda"] = "cpu"
 
 
-@lru_cache(maxsize=4)
-def load(source: AnySource) -> Dataset:
+def load(source: Source) -> Dataset:
     """The source's rows; the last few are kept, since a study asks for the same ones again and again."""
-    return source.load()
+    return _load(type(source), source.model_dump_json())
+
+
+@lru_cache(maxsize=4)
+def _load(kind: type[Source], settings: str) -> Dataset:
+    return kind.model_validate_json(settings).load()
 
 
 def cell_key(cell: Cell) -> str:
@@ -83,15 +86,19 @@ def run_cell(cell: Cell, report: Callable[[Progress], None] = lambda progress: N
         try:
             outcome = _fit_and_score(cell, dataset, report)
         except Exception as error:  # the reason is kept in the record and stands in every table
-            outcome = {"status": "failed", "reason": _reason(error)}
+            outcome = _failed(_reason(error))
     notes = dict.fromkeys([*dataset.notes, *(str(warning.message) for warning in caught)])
     return _record(cell, key, dataset, started, time.perf_counter() - clock, tuple(notes), outcome)
 
 
 def failed_record(cell: Cell, reason: str) -> Record:
     """The record of a cell that could not tell its end itself: its process died, say."""
-    dataset, outcome = load(cell.dataset), {"status": "failed", "reason": reason}
+    dataset, outcome = load(cell.dataset), _failed(reason)
     return _record(cell, cell_key(cell), dataset, datetime.now(UTC), 0.0, dataset.notes, outcome)
+
+
+def _failed(reason: str) -> dict[str, object]:
+    return {"status": "failed", "reason": reason}
 
 
 def _record(
@@ -137,12 +144,8 @@ def versions() -> dict[str, str]:
 
 def _fit_and_score(cell: Cell, dataset: Dataset, report: Callable[[Progress], None]) -> dict[str, object]:
     split = split_dataset(dataset, cell.seed, cell.dataset.duplicates)
-    select_by = None
-    if cell.selection == "paper" and cell.recipe.training is not None:
-
-        def select_by(scorer: Scorer) -> float:
-            return _mean_aupr(scorer, split)
-
+    leak = cell.selection == "paper" and cell.recipe.training is not None
+    select_by = partial(_mean_aupr, split) if leak else None
     fitted = cell.recipe.fit(split, cell.seed, cell.device, report, select_by)
     scorer = fitted.scorer
     scores = {ood.name: scorer.score_samples(ood.x) for ood in split.test_ood}
@@ -181,7 +184,7 @@ def _result(ood: OODSet, id_scores: np.ndarray, ood_scores: np.ndarray) -> OODRe
     )
 
 
-def _mean_aupr(scorer: Scorer, split: Split) -> float:
+def _mean_aupr(split: Split, scorer: Scorer) -> float:
     """Mean AUC-PR (ID positive) over the validation OOD sets: what the paper selects its checkpoints by."""
     id_scores = scorer.score_samples(split.validation_x)
     return float(

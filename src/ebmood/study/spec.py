@@ -199,7 +199,7 @@ def _read_source(document: Document, entry: Any, place: Place) -> tuple[AnySourc
     model = classes[entry["kind"]]
     beside = {key: _beside(document.path, value) for key, value in entry.items() if key in ("path", "source")}
     source = cast(AnySource, document.checked(model, entry | beside, place))
-    return source, load(source)  # pyright: ignore[reportArgumentType] (frozen settings are hashable)
+    return source, load(source)
 
 
 def _beside(file: Path, value: Any) -> Any:

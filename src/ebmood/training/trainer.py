@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
@@ -123,7 +123,7 @@ def train(
     batches = Batches(x, y, training.batch_size, torch_stream(seed, "order"))
     noise = torch_stream(seed, "noise", device)
     players = objective.players()
-    optimisers = [fabric.setup_optimizers(_adamw(player)) for player in players]
+    optimisers: list[Any] = [fabric.setup_optimizers(_adamw(player)) for player in players]
     every = max(1, math.ceil(training.steps / HISTORY))
     history: dict[str, list[float]] = {"step": []}
     step = 0

@@ -117,16 +117,23 @@ def _histogram(axes: "Axes", record: Record, name: str) -> None:
     axes.set_yticks([])
     axes.margins(x=0.01)
     axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
-    values = centre + width * np.sinh(low + (high - low) * np.array([0.1, 0.5, 0.9]))
-    labels = [f"{value:.2g}" for value in values]
-    if len(set(labels)) < 3:  # scores that differ in later digits
-        labels = [f"{value:.4g}" for value in values]
-    ticks = np.arcsinh((np.array([float(label) for label in labels]) - centre) / width)
-    axes.set_xticks(ticks, [_in_print(label) for label in labels])
+    places = low + (high - low) * np.array([0.12, 0.5, 0.88])
+    values = centre + width * np.sinh(places)
+    gaps = np.diff(values)
+    labels = [_in_print(v, gap) for v, gap in zip(values, (gaps[0], gaps.min(), gaps[1]), strict=True)]
+    shown = (
+        [0, 1, 2] if len("".join(labels).replace("times", "")) < 22 else [0, 2]
+    )  # long labels need the room
+    axes.set_xticks(places[shown], [labels[k] for k in shown])
 
 
-def _in_print(number: str) -> str:
-    """`-1.6e+04` as mathematics."""
+def _in_print(value: float, gap: float) -> str:
+    """A tick's label, with the digits that tell it from a neighbour `gap` away."""
+    number = next(
+        (t for n in range(2, 7) if abs(float(t := f"{value:.{n}g}") - value) < gap / 8), f"{value:.7g}"
+    )
+    if 1 <= abs(float(number)) < 1e4 and "e" in number:
+        number = f"{float(number):.0f}"
     mantissa, _, exponent = number.partition("e")
     return rf"${mantissa}\times10^{{{int(exponent)}}}$" if exponent else f"${mantissa}$"
 

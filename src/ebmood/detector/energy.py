@@ -1,29 +1,128 @@
-"""The default score of a table: preprocessing and energy in one module.
+"""The default score of a table: three energies, each looking for what the others miss, and the most alarmed one counts.
 
-Provisional: a robustly standardised, shrunk Gaussian.
+1. **Base**: minus the log-density of a Gaussian mixture q.
+2. **Denoising**: energies of the data at several levels of noise, learnt by denoising score matching on top of q.
+3. **Contrast**: `log p = log q + f`, with f learnt by noise-contrastive estimation against q and a widened q.
+
+Each energy becomes a robust z-score over the training rows (median 0, quartiles at -0.67 and 0.67 for a Gaussian), and
+the score is minus the largest of them. Columns come in through an arcsinh of robustly standardised values, which
+leaves the middle as it is and takes the weight out of heavy tails.
+
+Outside the training ranges a guard is added that no setting can switch off: it grows with the distance from the
+ranges, and its weight is set after the fit so that a row 1,000 ranges away scores below the median training row.
 """
 
 import math
 from collections.abc import Callable
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from ebmood.models.anchored import AnchoredEnergy
+from ebmood.models.denoising import DenoisingEnergy
+from ebmood.models.mixture import GaussianMixture
+from ebmood.networks import MLP
 from ebmood.settings import Settings
 
-WIDEST = 1e6  # standardised values are clipped here, so that a row at 1e300 still has a finite score
+WIDEST = 1e15  # robustly standardised values are clipped here, so that a row at 1e300 still has a finite score
+CEILING = 100.0  # no robust z-score of an energy leaves [-CEILING, CEILING]
+MARGIN = 1.0  # how far outside the training rows networks still look, in standard deviations
+FAR = 1000.0  # training ranges after which the guard alone must decide
 
 
 class EnergySettings(Settings):
-    """Every choice of the default energy.
+    """Every choice of the default energy. The defaults are what ships, for tables of any kind.
 
     Attributes:
-        shrinkage: how far the covariance is drawn towards its diagonal (0 to 1).
+        components: Gaussians of the base, at most; fewer where rows are few.
+        floor: smallest variance of a component along any axis, in units of a standardised column.
+        prior: how far components' covariances are drawn together, in pseudo-rows per column.
+        denoising: whether the denoising energies take part.
+        contrast: whether the contrastive energy takes part.
+        combine: `largest` (the most alarmed energy counts) or `mean`.
+        sigmas: noise levels of the denoising energies, in standard deviations of a column.
+        widen: how many times wider than the base the widened base of the contrast is.
+        members: networks trained from different starts and averaged, for each kind of energy.
+        hidden: widths of the networks' hidden layers.
+        steps, batch_size, lr, weight_decay: of training.
     """
 
-    shrinkage: float = 0.1
+    components: int = Field(default=4, ge=1)
+    floor: float = Field(default=0.01, gt=0)
+    prior: float = Field(default=0.5, ge=0)
+    denoising: bool = True
+    contrast: bool = True
+    combine: Literal["largest", "mean"] = "largest"
+    sigmas: tuple[float, ...] = tuple(round(0.05 * 40 ** (k / 9), 3) for k in range(10))
+    widen: float = Field(default=2.0, gt=1)
+    members: int = Field(default=2, ge=1)
+    hidden: tuple[int, ...] = (96, 96)
+    steps: int = Field(default=1000, ge=1)
+    batch_size: int = Field(default=256, ge=2)
+    lr: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+
+
+class Columns(nn.Module):
+    """Raw columns -> columns of about unit spread with light tails, and how far rows lie outside the training ranges."""
+
+    center: Tensor
+    scale: Tensor
+    mean: Tensor
+    spread: Tensor
+    middle: Tensor
+    extent: Tensor
+
+    def __init__(self, features: int):
+        super().__init__()
+        for name, value in {"center": 0, "scale": 1, "mean": 0, "spread": 1, "middle": 0, "extent": 1}.items():
+            self.register_buffer(name, torch.full((features,), float(value), dtype=torch.float64))
+
+    def fit(self, x: np.ndarray) -> Self:
+        """Take everything from training rows `(N, D)`."""
+        with np.errstate(over="ignore"):
+            center = np.median(x, axis=0)
+            low, high = np.quantile(x, [0.25, 0.75], axis=0)
+            iqr = (high / 1.349 - low / 1.349).clip(0, 1e300)
+            around = np.abs(x / 2 - center / 2).mean(axis=0) * 2.5  # the standard deviation, were it Gaussian
+        extent = (x.max(axis=0) / 2 - x.min(axis=0) / 2) * 2
+        # A column that never moved counts as if one row in N had moved by its own size.
+        never = np.maximum(np.abs(center), 1.0) / math.sqrt(len(x))
+        # Quartiles of a column that is mostly one value say nothing of its spread.
+        scale = np.where(iqr > 0.1 * around, iqr, around)
+        tiny = np.maximum(np.abs(center) * 1e-12, 1e-290)
+        scale = np.where(extent > tiny, np.maximum(scale, tiny), never)
+        self._take(center=center, scale=np.minimum(scale, 1e300))
+        middle = x.min(axis=0) / 2 + x.max(axis=0) / 2
+        self._take(middle=middle, extent=np.clip(np.where(extent > tiny, extent, never), None, 1e300))
+        bent = self._bent(torch.from_numpy(x)).numpy()
+        spread = bent.std(axis=0)
+        self._take(mean=bent.mean(axis=0), spread=np.where(spread > 1e-9, spread, 1.0))
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, D) -> (N, D)`, each column monotone."""
+        return (self._bent(x) - self.mean) / self.spread
+
+    def excess(self, x: Tensor) -> Tensor:
+        """Training ranges by which a row lies outside, summed over columns: `(N, D) -> (N,)`.
+
+        A column counts from one range off its middle, so that rows a little outside are left to the energies.
+        """
+        ranges = ((x / 2 - self.middle / 2) / self.extent).abs().clamp(max=WIDEST) * 2
+        return (ranges - 1).clamp(min=0).sum(1)
+
+    def _bent(self, x: Tensor) -> Tensor:
+        u = ((x / 2 - self.center / 2) / self.scale).clamp(-WIDEST, WIDEST)
+        # arcsinh by hand: its ONNX operator knows no float64.
+        return 2 * torch.sign(u) * torch.log(u.abs() + torch.sqrt(u.square() + 1))
+
+    def _take(self, **values: np.ndarray) -> None:
+        for name, value in values.items():
+            getattr(self, name).copy_(torch.from_numpy(np.asarray(value, dtype=np.float64)))
 
 
 class ScoreModel(nn.Module):
@@ -37,21 +136,29 @@ class ScoreModel(nn.Module):
         classes: number of classes K, 0 without labels.
     """
 
-    center: Tensor
-    scale: Tensor
-    mean: Tensor
-    whitener: Tensor
+    low: Tensor
+    high: Tensor
+    z_center: Tensor
+    z_scale: Tensor
+    guard: Tensor
 
     def __init__(self, settings: EnergySettings, features: int, classes: int = 0):
         super().__init__()
         self.settings = settings
         self.features = features
         self.classes = classes
-        parts = max(classes, 1)
-        self.register_buffer("center", torch.zeros(features, dtype=torch.float64))
-        self.register_buffer("scale", torch.ones(features, dtype=torch.float64))
-        self.register_buffer("mean", torch.zeros(parts, features, dtype=torch.float64))
-        self.register_buffer("whitener", torch.eye(features, dtype=torch.float64).repeat(parts, 1, 1))
+        self.columns = Columns(features)
+        self.base = GaussianMixture(features, settings.components, max(classes, 1))
+        levels = len(settings.sigmas)
+        members = range(settings.members)
+        self.denoisers = nn.ModuleList(self._network(levels) for _ in members if settings.denoising)
+        self.contrasts = nn.ModuleList(self._network(max(classes, 1)) for _ in members if settings.contrast)
+        energies = 1 + (levels if settings.denoising else 0) + (1 if settings.contrast else 0)
+        self.register_buffer("low", torch.full((features,), -1.0, dtype=torch.float64))
+        self.register_buffer("high", torch.ones(features, dtype=torch.float64))
+        self.register_buffer("z_center", torch.zeros(energies, dtype=torch.float64))
+        self.register_buffer("z_scale", torch.ones(energies, dtype=torch.float64))
+        self.register_buffer("guard", torch.ones((), dtype=torch.float64))
 
     @classmethod
     def blank(cls, settings: EnergySettings, features: int, classes: int = 0) -> Self:
@@ -59,20 +166,56 @@ class ScoreModel(nn.Module):
         return cls(settings, features, classes)
 
     def class_scores(self, x: Tensor) -> Tensor:
-        """Score of every row under every class: `(N, D) -> (N, K)`."""
-        z = ((x - self.center) / self.scale).clamp(-WIDEST, WIDEST)
-        whitened = torch.einsum("nkd,kde->nke", z[:, None] - self.mean, self.whitener)
-        distance = whitened.square().sum(-1)
-        volume = self.whitener.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        return -0.5 * distance + volume
+        """Log-density of rows and every class, up to one constant: `(N, D) -> (N, K)`."""
+        z = self.columns(x)
+        joint = self.base.class_log_density(z)
+        for network in self.contrasts:
+            joint = joint + self._seen(network, z) / len(self.contrasts)
+        return joint.clamp(min=-1e30)
+
+    def energies(self, x: Tensor) -> Tensor:
+        """Energies of preprocessed rows, in nats up to constants: `(N, D) -> (N, 1 + L + 1)`."""
+        joint = self.base.class_log_density(x)
+        columns = [torch.logsumexp(joint, dim=1, keepdim=True)]
+        if len(self.denoisers):
+            sigmas = torch.tensor(self.settings.sigmas, dtype=x.dtype, device=x.device)
+            learnt = sum(self._seen(network, x) for network in self.denoisers) / len(self.denoisers)
+            columns.append(self.base.smoothed_log_density(x, sigmas) + learnt / sigmas)
+        if len(self.contrasts):
+            learnt = sum(self._seen(network, x) for network in self.contrasts) / len(self.contrasts)
+            columns.append(torch.logsumexp(joint + learnt, dim=1, keepdim=True))
+        return -torch.cat(columns, dim=1)
 
     def parts(self, x: Tensor) -> dict[str, Tensor]:
-        """Scores of the base density alone and of the energy alone, each `(N,)`."""
-        return {"base": torch.logsumexp(self.class_scores(x), dim=1)}
+        """Scores of the base density alone, of the learnt energies alone, and of each of these: `(N,)` each."""
+        z = (self.energies(self.columns(x)) - self.z_center) / self.z_scale
+        # Beyond the ceiling in either direction an energy has said all it can; the guard goes on from there.
+        alarms = {"base": z[:, 0].clamp(-CEILING, CEILING)}
+        levels = len(self.settings.sigmas)
+        if len(self.denoisers):
+            alarms["denoising"] = z[:, 1 : 1 + levels].mean(1).clamp(-CEILING, CEILING)
+        if len(self.contrasts):
+            alarms["contrast"] = z[:, -1].clamp(-CEILING, CEILING)
+        guard = self.guard * self.columns.excess(x)
+        every = torch.stack(list(alarms.values()))
+        learnt = every[1:] if len(every) > 1 else every
+        alarms = {**alarms, "energy": self._combined(learnt), "combined": self._combined(every)}
+        return {name: -alarm - guard for name, alarm in alarms.items()}
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores of raw rows: `(N, D) -> (N,)`."""
-        return self.parts(x)["base"]
+        return self.parts(x)["combined"]
+
+    def _network(self, outputs: int) -> MLP:
+        return MLP(self.features, self.settings.hidden, outputs, "silu")
+
+    def _seen(self, network: nn.Module, x: Tensor) -> Tensor:
+        """A network's answer at the point nearest to `x` in the region it knows: far away it knows nothing."""
+        inside = torch.minimum(torch.maximum(x, self.low), self.high)
+        return network(inside.to(torch.float32)).to(x.dtype)
+
+    def _combined(self, alarms: Tensor) -> Tensor:
+        return alarms.amax(0) if self.settings.combine == "largest" else alarms.mean(0)
 
 
 def fit_energy(
@@ -93,32 +236,70 @@ def fit_energy(
         device: of training; the model comes back on it.
         report: called with (steps done, steps in all) now and then.
         y: `(N,)` class numbers 0..K-1, for a supervised fit.
-        gamma: weight of the cross-entropy in a supervised fit (without use in this provisional model).
+        gamma: weight of the cross-entropy in a supervised fit.
     """
+    from ebmood.objectives.dsm import DenoisingScoreMatching
+    from ebmood.objectives.nce import NoiseContrastive
+    from ebmood.objectives.objective import AdamW
+    from ebmood.objectives.supervision import Supervised
+    from ebmood.seeding import global_torch_stream
+    from ebmood.training.trainer import Progress, Training, make_fabric, train
+
     classes = 0 if y is None else int(y.max()) + 1
-    model = ScoreModel(settings, x.shape[1], classes)
-    center = np.median(x, axis=0)
-    with np.errstate(over="ignore", invalid="ignore"):
-        quartiles = np.quantile(x, [0.25, 0.75], axis=0)
-        spread = (quartiles[1] - quartiles[0]) / 1.349
-        extent = np.abs(x - center).max(axis=0)
-    scale = np.where(spread > 0, spread, extent)
-    scale = np.where((scale > 0) & np.isfinite(scale), scale, np.maximum(np.abs(center), 1.0) * 1e-3)
-    with np.errstate(over="ignore"):
-        z = np.clip((x - center) / scale, -100.0, 100.0)
-    for part in range(max(classes, 1)):
-        rows = z if y is None else z[y == part]
-        deviation = rows - rows.mean(axis=0)
-        covariance = deviation.T @ deviation / max(len(rows), 1)
-        diagonal = np.diag(np.diag(covariance) + 1e-3)
-        covariance = (1 - settings.shrinkage) * covariance + settings.shrinkage * diagonal
-        covariance += 1e-6 * np.eye(len(covariance))
-        model.mean[part] = torch.from_numpy(rows.mean(axis=0))
-        factor = torch.linalg.cholesky(torch.from_numpy(np.linalg.inv(covariance)))
-        model.whitener[part] = factor
-    model.center.copy_(torch.from_numpy(center))
-    model.scale.copy_(torch.from_numpy(scale))
+    with global_torch_stream(seed, "weights"):
+        model = ScoreModel(settings, x.shape[1], classes)
+    for network in [*model.denoisers, *model.contrasts]:
+        # Every energy starts as the base itself.
+        nn.init.zeros_(network.layers[-1].weight)
+        nn.init.zeros_(network.layers[-1].bias)
+    model.columns.fit(x)
+    z = model.columns(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64)))
+    model.low.copy_(z.amin(0) - MARGIN)
+    model.high.copy_(z.amax(0) + MARGIN)
+    model.base.fit(z.numpy(), y, settings.floor, settings.prior, seed)
+
+    # Small tables are repeated, so that a batch averages over enough noise.
+    times = math.ceil(settings.batch_size / len(z))
+    rows = z.to(torch.float32).repeat(times, 1)
+    labels = None if y is None else torch.from_numpy(np.asarray(y, dtype=np.int64)).repeat(times)
+    per_epoch = len(rows) // settings.batch_size
+    training = Training(
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        warmup=max(1, settings.steps // 20),
+        halve_every=max(1, math.ceil(settings.steps / 6 / per_epoch)),
+    )
+    optimiser = AdamW(lr=settings.lr, weight_decay=settings.weight_decay)
+    objectives = [
+        DenoisingScoreMatching(DenoisingEnergy(model.base, network, settings.sigmas), optimiser)
+        for network in model.denoisers
+    ]
+    for network in model.contrasts:
+        contrast = NoiseContrastive(AnchoredEnergy(model.base, network), settings.widen, optimiser)
+        objectives.append(contrast if y is None else Supervised(contrast, gamma))
+    fabric = make_fabric(device)
+    steps = settings.steps * len(objectives)
+    for number, objective in enumerate(objectives):
+
+        def tell(progress: Progress, done: int = number * settings.steps) -> None:
+            if report is not None:
+                report(done + progress.step, steps)
+
+        train(objective, rows, labels, training, seed + 1_000_003 * number, fabric, report=tell)
+    model.to(device).eval().requires_grad_(False)
+    _calibrate(model, torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64)).to(device))
     if report is not None:
-        report(1, 1)
-    assert math.isfinite(float(model.scale.sum()))
-    return model.to(device)
+        report(max(steps, 1), max(steps, 1))
+    return model
+
+
+def _calibrate(model: ScoreModel, x: Tensor) -> None:
+    """Set what makes energies comparable, and the guard's weight, from training rows `(N, D)`."""
+    with torch.no_grad():
+        energies = torch.cat([model.energies(model.columns(rows)) for rows in x.split(4096)])
+        low, middle, high = np.quantile(energies.cpu().numpy(), [0.25, 0.5, 0.75], axis=0)
+        model.z_center.copy_(torch.from_numpy(middle))
+        model.z_scale.copy_(torch.from_numpy(np.maximum((high - low) / 1.349, 1e-2)))
+        median = float(torch.cat([model(rows) for rows in x.split(4096)]).median())
+        # At FAR ranges the energies may say -CEILING at the least; the guard must outweigh that.
+        model.guard.copy_(torch.tensor(max(1.0, (CEILING - median + 1) / (FAR - 2))))

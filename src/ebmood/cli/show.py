@@ -9,7 +9,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from ebmood.study.records import Record
-from ebmood.study.table import Table
+from ebmood.results.table import Table
 
 GAP = 2
 """Blanks between two columns."""
@@ -24,7 +24,7 @@ def show_report(title: str, records: Sequence[Record], folder: Path) -> None:
     Raises:
         EbmoodError: the folder cannot be written.
     """
-    from ebmood.study.report import write_report  # draws with matplotlib: late, after the training
+    from ebmood.results.report import write_report  # draws with matplotlib: late, after the training
 
     messages = Console(stderr=True, highlight=False)
     with messages.status("making tables and figures"):

@@ -1,1 +1,1 @@
-"""Studies: from a file that lists data sets, recipes and seeds to records, and from records to tables."""
+"""The study: cells, the runner that computes them, and their records."""

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from ebmood.settings import Settings
-from ebmood.study.arms import Arm, Polarity, Sets, chosen_sets, mark_list, mean_over_sets, seeds_mark
+from ebmood.results.arms import Arm, Polarity, Sets, chosen_sets, mark_list, mean_over_sets, seeds_mark
 
 Verdict = Literal["supported", "contradicted", "undecided", "failed", "not run", "no direction"]
 

@@ -7,8 +7,8 @@ import pytest
 from made_records import failed_record, made_record, made_result, seeds
 from scipy import stats
 
-from ebmood.study.arms import gather
-from ebmood.study.comparisons import (
+from ebmood.results.arms import gather
+from ebmood.results.comparisons import (
     Change,
     average,
     change_of,

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ebmood.study.arms import POLARITIES, Arm, conditions_of, mark_list
-from ebmood.study.findings import VARIANTS, contrast, in_view, views_of
-from ebmood.study.table import DATA, PAIRS, POSITIVE, RECIPE, Column, Spread, Table, gamma_text, joined
+from ebmood.results.arms import POLARITIES, Arm, conditions_of, mark_list
+from ebmood.results.findings import VARIANTS, contrast, in_view, views_of
+from ebmood.results.table import DATA, PAIRS, POSITIVE, RECIPE, Column, Spread, Table, gamma_text, joined
 
 
 def gamma_table(arms: Sequence[Arm]) -> Table:

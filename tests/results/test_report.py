@@ -7,7 +7,7 @@ import pytest
 from made_records import failed_record, made_record, seeds, with_pictures
 
 from ebmood.errors import EbmoodError
-from ebmood.study.report import write_report
+from ebmood.results.report import write_report
 
 
 @pytest.fixture(scope="module")

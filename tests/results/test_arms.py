@@ -2,7 +2,7 @@
 
 from made_records import failed_record, made_record, seeds
 
-from ebmood.study.arms import gather
+from ebmood.results.arms import gather
 
 
 def test_duplicates_across_and_other_content_are_conditions_of_their_own():

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from ebmood.study import poster
-from ebmood.study.arms import POLARITIES, Arm, Sets, method_name
-from ebmood.study.comparisons import verdict
-from ebmood.study.findings import (
+from ebmood.results import poster
+from ebmood.results.arms import POLARITIES, Arm, Sets, method_name
+from ebmood.results.comparisons import verdict
+from ebmood.results.findings import (
     ENERGY_METHODS,
     VARIANTS,
     Finding,
@@ -15,7 +15,7 @@ from ebmood.study.findings import (
     supervision_pairs,
     views_of,
 )
-from ebmood.study.table import DATA, PAIRS, POSITIVE, RECIPE, Cell, Column, Table, gamma_text, joined
+from ebmood.results.table import DATA, PAIRS, POSITIVE, RECIPE, Cell, Column, Table, gamma_text, joined
 
 FLOWS = ("radial", "spline")
 POSTER_FLOW = "radial"

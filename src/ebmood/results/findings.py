@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ebmood.study import poster
-from ebmood.study.arms import Arm, Condition, Polarity, Sets, conditions_of, mark_list
-from ebmood.study.comparisons import (
+from ebmood.results import poster
+from ebmood.results.arms import Arm, Condition, Polarity, Sets, conditions_of, mark_list
+from ebmood.results.comparisons import (
     Change,
     average,
     change_of,

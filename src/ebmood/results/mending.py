@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from ebmood.datasets.dataset import Kind
-from ebmood.study import poster
-from ebmood.study.arms import POLARITIES, Arm, conditions_of, mark_list, method_name
-from ebmood.study.comparisons import Verdict, verdict
-from ebmood.study.contrasts import POSTER_FLOW
-from ebmood.study.findings import VARIANTS, Finding, contrast, flow_average, in_view, pick, views_of
-from ebmood.study.table import DATA, PAIRS, POSITIVE, Cell, Column, Spread, Table, gamma_text, joined
+from ebmood.results import poster
+from ebmood.results.arms import POLARITIES, Arm, conditions_of, mark_list, method_name
+from ebmood.results.comparisons import Verdict, verdict
+from ebmood.results.contrasts import POSTER_FLOW
+from ebmood.results.findings import VARIANTS, Finding, contrast, flow_average, in_view, pick, views_of
+from ebmood.results.table import DATA, PAIRS, POSITIVE, Cell, Column, Spread, Table, gamma_text, joined
 
 
 def variants_table(arms: Sequence[Arm]) -> Table:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from ebmood.study.comparisons import Change
+from ebmood.results.comparisons import Change
 
 NOTHING = "–"
 

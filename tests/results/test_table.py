@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from ebmood.study.comparisons import Change
-from ebmood.study.table import Column, Spread, Table, latex_escape
+from ebmood.results.comparisons import Change
+from ebmood.results.table import Column, Spread, Table, latex_escape
 
 TABLE = Table(
     "made",

@@ -3,13 +3,13 @@
 import pytest
 from made_records import failed_record, made_record, made_result, seeds
 
-from ebmood.study import poster
-from ebmood.study.arms import gather
-from ebmood.study.claims import all_claims, claims_table
-from ebmood.study.contrasts import flow_table, supervision_table
-from ebmood.study.mending import outcome, ssm_table, variants_table
-from ebmood.study.tables import all_tables, overview_table, scores_tables
-from ebmood.study.weights import gamma_table
+from ebmood.results import poster
+from ebmood.results.arms import gather
+from ebmood.results.claims import all_claims, claims_table
+from ebmood.results.contrasts import flow_table, supervision_table
+from ebmood.results.mending import outcome, ssm_table, variants_table
+from ebmood.results.tables import all_tables, overview_table, scores_tables
+from ebmood.results.weights import gamma_table
 
 BASE = [0.71, 0.74, 0.69, 0.78, 0.73]
 

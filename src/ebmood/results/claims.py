@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ebmood.study import poster
-from ebmood.study.arms import Arm, Condition, conditions_of, mark_list, method_name
-from ebmood.study.comparisons import Change, Verdict, verdict, verdict_on_some
-from ebmood.study.contrasts import POSTER_FLOW
-from ebmood.study.findings import (
+from ebmood.results import poster
+from ebmood.results.arms import Arm, Condition, conditions_of, mark_list, method_name
+from ebmood.results.comparisons import Change, Verdict, verdict, verdict_on_some
+from ebmood.results.contrasts import POSTER_FLOW
+from ebmood.results.findings import (
     VARIANTS,
     Finding,
     View,
@@ -19,8 +19,8 @@ from ebmood.study.findings import (
     pick,
     views_of,
 )
-from ebmood.study.table import DATA, PAIRS, Cell, Column, Table, joined
-from ebmood.study.weights import gamma_grids
+from ebmood.results.table import DATA, PAIRS, Cell, Column, Table, joined
+from ebmood.results.weights import gamma_grids
 
 NOT_RUN = Change(why="not run")
 NOWHERE = Finding(NOT_RUN, NOT_RUN)

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ebmood.study.arms import Arm, Condition, Metric, Sets, conditions_of, gather, mark_list
-from ebmood.study.claims import claims_table
-from ebmood.study.contrasts import flow_table, supervision_table
-from ebmood.study.mending import ssm_table, variants_table
+from ebmood.results.arms import Arm, Condition, Metric, Sets, conditions_of, gather, mark_list
+from ebmood.results.claims import claims_table
+from ebmood.results.contrasts import flow_table, supervision_table
+from ebmood.results.mending import ssm_table, variants_table
 from ebmood.study.records import Record
-from ebmood.study.table import DATA, RECIPE, Cell, Column, Spread, Table, gamma_text, joined, slug
-from ebmood.study.weights import gamma_table
+from ebmood.results.table import DATA, RECIPE, Cell, Column, Spread, Table, gamma_text, joined, slug
+from ebmood.results.weights import gamma_table
 
 METRICS: dict[Metric, str] = {
     "aupr_id": "AUC-PR (ID +)",

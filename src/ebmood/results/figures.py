@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ebmood.files import atomic_path
-from ebmood.study.arms import Arm, conditions_of, method_name
-from ebmood.study.findings import VARIANTS, in_view, views_of
+from ebmood.results.arms import Arm, conditions_of, method_name
+from ebmood.results.findings import VARIANTS, in_view, views_of
 from ebmood.study.records import Landscape, Record
-from ebmood.study.table import slug
+from ebmood.results.table import slug
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

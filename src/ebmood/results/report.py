@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ebmood.files import write_text
-from ebmood.study.arms import Arm, Condition, conditions_of, gather, one_line
-from ebmood.study.figures import Picture, draw_figures
+from ebmood.results.arms import Arm, Condition, conditions_of, gather, one_line
+from ebmood.results.figures import Picture, draw_figures
 from ebmood.study.records import Record
-from ebmood.study.table import Table
-from ebmood.study.tables import LEGEND, all_tables
+from ebmood.results.table import Table
+from ebmood.results.tables import LEGEND, all_tables
 
 
 def write_report(records: Sequence[Record], folder: Path | str, title: str = "Results") -> list[Table]:

@@ -11,7 +11,7 @@ from ebmood.datasets import Toy, split_dataset
 from ebmood.metrics import separation
 from ebmood.objectives import Supervised
 from ebmood.recipes import METHODS, DensityScorer
-from ebmood.study.arms import gather
+from ebmood.results.arms import gather
 from ebmood.study.cell import Cell, run_cell
 from ebmood.study.records import append_record
 from ebmood.study.spec import load_study

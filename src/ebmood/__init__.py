@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from ebmood.metrics import Separation, separation
     from ebmood.models import DensityModel, EnergyModel, Scorer
     from ebmood.recipes import METHODS, Recipe, outside_detector
+    from ebmood.results.report import write_report
     from ebmood.study.cell import Cell, run_cell
     from ebmood.study.records import Record, read_records
-    from ebmood.study.report import write_report
     from ebmood.study.runner import run_study
     from ebmood.study.spec import load_study
 
@@ -43,7 +43,7 @@ _HOMES = {
     "recipes": ("METHODS", "Recipe", "outside_detector"),
     "study.cell": ("Cell", "run_cell"),
     "study.records": ("Record", "read_records"),
-    "study.report": ("write_report",),
+    "results.report": ("write_report",),
     "study.runner": ("run_study",),
     "study.spec": ("load_study",),
 }

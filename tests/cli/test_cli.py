@@ -14,8 +14,8 @@ from ebmood.cli import main
 from ebmood.cli.app import app
 from ebmood.cli.show import panels, print_table
 from ebmood.cli.watch import clock
+from ebmood.results.table import Column, Table
 from ebmood.study.records import read_records
-from ebmood.study.table import Column, Table
 
 TOY = "title: Toys at play\ndatasets: {kind: toy, shape: moons, rows: 120}\nseeds: 2\nrecipes:\n  - knn\n"
 

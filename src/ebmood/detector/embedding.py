@@ -20,39 +20,38 @@ TOLERATED = 100.0  # training ranges; an embedding may flatten anything beyond
 
 @dataclass(frozen=True)
 class Objects:
-    """Input of an embedding.
+    """Input of an embedding: numbers, or else whatever the module takes.
 
     Attributes:
-        items: `(N, ...)` tensor or a list of N things, in the form that the module takes.
-        rows: the same as numbers; None where the items are no floating-point numbers.
+        rows: floating-point numbers; the module gets them as float32 in their own shape. None for anything else.
+        items: `(N, ...)` tensor of codes, or a list of N things; empty where there are rows.
     """
 
-    items: Tensor | list[Any]
     rows: Rows | None
+    items: Tensor | list[Any]
 
 
 def read_objects(X: Any) -> Objects:
-    """X for an embedding: a tensor as it is, arrays and data frames of numbers as float32, a list of others as it is.
+    """X for an embedding: numbers of arrays and data frames checked; tensors of codes and lists of others as they are.
 
     Raises:
         InputError: numbers that are not finite, nothing at all, or no sequence.
     """
     if isinstance(X, Tensor) and X.ndim and not X.is_floating_point() and len(X):
-        return Objects(X.detach(), None)  # whole numbers are codes, of words say: noise would be no input
+        return Objects(None, X.detach())  # whole numbers are codes, of words say: noise would be no input
     if isinstance(X, Tensor) or nw.dependencies.is_into_dataframe(X) or _numeric(X):
-        rows = read_rows(X)
-        items = X.detach() if isinstance(X, Tensor) else as_items(rows.values, rows.shape)
-        return Objects(items, rows)
+        return Objects(read_rows(X), [])
     if isinstance(X, (str, bytes)) or not isinstance(X, (Sequence, np.ndarray)) or not len(X):
         raise InputError(
             f"X: {type(X).__name__} is no sequence of inputs for embed=; give an array or a list"
         )
-    return Objects(list(X), None)
+    return Objects(None, list(X))
 
 
 def as_items(values: NDArray[np.float64], shape: tuple[int, ...]) -> Tensor:
     """Flat float64 rows as what a module takes: float32, in their own shape."""
-    return torch.from_numpy(values.astype(np.float32)).reshape(-1, *shape)
+    largest = np.finfo(np.float32).max
+    return torch.from_numpy(values.clip(-largest, largest).astype(np.float32)).reshape(-1, *shape)
 
 
 def frozen_copy(module: nn.Module, device: torch.device | str) -> nn.Module:
@@ -91,6 +90,12 @@ def embed(module: nn.Module, items: Tensor | list[Any], device: torch.device | s
             f"embed: gives NaN or infinity for row {row}; is that input what the module expects?"
         )
     return values
+
+
+def within_reach(values: NDArray[np.float64], ranges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows `(N, D)` drawn back to `TOLERATED` training ranges, so that no module is asked about 1e300."""
+    margin = TOLERATED * widths(ranges)
+    return np.clip(values, ranges[0] - margin, ranges[1] + margin)
 
 
 def out_of_reach(

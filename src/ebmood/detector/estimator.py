@@ -16,7 +16,7 @@ from torch import nn
 
 from ebmood import calibration as conformal
 from ebmood.detector.contributions import contributions, replacement_values
-from ebmood.detector.embedding import embed, frozen_copy, read_objects
+from ebmood.detector.embedding import as_items, embed, frozen_copy, read_objects
 from ebmood.detector.energy import EnergySettings, ScoreModel, fit_energy
 from ebmood.detector.inputs import Rows, check_columns, column_labels, read_rows, refuse_huge
 from ebmood.detector.labels import Labels, read_labels
@@ -69,6 +69,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
 
     model_: ScoreModel
     scorer_: RowScorer
+    notes_: dict[str, JsonValue]
 
     def __init__(
         self,
@@ -135,6 +136,8 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
             lowest=np.full(1 + self.model_.classes, np.inf),
             device=device,
         )
+        if rows is not None and embedding is not None:  # as new rows are: drawn back where they are far out
+            features[held_out] = self.scorer_.features(rows.values[held_out])
         self._calibrate(None if rows is None else rows.values, features, training, held_out, labels)
         self.probes_: tuple[Probe, ...] = ()
         if self.scorer_.ranges is not None:
@@ -311,9 +314,10 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
             refuse_huge(rows)
             return rows, rows.values
         objects = read_objects(X)
-        if objects.rows is not None:
-            refuse_huge(objects.rows)
-        return objects.rows, embed(embedding, objects.items, device)
+        if objects.rows is None:
+            return None, embed(embedding, objects.items, device)
+        refuse_huge(objects.rows)
+        return objects.rows, embed(embedding, as_items(objects.rows.values, objects.rows.shape), device)
 
     def _checked(self, X: Any) -> tuple[Floats | None, Floats]:
         """Like `_read`, and of the same kind and columns as at the fit."""
@@ -321,21 +325,23 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         names = tuple(self.feature_names_in_) if hasattr(self, "feature_names_in_") else None
         if self.scorer_.embedding is None:
             rows = read_rows(X)
-            check_columns(rows, self.shape_in_, names)
+            check_columns(rows, self.shape_in_ or (), names)
             return rows.values, rows.values
         objects = read_objects(X)
         if (objects.rows is None) != (self.shape_in_ is None):
             raise InputError(
                 "X: the detector was fitted on another kind of input: floats, or codes and objects"
             )
-        if objects.rows is not None and self.shape_in_ is not None:
-            check_columns(objects.rows, self.shape_in_, names)
-        features = self.scorer_.embedded(objects.items)
+        values = None
+        if objects.rows is not None:
+            check_columns(objects.rows, self.shape_in_ or (), names)
+            values = objects.rows.values
+        features = self.scorer_.features(objects.items if values is None else values)
         if features.shape[1] != self.model_.features:
             raise InputError(
                 f"embed: {features.shape[1]} numbers for an input; at the fit {self.model_.features}"
             )
-        return None if objects.rows is None else objects.rows.values, features
+        return values, features
 
     def _forget(self, *names: str) -> None:
         """What an earlier fit left behind and this one may not set."""

@@ -1,7 +1,7 @@
-"""Rows go through a model in pieces of one fixed length, so that a row's score has the same bits in any company.
+"""Rows go through a model in pieces of one fixed length, and scores are rounded: equal rows have equal scores.
 
-Matrix products of different lengths round differently. A calibration row that is scored again alone must tie with
-itself, or p-values of discrete tables would hang on the last bit.
+Matrix products round differently for other lengths, and some for other places in a piece. A row that is scored again
+in other company must tie with itself, or p-values of discrete tables would hang on the last bit.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 PIECE = 512
+BITS = 32  # kept of a score, after the point where it is below 1; a double has 52
 
 
 def in_pieces(
     function: Callable[[Tensor], Tensor], values: NDArray[np.float64], device: torch.device | str
 ) -> NDArray[np.float64]:
-    """`function` of all rows of `values`, without gradients, as float64.
+    """`function` of all rows of `values`, without gradients, as float64 to about nine digits.
 
     Args:
         function: `(PIECE, D) -> (PIECE, ...)`, row by row.
@@ -32,4 +33,10 @@ def in_pieces(
             if rows < PIECE:
                 piece = torch.cat([piece, piece[:1].expand(PIECE - rows, -1)])
             done.append(function(piece.to(device))[:rows].double().cpu().numpy())
-    return np.concatenate(done)
+    return _rounded(np.concatenate(done))
+
+
+def _rounded(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores on a grid of `2^-32` of their size, or of 1 where they are smaller; far coarser than rounding errors."""
+    _, exponent = np.frexp(np.maximum(np.abs(scores), 1.0))
+    return np.ldexp(np.round(np.ldexp(scores, BITS - exponent)), exponent - BITS)

@@ -11,8 +11,7 @@ from pydantic import JsonValue
 from torch import Tensor, nn
 
 from ebmood import calibration as conformal
-from ebmood.detector.embedding import as_items, frozen_copy
-from ebmood.detector.embedding import embed as embedded
+from ebmood.detector.embedding import frozen_copy
 from ebmood.detector.energy import ScoreModel
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.parameters import device_of
@@ -36,7 +35,7 @@ def save(detector: EnergyDetector, folder: Path, notes: dict[str, JsonValue]) ->
     if scorer.embedding is not None:
         parts["embed"] = dict(scorer.embedding.state_dict())
         if scorer.ranges is not None:
-            score["witness"] = torch.from_numpy(_witness(scorer.embedding, detector.replacements_, scorer))
+            score["witness"] = torch.from_numpy(_witness(scorer, detector.replacements_))
 
     def record(files: dict[str, str]) -> DetectorRecord:
         return DetectorRecord(
@@ -187,15 +186,14 @@ def _witness(
 ) -> NDArray[np.float64]:
     """What the embedding makes of a few rows of quantiles, by which another embedding is told at loading."""
     assert rows is not None
-    assert scorer.shape is not None
-    return embedded(embedding, as_items(rows, scorer.shape), scorer.device)
+    return scorer.features(rows)
 
 
 def _compare_witness(folder: Path, detector: EnergyDetector, score: Weights) -> None:
     scorer = detector.scorer_
     if scorer.embedding is None or scorer.ranges is None or detector.replacements_ is None:
         return
-    now = _witness(scorer.embedding, detector.replacements_, scorer)
+    now = _witness(scorer, detector.replacements_)
     then = _array(folder, score, "witness", (None, detector.model_.features))
     if now.shape != then.shape or not np.allclose(
         now, then, rtol=1e-3, atol=1e-3 * float(np.abs(then).max())

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ebmood.detector.embedding import as_items, embed, out_of_reach
+from ebmood.detector.embedding import as_items, embed, out_of_reach, within_reach
 from ebmood.detector.energy import ScoreModel
 from ebmood.detector.pieces import in_pieces
 
@@ -50,14 +50,20 @@ class RowScorer:
 
     def of_values(self, values: Floats) -> Floats:
         """Scores of flat rows of numbers: `(N, D) -> (N,)`."""
-        if self.embedding is None or self.shape is None:
-            return self.scores(values, values)
-        return self.scores(self.embedded(as_items(values, self.shape)), values)
+        return self.scores(self.features(values), values)
 
-    def embedded(self, items: Tensor | list) -> Floats:
-        """What the embedding makes of inputs: `(N, E)`."""
+    def features(self, inputs: Floats | Tensor | list) -> Floats:
+        """What the model sees: `(N, E)`.
+
+        Args:
+            inputs: flat rows of numbers `(N, D)`, or whatever else the embedding takes.
+        """
+        if isinstance(inputs, np.ndarray):
+            if self.embedding is None or self.shape is None or self.ranges is None:
+                return inputs
+            inputs = as_items(within_reach(inputs, self.ranges), self.shape)
         assert self.embedding is not None
-        return embed(self.embedding, items, self.device)
+        return embed(self.embedding, inputs, self.device)
 
     def _in_reach(self, scores: Floats, values: Floats | None, which: int) -> Floats:
         if self.embedding is None or self.ranges is None or values is None:

@@ -54,12 +54,12 @@ def test_shown_study_files_hold(tmp_path, page):
 def test_an_objective_and_a_network_of_your_own_learn_two_moons():
     objective, network, settings, _ = blocks("CONTRIBUTING.md", "python")
     EnergyResidual = run(settings, **run(network))["EnergyResidual"]
-    DSM = run(objective)["DSM"]
+    NCE = run(objective)["NCE"]
     split = split_dataset(Toy(rows=1000).load(), seed=0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = EnergyResidual(width=64, blocks=2).build(split, outputs=2)
-    start = Supervised(DSM().start(model, 2, (2,), seed=0), gamma=1.0)
+    start = Supervised(NCE().start(model, 2, (2,), seed=0), gamma=1.0)
     fabric = make_fabric("cpu")
     training = Training(steps=300, warmup=30, batch_size=128)
     rows, classes = torch.as_tensor(split.train_x), torch.as_tensor(split.train_y)

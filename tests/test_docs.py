@@ -30,6 +30,7 @@ def run(code: str, **names: object) -> dict:
     return namespace
 
 
+@pytest.mark.filterwarnings("ignore::ebmood.errors.DataWarning")  # Segment has such columns
 def test_the_readme_s_example_tells_noise_from_segment(capsys):
     (example,) = blocks("README.md", "python")
     run(example)

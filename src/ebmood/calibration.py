@@ -68,7 +68,7 @@ def p_values(scores: Floats, calibration: Floats) -> Floats:
         calibration: `(n,)` scores, ascending. With none, every p-value is 1.
     """
     below = np.searchsorted(calibration, scores, side="right")
-    return (1.0 + below) / (1.0 + len(calibration))
+    return np.asarray((1.0 + below) / (1.0 + len(calibration)), dtype=np.float64)
 
 
 def benjamini_hochberg(p: Floats, fdr: float) -> NDArray[np.bool_]:

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ebmood.detector.energy import EnergySettings
 from ebmood.detector.probes import Probe
-from ebmood.errors import EbmoodError
+from ebmood.errors import EbmoodError, InputError
 from ebmood.files import atomic_path
 from ebmood.settings import Settings
 
@@ -117,20 +117,29 @@ def write_record(
         parts: tensors of `score`, and of `embed` if there is an embedding.
 
     Raises:
-        EbmoodError: the disk is full, or the folder cannot be written.
+        EbmoodError: the disk is full, the folder cannot be written, or something is no JSON; what was there stays.
     """
     if folder.exists() and not folder.is_dir():
         raise EbmoodError(f"{folder}: is a file; give a folder to save the detector to")
-    digests = {}
-    for part, tensors in parts.items():
-        content = tensors_to_bytes(
+    contents = {
+        part: tensors_to_bytes(
             {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         )
-        digests[part] = hashlib.sha256(content).hexdigest()
+        for part, tensors in parts.items()
+    }
+    digests = {part: hashlib.sha256(content).hexdigest() for part, content in contents.items()}
+    try:
+        content = json.loads(record(digests).model_dump_json())
+        document = {"format": FORMAT, "version": VERSION, "sha256": _digest(content), "detector": content}
+        text = json.dumps(document, indent=1, ensure_ascii=False).encode()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{'.'.join(map(str, first['loc']))}: cannot be saved: {first['msg']}") from error
+    except ValueError as error:  # half of a surrogate pair in a name
+        raise InputError(f"{folder}: cannot be written as JSON: {_one_line(error)}") from error
+    for part, content in contents.items():
         _write(folder / _file_name(part, digests[part]), content)
-    content = json.loads(record(digests).model_dump_json())
-    document = {"format": FORMAT, "version": VERSION, "sha256": _digest(content), "detector": content}
-    _write(folder / JSON_NAME, json.dumps(document, indent=1, ensure_ascii=False).encode())
+    _write(folder / JSON_NAME, text)
     current = {_file_name(part, digest) for part, digest in digests.items()}
     for path in folder.iterdir():
         if _WEIGHTS.fullmatch(path.name) and path.name not in current:

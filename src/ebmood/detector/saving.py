@@ -1,5 +1,6 @@
 """A fitted detector to a folder and back, to the bit; the format is in `ebmood.detector.record`."""
 
+import math
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -31,11 +32,10 @@ def save(detector: EnergyDetector, folder: Path, notes: dict[str, JsonValue]) ->
     if scorer.ranges is not None and detector.replacements_ is not None:
         score["ranges"] = torch.from_numpy(scorer.ranges)
         score["replacements"] = torch.from_numpy(detector.replacements_)
+        score["witness"] = torch.from_numpy(scorer.of_values(detector.replacements_))
     parts = {"score": score}
     if scorer.embedding is not None:
         parts["embed"] = dict(scorer.embedding.state_dict())
-        if scorer.ranges is not None:
-            score["witness"] = torch.from_numpy(_witness(scorer, detector.replacements_))
 
     def record(files: dict[str, str]) -> DetectorRecord:
         return DetectorRecord(
@@ -97,7 +97,7 @@ def load(folder: Path | str, *, embed: nn.Module | None = None, device: str = "c
         random_state=record.seed,
     )
     model = _model(folder, record, {k: v for k, v in score.items() if k.startswith(_MODEL)}, classes)
-    width = record.features if embed is None else int(np.prod(columns.shape or (0,)))
+    width = record.features if record.embedding is None else math.prod(columns.shape or (0,))
     ranges = _array(folder, score, "ranges", (2, width)) if columns.shape is not None else None
     detector.scorer_ = RowScorer(
         model=model.to(place),
@@ -111,7 +111,7 @@ def load(folder: Path | str, *, embed: nn.Module | None = None, device: str = "c
     detector.replacements_ = (
         _array(folder, score, "replacements", (None, width)) if ranges is not None else None
     )
-    _compare_witness(folder, detector, score)
+    _compare_witness(folder, detector, record, score)
     detector.settings_ = record.energy
     detector.seed_ = record.seed
     detector.n_training_rows_ = record.training_rows
@@ -181,27 +181,24 @@ def _embedding(
     return copy
 
 
-def _witness(
-    embedding: nn.Module, rows: NDArray[np.float64] | None, scorer: RowScorer
-) -> NDArray[np.float64]:
-    """What the embedding makes of a few rows of quantiles, by which another embedding is told at loading."""
-    assert rows is not None
-    return scorer.features(rows)
-
-
-def _compare_witness(folder: Path, detector: EnergyDetector, score: Weights) -> None:
-    scorer = detector.scorer_
-    if scorer.embedding is None or scorer.ranges is None or detector.replacements_ is None:
+def _compare_witness(folder: Path, detector: EnergyDetector, record: DetectorRecord, score: Weights) -> None:
+    """A few rows of quantiles score as they did, or the code round the weights is not what it was."""
+    rows = detector.replacements_
+    if rows is None:
         return
-    now = _witness(scorer, detector.replacements_)
-    then = _array(folder, score, "witness", (None, detector.model_.features))
-    if now.shape != then.shape or not np.allclose(
-        now, then, rtol=1e-3, atol=1e-3 * float(np.abs(then).max())
-    ):
+    then = _array(folder, score, "witness", (len(rows),))
+    now = detector.scorer_.of_values(rows)
+    if np.allclose(now, then, rtol=1e-3, atol=1e-3):
+        return
+    if record.embedding is not None:
         raise InputError(
-            f"{folder}: embed={type(scorer.embedding).__qualname__} takes the saved weights but computes something "
-            "else than the module of the fit; give a module built like that one"
+            f"{folder}: with embed={type(detector.scorer_.embedding).__qualname__} rows score otherwise than they did, "
+            "though the weights fit; give a module built like that of the fit"
         )
+    raise EbmoodError(
+        f"{folder}: rows score otherwise than when it was saved by ebmood {record.versions.get('ebmood')} and torch "
+        f"{record.versions.get('torch')}; use these, or fit again"
+    )
 
 
 def _array(folder: Path, tensors: Weights, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float64]:

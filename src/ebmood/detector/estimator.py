@@ -20,11 +20,10 @@ from ebmood.detector.embedding import as_items, embed, frozen_copy, read_objects
 from ebmood.detector.energy import EnergySettings, ScoreModel, fit_energy
 from ebmood.detector.inputs import Rows, check_columns, column_labels, read_rows, refuse_huge
 from ebmood.detector.labels import Labels, read_labels
-from ebmood.detector.parameters import device_of, how_to_calibrate, rows_held_out, seed_of
+from ebmood.detector.parameters import device_of, how_to_calibrate, seed_of, split_rows
 from ebmood.detector.probes import Probe, run_probes
 from ebmood.detector.scorer import RowScorer
 from ebmood.errors import CalibrationWarning, InputError
-from ebmood.seeding import numpy_stream
 
 Floats = NDArray[np.float64]
 
@@ -112,7 +111,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         self.seed_ = seed_of(self.random_state)
         embedding = None if self.embed is None else frozen_copy(self.embed, device)
         rows, features = self._read(X, embedding, device)
-        training, held_out = self._hold_out(len(features))
+        training, held_out = split_rows(self.calibration, len(features), self.seed_)
         labels = read_labels(y, len(features), training) if self.supervised else None
         self.n_training_rows_ = len(training)
         self._remember_columns(rows)
@@ -257,17 +256,6 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         if not isinstance(self.gamma, Real) or not 0 <= float(self.gamma) < np.inf:
             raise InputError(f"gamma={self.gamma!r}: must be a finite number, 0 or more")
         return device_of(self.device)
-
-    def _hold_out(self, rows: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        held_out = rows_held_out(self.calibration, rows)
-        if rows - held_out < 2:
-            sample = "1 sample" if rows == 1 else f"{rows} samples"
-            raise InputError(
-                f"X: {sample}, of which {held_out} to be held out for calibration; give {held_out + 2} or more, "
-                "as at least 2 must be left to fit"
-            )
-        order = numpy_stream(self.seed_, "calibration").permutation(rows)
-        return np.sort(order[held_out:]), np.sort(order[:held_out])
 
     def _remember_columns(self, rows: Rows | None) -> None:
         self._forget("n_features_in_", "feature_names_in_")

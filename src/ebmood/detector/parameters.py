@@ -5,10 +5,12 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from ebmood.calibration import rows_needed
 from ebmood.errors import InputError
+from ebmood.seeding import numpy_stream
 
 
 def rows_held_out(calibration: float | int, rows: int) -> int:
@@ -24,6 +26,23 @@ def rows_held_out(calibration: float | int, rows: int) -> int:
     raise InputError(
         f"calibration={calibration!r}: must be a share above 0 and below 1, or a number of rows from 1"
     )
+
+
+def split_rows(calibration: float | int, rows: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Which of `rows` are fitted on, and which are held out for calibration, both ascending.
+
+    Raises:
+        InputError: `calibration` is none, or leaves fewer than two rows to fit on.
+    """
+    held_out = rows_held_out(calibration, rows)
+    if rows - held_out < 2:
+        sample = "1 sample" if rows == 1 else f"{rows} samples"
+        raise InputError(
+            f"X: {sample}, of which {held_out} to be held out for calibration; give {held_out + 2} or more, "
+            "as at least 2 must be left to fit"
+        )
+    order = numpy_stream(seed, "calibration").permutation(rows)
+    return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
 def how_to_calibrate(alpha: float, calibration: float | int, rows: int) -> str:

@@ -6,7 +6,7 @@ import pytest
 from ebmood.datasets import Toy, split_dataset
 from ebmood.errors import DegenerateObjectiveWarning, EbmoodError
 from ebmood.metrics import separation
-from ebmood.recipes import METHODS, Recipe
+from ebmood.recipes import METHODS, Recipe, outside_detector
 
 MODEL = {"hidden": (64, 64)}
 FAST = {"lr": 2e-3, "betas": (0.0, 0.9)}
@@ -156,3 +156,10 @@ def test_selection_keeps_the_state_that_is_rated_highest(split):
     assert len(ratings) > 1
     assert kept == pytest.approx(ratings[0])
     assert ratings[-1] != pytest.approx(ratings[0])
+
+
+def test_a_detector_that_cannot_be_made_is_refused_when_it_is_named():
+    with pytest.raises(EbmoodError, match="cannot be imported"):
+        outside_detector("sklearn.nope.Thing", {})
+    with pytest.raises(EbmoodError, match="takes no parameter 'nuu'"):
+        outside_detector("sklearn.svm.OneClassSVM", {"nuu": 1})

@@ -43,8 +43,8 @@ class OutsideDetector(Settings):
     detector: str
     parameters: dict[str, Any] = {}
 
-    def fit(self, split: Split, seed: int) -> OutsideScorer:
-        """Fit on the in-distribution training rows, scaled as the split has them.
+    def make(self, seed: int) -> Any:
+        """The detector, not yet fitted.
 
         Raises:
             EbmoodError: no such class, or it is no detector, or it does not take the parameters.
@@ -59,7 +59,11 @@ class OutsideDetector(Settings):
             )
         if "random_state" in known:
             parameters.setdefault("random_state", seed)
-        detector = cls(**parameters)
+        return cls(**parameters)
+
+    def fit(self, split: Split, seed: int) -> OutsideScorer:
+        """Fit on the in-distribution training rows, scaled as the split has them; raises as `make` does."""
+        detector = self.make(seed)
         detector.fit(_rows(split.train_x))
         return OutsideScorer(detector)
 

@@ -100,7 +100,12 @@ def iforest(variant: Variant, gamma: float | None) -> Recipe:
 
 
 def outside_detector(detector: str, parameters: dict[str, Any]) -> Recipe:
-    """Any detector of scikit-learn's kind, by the import path of its class."""
+    """Any detector of scikit-learn's kind, by the import path of its class.
+
+    Raises:
+        EbmoodError: it cannot be made: no such class, or a parameter that it does not take.
+    """
+    OutsideDetector(detector=detector, parameters=parameters).make(seed=0)
     return _detector(detector.rpartition(".")[2].lower(), detector, parameters, None)
 
 

@@ -124,3 +124,20 @@ def tables(
 
     title, records = read_study(folder)
     show_report(title, records, folder)
+
+
+@app.command(epilog="[bold]Example[/bold]\n\n    ebmood export pumps-model pumps.onnx")
+def export(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="The folder of a fitted detector.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="The file to write.", show_default=False)],
+) -> None:
+    """Write a detector as one ONNX graph: rows in, scores and p-values out.
+
+    The graph is scored with onnxruntime beside the detector, and kept only if they agree. Needs the extra
+    `onnx`: pip install 'ebmood[onnx]'.
+    """
+    from ebmood.cli import export as command
+
+    command.run(model, out)

@@ -1,0 +1,43 @@
+import sys
+import warnings
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from ebmood.cli import main
+from ebmood.detector import EnergyDetector, EnergySettings
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "model"
+    rows = np.random.default_rng(0).standard_normal((60, 3))
+    energy = EnergySettings(steps=5, members=1, hidden=(8,), sigmas=(0.5,), components=1)
+    with warnings.catch_warnings(action="ignore"):
+        EnergyDetector(energy=energy, random_state=0).fit(rows).save(folder)
+    return folder
+
+
+def shell(monkeypatch, capsys, *words: object) -> tuple[int, str]:
+    monkeypatch.setattr(sys, "argv", ["ebmood", *map(str, words)])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return left.value.code or 0, capsys.readouterr().err
+
+
+def test_export_writes_a_graph_that_runs(model, tmp_path, monkeypatch, capsys):
+    code, err = shell(monkeypatch, capsys, "export", model, tmp_path / "model.onnx")
+    assert code == 0
+    assert "agrees with the detector on" in err
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    score, p = session.run(None, {"x": np.zeros((2, 3))})
+    assert score.shape == p.shape == (2,)
+
+
+def test_export_of_no_model_is_one_line(tmp_path, monkeypatch, capsys):
+    code, err = shell(monkeypatch, capsys, "export", tmp_path / "none", tmp_path / "model.onnx")
+    assert code == 2
+    assert err.startswith("ebmood: error: ")
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "model.onnx").exists()

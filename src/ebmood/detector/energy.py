@@ -27,7 +27,10 @@ from ebmood.models.mixture import GaussianMixture
 from ebmood.networks import MLP
 from ebmood.settings import Settings
 
-WIDEST = 1e15  # robustly standardised values are clipped here, so that a row at 1e300 still has a finite score
+HUGE = 1e300  # values beyond count as this
+WIDEST = 1e15  # standardised values are clipped here, so that a row at 1e300 still has a finite score
+REACH = 3.0  # how far beyond the bulk of a column a value still counts in its scale, in widths of the bulk
+BEND = 3.0  # standard deviations from which on the arcsinh bends columns noticeably
 CEILING = 100.0  # no robust z-score of an energy leaves [-CEILING, CEILING]
 MARGIN = 1.0  # how far outside the training rows networks still look, in standard deviations
 FAR = 1000.0  # training ranges after which the guard alone must decide
@@ -50,7 +53,7 @@ class EnergySettings(Settings):
         steps, batch_size, lr, weight_decay: of training.
     """
 
-    components: int = Field(default=4, ge=1)
+    components: int = Field(default=12, ge=1)
     floor: float = Field(default=0.01, gt=0)
     prior: float = Field(default=0.5, ge=0)
     denoising: bool = True
@@ -78,27 +81,34 @@ class Columns(nn.Module):
 
     def __init__(self, features: int):
         super().__init__()
-        for name, value in {"center": 0, "scale": 1, "mean": 0, "spread": 1, "middle": 0, "extent": 1}.items():
+        for name, value in {
+            "center": 0,
+            "scale": 1,
+            "mean": 0,
+            "spread": 1,
+            "middle": 0,
+            "extent": 1,
+        }.items():
             self.register_buffer(name, torch.full((features,), float(value), dtype=torch.float64))
 
     def fit(self, x: np.ndarray) -> Self:
         """Take everything from training rows `(N, D)`."""
-        with np.errstate(over="ignore"):
-            center = np.median(x, axis=0)
-            low, high = np.quantile(x, [0.25, 0.75], axis=0)
-            iqr = (high / 1.349 - low / 1.349).clip(0, 1e300)
-            around = np.abs(x / 2 - center / 2).mean(axis=0) * 2.5  # the standard deviation, were it Gaussian
-        extent = (x.max(axis=0) / 2 - x.min(axis=0) / 2) * 2
+        x = np.clip(x, -HUGE, HUGE)
+        median = np.median(x, axis=0)
+        lowest, low, high, highest = np.quantile(x, [0, 0.01, 0.99, 1], axis=0)
+        # A few values far out must not decide on the scale. Columns that are nearly always one value have no bulk.
+        reach = np.where(high > low, REACH * (high - low), HUGE)
+        inner = np.clip(x, low - reach, high + reach) - median
+        size = np.maximum(np.abs(inner).max(axis=0), 1e-290)
+        center = (inner / size).mean(axis=0) * size + median
+        scale = (inner / size).std(axis=0) * size
         # A column that never moved counts as if one row in N had moved by its own size.
-        never = np.maximum(np.abs(center), 1.0) / math.sqrt(len(x))
-        # Quartiles of a column that is mostly one value say nothing of its spread.
-        scale = np.where(iqr > 0.1 * around, iqr, around)
-        tiny = np.maximum(np.abs(center) * 1e-12, 1e-290)
-        scale = np.where(extent > tiny, np.maximum(scale, tiny), never)
-        self._take(center=center, scale=np.minimum(scale, 1e300))
-        middle = x.min(axis=0) / 2 + x.max(axis=0) / 2
-        self._take(middle=middle, extent=np.clip(np.where(extent > tiny, extent, never), None, 1e300))
-        bent = self._bent(torch.from_numpy(x)).numpy()
+        tiny = np.maximum(np.abs(median) * 1e-12, 1e-290)
+        never = np.maximum(np.abs(median), 1.0) / math.sqrt(len(x))
+        moved = highest - lowest > tiny
+        self._take(center=center, scale=np.where(moved, np.maximum(scale, tiny), never))
+        self._take(middle=lowest / 2 + highest / 2, extent=np.where(moved, highest - lowest, never))
+        bent = self._bent(torch.from_numpy(inner + median)).numpy()
         spread = bent.std(axis=0)
         self._take(mean=bent.mean(axis=0), spread=np.where(spread > 1e-9, spread, 1.0))
         return self
@@ -112,13 +122,13 @@ class Columns(nn.Module):
 
         A column counts from one range off its middle, so that rows a little outside are left to the energies.
         """
-        ranges = ((x / 2 - self.middle / 2) / self.extent).abs().clamp(max=WIDEST) * 2
+        ranges = ((x.clamp(-HUGE, HUGE) - self.middle) / self.extent).abs().clamp(max=WIDEST)
         return (ranges - 1).clamp(min=0).sum(1)
 
     def _bent(self, x: Tensor) -> Tensor:
-        u = ((x / 2 - self.center / 2) / self.scale).clamp(-WIDEST, WIDEST)
+        u = ((x.clamp(-HUGE, HUGE) - self.center) / self.scale).clamp(-WIDEST, WIDEST) / BEND
         # arcsinh by hand: its ONNX operator knows no float64.
-        return 2 * torch.sign(u) * torch.log(u.abs() + torch.sqrt(u.square() + 1))
+        return BEND * torch.sign(u) * torch.log(u.abs() + torch.sqrt(u.square() + 1))
 
     def _take(self, **values: np.ndarray) -> None:
         for name, value in values.items():

@@ -1,16 +1,22 @@
 """Density models: inputs in, `log_density` out, up to a constant. Also detectors of other libraries."""
 
+from ebmood.models.anchored import AnchoredEnergy
+from ebmood.models.denoising import DenoisingEnergy
 from ebmood.models.density import DensityModel, ModelSettings, Scorer
 from ebmood.models.energy import EnergyMLP, EnergyModel, log_density_of
 from ebmood.models.knn import KNearestNeighbours
+from ebmood.models.mixture import GaussianMixture
 from ebmood.models.outside import OutsideDetector, OutsideScorer
 from ebmood.models.radial import Radial, RadialFlow
 from ebmood.models.spline import Spline, SplineFlow
 
 __all__ = [
+    "AnchoredEnergy",
+    "DenoisingEnergy",
     "DensityModel",
     "EnergyMLP",
     "EnergyModel",
+    "GaussianMixture",
     "KNearestNeighbours",
     "ModelSettings",
     "OutsideDetector",

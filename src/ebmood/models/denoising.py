@@ -13,10 +13,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ebmood.models.density import DensityModel
 from ebmood.models.mixture import GaussianMixture
 
 
-class DenoisingEnergy(nn.Module):
+class DenoisingEnergy(DensityModel):
     """Log-densities at L levels of noise, each up to a constant; see the module's head.
 
     Args:
@@ -37,6 +38,6 @@ class DenoisingEnergy(nn.Module):
         """`log p_l(x)` of every level, each up to a constant: `(N, D) -> (N, L)`."""
         return self.base.smoothed_log_density(x, self.sigmas) + self.network(x) / self.sigmas.to(x.dtype)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The same as `log_densities`."""
-        return self.log_densities(x)
+    def log_density(self, x: Tensor) -> Tensor:
+        """At the first level, up to a constant: `(N, D) -> (N,)`."""
+        return self.log_densities(x)[:, 0]

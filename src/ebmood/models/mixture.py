@@ -14,8 +14,8 @@ from typing import Self
 
 import numpy as np
 import torch
+from sklearn import mixture
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture as EM
 from torch import Tensor
 
 from ebmood.models.density import DensityModel
@@ -23,6 +23,8 @@ from ebmood.seeding import stream_seed
 
 EM_ROWS = 20_000
 """EM sees at most so many rows, drawn at random."""
+EM_WORK = 2e11
+"""Multiplications that EM may take, about."""
 
 
 class GaussianMixture(DensityModel):
@@ -51,15 +53,7 @@ class GaussianMixture(DensityModel):
 
     def class_log_density(self, x: Tensor) -> Tensor:
         """`log q(x, y)` for every class: `(N, D) -> (N, C)`."""
-        # Scaled axes first: one matrix product, nothing kept but its squares.
-        components, features = self.means.shape
-        whiten = (self.axes / self.variances.sqrt()[:, None, :]).to(x.dtype)
-        centre = torch.einsum("kd,kde->ke", self.means.to(x.dtype), whiten)
-        y = x @ whiten.permute(1, 0, 2).reshape(features, components * features)
-        quadratic = (y.reshape(-1, components, features) - centre).square().sum(2)
-        constant = self.log_weights - 0.5 * self.variances.log().sum(1) - 0.5 * features * math.log(2 * math.pi)
-        joint = constant.to(x.dtype) - 0.5 * quadratic
-        return torch.logsumexp(joint.reshape(-1, self.classes, components // self.classes), dim=2)
+        return self._joint(x, self.variances.new_zeros(1))[:, :, 0]
 
     def log_density(self, x: Tensor) -> Tensor:
         """`log q(x)`: `(N, D) -> (N,)`."""
@@ -67,16 +61,21 @@ class GaussianMixture(DensityModel):
 
     def smoothed_log_density(self, x: Tensor, sigmas: Tensor) -> Tensor:
         """`log q_sigma(x)` for every sigma: `(N, D), (L,) -> (N, L)`."""
+        return torch.logsumexp(self._joint(x, sigmas), dim=1)
+
+    def _joint(self, x: Tensor, sigmas: Tensor) -> Tensor:
+        """`log q_sigma(x, y)`: `(N, D), (L,) -> (N, C, L)`."""
         components, features = self.means.shape
-        axes = self.axes.to(x.dtype)
-        centre = torch.einsum("kd,kde->ke", self.means.to(x.dtype), axes)
-        y = x @ axes.permute(1, 0, 2).reshape(features, components * features)
-        squares = (y.reshape(-1, components, features) - centre).square()
         variances = self.variances[:, :, None] + sigmas.to(torch.float64).square()  # (K, D, L)
-        quadratic = torch.einsum("nkd,kdl->nkl", squares, (1 / variances).to(x.dtype))
-        constant = self.log_weights[:, None] - 0.5 * variances.log().sum(1)
-        constant = constant - 0.5 * features * math.log(2 * math.pi)
-        return torch.logsumexp(constant.to(x.dtype) - 0.5 * quadratic, dim=1)
+        volume = 0.5 * variances.log().sum(1) + 0.5 * features * math.log(2 * math.pi)
+        constant = (self.log_weights[:, None] - volume)[:, None]
+        centre = (self.means[:, None] @ self.axes).to(x.dtype)
+        squares = (
+            torch.matmul(x, self.axes.to(x.dtype)) - centre
+        ).square()  # (K, N, D), along each Gaussian's axes
+        joint = constant.to(x.dtype) - torch.bmm(squares, (0.5 / variances).to(x.dtype))  # (K, N, L)
+        shape = (self.classes, components // self.classes, x.shape[0], len(sigmas))  # len(x) would fix N in a graph
+        return torch.logsumexp(joint.reshape(shape), dim=1).permute(1, 0, 2)
 
     def sample(self, rows: int, generator: torch.Generator, widen: float = 1.0) -> Tensor:
         """Rows of the mixture, or of it with every standard deviation multiplied by `widen`: `(rows, D)`."""
@@ -98,7 +97,7 @@ class GaussianMixture(DensityModel):
 
         A component of n rows gets `(n C + m P) / (n + m)`, with m = `prior` * D pseudo-rows of the pooled covariance P,
         itself shrunk to its own diagonal in the same way; then no variance is below `floor`. A class has no more
-        components than one for every 2 D rows.
+        components than one for every max(10, D) rows.
 
         Args:
             x: `(N, D)` training rows.
@@ -113,7 +112,9 @@ class GaussianMixture(DensityModel):
         for k, rows in enumerate(groups):
             if not len(rows):
                 continue
-            weights, means, covariances = _em(rows, components, floor, stream_seed(seed, f"mixture/{k}") % 2**32)
+            weights, means, covariances = _em(
+                rows, components, floor, stream_seed(seed, f"mixture/{k}") % 2**32
+            )
             covariances = _shrunk(weights, covariances, len(rows), prior)
             variances, axes = np.linalg.eigh(covariances)
             at = slice(k * components, k * components + len(weights))
@@ -128,11 +129,13 @@ def _em(x: np.ndarray, components: int, floor: float, seed: int) -> tuple[np.nda
     if len(x) > EM_ROWS:
         x = x[np.random.default_rng(seed).choice(len(x), EM_ROWS, replace=False)]
     distinct = len(np.unique(x, axis=0))
-    components = max(1, min(components, len(x) // (2 * x.shape[1]), distinct))
+    components = max(1, min(components, len(x) // max(10, x.shape[1]), distinct))
     if components == 1:
         mean = x.mean(axis=0)
         return np.ones(1), mean[None], ((x - mean).T @ (x - mean) / len(x))[None]
-    em = EM(components, reg_covar=floor, tol=1e-3, max_iter=60, random_state=seed)
+    # Wide tables: a step costs N K D^2, and a few from the start of k-means must do.
+    steps = int(np.clip(EM_WORK / (len(x) * components * x.shape[1] ** 2), 5, 60))
+    em = mixture.GaussianMixture(components, reg_covar=floor, tol=1e-3, max_iter=steps, random_state=seed)
     with warnings.catch_warnings():
         # A mixture that EM has not quite settled on is a density like any other.
         warnings.simplefilter("ignore", ConvergenceWarning)

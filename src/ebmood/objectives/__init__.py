@@ -5,7 +5,9 @@ from typing import Annotated
 from pydantic import Field
 
 from ebmood.objectives.cd import CD, ContrastiveDivergence
+from ebmood.objectives.dsm import DenoisingScoreMatching
 from ebmood.objectives.likelihood import Likelihood, MaximumLikelihood
+from ebmood.objectives.nce import NoiseContrastive
 from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player
 from ebmood.objectives.ssm import SSM, SlicedScoreMatching
 from ebmood.objectives.supervision import Supervised
@@ -21,9 +23,11 @@ __all__ = [
     "AnyObjective",
     "Batch",
     "ContrastiveDivergence",
+    "DenoisingScoreMatching",
     "Likelihood",
     "Loss",
     "MaximumLikelihood",
+    "NoiseContrastive",
     "Objective",
     "ObjectiveSettings",
     "Player",

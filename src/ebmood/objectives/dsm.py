@@ -9,16 +9,18 @@ to x are needed.
 import torch
 
 from ebmood.models.denoising import DenoisingEnergy
-from ebmood.objectives.objective import AdamW, Batch, Loss, Player
+from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, Player
 
 
-class DenoisingScoreMatching(torch.nn.Module):
+class DenoisingScoreMatching(Objective):
     """See the module's head.
 
     Args:
         model: what is trained; only its network moves.
         optimiser: of the network.
     """
+
+    model: DenoisingEnergy
 
     def __init__(self, model: DenoisingEnergy, optimiser: AdamW):
         super().__init__()

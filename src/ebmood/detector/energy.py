@@ -1,11 +1,11 @@
-"""The default score of a table: three energies, each looking for what the others miss, and the most alarmed one counts.
+"""The default score of a table: energies that each look for what the others miss, and the most alarmed one counts.
 
 1. **Base**: minus the log-density of a Gaussian mixture q.
-2. **Denoising**: energies of the data at several levels of noise, learnt by denoising score matching on top of q.
+2. **Denoising**: energies of the data at ten levels of noise, learnt by denoising score matching on top of q.
 3. **Contrast**: `log p = log q + f`, with f learnt by noise-contrastive estimation against q and a widened q.
 
-Each energy becomes a robust z-score over the training rows (median 0, quartiles at -0.67 and 0.67 for a Gaussian), and
-the score is minus the largest of them. Columns come in through an arcsinh of robustly standardised values, which
+Each energy becomes a robust z-score over the training rows (median 0, 95th percentile 1.645: the upper tail is what
+must be comparable), and the score is minus the largest of them. Columns come in standardised through an arcsinh, which
 leaves the middle as it is and takes the weight out of heavy tails.
 
 Outside the training ranges a guard is added that no setting can switch off: it grows with the distance from the
@@ -31,6 +31,9 @@ HUGE = 1e300  # values beyond count as this
 WIDEST = 1e15  # standardised values are clipped here, so that a row at 1e300 still has a finite score
 REACH = 3.0  # how far beyond the bulk of a column a value still counts in its scale, in widths of the bulk
 BEND = 3.0  # standard deviations from which on the arcsinh bends columns noticeably
+BASE_WORK = (
+    40_000  # multiplications that the base may take for a row and class; beyond, it has fewer Gaussians
+)
 CEILING = 100.0  # no robust z-score of an energy leaves [-CEILING, CEILING]
 MARGIN = 1.0  # how far outside the training rows networks still look, in standard deviations
 FAR = 1000.0  # training ranges after which the guard alone must decide
@@ -40,7 +43,7 @@ class EnergySettings(Settings):
     """Every choice of the default energy. The defaults are what ships, for tables of any kind.
 
     Attributes:
-        components: Gaussians of the base, at most; fewer where rows are few.
+        components: Gaussians of the base, at most; fewer where rows are few or columns many.
         floor: smallest variance of a component along any axis, in units of a standardised column.
         prior: how far components' covariances are drawn together, in pseudo-rows per column.
         denoising: whether the denoising energies take part.
@@ -53,7 +56,7 @@ class EnergySettings(Settings):
         steps, batch_size, lr, weight_decay: of training.
     """
 
-    components: int = Field(default=12, ge=1)
+    components: int = Field(default=32, ge=1)
     floor: float = Field(default=0.01, gt=0)
     prior: float = Field(default=0.5, ge=0)
     denoising: bool = True
@@ -70,7 +73,7 @@ class EnergySettings(Settings):
 
 
 class Columns(nn.Module):
-    """Raw columns -> columns of about unit spread with light tails, and how far rows lie outside the training ranges."""
+    """Raw columns -> columns of about unit spread with light tails, and how far rows lie outside the ranges."""
 
     center: Tensor
     scale: Tensor
@@ -158,7 +161,8 @@ class ScoreModel(nn.Module):
         self.features = features
         self.classes = classes
         self.columns = Columns(features)
-        self.base = GaussianMixture(features, settings.components, max(classes, 1))
+        components = min(settings.components, max(4, BASE_WORK // features**2))
+        self.base = GaussianMixture(features, components, max(classes, 1))
         levels = len(settings.sigmas)
         members = range(settings.members)
         self.denoisers = nn.ModuleList(self._network(levels) for _ in members if settings.denoising)
@@ -184,16 +188,21 @@ class ScoreModel(nn.Module):
         return joint.clamp(min=-1e30)
 
     def energies(self, x: Tensor) -> Tensor:
-        """Energies of preprocessed rows, in nats up to constants: `(N, D) -> (N, 1 + L + 1)`."""
-        joint = self.base.class_log_density(x)
-        columns = [torch.logsumexp(joint, dim=1, keepdim=True)]
+        """Energies of preprocessed rows, in nats up to constants: `(N, D) -> (N, 1 + L + 1)`.
+
+        Columns: the base; the denoising energies by level; the contrastive energy. Parts that are off have none.
+        """
+        sigmas = [*self.settings.sigmas] if len(self.denoisers) else []
+        # One pass through the base: without noise, and at every level.
+        joint = self.base.joint(x, torch.tensor([0.0, *sigmas], dtype=x.dtype, device=x.device))
+        smoothed = torch.logsumexp(joint, dim=1)
+        columns = [smoothed[:, :1]]
         if len(self.denoisers):
-            sigmas = torch.tensor(self.settings.sigmas, dtype=x.dtype, device=x.device)
             learnt = sum(self._seen(network, x) for network in self.denoisers) / len(self.denoisers)
-            columns.append(self.base.smoothed_log_density(x, sigmas) + learnt / sigmas)
+            columns.append(smoothed[:, 1:] + learnt / torch.tensor(sigmas, dtype=x.dtype, device=x.device))
         if len(self.contrasts):
             learnt = sum(self._seen(network, x) for network in self.contrasts) / len(self.contrasts)
-            columns.append(torch.logsumexp(joint + learnt, dim=1, keepdim=True))
+            columns.append(torch.logsumexp(joint[:, :, 0] + learnt, dim=1, keepdim=True))
         return -torch.cat(columns, dim=1)
 
     def parts(self, x: Tensor) -> dict[str, Tensor]:
@@ -203,7 +212,7 @@ class ScoreModel(nn.Module):
         alarms = {"base": z[:, 0].clamp(-CEILING, CEILING)}
         levels = len(self.settings.sigmas)
         if len(self.denoisers):
-            alarms["denoising"] = z[:, 1 : 1 + levels].mean(1).clamp(-CEILING, CEILING)
+            alarms["denoising"] = self._combined(z[:, 1 : 1 + levels].T).clamp(-CEILING, CEILING)
         if len(self.contrasts):
             alarms["contrast"] = z[:, -1].clamp(-CEILING, CEILING)
         guard = self.guard * self.columns.excess(x)
@@ -307,9 +316,9 @@ def _calibrate(model: ScoreModel, x: Tensor) -> None:
     """Set what makes energies comparable, and the guard's weight, from training rows `(N, D)`."""
     with torch.no_grad():
         energies = torch.cat([model.energies(model.columns(rows)) for rows in x.split(4096)])
-        low, middle, high = np.quantile(energies.cpu().numpy(), [0.25, 0.5, 0.75], axis=0)
+        middle, high = np.quantile(energies.cpu().numpy(), [0.5, 0.95], axis=0)
         model.z_center.copy_(torch.from_numpy(middle))
-        model.z_scale.copy_(torch.from_numpy(np.maximum((high - low) / 1.349, 1e-2)))
+        model.z_scale.copy_(torch.from_numpy(np.maximum((high - middle) / 1.645, 1e-2)))
         median = float(torch.cat([model(rows) for rows in x.split(4096)]).median())
         # At FAR ranges the energies may say -CEILING at the least; the guard must outweigh that.
         model.guard.copy_(torch.tensor(max(1.0, (CEILING - median + 1) / (FAR - 2))))

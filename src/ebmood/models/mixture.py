@@ -53,7 +53,7 @@ class GaussianMixture(DensityModel):
 
     def class_log_density(self, x: Tensor) -> Tensor:
         """`log q(x, y)` for every class: `(N, D) -> (N, C)`."""
-        return self._joint(x, self.variances.new_zeros(1))[:, :, 0]
+        return self.joint(x, self.variances.new_zeros(1))[:, :, 0]
 
     def log_density(self, x: Tensor) -> Tensor:
         """`log q(x)`: `(N, D) -> (N,)`."""
@@ -61,9 +61,9 @@ class GaussianMixture(DensityModel):
 
     def smoothed_log_density(self, x: Tensor, sigmas: Tensor) -> Tensor:
         """`log q_sigma(x)` for every sigma: `(N, D), (L,) -> (N, L)`."""
-        return torch.logsumexp(self._joint(x, sigmas), dim=1)
+        return torch.logsumexp(self.joint(x, sigmas), dim=1)
 
-    def _joint(self, x: Tensor, sigmas: Tensor) -> Tensor:
+    def joint(self, x: Tensor, sigmas: Tensor) -> Tensor:
         """`log q_sigma(x, y)`: `(N, D), (L,) -> (N, C, L)`."""
         components, features = self.means.shape
         variances = self.variances[:, :, None] + sigmas.to(torch.float64).square()  # (K, D, L)
@@ -74,7 +74,12 @@ class GaussianMixture(DensityModel):
             torch.matmul(x, self.axes.to(x.dtype)) - centre
         ).square()  # (K, N, D), along each Gaussian's axes
         joint = constant.to(x.dtype) - torch.bmm(squares, (0.5 / variances).to(x.dtype))  # (K, N, L)
-        shape = (self.classes, components // self.classes, x.shape[0], len(sigmas))  # len(x) would fix N in a graph
+        shape = (
+            self.classes,
+            components // self.classes,
+            x.shape[0],
+            len(sigmas),
+        )  # len(x) would fix N in a graph
         return torch.logsumexp(joint.reshape(shape), dim=1).permute(1, 0, 2)
 
     def sample(self, rows: int, generator: torch.Generator, widen: float = 1.0) -> Tensor:

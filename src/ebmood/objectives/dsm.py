@@ -38,6 +38,9 @@ class DenoisingScoreMatching(Objective):
         sigma = self.model.sigmas.to(x.dtype)[levels]
         noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
         noisy = (x + sigma * noise).requires_grad_(True)
-        log_density = self.model.log_densities(noisy).gather(1, levels)
-        (score,) = torch.autograd.grad(log_density.sum(), noisy, create_graph=True)
-        return (sigma * score + noise).square().sum(1).mean(), {}
+        # The base's score does not depend on what is trained: no second derivatives through it.
+        base = self.model.base.smoothed_log_density(noisy, self.model.sigmas).gather(1, levels)
+        (fixed,) = torch.autograd.grad(base.sum(), noisy)
+        learnt = self.model.network(noisy).gather(1, levels) / sigma
+        (moving,) = torch.autograd.grad(learnt.sum(), noisy, create_graph=True)
+        return (sigma * (fixed + moving) + noise).square().sum(1).mean(), {}

@@ -55,6 +55,6 @@ class NoiseContrastive(Objective):
     def logit(self, x: Tensor) -> Tensor:
         """`u(x) = log p(x) - log n(x)`: `(N, D) -> (N,)`."""
         with torch.no_grad():
-            base, wide = self.model.base.log_density(x), self.wide.log_density(x)
-            noise = torch.logaddexp(base, wide) - math.log(2)
-        return self.model.log_density(x) - noise
+            joint = self.model.base.class_log_density(x)
+            noise = torch.logaddexp(joint.logsumexp(1), self.wide.log_density(x)) - math.log(2)
+        return (joint + self.model.network(x)).logsumexp(1) - noise

@@ -2,11 +2,10 @@ import warnings
 
 import numpy as np
 import pytest
+from quick_energy import QUICK
 from sklearn.datasets import load_breast_cancer
 
 from ebmood.detector import EnergyDetector, EnergySettings
-
-QUICK = EnergySettings(steps=20, members=1, hidden=(16,), sigmas=(0.1, 0.5, 2.0), components=2)
 
 
 @pytest.fixture(scope="session")

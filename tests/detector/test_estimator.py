@@ -214,10 +214,10 @@ def test_an_embedding_of_the_user_is_used_as_it_is(benign, quick):
 
 
 class Blind(nn.Module):
-    """Sees only what a row has below a ten-thousandth."""
+    """Sees only the phase of a fast wave, which is the same near the data and far away."""
 
     def forward(self, x):
-        return torch.frac(x[:, :3] * 1e4)
+        return torch.sin(x[:, :3] * 1000)
 
 
 def test_the_self_test_says_which_probes_pass_for_ordinary_and_how_often(fitted, benign, quick):

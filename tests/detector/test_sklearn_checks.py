@@ -1,6 +1,7 @@
 """scikit-learn's own idea of an outlier detector: no expected failures."""
 
 import pytest
+from quick_energy import QUICK
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ebmood.detector import EnergyDetector
@@ -9,6 +10,6 @@ from ebmood.detector import EnergyDetector
 @pytest.mark.filterwarnings(
     "ignore::ebmood.errors.CalibrationWarning", "ignore::ebmood.errors.SelfTestWarning"
 )
-@parametrize_with_checks([EnergyDetector(random_state=0)])
+@parametrize_with_checks([EnergyDetector(energy=QUICK, random_state=0)])
 def test_scikit_learn_s_checks(estimator, check):
     check(estimator)

@@ -66,7 +66,7 @@ class EnergySettings(Settings):
     widen: float = Field(default=2.0, gt=1)
     members: int = Field(default=2, ge=1)
     hidden: tuple[int, ...] = (96, 96)
-    steps: int = Field(default=1000, ge=1)
+    steps: int = Field(default=500, ge=1)
     batch_size: int = Field(default=256, ge=2)
     lr: float = Field(default=3e-3, gt=0)
     weight_decay: float = Field(default=1e-2, ge=0)

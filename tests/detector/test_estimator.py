@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from ebmood import CalibrationWarning, EbmoodError, EnergyDetector, InputError, SelfTestWarning
+from ebmood.detector.parameters import split_rows
 
 
 def test_it_tells_malignant_from_benign(fitted, malignant, benign):
@@ -231,6 +232,17 @@ def test_the_self_test_says_which_probes_pass_for_ordinary_and_how_often(fitted,
     assert any(f"{by_name['uniform'].in_distribution:.1%} of 256 `uniform` probes" in line for line in said)
     assert not any("`far`" in line for line in said)
     assert [probe.in_distribution for probe in fitted.probes_] == [0, 0, 0, 0]
+
+
+def test_calibration_rows_that_are_far_out_score_as_they_will_again(benign, quick):
+    rows = benign.copy()
+    rows[::5] += 500 * np.ptp(benign, axis=0)
+    kept = np.isin(np.arange(len(rows)), split_rows(0.2, len(rows), 4)[1])
+    rows[~kept] = benign[~kept]
+    torch.manual_seed(0)
+    with warnings.catch_warnings(action="ignore"):
+        detector = EnergyDetector(energy=quick, embed=Saturating(), random_state=4).fit(rows)
+    np.testing.assert_array_equal(np.sort(detector.score_samples(rows[kept])), detector.calibration_scores_)
 
 
 def test_an_embedding_takes_anything_at_all(quick):

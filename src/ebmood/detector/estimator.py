@@ -274,16 +274,15 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         labels: Labels | None,
     ) -> None:
         self._forget("classes_", "class_calibration_scores_")
-        scores = self.scorer_.scores(features, values)
-        self.scorer_.lowest[0] = scores[training].min()
-        self.calibration_scores_ = np.sort(scores[held_out])
+        fitted, apart = (None, None) if values is None else (values[training], values[held_out])
+        self.scorer_.lowest[0] = self.scorer_.scores(features[training], fitted).min()
+        self.calibration_scores_ = np.sort(self.scorer_.scores(features[held_out], apart))
         if labels is not None:
-            by_class = self.scorer_.class_scores(features, values)
-            self.scorer_.lowest[1:] = by_class[training].min(axis=0)
+            self.scorer_.lowest[1:] = self.scorer_.class_scores(features[training], fitted).min(axis=0)
+            by_class = self.scorer_.class_scores(features[held_out], apart)
             self.classes_ = labels.classes
-            codes = labels.codes[held_out]
             self.class_calibration_scores_ = tuple(
-                np.sort(by_class[held_out[codes == k], k]) for k in range(len(labels.classes))
+                np.sort(by_class[labels.codes[held_out] == k, k]) for k in range(len(labels.classes))
             )
         self.offset_ = conformal.offset(self.calibration_scores_, self.alpha)
         if not np.isfinite(self.offset_):

@@ -165,6 +165,7 @@ def compare(detector: "EnergyDetector", path: Path | str, rows: Floats) -> Agree
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; it warns of constants that it does not fold
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     shaped = rows.reshape(-1, *(detector.shape_in_ or ()))
     try:

@@ -1,0 +1,108 @@
+"""The page of a study: its tables and figures, from records alone."""
+
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from ebmood.report.page import Block, Chart, Facts, Grid, Page, Section, Text
+from ebmood.report.svg import inline
+from ebmood.results.arms import Arm, conditions_of, gather, one_line
+from ebmood.results.figures import draw_figures
+from ebmood.results.table import Table, slug
+from ebmood.results.tables import LEGEND, all_tables
+from ebmood.study.records import Record
+
+COUNTS = ("train", "validation", "test", "duplicates", "crossing")
+
+
+def study_page(title: str, records: Sequence[Record]) -> Page:
+    """The page of a study.
+
+    Args:
+        title: of the study.
+        records: one for each cell, done and failed ones.
+    """
+    arms = gather(records)
+    failed = [record for record in records if record.status == "failed"]
+    sections = [Section("run", "What was run", _what_was_run(arms, records, failed))]
+    for table in all_tables(records):
+        sections.append(Section(f"table-{slug(table.name)}", table.title, [_grid(table)]))
+    sections.append(
+        Section(
+            "words", "How to read the tables", [Facts(tuple((word, meaning) for word, meaning in LEGEND))]
+        )
+    )
+    charts = _charts(arms)
+    if charts:
+        sections.append(Section("figures", "Figures", charts))
+    data = ", ".join(condition.label for condition in conditions_of(arms))
+    lead = f"{len(records)} cells (data set x recipe x seed) on {data or 'no data'}; {len(failed)} failed."
+    return Page(title, lead, tuple(sections), f"Made by ebmood {version('ebmood')}.")
+
+
+def _what_was_run(arms: Sequence[Arm], records: Sequence[Record], failed: Sequence[Record]) -> list[Block]:
+    rows = []
+    for condition in conditions_of(arms):
+        here = [arm for arm in arms if arm.condition == condition]
+        counts = [record.rows for arm in here for record in arm.records.values() if record.rows]
+        spans = [sorted({row[name] for row in counts if name in row}) for name in COUNTS]
+        seeds = ", ".join(map(str, here[0].expected))
+        rows.append((condition.label, f"`{condition.content}`", *map(_span, spans), seeds))
+    blocks: list[Block] = [
+        Grid(
+            "Data",
+            ("data", "content", "training rows", *COUNTS[1:], "seeds"),
+            (False, False, *[True] * len(COUNTS), False),
+            tuple(rows),
+            (
+                "Content is a digest of the rows. Duplicates counts in-distribution rows that repeat an earlier one; "
+                "crossing, validation and test rows that also stand among the training rows. Ranges are over seeds.",
+            ),
+        )
+    ]
+    versions = {name: number for record in records for name, number in record.versions.items()}
+    facts = [
+        ("Cells", f"{len(records)}, of which {len(failed)} failed"),
+        ("Wall time, every cell by itself", f"{sum(record.seconds for record in records) / 3600:.2f} h"),
+        ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items()) or "not recorded"),
+    ]
+    blocks.append(Facts(tuple(facts)))
+    for reason in dict.fromkeys(record.reason or "no reason recorded" for record in failed):
+        who = [record for record in failed if (record.reason or "no reason recorded") == reason]
+        methods = ", ".join(dict.fromkeys(record.method for record in who))
+        blocks.append(Text(f"Failed, {len(who)} x ({methods}): {one_line(reason, 400)}", alert=True))
+    return blocks
+
+
+def _grid(table: Table) -> Block:
+    if not table.rows:
+        return Text(" ".join(table.notes) or "Nothing to show.")
+    return Grid(
+        table.title,
+        tuple(column.title for column in table.columns),
+        tuple(column.shape != "text" for column in table.columns),
+        tuple(tuple(texts) for texts in table.texts()),
+        table.notes,
+    )
+
+
+def _charts(arms: Sequence[Arm]) -> list[Block]:
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = draw_figures(arms, Path(folder))
+        return [
+            Chart(
+                inline(
+                    (Path(folder) / f"{picture.name}.svg").read_text(encoding="utf-8"),
+                    picture.name,
+                    picture.caption,
+                ),
+                picture.caption,
+                drawn_for_paper=True,
+            )
+            for picture in pictures
+        ]
+
+
+def _span(values: Sequence[int]) -> str:
+    return "–" if not values else "–".join(f"{value:,}" for value in dict.fromkeys((values[0], values[-1])))

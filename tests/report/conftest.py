@@ -1,0 +1,59 @@
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from ebmood.detector import EnergyDetector, EnergySettings
+
+
+@pytest.fixture(scope="session")
+def tumours() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A real table, 357 benign and 212 malignant rows of ten columns."""
+    frame, benign = load_breast_cancer(return_X_y=True, as_frame=True)
+    frame = frame.iloc[:, :10]
+    return frame[benign == 1], frame[benign == 0]
+
+
+@pytest.fixture(scope="session")
+def detector(tumours) -> EnergyDetector:
+    """Fitted on the first 250 benign rows. Do not change it."""
+    energy = EnergySettings(steps=20, members=1, hidden=(16,), sigmas=(0.1, 0.5, 2.0), components=2)
+    with warnings.catch_warnings(action="ignore"):
+        return EnergyDetector(energy=energy, random_state=0).fit(tumours[0].iloc[:250])
+
+
+@pytest.fixture(scope="session")
+def model_html(detector, tumours) -> str:
+    """A page with everything on it, of a model with an unkind name and a set with another."""
+    from ebmood.report.model import model_page
+
+    benign, malignant = tumours
+    strange = benign.iloc[250:].copy()
+    strange["mean area"] = 1e6
+    outside = {"<script>alert('x')</script> & co": malignant, "area": strange}
+    page = model_page(detector, "Tumours & <b>more</b>", benign.iloc[250:], outside, {"ebmood": "0.1.0"})
+    return page.html()
+
+
+@pytest.fixture(scope="session")
+def study_html() -> str:
+    """A page of real records: two methods on a toy, one cell failed."""
+    from ebmood.datasets import Toy
+    from ebmood.recipes import METHODS
+    from ebmood.report.study import study_page
+    from ebmood.study.cell import Cell, run_cell
+
+    quick = {"model": {"hidden": (8,)}, "training": {"steps": 10, "warmup": 2, "batch_size": 64}}
+    recipes = [METHODS["ssm"]("sound", None).overridden(**quick), METHODS["knn"]("sound", None)]
+    with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
+        records = [run_cell(Cell(dataset=Toy(rows=200), recipe=recipe, seed=0)) for recipe in recipes]
+    broken = {
+        "status": "failed",
+        "reason": "loss is not finite at step 7",
+        "results": (),
+        "seed": 1,
+        "key": "x",
+    }
+    return study_page("Toys", [*records, records[0].model_copy(update=broken)]).html()

@@ -6,23 +6,31 @@ from typing import Annotated
 
 import typer
 
+from ebmood.cli import evaluate as evaluate_
+from ebmood.cli import fit as fit_
+from ebmood.cli import inspect as inspect_
+from ebmood.cli import score as score_
+
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="""Out-of-distribution detection with energy-based models: the methods, the study, the tables.
+    help="""Out-of-distribution detection with energy-based models: a detector for your tables, and the study.
 
 [bold]Examples[/bold]
 
-    ebmood study quick               a few minutes on real data: every method, short training
+    ebmood fit normal.csv -o model             learn what ordinary rows look like
 
-    ebmood study --list              the studies that ship with ebmood
+    ebmood score model new.csv -o scores.csv   a score, a p-value and a flag for each row
 
-    ebmood study mine.yaml -j 4      a study of your own, four cells at once
+    ebmood study quick                         a few minutes on real data: every method, short training
 
-    ebmood tables ebmood-mine        tables and figures again, from the records alone
+    ebmood study --list                        the studies that ship with ebmood
+
+    ebmood study mine.yaml -j 4                a study of your own, four cells at once
+
+    ebmood tables ebmood-mine                  tables and figures again, from the records alone
 """,
 )
 
@@ -49,6 +57,12 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
     ] = False,
 ) -> None: ...
+
+
+app.command(epilog=fit_.EPILOG)(fit_.fit)
+app.command(epilog=score_.EPILOG)(score_.score)
+app.command(epilog=evaluate_.EPILOG)(evaluate_.evaluate)
+app.command(epilog=inspect_.EPILOG)(inspect_.inspect)
 
 
 @app.command(

@@ -25,10 +25,10 @@ from ebmood.errors import EbmoodError
 STANDARD = "-"
 """How standard input and output are named."""
 
-BLOCK = 2**22
+BLOCK = 2**20
 """Bytes of CSV read at once; no row may be longer."""
 
-CELLS = 2**20
+CELLS = 2**18
 """Cells of Parquet read at once."""
 
 LONGEST_HEADER = 2**24
@@ -87,7 +87,7 @@ def open_table(name: Path | str) -> TableStream:
         EbmoodError: no such file, one of another kind, an empty one, or a column name stands twice.
     """
     if str(name) == STANDARD:
-        return _CSV(sys.stdin.buffer, "standard input", None)
+        return _CSV("standard input", None)
     path = Path(name).expanduser()
     with _readable(path):
         if path.is_dir():
@@ -97,19 +97,21 @@ def open_table(name: Path | str) -> TableStream:
         if path.suffix.lower() == ".parquet":
             return _Parquet(path, [path])
         if path.suffix.lower() == ".csv":
-            return _CSV(open(path, "rb"), str(path), path)
-    raise EbmoodError(f"{path}: not a table that can be read; give .csv, .parquet, a folder of .parquet, or -")
+            return _CSV(str(path), path)
+    raise EbmoodError(
+        f"{path}: not a table that can be read; give .csv, .parquet, a folder of .parquet, or -"
+    )
 
 
 class _CSV(TableStream):
-    def __init__(self, file: BinaryIO, where: str, path: Path | None):
+    def __init__(self, where: str, path: Path | None):
         self.where = where
         self.share = None if path is None else 0.0
-        self._file = file
         self._path = path
         self._stamp = _stamp(path) if path else None
-        with _readable(where):
+        with self._file() as file:
             header, self._ahead = _header(file, where)
+            self._place = len(header) + 1 + len(self._ahead)
         try:
             text = header.decode("utf-8-sig")
             self.names = tuple(next(plain_csv.reader(io.StringIO(text, newline="")), ()))
@@ -119,20 +121,30 @@ class _CSV(TableStream):
 
     def pieces(self, columns: Sequence[str]) -> Iterator[Piece]:
         """See `TableStream`."""
-        source = _Bytes(self._file, self._ahead)
         read = 0
-        with _readable(self.where):
+        with self._file() as file:
+            if self._path:
+                file.seek(self._place)
+            source = _Bytes(file, self._ahead)
             for rows in self._batches(io.BufferedReader(source, 2**16), columns):
                 if rows.num_rows:
                     yield Piece(self.where, read, rows)
                 read += rows.num_rows
                 if self._path and self._stamp:
                     self.share = min(1.0, source.count / max(1, self._stamp[1]))
-            if self._path:
-                self._file.close()
-                _check_unchanged(self._path, self._stamp)
+        if self._path:
+            _check_unchanged(self._path, self._stamp)
         if not read:
             raise EbmoodError(f"{self.where}: the table has no rows; it needs some below its header")
+
+    @contextmanager
+    def _file(self) -> Iterator[BinaryIO]:
+        with _readable(self.where):
+            if self._path is None:
+                yield sys.stdin.buffer
+            else:
+                with open(self._path, "rb") as file:
+                    yield file
 
     def _batches(self, source: io.BufferedReader, columns: Sequence[str]) -> Iterator[pyarrow.RecordBatch]:
         try:
@@ -148,7 +160,8 @@ class _CSV(TableStream):
                     include_columns=list(columns),
                 ),
             )
-            yield from reader
+            with reader:
+                yield from reader
         except pyarrow.ArrowInvalid as error:
             reason = _one_line(error)
             if reason == "Empty CSV file":
@@ -160,7 +173,9 @@ class _CSV(TableStream):
                 raise EbmoodError(
                     f"{self.where}: row {ragged[1]} has {ragged[3]} cells, the header {ragged[2]}; mend the file"
                 ) from error
-            raise EbmoodError(f"{self.where}: not comma-separated values ({reason}); mend the file") from error
+            raise EbmoodError(
+                f"{self.where}: not comma-separated values ({reason}); mend the file"
+            ) from error
 
 
 class _Parquet(TableStream):

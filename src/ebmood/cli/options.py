@@ -1,0 +1,35 @@
+"""Arguments and options that several commands of the detector share, and how they say what came out."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="The folder of a fitted detector.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on standard output.")]
+Device = Annotated[str, typer.Option(metavar="cpu|cuda|auto", help="Where the detector computes.")]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Leave a column out. Repeat it, or give a pattern such as 'id_*'."),
+]
+
+
+def tell(line: str) -> None:
+    """One line for people, on standard error."""
+    print(line, file=sys.stderr)
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """The outcome for machines, on standard output."""
+    import json
+
+    print(json.dumps(content, ensure_ascii=False, allow_nan=False))
+
+
+def stopped(what: str) -> typer.Exit:
+    """What to raise after Ctrl-C: exit code 130, and a line that says that nothing was kept."""
+    tell(f"ebmood: stopped; {what}")
+    return typer.Exit(130)

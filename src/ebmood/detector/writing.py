@@ -1,0 +1,116 @@
+"""Scores to a file or to standard output, piece by piece; a file has its name only once it is whole."""
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import pyarrow
+from pyarrow import parquet
+
+from ebmood.detector.streaming import STANDARD
+from ebmood.detector.tabular import Scored
+from ebmood.errors import EbmoodError
+from ebmood.files import atomic_path
+
+NAMES = ("score", "p_value", "flag")
+"""The columns that are written, behind those kept."""
+
+
+@contextmanager
+def open_scores(out: Path | str) -> Iterator[Callable[[Scored], None]]:
+    """A function that writes scored rows to `out`: `.csv`, `.parquet`, or `-` for CSV on standard output.
+
+    Rows go to a temporary name beside the file, which takes its place at the end of a block without exception.
+
+    Raises:
+        EbmoodError: another kind of file, or the disk is full or cannot be written, or a kept column is called as
+            one of ours.
+    """
+    if str(out) == STANDARD:
+        with _standard_output() as file:
+            yield _CSVWriter(file).write
+        return
+    path = Path(out).expanduser()
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet") or path.is_dir():
+        raise EbmoodError(f"{path}: scores go to .csv, .parquet or - (standard output); name such a file")
+    with atomic_path(path) as temporary:
+        if suffix == ".csv":
+            with open(temporary, "w", encoding="utf-8", newline="") as file:
+                yield _CSVWriter(file).write
+                file.flush()
+                os.fsync(file.fileno())
+        else:
+            with open(temporary, "wb") as file:
+                writer = _ParquetWriter(file)
+                yield writer.write
+                writer.close()
+                file.flush()
+                os.fsync(file.fileno())
+
+
+def _batch(scored: Scored) -> pyarrow.RecordBatch:
+    kept = scored.kept
+    clash = next((name for name in kept.schema.names if name in NAMES), None)
+    if clash:
+        raise EbmoodError(f"--keep {clash}: a column of the scores is called so; rename it in the table")
+    ours = [pyarrow.array(values) for values in (scored.scores, scored.p_values, scored.flags)]
+    return pyarrow.RecordBatch.from_arrays([*kept.columns, *ours], names=[*kept.schema.names, *NAMES])
+
+
+class _CSVWriter:
+    """Floats at full precision, `true` and `false`, empty where there is nothing."""
+
+    def __init__(self, file: TextIO):
+        self._writer = csv.writer(file, lineterminator="\n")
+        self._begun = False
+
+    def write(self, scored: Scored) -> None:
+        batch = _batch(scored)
+        if not self._begun:
+            self._writer.writerow(batch.schema.names)
+            self._begun = True
+        self._writer.writerows(zip(*map(_texts, batch.columns), strict=True))
+
+
+class _ParquetWriter:
+    def __init__(self, file: io.BufferedWriter):
+        self._file = file
+        self._writer: parquet.ParquetWriter | None = None
+
+    def write(self, scored: Scored) -> None:
+        batch = _batch(scored)
+        writer = self._writer = self._writer or parquet.ParquetWriter(self._file, batch.schema)
+        writer.write_batch(batch)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _texts(column: pyarrow.Array) -> list[Any]:
+    values = column.to_pylist()
+    if pyarrow.types.is_boolean(column.type):
+        return [None if value is None else str(value).lower() for value in values]
+    return values
+
+
+@contextmanager
+def _standard_output() -> Iterator[TextIO]:
+    file = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
+    try:
+        yield file
+        file.flush()
+    except OSError as error:
+        # What is still in the buffers cannot go anywhere, and must not be tried again when Python leaves.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise EbmoodError(
+            f"standard output: cannot be written ({error.strerror or error}); what came is not whole"
+        ) from error
+    finally:
+        file.detach()

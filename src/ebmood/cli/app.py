@@ -9,6 +9,7 @@ import typer
 from ebmood.cli import evaluate as evaluate_
 from ebmood.cli import fit as fit_
 from ebmood.cli import inspect as inspect_
+from ebmood.cli import report as report_
 from ebmood.cli import score as score_
 
 app = typer.Typer(
@@ -23,6 +24,8 @@ app = typer.Typer(
     ebmood fit normal.csv -o model             learn what ordinary rows look like
 
     ebmood score model new.csv -o scores.csv   a score, a p-value and a flag for each row
+
+    ebmood report model -o page.html           what the model is and does, on a page to read
 
     ebmood study quick                         a few minutes on real data: every method, short training
 
@@ -63,6 +66,7 @@ app.command(epilog=fit_.EPILOG)(fit_.fit)
 app.command(epilog=score_.EPILOG)(score_.score)
 app.command(epilog=evaluate_.EPILOG)(evaluate_.evaluate)
 app.command(epilog=inspect_.EPILOG)(inspect_.inspect)
+app.command(epilog=report_.EPILOG)(report_.report)
 
 
 @app.command(

@@ -1,0 +1,84 @@
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from ebmood.cli import main
+from ebmood.datasets import Toy
+from ebmood.detector import EnergyDetector, EnergySettings
+from ebmood.recipes import METHODS
+from ebmood.study.cell import Cell, run_cell
+from ebmood.study.records import append_record
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A model, a study, and tables of test rows."""
+    folder = tmp_path_factory.mktemp("report")
+    rng = np.random.default_rng(0)
+    energy = EnergySettings(steps=5, members=1, hidden=(8,), sigmas=(0.5,), components=1)
+    with warnings.catch_warnings(action="ignore"):
+        import pandas as pd
+
+        def rows(count, shift=0.0):
+            return pd.DataFrame(rng.standard_normal((count, 2)) + shift, columns=["flow", "pressure"])
+
+        EnergyDetector(energy=energy, random_state=0).fit(rows(100)).save(folder / "pumps")
+    rows(40).to_csv(folder / "test.csv", index=False)
+    rows(20, 9.0)[["pressure", "flow"]].to_csv(folder / "leaks.csv", index=False)
+    rows(20, -9.0).to_parquet(folder / "cracks.parquet")
+    record = run_cell(Cell(dataset=Toy(rows=120), recipe=METHODS["knn"]("sound", None), seed=0))
+    append_record(folder / "study" / "records.jsonl", record)
+    return folder
+
+
+@pytest.fixture
+def shell(monkeypatch, capsys, folder):
+    def run(*words: object) -> tuple[int, str]:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["ebmood", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return left.value.code or 0, capsys.readouterr().err
+
+    return run
+
+
+def test_a_model_with_test_rows_becomes_a_page(shell, tmp_path):
+    page = tmp_path / "page.html"
+    code, err = shell(
+        "report", "pumps", "-o", page, "--in", "test.csv", "--out", "leaks.csv", "cracks.parquet"
+    )
+    assert code == 0, err
+    html = page.read_text(encoding="utf-8")
+    assert "Detector pumps" in html
+    assert "leaks: AUROC 1.000" in html
+    assert "cracks: AUROC 1.000" in html
+    assert "flow = " in html
+
+
+def test_a_model_alone_and_a_study_become_pages(shell, tmp_path):
+    for target, heading in (("pumps", "What was fitted"), ("study", "What was run")):
+        code, err = shell("report", target, "-o", tmp_path / "page.html")
+        assert code == 0, err
+        assert heading in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["leaks.csv"], "neither a detector nor a study"),
+        (["nowhere"], "neither a detector nor a study"),
+        (["study", "--in", "test.csv"], "--in and --out are for detectors"),
+        (["pumps", "-o", "study"], "is a folder; name a file"),
+        (["pumps", "--in", "no.csv"], "no.csv"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_line_and_no_page(shell, tmp_path, words, says):
+    page = [] if "-o" in words else ["-o", tmp_path / "page.html"]
+    code, err = shell("report", *words, *page)
+    assert code == 2
+    assert says in err
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "page.html").exists()

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from ebmood.study.records import Record
 from ebmood.results.table import Table
+from ebmood.study.records import Record
 
 GAP = 2
 """Blanks between two columns."""

@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from ebmood.settings import Settings
 from ebmood.results.arms import Arm, Polarity, Sets, chosen_sets, mark_list, mean_over_sets, seeds_mark
+from ebmood.settings import Settings
 
 Verdict = Literal["supported", "contradicted", "undecided", "failed", "not run", "no direction"]
 

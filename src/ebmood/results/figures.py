@@ -11,8 +11,8 @@ import numpy as np
 from ebmood.files import atomic_path
 from ebmood.results.arms import Arm, conditions_of, method_name
 from ebmood.results.findings import VARIANTS, in_view, views_of
-from ebmood.study.records import Landscape, Record
 from ebmood.results.table import slug
+from ebmood.study.records import Landscape, Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,9 +6,9 @@ from pathlib import Path
 from ebmood.files import write_text
 from ebmood.results.arms import Arm, Condition, conditions_of, gather, one_line
 from ebmood.results.figures import Picture, draw_figures
-from ebmood.study.records import Record
 from ebmood.results.table import Table
 from ebmood.results.tables import LEGEND, all_tables
+from ebmood.study.records import Record
 
 
 def write_report(records: Sequence[Record], folder: Path | str, title: str = "Results") -> list[Table]:

@@ -8,9 +8,9 @@ from ebmood.results.arms import Arm, Condition, Metric, Sets, conditions_of, gat
 from ebmood.results.claims import claims_table
 from ebmood.results.contrasts import flow_table, supervision_table
 from ebmood.results.mending import ssm_table, variants_table
-from ebmood.study.records import Record
 from ebmood.results.table import DATA, RECIPE, Cell, Column, Spread, Table, gamma_text, joined, slug
 from ebmood.results.weights import gamma_table
+from ebmood.study.records import Record
 
 METRICS: dict[Metric, str] = {
     "aupr_id": "AUC-PR (ID +)",

@@ -1,12 +1,16 @@
+import json
 import sys
 import warnings
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
 from ebmood.cli import main
 from ebmood.detector import EnergyDetector, EnergySettings
+from ebmood.detector.streaming import open_table
+from ebmood.detector.tabular import TableDetector
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +45,21 @@ def test_export_of_no_model_is_one_line(tmp_path, monkeypatch, capsys):
     assert err.startswith("ebmood: error: ")
     assert len(err.splitlines()) == 1
     assert not (tmp_path / "model.onnx").exists()
+
+
+def test_export_says_what_has_to_come_before_the_graph(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(0)
+    lines = [f"{rng.normal():.3f},{rng.normal():.3f}" for _ in range(80)]
+    table = tmp_path / "pumps.csv"
+    table.write_text("flow,pressure\n" + "\n".join([*lines, "0.1,"]) + "\n")
+    detector = EnergyDetector(
+        energy=EnergySettings(steps=5, members=1, hidden=(8,), sigmas=(0.5,), components=1), random_state=1
+    )
+    with warnings.catch_warnings(action="ignore"):
+        TableDetector.fit(detector, open_table(table), impute=["pressure"]).save(tmp_path / "model")
+    code, err = shell(monkeypatch, capsys, "export", tmp_path / "model", tmp_path / "model.onnx")
+    assert code == 0
+    assert "missing numbers are filled in" in err
+    metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}
+    assert json.loads(metadata["notes"])["preparation"]["fills"].keys() == {"pressure"}
+    assert json.loads(metadata["columns"]) == ["flow", "pressure"]

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from ebmood.detector import load
 from ebmood.detector.export import export_onnx
+from ebmood.detector.tabular import NOTE
 
 
 def run(model: Path, out: Path) -> None:
@@ -24,3 +25,10 @@ def run(model: Path, out: Path) -> None:
         f"(scores to {agreement.largest:.1g}{ties})",
         soft_wrap=True,
     )
+    note = detector.notes_.get(NOTE)
+    if isinstance(note, dict) and (note.get("categories") or note.get("fills")):
+        messages.print(
+            "note: it takes rows whose missing numbers are filled in and whose categories are one-hot encoded already; "
+            "the medians, the categories and the order of columns are in its metadata",
+            soft_wrap=True,
+        )

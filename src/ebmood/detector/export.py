@@ -5,9 +5,10 @@
     p_value  (N,) float64, in (0, 1]
 
 Everything in between is in the graph: preprocessing, the embedding if there is one, the energy, and the calibration
-scores, which the p-value looks up by bisection. The graph's metadata say which columns it takes and what it was
-calibrated with. Networks compute in float32, in another order of additions than ours, so scores agree to about seven
-digits; a p-value can differ where a score ties with a calibration score within that.
+scores, which the p-value looks up by bisection. The graph's metadata say which columns it takes, what it was
+calibrated with, and the notes of the saved detector; medians and categories among those (`ebmood fit --impute`,
+`--one-hot`) are to be applied before the graph. Networks compute in float32, in another order of additions than ours,
+so scores agree to about seven digits; a p-value can differ where a score ties with a calibration score within that.
 """
 
 import contextlib
@@ -256,6 +257,7 @@ def _metadata(detector: "EnergyDetector") -> dict[str, str]:
         "columns": json.dumps(detector.column_labels()),
         "alpha": json.dumps(float(detector.alpha)),
         "offset": json.dumps(offset),
+        "notes": json.dumps(getattr(detector, "notes_", {})),
         "calibration_rows": json.dumps(len(detector.calibration_scores_)),
     }
 

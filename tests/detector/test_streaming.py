@@ -1,17 +1,23 @@
 import io
 import os
+import re
 import subprocess
 import sys
+from csv import QUOTE_ALL, writer
 
 import numpy as np
 import pyarrow
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import characters, floats, integers, lists, one_of, text
 from pyarrow import parquet
 
 from ebmood.detector import streaming
-from ebmood.detector.cells import categories, numbers
+from ebmood.detector.cells import MISSING_WORDS, categories, numbers
 from ebmood.detector.preparation import Preparation, fit_preparation, named, read_columns
 from ebmood.detector.streaming import open_table
+from ebmood.detector.tabular import Scored
+from ebmood.detector.writing import open_scores
 from ebmood.errors import EbmoodError
 
 
@@ -46,6 +52,41 @@ def test_a_csv_in_many_pieces_is_the_csv(csv, monkeypatch):
     pieces = list(open_table(csv(text)).pieces(["a"]))
     assert len(pieces) > 5
     assert [p.before for p in pieces] == list(np.cumsum([0, *(p.rows.num_rows for p in pieces)])[:-1])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    table=integers(2, 4).flatmap(
+        lambda width: lists(
+            lists(text(characters(codec="utf-8", exclude_characters="\x00")), min_size=width, max_size=width),
+            min_size=2,
+            max_size=8,
+        )
+    )
+)
+def test_any_text_in_quotes_comes_back(csv, table):
+    names = [f"{i}{name}" for i, name in enumerate(table[0])]
+    file = io.StringIO(newline="")
+    writer(file, quoting=QUOTE_ALL).writerows([names, *table[1:]])
+    stream = open_table(path := csv(file.getvalue()))
+    assert stream.names == tuple(names)
+    assert read(path) == [list(column) for column in zip(*table[1:], strict=True)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(lists(one_of(text(max_size=6), integers().map(str), floats().map(str)), min_size=1, max_size=5))
+def test_any_text_is_a_number_or_missing_or_named(cells):
+    complaint = ""
+    values = np.zeros(0)
+    try:
+        values = number(cells)
+    except EbmoodError as error:
+        complaint = str(error)
+    assert bool(len(values)) != bool(re.match("t: row [1-5], column 'a': ", complaint))
+    for cell, value in zip(cells, values.tolist(), strict=False):
+        assert not np.isinf(value)
+        assert np.isnan(value) == (cell.strip().lower() in MISSING_WORDS)
+        assert np.isnan(value) or value == float(cell)
 
 
 def test_marks_carriage_returns_and_lone_columns(csv):
@@ -162,6 +203,15 @@ def test_cells_that_are_no_numbers_are_named(cells, complaint):
         number(cells)
 
 
+def test_columns_of_parquet_keep_their_names_and_narrow_types(tmp_path):
+    path = tmp_path / "t.parquet"
+    half = pyarrow.array(np.array([0.5, 2], dtype=np.float16))
+    parquet.write_table(pyarrow.table({"a.b": half, "a": pyarrow.array([1, 2]).dictionary_encode()}), path)
+    (piece,) = open_table(path).pieces(["a.b", "a"])
+    assert numbers(piece, "a.b").tolist() == [0.5, 2]
+    assert numbers(piece, "a").tolist() == [1, 2]
+
+
 def test_one_category_has_one_name_in_every_format():
     def names(cells, kind=None):
         batch = pyarrow.RecordBatch.from_arrays([pyarrow.array(cells, kind)], names=["a"])
@@ -230,6 +280,23 @@ print(now - early, total)
     growth, total = done.stdout.split()
     assert float(total) == pytest.approx(0.5123456789 * 20 * 300_000)
     assert int(growth) < 25  # MB
+
+
+def test_scores_in_parquet_need_kept_columns_of_one_type(tmp_path):
+    def scored(**kept) -> Scored:
+        ones = np.ones(1)
+        return Scored(pyarrow.RecordBatch.from_pydict(kept), ones, ones, ones > 0)
+
+    def write_all(name: str, *pieces: Scored) -> None:
+        with open_scores(tmp_path / name) as write:
+            for piece in pieces:
+                write(piece)
+
+    with pytest.raises(EbmoodError, match="--keep id: the column changes its type"):
+        write_all("s.parquet", scored(id=[1]), scored(id=["1"]))
+    with pytest.raises(EbmoodError, match=r"--keep score: .*is called so"):
+        write_all("s.csv", scored(score=[1]))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_standard_input_is_a_table(monkeypatch):

@@ -48,8 +48,10 @@ def open_scores(out: Path | str) -> Iterator[Callable[[Scored], None]]:
         else:
             with open(temporary, "wb") as file:
                 writer = _ParquetWriter(file)
-                yield writer.write
-                writer.close()
+                try:
+                    yield writer.write
+                finally:  # or else it would try to when it is forgotten, in a file that is closed
+                    writer.close()
                 file.flush()
                 os.fsync(file.fileno())
 
@@ -86,7 +88,13 @@ class _ParquetWriter:
     def write(self, scored: Scored) -> None:
         batch = _batch(scored)
         writer = self._writer = self._writer or parquet.ParquetWriter(self._file, batch.schema)
-        writer.write_batch(batch)
+        odd = next((a for a, b in zip(batch.schema, writer.schema, strict=True) if a.type != b.type), None)
+        if odd:
+            raise EbmoodError(
+                f"--keep {odd.name}: the column changes its type to {odd.type} between the files of the table; write "
+                "to .csv, or leave it out"
+            )
+        writer.write_batch(batch.cast(writer.schema))
 
     def close(self) -> None:
         if self._writer is not None:

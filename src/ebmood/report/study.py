@@ -64,7 +64,7 @@ def _what_was_run(arms: Sequence[Arm], records: Sequence[Record], failed: Sequen
     versions = {name: number for record in records for name, number in record.versions.items()}
     facts = [
         ("Cells", f"{len(records)}, of which {len(failed)} failed"),
-        ("Wall time, every cell by itself", f"{sum(record.seconds for record in records) / 3600:.2f} h"),
+        ("Wall time, every cell by itself", _duration(sum(record.seconds for record in records))),
         ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items()) or "not recorded"),
     ]
     blocks.append(Facts(tuple(facts)))
@@ -102,6 +102,12 @@ def _charts(arms: Sequence[Arm]) -> list[Block]:
             )
             for picture in pictures
         ]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _span(values: Sequence[int]) -> str:

@@ -98,8 +98,7 @@ RIVALS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
 OURS = {
     "EnergyDetector, as it ships": "combined",
     "its base alone": "base",
-    "its learnt energies alone": "energy",
-    "its denoising energies alone": "denoising",
+    "its denoising energy alone": "denoising",
     "its contrastive energy alone": "contrast",
 }
 """Rows of ours, and the part of the score that each is."""
@@ -118,7 +117,9 @@ def ours(train: np.ndarray, test: np.ndarray, seed: int) -> Scores:
     with torch.no_grad():
         pieces = [detector.model_.parts(rows) for rows in torch.from_numpy(test).split(512)]
     scores = {name: torch.cat([piece[part] for piece in pieces]).numpy() for name, part in OURS.items()}
-    assert np.allclose(scores[SHIPS], detector.score_samples(test), atol=1e-6), "parts and score_samples disagree"
+    assert np.allclose(scores[SHIPS], detector.score_samples(test), atol=1e-6), (
+        "parts and score_samples disagree"
+    )
     return scores
 
 

@@ -1,12 +1,13 @@
-"""The default score of a table: energies that each look for what the others miss, and the most alarmed one counts.
+"""The default score of a table: two learnt energies on top of one base density.
 
-1. **Base**: minus the log-density of a Gaussian mixture q.
-2. **Denoising**: energies of the data at ten levels of noise, learnt by denoising score matching on top of q.
+1. **Base**: a Gaussian mixture q.
+2. **Denoising**: energies of the data at ten levels of noise, learnt by denoising score matching on top of q under the
+   same noise, and averaged over the levels.
 3. **Contrast**: `log p = log q + f`, with f learnt by noise-contrastive estimation against q and a widened q.
 
 Each energy becomes a robust z-score over the training rows (median 0, 95th percentile 1.645: the upper tail is what
-must be comparable), and the score is minus the largest of them. Columns come in standardised through an arcsinh, which
-leaves the middle as it is and takes the weight out of heavy tails.
+must be comparable), and the score is minus their mean. Columns come in standardised through an arcsinh, which leaves
+the middle as it is and takes the weight out of heavy tails.
 
 Outside the training ranges a guard is added that no setting can switch off: it grows with the distance from the
 ranges, and its weight is set after the fit so that a row 1,000 ranges away scores below the median training row.
@@ -48,7 +49,7 @@ class EnergySettings(Settings):
         prior: how far components' covariances are drawn together, in pseudo-rows per column.
         denoising: whether the denoising energies take part.
         contrast: whether the contrastive energy takes part.
-        combine: `largest` (the most alarmed energy counts) or `mean`.
+        combine: `mean`, or `largest` (the most alarmed counts), over noise levels and then over the two energies.
         sigmas: noise levels of the denoising energies, in standard deviations of a column.
         widen: how many times wider than the base the widened base of the contrast is.
         members: networks trained from different starts and averaged, for each kind of energy.
@@ -61,7 +62,7 @@ class EnergySettings(Settings):
     prior: float = Field(default=0.5, ge=0)
     denoising: bool = True
     contrast: bool = True
-    combine: Literal["largest", "mean"] = "largest"
+    combine: Literal["largest", "mean"] = "mean"
     sigmas: tuple[float, ...] = tuple(round(0.05 * 40 ** (k / 9), 3) for k in range(10))
     widen: float = Field(default=2.0, gt=1)
     members: int = Field(default=2, ge=1)
@@ -206,19 +207,20 @@ class ScoreModel(nn.Module):
         return -torch.cat(columns, dim=1)
 
     def parts(self, x: Tensor) -> dict[str, Tensor]:
-        """Scores of the base density alone, of the learnt energies alone, and of each of these: `(N,)` each."""
+        """Scores `(N,)` of each energy alone and of what counts, by name: base, denoising, contrast, combined."""
         z = (self.energies(self.columns(x)) - self.z_center) / self.z_scale
         # Beyond the ceiling in either direction an energy has said all it can; the guard goes on from there.
         alarms = {"base": z[:, 0].clamp(-CEILING, CEILING)}
-        levels = len(self.settings.sigmas)
         if len(self.denoisers):
-            alarms["denoising"] = self._combined(z[:, 1 : 1 + levels].T).clamp(-CEILING, CEILING)
+            alarms["denoising"] = self._combined(z[:, 1 : 1 + len(self.settings.sigmas)].T).clamp(
+                -CEILING, CEILING
+            )
         if len(self.contrasts):
             alarms["contrast"] = z[:, -1].clamp(-CEILING, CEILING)
+        # The learnt energies hold the base within them; it speaks for itself only where there are none.
+        learnt = [alarm for name, alarm in alarms.items() if name != "base"] or [alarms["base"]]
+        alarms["combined"] = self._combined(torch.stack(learnt))
         guard = self.guard * self.columns.excess(x)
-        every = torch.stack(list(alarms.values()))
-        learnt = every[1:] if len(every) > 1 else every
-        alarms = {**alarms, "energy": self._combined(learnt), "combined": self._combined(every)}
         return {name: -alarm - guard for name, alarm in alarms.items()}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -226,7 +228,11 @@ class ScoreModel(nn.Module):
         return self.parts(x)["combined"]
 
     def _network(self, outputs: int) -> MLP:
-        return MLP(self.features, self.settings.hidden, outputs, "silu")
+        network = MLP(self.features, self.settings.hidden, outputs, "silu")
+        # It starts at zero: every energy starts as the base itself.
+        for parameter in network.layers[-1].parameters():
+            nn.init.zeros_(parameter)
+        return network
 
     def _seen(self, network: nn.Module, x: Tensor) -> Tensor:
         """A network's answer at the point nearest to `x` in the region it knows: far away it knows nothing."""
@@ -259,7 +265,7 @@ def fit_energy(
     """
     from ebmood.objectives.dsm import DenoisingScoreMatching
     from ebmood.objectives.nce import NoiseContrastive
-    from ebmood.objectives.objective import AdamW
+    from ebmood.objectives.objective import AdamW, Objective
     from ebmood.objectives.supervision import Supervised
     from ebmood.seeding import global_torch_stream
     from ebmood.training.trainer import Progress, Training, make_fabric, train
@@ -267,10 +273,6 @@ def fit_energy(
     classes = 0 if y is None else int(y.max()) + 1
     with global_torch_stream(seed, "weights"):
         model = ScoreModel(settings, x.shape[1], classes)
-    for network in [*model.denoisers, *model.contrasts]:
-        # Every energy starts as the base itself.
-        nn.init.zeros_(network.layers[-1].weight)
-        nn.init.zeros_(network.layers[-1].bias)
     model.columns.fit(x)
     z = model.columns(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64)))
     model.low.copy_(z.amin(0) - MARGIN)
@@ -289,7 +291,7 @@ def fit_energy(
         halve_every=max(1, math.ceil(settings.steps / 6 / per_epoch)),
     )
     optimiser = AdamW(lr=settings.lr, weight_decay=settings.weight_decay)
-    objectives = [
+    objectives: list[Objective] = [
         DenoisingScoreMatching(DenoisingEnergy(model.base, network, settings.sigmas), optimiser)
         for network in model.denoisers
     ]

@@ -145,8 +145,9 @@ def _em(x: np.ndarray, components: int, floor: float, seed: int) -> tuple[np.nda
         # A mixture that EM has not quite settled on is a density like any other.
         warnings.simplefilter("ignore", ConvergenceWarning)
         em.fit(x)
-    kept = em.weights_ > 1e-12
-    return em.weights_[kept] / em.weights_[kept].sum(), em.means_[kept], em.covariances_[kept]
+    weights, means, covariances = (np.asarray(v) for v in (em.weights_, em.means_, em.covariances_))
+    kept = weights > 1e-12
+    return weights[kept] / weights[kept].sum(), means[kept], covariances[kept]
 
 
 def _shrunk(weights: np.ndarray, covariances: np.ndarray, rows: int, prior: float) -> np.ndarray:

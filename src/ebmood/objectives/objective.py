@@ -104,13 +104,12 @@ def atoms_of(x: np.ndarray) -> str | None:
     """Says which columns of `(N, D)` hold an atom: no density exists there, and a loss may fall for ever."""
     columns = x.reshape(len(x), -1)
     shares = [np.unique(column, return_counts=True)[1].max() / len(x) for column in columns.T]
-    found = [(index, share) for index, share in enumerate(shares) if share >= ATOM]
-    if not found:
+    if max(shares) < ATOM:
         return None
-    first, share = found[0]
     return (
-        f"{len(found)} of {len(shares)} columns repeat one value (column {first} in {share:.0%} of the rows): the data "
-        "have no density there, so the loss falls without bound as the model's peaks sharpen"
+        f"{sum(share >= ATOM for share in shares)} of {len(shares)} columns repeat one value in a tenth of the rows or "
+        f"more (column {int(np.argmax(shares))} above all): the data have no density there, so the loss falls without "
+        "bound as the model's peaks sharpen"
     )
 
 

@@ -151,10 +151,10 @@ class Recipe(Settings):
                 f"{'no labels' if split.train_y is None else 'one class'} here: leave gamma out"
             )
         if self.degenerate:
-            warnings.warn(f"{self.label}: {self.degenerate}", DegenerateObjectiveWarning, stacklevel=2)
+            warnings.warn(self.degenerate, DegenerateObjectiveWarning, stacklevel=2)
         unbounded = self.objective.unbounded_on(split.train_x)
         if unbounded and not self.degenerate:
-            warnings.warn(f"{self.label}: {unbounded}", DataWarning, stacklevel=2)
+            warnings.warn(unbounded, DataWarning, stacklevel=2)
         outputs = 1 if self.gamma is None else split.classes
         with global_torch_stream(seed, "initialisation"):
             model = self.model.build(split, outputs)

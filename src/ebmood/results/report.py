@@ -82,7 +82,8 @@ def _what_was_run(arms: Sequence[Arm]) -> str:
         )
         lines.append(f"- Degenerate: {', '.join(who)}: {one_line(reason, 400)}")
     lines += _grouped("Failed", [(r.reason or "no reason recorded", r) for r in failed], arms)
-    lines += _grouped("Note", [(note, r) for r in records for note in r.notes], arms)
+    notes = [(note, r) for r in records for note in r.notes if note != r.degenerate]
+    lines += _grouped("Note", notes, arms)
     return "\n".join(lines) + "\n"
 
 

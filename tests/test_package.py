@@ -34,4 +34,4 @@ def test_version_is_the_installed_one():
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'Segmnt'"):
-        ebmood.Segmnt  # noqa: B018
+        ebmood.Segmnt  # noqa: B018  # the access is the test

@@ -159,7 +159,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         """`(N, ...) -> (N,)`: -1 for rows that are flagged as out-of-distribution at level `alpha`, +1 for others."""
         return np.where(self.score_samples(X) < self.offset_, -1, 1)
 
-    def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:  # type: ignore[override]
+    def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:  # type: ignore[override]  # the mixin adds **kwargs
         """`fit(X).predict(X)`. Most of these rows were fitted on, so the false-alarm rate is not `alpha` here."""
         return self.fit(X, y).predict(X)
 

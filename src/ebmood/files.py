@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from ebmood.errors import EbmoodError
 
 
@@ -34,3 +36,31 @@ def write_text(path: Path | str, text: str) -> None:
     """Write `text` to `path` in UTF-8, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; the system lets go of it when this process ends, however it ends.
+
+    Raises:
+        EbmoodError: another process holds it, or the folder cannot be written.
+    """
+    path = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        lock.acquire(timeout=0)
+    except Timeout:
+        owner = path.read_text() or "unknown"
+        raise EbmoodError(
+            f"{folder}: another run is writing here (process {owner}); wait, or choose another folder"
+        ) from None
+    except OSError as error:
+        raise EbmoodError(
+            f"{folder}: cannot be written ({error.strerror or error}); choose another folder with -o"
+        ) from error
+    try:
+        path.write_text(str(os.getpid()))
+        yield
+    finally:
+        lock.release()

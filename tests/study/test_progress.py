@@ -12,7 +12,7 @@ class Clock:
 
 
 def test_at_most_one_write_a_second_and_the_time_left(tmp_path):
-    clock, path = Clock(), tmp_path / "progress" / "key.json"
+    clock, path = Clock(), tmp_path / "key.json"
     assert read_snapshot(path) is None
     report = ProgressFile(path, clock)
     clock.now += 2
@@ -37,6 +37,11 @@ def test_a_loss_that_is_not_finite_is_still_reported(tmp_path):
 def test_a_place_that_cannot_be_written_does_not_end_training(tmp_path):
     (tmp_path / "file").write_text("")
     ProgressFile(tmp_path / "file" / "key.json")(Progress(1, 2, {}))
+
+
+def test_a_machine_that_does_not_see_the_folder_is_left_as_it_is(tmp_path):
+    ProgressFile(tmp_path / "out" / "progress" / "key.json")(Progress(1, 2, {}))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_half_a_file_is_no_snapshot(tmp_path):

@@ -209,7 +209,7 @@ def test_two_studies_do_not_write_into_one_folder(tmp_path):
     class Another(Watcher):
         def planned(self, study, todo):
             with pytest.raises(
-                EbmoodError, match=rf"another study is writing here \(process {os.getpid()}\)"
+                EbmoodError, match=rf"another run is writing here \(process {os.getpid()}\)"
             ):
                 run_study(study, out, open_executor=here)
 
@@ -234,7 +234,7 @@ def test_a_worker_ends_with_its_parent_however_that_ends(tmp_path):
     code = f"""
         import os, time
         from pathlib import Path
-        from ebmood.study.worker import OneProcess
+        from ebmood.executors.process import OneProcess
         if __name__ == "__main__":
             executor = OneProcess()
             pid = executor.submit(os.getpid).result()

@@ -11,6 +11,7 @@ from ebmood.cli import fit as fit_
 from ebmood.cli import inspect as inspect_
 from ebmood.cli import report as report_
 from ebmood.cli import score as score_
+from ebmood.cli.options import Cluster
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -78,6 +79,8 @@ app.command(epilog=report_.EPILOG)(report_.report)
 
     ebmood study mine.yaml --retry-failed
 
+    ebmood study segment --cluster tcp://head:8786
+
 Stop it with Ctrl-C; the same command goes on where it stopped. Exit codes: 0 done, 1 done but
 cells failed, 2 something to mend, 130 stopped."""
 )
@@ -102,9 +105,14 @@ def study(
     jobs: Annotated[
         int | None,
         typer.Option(
-            "--jobs", "-j", min=1, metavar="N", help="Cells at once, one core each. [default: all cores]"
+            "--jobs",
+            "-j",
+            min=1,
+            metavar="N",
+            help="Cells at once, one core each. [default: all cores, or all workers]",
         ),
     ] = None,
+    cluster: Cluster = None,
     device: Annotated[Device, typer.Option(help="Where cells train.")] = Device.cpu,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run cells again that failed before.")
@@ -116,7 +124,7 @@ def study(
     """Run what is missing of a study, then print its tables.
 
     Every cell (data set x recipe x seed) leaves one line in FOLDER/records.jsonl. Running again runs only
-    what is not there yet. Scores do not depend on -j.
+    what is not there yet. Scores do not depend on -j, nor on --cluster.
     """
     from ebmood.cli import study as command
 
@@ -127,7 +135,7 @@ def study(
             "name a study or a YAML file; `ebmood study --list` shows those that ship with ebmood"
         )
     else:
-        raise typer.Exit(command.run(name, out, jobs, device.value, retry_failed))
+        raise typer.Exit(command.run(name, out, jobs, device.value, retry_failed, cluster))
 
 
 @app.command(epilog="[bold]Example[/bold]\n\n    ebmood tables ebmood-quick")

@@ -11,6 +11,14 @@ Model = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on standard output.")]
 Device = Annotated[str, typer.Option(metavar="cpu|cuda|auto", help="Where the detector computes.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHERE",
+        help="Run on a Dask cluster: local:N, slurm:N, or a running scheduler's tcp://HOST:PORT.",
+        show_default=False,
+    ),
+]
 Drop = Annotated[
     list[str] | None,
     typer.Option(metavar="COLUMN", help="Leave a column out. Repeat it, or give a pattern such as 'id_*'."),

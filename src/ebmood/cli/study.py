@@ -1,6 +1,5 @@
 """`ebmood study`: read the study, run it with a display, print its tables."""
 
-import os
 from pathlib import Path
 
 from rich.console import Console
@@ -8,6 +7,7 @@ from rich.table import Table
 
 from ebmood.cli.show import show_report
 from ebmood.cli.watch import watching
+from ebmood.cli.where import executors
 from ebmood.study.records import Record
 from ebmood.study.runner import run_study
 from ebmood.study.spec import Device, load_study, preset_title, presets
@@ -24,20 +24,37 @@ def list_presets() -> None:
     Console().print(table)
 
 
-def run(name: str, out: Path | None, jobs: int | None, device: Device, retry_failed: bool) -> int:
+def run(
+    name: str, out: Path | None, jobs: int | None, device: Device, retry_failed: bool, cluster: str | None
+) -> int:
     """Run a study and print its tables. Returns the exit code."""
     errors = Console(stderr=True, highlight=False)
     folder = out or Path(f"ebmood-{Path(name).stem}")
     try:
         with errors.status("reading the study and its data"):
-            make_fabric(device)  # a device that is not there is told once, not by every cell
+            if cluster is None:
+                make_fabric(device)  # a device that is not there is told once, not by every cell
+            elif name not in presets():
+                name = str(Path(name).resolve())  # and so the paths in it: workers may start elsewhere
             study = load_study(name, device)
-        jobs = min(jobs or _cores(), len(study.tasks))
-        with watching(errors, folder, jobs) as watcher:
-            records = run_study(study, folder, jobs=jobs, retry_failed=retry_failed, watcher=watcher)
+        with executors(cluster, jobs) as (many, open_executor):
+            many = min(many, len(study.tasks))
+            with watching(errors, folder, many) as watcher:
+                records = run_study(
+                    study,
+                    folder,
+                    jobs=many,
+                    retry_failed=retry_failed,
+                    watcher=watcher,
+                    open_executor=open_executor,
+                )
         show_report(study.title, records, folder)
     except KeyboardInterrupt:
-        again = f"ebmood study {name}" + (f" -o {out}" if out else "")
+        again = (
+            f"ebmood study {name}"
+            + (f" -o {out}" if out else "")
+            + (f" --cluster {cluster}" if cluster else "")
+        )
         errors.print(f"stopped; the finished cells are kept in {folder}. To go on: {again}", soft_wrap=True)
         return STOPPED
     return 1 if _tell_failures(errors, records) else 0
@@ -59,8 +76,3 @@ def _tell_failures(console: Console, records: list[Record]) -> bool:
             f"{len(failed)} of {len(records)} cells failed; --retry-failed runs them again", soft_wrap=True
         )
     return bool(failed)
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -40,7 +40,10 @@ class Snapshot(Settings):
 
 
 class ProgressFile:
-    """The `report` of one cell: writes a `Snapshot` to `path`, at most once a second."""
+    """The `report` of one cell: writes a `Snapshot` to `path`, at most once a second.
+
+    It does nothing where the folder of `path` is not there: on another machine of a cluster without a shared disk.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic):
         self.path = path
@@ -51,7 +54,7 @@ class ProgressFile:
     def __call__(self, progress: Progress) -> None:
         """Take one report."""
         now = self._clock()
-        if now - self._written < EVERY:
+        if now - self._written < EVERY or not self.path.parent.is_dir():
             return
         self._written = now
         snapshot = Snapshot(

@@ -1,34 +1,27 @@
 """Runs the cells of a study: each once, several at a time, one record after another.
 
-Cells leave this process through `concurrent.futures.Executor` alone (processes here; Dask's
-`Client.get_executor` on a cluster), and only this process writes records. What stops a study
-stops it between two whole records.
+Cells leave this process through `ebmood.executors` alone (processes here, or a Dask cluster), and only this process
+writes records. What stops a study stops it between two whole records.
 """
 
 import json
-import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import closing, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ebmood.errors import EbmoodError
-from ebmood.files import write_text
+from ebmood.executors.process import OneProcess
+from ebmood.executors.spread import spread
+from ebmood.files import only_writer, write_text
 from ebmood.study.cell import failed_record
 from ebmood.study.progress import Snapshot, read_snapshot
 from ebmood.study.records import Record, append_record, read_records
 from ebmood.study.spec import Study, Task
-from ebmood.study.worker import OneProcess, work
+from ebmood.study.worker import work
 
 RECORDS = "records.jsonl"
 """Name of the file of records in a study's folder."""
-
-POLL = 0.5
-"""Seconds between two looks at what is running."""
 
 
 class Watcher:
@@ -67,20 +60,21 @@ def run_study(
         retry_failed: also run cells again whose last record says failed.
         watcher: is told how it goes.
         open_executor: makes an executor for one cell at a time. One that breaks is replaced, and its cell
-            tried once more before it is recorded as failed.
+            tried once more before it is recorded as failed. `ebmood.executors.cluster` opens those of a cluster.
 
     Raises:
-        EbmoodError: the folder cannot be written, or another study is writing into it. Earlier records stay.
+        EbmoodError: the folder cannot be written, or another run is writing into it, or the cluster went away.
+            Earlier records stay.
     """
     watcher = watcher or Watcher()
-    with _only_writer(folder):
+    with only_writer(folder):
         found = latest(read_records(folder / RECORDS))
         done = {key for key, record in found.items() if record.status == "done" or not retry_failed}
         todo = [task for task in study.tasks if task.key not in done]
         about = {"name": study.name, "title": study.title, "keys": [task.key for task in study.tasks]}
         write_text(folder / "study.json", json.dumps(about, indent=1))
         watcher.planned(study, todo)
-        with closing(_run(todo, folder / "progress", jobs, watcher, open_executor)) as finished:
+        with closing(_run(todo, folder.resolve() / "progress", jobs, watcher, open_executor)) as finished:
             for task, record in finished:
                 append_record(folder / RECORDS, record)
                 found[task.key] = record
@@ -113,85 +107,52 @@ def latest(records: Sequence[Record]) -> dict[str, Record]:
     return {record.key: record for record in records}
 
 
-@dataclass(frozen=True)
-class _Run:
-    task: Task
-    executor: Executor
-
-
 def _run(
     todo: Sequence[Task], folder: Path, jobs: int, watcher: Watcher, open_executor: Callable[[], Executor]
 ) -> Generator[tuple[Task, Record], None, None]:
     """Each task with its record, as they are done."""
-    waiting = deque(todo)
-    tried: set[str] = set()
-    idle: list[Executor] = []
-    runs: dict[Future, _Run] = {}
+
+    def submit(executor: Executor, task: Task) -> Future:
+        return executor.submit(work, task.cell, _file(folder, task))
+
+    def retried(task: Task) -> None:
+        _file(folder, task).unlink(missing_ok=True)
+        watcher.retried(task)
+
+    def running(tasks: list[Task]) -> None:
+        watcher.running({task.key: (task, read_snapshot(_file(folder, task))) for task in tasks})
+
     try:
-        while waiting or runs:
-            while waiting and len(runs) < jobs:
-                task = waiting.popleft()
-                executor = idle.pop() if idle else open_executor()
-                try:
-                    runs[executor.submit(work, task.cell, _file(folder, task))] = _Run(task, executor)
-                except BrokenExecutor:  # It died while idle, which is no fault of this task.
-                    executor.shutdown()
-                    waiting.appendleft(task)
-            ready, _ = wait(runs, timeout=POLL, return_when=FIRST_COMPLETED)
-            for future in ready:
-                run = runs.pop(future)
-                error = future.exception()
-                _file(folder, run.task).unlink(missing_ok=True)
-                if isinstance(error, BrokenExecutor):
-                    run.executor.shutdown()
-                    if run.task.key not in tried:
-                        tried.add(run.task.key)
-                        waiting.appendleft(run.task)
-                        watcher.retried(run.task)
-                        continue
-                    reason = "its worker process died twice: killed, or out of memory"
-                    yield run.task, failed_record(run.task.cell, reason)
-                    continue
-                idle.append(run.executor)
-                if error is not None:
-                    yield run.task, failed_record(run.task.cell, f"{type(error).__name__}: {error}")
-                else:
-                    yield run.task, future.result()
-            watcher.running(
-                {run.task.key: (run.task, read_snapshot(_file(folder, run.task))) for run in runs.values()}
-            )
+        if todo:
+            with suppress(OSError):  # Workers write into it where they see it, and never make it.
+                folder.mkdir(exist_ok=True)
+        finished = spread(todo, submit, jobs, open_executor, retried=retried, running=running)
+        with closing(finished):
+            for task, future in finished:
+                _file(folder, task).unlink(missing_ok=True)
+                yield task, _outcome(task, future)
     finally:
-        for executor in [*idle, *(run.executor for run in runs.values())]:
-            executor.shutdown(cancel_futures=True)
-        for run in runs.values():
-            _file(folder, run.task).unlink(missing_ok=True)
+        for task in todo:
+            _file(folder, task).unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()
 
 
+def _outcome(task: Task, future: Future) -> Record:
+    error = future.exception()
+    if isinstance(error, BrokenExecutor):
+        return failed_record(task.cell, "its worker process died twice: killed, or out of memory")
+    if error is not None:
+        reason = str(error) if isinstance(error, EbmoodError) else f"{type(error).__name__}: {error}"
+        return failed_record(task.cell, reason)
+    record = future.result()
+    if record.key != task.key:
+        reason = (
+            "the data are not the same here and where it ran; give both the same files, then --retry-failed"
+        )
+        return failed_record(task.cell, reason)
+    return record
+
+
 def _file(folder: Path, task: Task) -> Path:
     return folder / f"{task.key}.json"
-
-
-@contextmanager
-def _only_writer(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the system lets go of it when this process ends, however it ends."""
-    path = folder / ".lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        lock.acquire(timeout=0)
-    except Timeout:
-        owner = path.read_text() or "unknown"
-        raise EbmoodError(
-            f"{folder}: another study is writing here (process {owner}); wait, or choose another folder"
-        ) from None
-    except OSError as error:
-        raise EbmoodError(
-            f"{folder}: cannot be written ({error.strerror or error}); choose another folder with -o"
-        ) from error
-    try:
-        path.write_text(str(os.getpid()))
-        yield
-    finally:
-        lock.release()

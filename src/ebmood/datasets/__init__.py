@@ -4,10 +4,11 @@ from typing import Annotated, get_args
 
 from pydantic import Field
 
-from ebmood.datasets.dataset import Dataset, Kind, OODSet, Source, Split
+from ebmood.datasets.dataset import Dataset, Kind, OODSet, Split
 from ebmood.datasets.probes import draw_probes
 from ebmood.datasets.segment import Segment
 from ebmood.datasets.sensorless import Sensorless
+from ebmood.datasets.source import Source
 from ebmood.datasets.split import split_dataset
 from ebmood.datasets.table import Table
 from ebmood.datasets.toys import Toy

@@ -5,9 +5,10 @@ from typing import Literal
 
 import numpy as np
 
-from ebmood.datasets.dataset import Dataset, Source
+from ebmood.datasets.dataset import Dataset
 from ebmood.datasets.openml import fetch_rows
 from ebmood.datasets.reading import Rows, read_rows
+from ebmood.datasets.source import Source
 from ebmood.datasets.table import hold_out_classes
 from ebmood.errors import EbmoodError
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from ebmood.datasets.dataset import Dataset, Source
+from ebmood.datasets.dataset import Dataset
 from ebmood.datasets.openml import fetch_rows
 from ebmood.datasets.reading import read_rows
+from ebmood.datasets.source import Source
 from ebmood.datasets.table import hold_out_classes
 from ebmood.errors import EbmoodError
 

@@ -40,7 +40,7 @@ def split_dataset(
         DataWarning: a column is constant over the training rows. It is kept, as `x - constant`.
     """
     same = _groups(dataset.x)
-    train, validation, test = _partition(
+    train, validation, test = partition(
         same, ID_SHARES, duplicates, numpy_stream(seed, "split"), f"{dataset.source}: in-distribution rows"
     )
     test = test[:MOST_TEST_ROWS]
@@ -50,7 +50,7 @@ def split_dataset(
     ood: list[tuple[OODSet, OODSet]] = []
     for name, x in dataset.natural.items():
         where = f"{dataset.source}: natural OOD set {name!r}"
-        parts = _partition(_groups(x), OOD_SHARES, duplicates, numpy_stream(seed, f"split/{name}"), where)
+        parts = partition(_groups(x), OOD_SHARES, duplicates, numpy_stream(seed, f"split/{name}"), where)
         held_validation, held_test = (OODSet(name, "natural", scale(x[part], name)) for part in parts)
         ood.append((held_validation, OODSet(name, "natural", held_test.x[:MOST_TEST_ROWS])))
 
@@ -78,17 +78,32 @@ def _groups(x: np.ndarray) -> np.ndarray:
     if len(x) == 0:
         return np.zeros(0, dtype=np.int64)
     flat = np.ascontiguousarray(x.reshape(len(x), -1) + 0.0)  # + 0.0: -0.0 equals 0.0, but its bytes do not
-    rows = flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()
-    _, first, group = np.unique(rows, return_index=True, return_inverse=True)
+    return numbered(flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel())
+
+
+def numbered(keys: np.ndarray) -> np.ndarray:
+    """A number for every key, equal for equal keys; they count up from 0 by first appearance."""
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
     return rank[group.reshape(-1)]
 
 
-def _partition(
+def partition(
     same: np.ndarray, shares: tuple[float, ...], duplicates: str, generator: np.random.Generator, where: str
 ) -> list[np.ndarray]:
-    """Row numbers of each part, in random order. Whole groups of `same` go to one part if kept `together`."""
+    """Row numbers of each part, in random order. Whole groups of `same` go to one part if kept `together`.
+
+    Args:
+        same: a number for every row, equal for equal rows, counted up from 0 without gaps: see `numbered`.
+        shares: of the parts, summing to one; the rounding is the first part's.
+        duplicates: `together` or `across`.
+        generator: draws the order.
+        where: the rows, for messages.
+
+    Raises:
+        EbmoodError: there are too few (different) rows.
+    """
     rows = len(same)
     needed = round(1 / min(shares))
     if rows < needed:

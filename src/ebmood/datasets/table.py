@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BeforeValidator
 
-from ebmood.datasets.dataset import Dataset, Source
+from ebmood.datasets.dataset import Dataset
 from ebmood.datasets.reading import Rows, class_name, read_rows
+from ebmood.datasets.source import Source
 from ebmood.errors import EbmoodError
 
 ClassName = Annotated[str, BeforeValidator(class_name)]

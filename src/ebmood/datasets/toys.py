@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from ebmood.datasets.dataset import Dataset, Source
+from ebmood.datasets.dataset import Dataset
+from ebmood.datasets.source import Source
 from ebmood.seeding import numpy_stream
 
 CLEARANCE = 3.0

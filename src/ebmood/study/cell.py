@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from ebmood.datasets import AnySource, Dataset, OODSet, Source, Split, split_dataset
+from ebmood.datasets import AnySource, Dataset, OODSet, Source, Split
 from ebmood.errors import EbmoodError
 from ebmood.metrics import separation
 from ebmood.models import Scorer
@@ -143,7 +143,7 @@ def versions() -> dict[str, str]:
 
 
 def _fit_and_score(cell: Cell, dataset: Dataset, report: Callable[[Progress], None]) -> dict[str, object]:
-    split = split_dataset(dataset, cell.seed, cell.dataset.duplicates)
+    split = cell.dataset.split(dataset, cell.seed)
     leak = cell.selection == "paper" and cell.recipe.training is not None
     select_by = partial(_mean_aupr, split) if leak else None
     fitted = cell.recipe.fit(split, cell.seed, cell.device, report, select_by)

@@ -17,6 +17,7 @@ from ebmood.errors import (
     DataWarning,
     DegenerateObjectiveWarning,
     EbmoodError,
+    HealedWarning,
     InputError,
     SelfTestWarning,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "EnergyDetector",
     "EnergyModel",
     "EnergySettings",
+    "HealedWarning",
     "InputError",
     "Recipe",
     "Record",

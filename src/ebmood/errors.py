@@ -23,6 +23,10 @@ class DataWarning(UserWarning):
     """The data are usable, but not as the user may think: a constant column, fewer rows than a batch."""
 
 
+class HealedWarning(UserWarning):
+    """Training diverged; it went back to an earlier state and on with new noise and lower rates."""
+
+
 class CalibrationWarning(UserWarning):
     """Too few rows were held out for the false-alarm rate that was asked for."""
 

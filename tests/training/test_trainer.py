@@ -8,7 +8,7 @@ from ebmood.models import EnergyModel, RadialFlow
 from ebmood.networks import MLP
 from ebmood.objectives import CD, SSM, VERA, AdamW, Batch, Likelihood, Objective, Player
 from ebmood.samplers import SGLD
-from ebmood.training import Batches, BestState, DivergedError, Training, make_fabric, rate_factor, train
+from ebmood.training import Batches, BestState, Training, make_fabric, rate_factor, train
 
 CPU = make_fabric("cpu")
 
@@ -43,8 +43,7 @@ def test_epochs_visit_every_row_once_and_drop_the_last_partial_batch():
     rows = torch.arange(10.0)[:, None]
     batches = Batches(rows, torch.arange(10), 4, torch.Generator().manual_seed(0))
     assert batches.per_epoch == 2
-    stream = iter(batches)
-    epochs = [[next(stream) for _ in range(2)] for _ in range(3)]
+    epochs = [[next(batches) for _ in range(2)] for _ in range(3)]
     for epoch in epochs:
         seen = torch.cat([batch.y for batch in epoch])
         assert len(seen.unique()) == 8
@@ -98,17 +97,10 @@ def test_history_has_the_first_and_the_last_point_and_is_bounded():
     flow = Likelihood().start(RadialFlow(2, 1), 1, (2,), 0)
     history = train(
         flow, torch.rand(32, 2), None, Training(steps=450, batch_size=32), 0, CPU, report=seen.append
-    )
+    ).history
     assert history["step"][-1] == 450
     assert len(history["step"]) == len(history["density/loss"]) == len(seen) == 150
     assert seen[-1].steps == 450
-
-
-def test_divergence_is_an_error_that_names_loss_and_step():
-    model = EnergyModel(MLP(2, (8,), 1, "silu"))
-    objective = SSM(optimiser=AdamW(lr=1e30)).start(model, 1, (2,), 0)
-    with pytest.raises(DivergedError, match=r"energy/\w+ is (nan|inf|-inf) at step \d+"):
-        train(objective, torch.rand(32, 2), None, Training(steps=50, batch_size=32, warmup=0), 0, CPU)
 
 
 def test_cuda_asked_for_and_absent():

@@ -17,7 +17,7 @@ from ebmood.models import DensityModel, EnergyMLP, OutsideDetector, Radial, Scor
 from ebmood.objectives import AnyObjective, Objective, Supervised
 from ebmood.seeding import global_torch_stream
 from ebmood.settings import Settings
-from ebmood.training import BestState, Hook, Progress, Training, make_fabric, train
+from ebmood.training import BestState, Checkpoints, Hook, Progress, Training, make_fabric, train
 
 Variant = Literal["paper", "sound", "both"]
 AnyModel = Annotated[EnergyMLP | Radial | Spline | OutsideDetector, Field(discriminator="kind")]
@@ -47,10 +47,14 @@ class DensityScorer(Scorer):
 
 @dataclass(frozen=True)
 class Fitted:
-    """What fitting a recipe gives: a scorer, and the training history by column (empty for detectors)."""
+    """What fitting a recipe gives: a scorer, the training history by column, and what was healed on the way.
+
+    Both are empty for detectors.
+    """
 
     scorer: Scorer
     history: dict[str, list[float]]
+    events: tuple[str, ...] = ()
 
 
 class Recipe(Settings):
@@ -122,6 +126,7 @@ class Recipe(Settings):
         device: str = "cpu",
         report: Callable[[Progress], None] | None = None,
         select_by: Callable[[Scorer], float] | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> Fitted:
         """Train on the split's in-distribution training rows.
 
@@ -133,10 +138,12 @@ class Recipe(Settings):
             select_by: if given, the state that it rates highest, asked every ten epochs, is kept in place of
                 the last one. Trained recipes only; detectors of other libraries have no states to choose
                 from.
+            checkpoints: where training goes on from and keeps its states, or None.
 
         Warns:
             DegenerateObjectiveWarning: the objective cannot learn a density on this recipe's network.
             DataWarning: the loss has no least value on these rows, or they are fewer than a batch.
+            HealedWarning: training diverged, went back and on.
 
         Raises:
             EbmoodError: supervision is asked for and there are not two classes; training diverged.
@@ -163,7 +170,7 @@ class Recipe(Settings):
             objective = Supervised(objective, self.gamma)
         fabric = make_fabric(device)
         scorer = DensityScorer(model, fabric.device)
-        history = train(
+        trained = train(
             objective,
             torch.as_tensor(split.train_x),
             None if self.gamma is None else torch.as_tensor(split.train_y),
@@ -172,8 +179,9 @@ class Recipe(Settings):
             fabric,
             self._hooks(objective, split, scorer, fabric.device, select_by),
             report,
+            checkpoints=checkpoints,
         )
-        return Fitted(scorer, history)
+        return Fitted(scorer, trained.history, trained.events)
 
     def _hooks(
         self,

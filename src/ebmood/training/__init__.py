@@ -1,15 +1,26 @@
-"""Training: the one loop, its batches, and what may look at it."""
+"""Training: the one loop, its batches, what may look at it, and what keeps it from being lost."""
 
 from ebmood.training.batches import Batches
 from ebmood.training.best_state import BestState
-from ebmood.training.trainer import DivergedError, Hook, Progress, Training, make_fabric, rate_factor, train
+from ebmood.training.checkpoint import Checkpoints
+from ebmood.training.healing import DivergedError, Healing
+from ebmood.training.metrics import MetricsFile, Progress, Report, TensorBoard
+from ebmood.training.run import Hook
+from ebmood.training.schedule import Training, rate_factor
+from ebmood.training.trainer import Trained, make_fabric, train
 
 __all__ = [
     "Batches",
     "BestState",
+    "Checkpoints",
     "DivergedError",
+    "Healing",
     "Hook",
+    "MetricsFile",
     "Progress",
+    "Report",
+    "TensorBoard",
+    "Trained",
     "Training",
     "make_fabric",
     "rate_factor",

@@ -1,7 +1,6 @@
 """Batches without end: every epoch a new order, the last partial batch dropped."""
 
 import warnings
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -29,18 +28,37 @@ class Batches:
         self.size = min(size, len(x))
         if self.size < size:
             warnings.warn(
-                f"{len(x)} training rows: batches hold {len(x)}, not {size}", DataWarning, stacklevel=3
+                f"{len(x)} training rows: batches hold {len(x)}, not {size}", DataWarning, stacklevel=4
             )
         self.generator = generator
+        self._begin_epoch()
 
     @property
     def per_epoch(self) -> int:
         """Batches an epoch, at least one."""
         return len(self.x) // self.size
 
-    def __iter__(self) -> Iterator[Batch]:
-        while True:
-            order = torch.randperm(len(self.x), generator=self.generator).to(self.x.device)
-            for start in range(0, self.per_epoch * self.size, self.size):
-                rows = order[start : start + self.size]
-                yield Batch(self.x[rows], None if self.y is None else self.y[rows])
+    def __iter__(self) -> "Batches":
+        return self
+
+    def __next__(self) -> Batch:
+        if self._place == self.per_epoch:
+            self._begin_epoch()
+        rows = self._order[self._place * self.size : (self._place + 1) * self.size]
+        self._place += 1
+        return Batch(self.x[rows], None if self.y is None else self.y[rows])
+
+    def state(self) -> tuple[Tensor, int]:
+        """Where in which order: the generator's state before this epoch's order was drawn, and batches seen."""
+        return self._before, self._place
+
+    def restore(self, before: Tensor, place: int) -> None:
+        """Go on from a `state`: the next batch is the one that followed it."""
+        self.generator.set_state(before)
+        self._begin_epoch()
+        self._place = place
+
+    def _begin_epoch(self) -> None:
+        self._before = self.generator.get_state()
+        self._order = torch.randperm(len(self.x), generator=self.generator).to(self.x.device)
+        self._place = 0

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,3 +53,14 @@ class BestState:
         """Put the best state back, if there was a look at all."""
         if self._state is not None:
             self.module.load_state_dict(self._state)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """See `Hook.state`."""
+        numbers = {"best": self.best, "best_epoch": self.best_epoch, "looks_since": self._looks_since}
+        return self._state or {}, numbers
+
+    def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+        """See `Hook.restore`."""
+        self.best, self.best_epoch = numbers["best"], numbers["best_epoch"]
+        self._looks_since = numbers["looks_since"]
+        self._state = tensors or None

@@ -1,0 +1,229 @@
+"""Everything that changes while an objective trains: moved step by step, put away, and taken up again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from ebmood.objectives import Objective, Player
+from ebmood.seeding import torch_stream
+from ebmood.settings import digest
+from ebmood.training.batches import Batches
+from ebmood.training.schedule import Training, rate_factor
+
+Tensors = dict[str, Tensor]
+Numbers = dict[str, Any]
+
+
+class Hook(Protocol):
+    """Something that looks at training now and then."""
+
+    def after_epoch(self, epoch: int) -> bool:
+        """Called after every epoch (counted from 1); True ends training."""
+        ...
+
+    def at_end(self) -> None:
+        """Called once after the last step."""
+        ...
+
+    def state(self) -> tuple[Tensors, Numbers]:
+        """All that it remembers: tensors that nothing will write to, and numbers that JSON can hold."""
+        ...
+
+    def restore(self, tensors: Tensors, numbers: Numbers) -> None:
+        """Remember what a `state` held instead."""
+        ...
+
+
+@dataclass(frozen=True)
+class State:
+    """A run between two steps: copies of its tensors by name, and numbers that JSON can hold."""
+
+    step: int
+    tensors: Tensors
+    numbers: Numbers
+
+
+class Run:
+    """An objective, its optimisers, its batches and its noise.
+
+    Args:
+        objective, x, y, training, seed, fabric, hooks: see `train`.
+
+    Attributes:
+        step: steps done.
+        rate: what the schedule's rates are multiplied by; below one after a healing.
+        history: `step` and one list per logged quantity.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        x: Tensor,
+        y: Tensor | None,
+        training: Training,
+        seed: int,
+        fabric: Fabric,
+        hooks: Sequence[Hook],
+    ):
+        device = fabric.device
+        self.objective = objective.to(device).train()
+        self.training, self.seed, self.fabric, self.hooks = training, seed, fabric, hooks
+        y = None if y is None else y.to(device)
+        self.batches = Batches(x.to(device), y, training.batch_size, torch_stream(seed, "order"))
+        self.noise = torch_stream(seed, "noise", device)
+        self.players = objective.players()
+        self.optimisers: list[Any] = [fabric.setup_optimizers(_adamw(player)) for player in self.players]
+        self.step = 0
+        self.rate = 1.0
+        self.history: dict[str, list[float]] = {"step": []}
+
+    def move(self, measure: bool) -> tuple[Tensors, dict[str, float]]:
+        """One step: every player moves once, all on the same batch.
+
+        Args:
+            measure: also log the norms of gradients, which cost a little.
+
+        Returns:
+            Scalars that the players log, and the players' rates, both by `player/name`.
+        """
+        batch = next(self.batches)
+        factor = rate_factor(self.step, self.batches.per_epoch, self.training) * self.rate
+        logs: Tensors = {}
+        rates: dict[str, float] = {}
+        for player, optimiser in zip(self.players, self.optimisers, strict=True):
+            if len(self.players) > 1:
+                _only(player, self.players)
+            rates[f"{player.name}/rate"] = player.optimiser.lr * factor
+            for group in optimiser.param_groups:
+                group["lr"] = player.optimiser.lr * factor
+            loss, more = player.loss(batch, self.noise)
+            optimiser.zero_grad(set_to_none=True)
+            self.fabric.backward(loss)
+            optimiser.step()
+            logs[f"{player.name}/loss"] = loss.detach()
+            logs.update({f"{player.name}/{name}": value for name, value in more.items()})
+            if measure:
+                logs[f"{player.name}/gradient_norm"] = _gradient_norm(player.parameters)
+        self.step += 1
+        return logs, rates
+
+    def record(self, values: dict[str, float]) -> None:
+        """Add a point to the history."""
+        for name, value in {"step": self.step, **values}.items():
+            self.history.setdefault(name, []).append(value)
+
+    def hooks_end(self) -> bool:
+        """Ask the hooks after the last step of an epoch; whether one of them ends training."""
+        if self.step % self.batches.per_epoch:
+            return False
+        epoch = self.step // self.batches.per_epoch
+        ended = [hook.after_epoch(epoch) for hook in self.hooks]  # all are asked before one ends it
+        return any(ended)
+
+    def finish(self) -> None:
+        """Let hooks have the last word, and leave the objective ready for use."""
+        for hook in self.hooks:
+            hook.at_end()
+        self.objective.requires_grad_(True).eval()
+
+    def not_finite(self) -> str | None:
+        """The first parameter or buffer that holds a number which is not finite, or None."""
+        for name, tensor in self.objective.state_dict().items():
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                return name
+        return None
+
+    def renew(self, attempt: int, rate: float) -> None:
+        """From here on, take new noise and multiply the schedule's rates by `rate`."""
+        self.noise = torch_stream(self.seed, f"noise, attempt {attempt}", self.fabric.device)
+        self.rate = rate
+
+    def state(self) -> State:
+        """A copy of everything, from which the run goes on to the same bits."""
+        before, place = self.batches.state()
+        tensors = {
+            f"objective/{name}": tensor.clone() for name, tensor in self.objective.state_dict().items()
+        }
+        for player, optimiser in zip(self.players, self.optimisers, strict=True):
+            for number, parameter in enumerate(player.parameters):
+                for name, value in optimiser.state.get(parameter, {}).items():
+                    tensors[f"optimiser/{player.name}/{number}/{name}"] = value.clone()
+        tensors |= {"random/order": before, "random/noise": self.noise.get_state()}
+        # No code of ours draws from the global generators; a user's module (dropout, say) may.
+        tensors["random/global"] = torch.get_rng_state()
+        if self.fabric.device.type == "cuda":
+            tensors["random/cuda"] = torch.cuda.get_rng_state(self.fabric.device)
+        hooks = []
+        for number, hook in enumerate(self.hooks):
+            kept, remembered = hook.state()
+            tensors |= {f"hook/{number}/{name}": tensor for name, tensor in kept.items()}
+            hooks.append(remembered)
+        history = {name: list(values) for name, values in self.history.items()}
+        return State(
+            self.step, tensors, {"place": place, "rate": self.rate, "history": history, "hooks": hooks}
+        )
+
+    def restore(self, state: State) -> None:
+        """Go back, or on, to a `state` of this run."""
+        tensors, numbers = state.tensors, state.numbers
+        self.step, self.rate = state.step, numbers["rate"]
+        self.history = {name: list(values) for name, values in numbers["history"].items()}
+        self.objective.load_state_dict(_under("objective/", tensors))
+        for player, optimiser in zip(self.players, self.optimisers, strict=True):
+            optimiser.state.clear()
+            for number, parameter in enumerate(player.parameters):
+                saved = _under(f"optimiser/{player.name}/{number}/", tensors)
+                if saved:
+                    optimiser.state[parameter] = {
+                        name: _like(parameter, value) for name, value in saved.items()
+                    }
+        self.batches.restore(tensors["random/order"], numbers["place"])
+        self.noise.set_state(tensors["random/noise"])
+        torch.set_rng_state(tensors["random/global"])
+        if "random/cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random/cuda"], self.fabric.device)
+        for number, hook in enumerate(self.hooks):
+            hook.restore(_under(f"hook/{number}/", tensors), numbers["hooks"][number])
+
+    @property
+    def identity(self) -> str:
+        """A digest of what a state must have in common with this run to be one of its own."""
+        shapes = {name: list(tensor.shape) for name, tensor in self.objective.state_dict().items()}
+        return digest([self.training.model_dump(mode="json"), self.seed, list(self.batches.x.shape), shapes])
+
+
+def _adamw(player: Player) -> torch.optim.Optimizer:
+    settings = player.optimiser
+    return torch.optim.AdamW(
+        player.parameters,
+        lr=settings.lr,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+
+
+def _only(player: Player, players: Sequence[Player]) -> None:
+    for other in players:
+        for parameter in other.parameters:
+            parameter.requires_grad_(other is player)
+
+
+def _gradient_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
+    norms = [parameter.grad.norm() for parameter in parameters if parameter.grad is not None]
+    return torch.stack(norms).norm() if norms else torch.zeros(())
+
+
+def _under(prefix: str, tensors: Tensors) -> Tensors:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _like(parameter: nn.Parameter, value: Tensor) -> Tensor:
+    """A copy of `value` on the parameter's device, and in its memory layout where it has its shape."""
+    if value.shape == parameter.shape:
+        return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+    return value.to(parameter.device, copy=True)

@@ -1,7 +1,21 @@
 """Networks: tensors in, logits out. They know nothing of energies, training or data."""
 
 from ebmood.networks.activation import PIECEWISE_LINEAR, Activation
+from ebmood.networks.features import feature_extractor, import_module_object
 from ebmood.networks.generator import NoisyGenerator
+from ebmood.networks.gradients import input_gradient
 from ebmood.networks.mlp import MLP
+from ebmood.networks.resnet_generator import ResNetGenerator
+from ebmood.networks.wideresnet import WideResNet
 
-__all__ = ["MLP", "PIECEWISE_LINEAR", "Activation", "NoisyGenerator"]
+__all__ = [
+    "MLP",
+    "PIECEWISE_LINEAR",
+    "Activation",
+    "NoisyGenerator",
+    "ResNetGenerator",
+    "WideResNet",
+    "feature_extractor",
+    "import_module_object",
+    "input_gradient",
+]

@@ -1,0 +1,119 @@
+"""Features of classifiers of all sorts are what their last linear layer sees."""
+
+import pytest
+import torch
+from torch import nn
+
+from ebmood.errors import EbmoodError
+from ebmood.networks import MLP, WideResNet, feature_extractor, import_module_object
+
+
+class HeadFirst(nn.Module):
+    """A classifier whose head is registered before its body."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(7, 3)
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(12, 7), nn.ReLU())
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+
+def test_a_wideresnets_are_its_own_features():
+    torch.manual_seed(0)
+    network = WideResNet(3, 10)
+    x = torch.rand(4, 3, 16, 16)
+    assert torch.equal(feature_extractor(network)(x), network.features(x))
+
+
+def test_the_layer_that_runs_last_counts_and_not_the_one_written_last():
+    network = HeadFirst()
+    x = torch.randn(5, 3, 2, 2)
+    assert torch.equal(feature_extractor(network)(x), network.body(x))
+
+
+def test_logits_follow_from_features_in_torchvisions_resnet():
+    vision = pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    network = import_module_object("torchvision.models.resnet18", {"num_classes": 6}).eval()
+    assert isinstance(network, vision.models.ResNet)
+    x = torch.rand(2, 3, 32, 32)
+    features = feature_extractor(network)(x)
+    assert features.shape == (2, 512)
+    torch.testing.assert_close(network.fc(features), network(x))
+
+
+def test_a_named_layers_input_is_flattened():
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 4, 3), nn.Flatten(), nn.Linear(16, 2))
+    x = torch.randn(3, 1, 6, 6)
+    assert torch.equal(feature_extractor(network, "2")(x), network[:2](x).flatten(1))
+
+
+def test_no_hook_stays_even_after_an_error():
+    network = MLP(4, (5,), 2)
+    extract = feature_extractor(network)
+    extract(torch.randn(3, 4))
+    with pytest.raises(RuntimeError):
+        extract(torch.randn(3, 9))
+    assert not any(module._forward_pre_hooks for module in network.modules())
+
+
+def test_gradients_reach_the_input():
+    x = torch.randn(3, 4, requires_grad=True)
+    feature_extractor(MLP(4, (5,), 2, "silu"))(x).sum().backward()
+    assert x.grad is not None
+    assert x.grad.abs().min() > 0
+
+
+class Unused(nn.Module):
+    """Its linear layer never runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    ("make", "layer", "says"),
+    [
+        (lambda: nn.Sequential(nn.Conv2d(1, 2, 3)), None, "no nn.Linear"),
+        (lambda: MLP(4, (5,), 2), "fc", "no layer 'fc'"),
+        (Unused, None, "was given no tensor"),
+        (lambda: nn.Sequential(nn.Flatten(0), nn.Linear(12, 2)), None, "not one row for each"),
+    ],
+)
+def test_what_cannot_be_taken_is_said_in_one_line(make, layer, says):
+    with pytest.raises(EbmoodError, match=says) as error:
+        feature_extractor(make(), layer)(torch.randn(3, 4))
+    assert "\n" not in str(error.value)
+
+
+def test_a_path_may_name_a_class_a_function_or_a_module_that_is_there():
+    made = import_module_object("torch.nn.Linear", {"in_features": 3, "out_features": 2})
+    assert isinstance(made, nn.Linear)
+    assert import_module_object(f"{__name__}.READY") is READY
+
+
+READY = nn.Identity()
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "says"),
+    [
+        ("no_such_package.Net", {}, "cannot be imported"),
+        ("torch.nn.NoSuchNet", {}, "cannot be imported"),
+        ("", {}, "cannot be imported"),
+        ("torch.nn.Linear", {"in_feature": 3}, "cannot be made"),
+        ("torch.nn.functional.__name__", {}, "is a str"),
+        ("builtins.dict", {}, "makes a dict"),
+        (f"{__name__}.READY", {"width": 3}, "takes no parameters"),
+    ],
+)
+def test_a_path_that_gives_no_module_is_said_in_one_line(path, parameters, says):
+    with pytest.raises(EbmoodError, match=says) as error:
+        import_module_object(path, parameters)
+    assert "\n" not in str(error.value)

@@ -4,6 +4,7 @@ from ebmood.models.anchored import AnchoredEnergy
 from ebmood.models.denoising import DenoisingEnergy
 from ebmood.models.density import DensityModel, ModelSettings, Scorer
 from ebmood.models.energy import EnergyMLP, EnergyModel, log_density_of
+from ebmood.models.energy_wideresnet import EnergyWideResNet
 from ebmood.models.knn import KNearestNeighbours
 from ebmood.models.mixture import GaussianMixture
 from ebmood.models.outside import OutsideDetector, OutsideScorer
@@ -16,6 +17,7 @@ __all__ = [
     "DensityModel",
     "EnergyMLP",
     "EnergyModel",
+    "EnergyWideResNet",
     "GaussianMixture",
     "KNearestNeighbours",
     "ModelSettings",

@@ -49,11 +49,11 @@ class ResNetGenerator(nn.Module):
         for module in self.modules():
             if isinstance(module, (nn.Linear, nn.Conv2d)):
                 nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
-        for block in self.blocks:
-            for module in block.residual.modules():
-                if isinstance(module, nn.Conv2d):
-                    nn.init.xavier_uniform_(module.weight, gain=math.sqrt(2))
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for name, module in self.blocks.named_modules():
+            if "residual" in name and isinstance(module, nn.Conv2d):
+                nn.init.xavier_uniform_(module.weight, gain=math.sqrt(2))
 
     def forward(self, h: Tensor) -> Tensor:
         """Images of `h`."""

@@ -13,14 +13,16 @@ from pydantic import Field
 
 from ebmood.datasets.dataset import Split
 from ebmood.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError
-from ebmood.models import DensityModel, EnergyMLP, OutsideDetector, Radial, Scorer, Spline
+from ebmood.models import DensityModel, EnergyMLP, EnergyWideResNet, OutsideDetector, Radial, Scorer, Spline
 from ebmood.objectives import AnyObjective, Objective, Supervised
 from ebmood.seeding import global_torch_stream
 from ebmood.settings import Settings
 from ebmood.training import BestState, Checkpoints, Hook, Progress, Training, make_fabric, train
 
 Variant = Literal["paper", "sound", "both"]
-AnyModel = Annotated[EnergyMLP | Radial | Spline | OutsideDetector, Field(discriminator="kind")]
+AnyModel = Annotated[
+    EnergyMLP | EnergyWideResNet | Radial | Spline | OutsideDetector, Field(discriminator="kind")
+]
 
 PIECE = 1024
 """Rows scored at once: the fastest piece for MLPs on a CPU, and a bound on memory."""

@@ -6,14 +6,14 @@ from ebmood.objectives import CD
 from ebmood.samplers import SGLD, ReplayBuffer
 
 
-def standard_normal(x):
-    return -0.5 * x.square().sum(1)
+def score_of_standard_normal(x):
+    return -x
 
 
 def test_matched_noise_leaves_a_normal_normal(noise):
     a = 0.02
     x = torch.randn(8000, 2, generator=noise)
-    x = SGLD(steps=300, step_size=a, noise=(2 * a) ** 0.5).sample(standard_normal, x, noise)
+    x = SGLD(steps=300, step_size=a, noise=(2 * a) ** 0.5).sample(score_of_standard_normal, x, noise)
     assert x.mean(0).abs().max() < 4 / 8000**0.5
     # The Euler step's own variance is 1 / (1 - a / 2); the rest is sampling error.
     assert (x.var(0) - 1 / (1 - a / 2)).abs().max() < 4 * (2 / 8000) ** 0.5
@@ -23,20 +23,20 @@ def test_matched_noise_leaves_a_normal_normal(noise):
 
 def test_published_noise_freezes_at_the_mode(noise):
     x = torch.randn(1000, 2, generator=noise)
-    x = SGLD(steps=300, step_size=0.02, noise=0.01).sample(standard_normal, x, noise)
+    x = SGLD(steps=300, step_size=0.02, noise=0.01).sample(score_of_standard_normal, x, noise)
     assert x.std() < 0.1
 
 
 def test_one_step_is_the_formula(noise):
     x = torch.randn(5, 3, generator=noise)
     expected = x - 0.3 * x
-    found = SGLD(steps=1, step_size=0.3, noise=0.0).sample(standard_normal, x.clone(), noise)
+    found = SGLD(steps=1, step_size=0.3, noise=0.0).sample(score_of_standard_normal, x.clone(), noise)
     torch.testing.assert_close(found, expected)
 
 
 def test_clipped_chains_stay_inside(noise):
     chain = SGLD(steps=20, step_size=1.0, noise=2.0, clip=(-0.5, 0.25))
-    x = chain.sample(standard_normal, torch.zeros(100, 2), noise)
+    x = chain.sample(score_of_standard_normal, torch.zeros(100, 2), noise)
     assert x.min() >= -0.5
     assert x.max() <= 0.25
 

@@ -10,14 +10,16 @@ energy based model") is
 With K = 1 it is the plain energy model `log p(x) = f(x) - log Z`. Z is never computed.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from ebmood.datasets.dataset import Split
 from ebmood.models.density import DensityModel, ModelSettings
-from ebmood.networks import MLP, PIECEWISE_LINEAR, Activation
+from ebmood.networks import MLP, PIECEWISE_LINEAR, Activation, input_gradient
 
 
 class EnergyModel(DensityModel):
@@ -39,9 +41,18 @@ class EnergyModel(DensityModel):
         """`F(x)`, which is `log p(x) + log Z`: `(N, *shape) -> (N,)`."""
         return log_density_of(self.network(x))
 
-    def class_log_density(self, x: Tensor, y: Tensor) -> Tensor:
-        """`f(x)[y]`, which is `log p(x, y) + log Z`: `(N, *shape), (N,) -> (N,)`."""
-        return self.network(x).gather(1, y[:, None])[:, 0]
+    def score(self, y: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+        """The function `x -> grad_x F(x)`, or with classes y `(N,)` `x -> grad_x f(x)[y]`.
+
+        It takes `(N, *shape)` and gives the same, detached; the next call may overwrite the answer.
+        """
+
+        def weights(logits: Tensor) -> Tensor:
+            if y is not None:
+                return one_hot(y, logits.shape[1]).to(logits.dtype)
+            return logits.softmax(1)
+
+        return input_gradient(self.network, weights)
 
 
 def log_density_of(logits: Tensor) -> Tensor:

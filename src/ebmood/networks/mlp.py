@@ -1,10 +1,12 @@
 """A multi-layer perceptron: the energy's network for tables and embeddings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ebmood.networks.activation import Activation, activation
+from ebmood.networks.without_autograd import InputGradient, blocks_of, forward
 
 
 class MLP(nn.Module):
@@ -34,6 +36,7 @@ class MLP(nn.Module):
         bias: bool = True,
     ):
         super().__init__()
+        self.batch_norm = batch_norm
         layers: list[nn.Module] = []
         width = features
         for wider in hidden:
@@ -47,4 +50,10 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of `x`."""
-        return self.layers(x)
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return self.layers(x)
+        return forward(blocks_of(list(self.layers)), x)
+
+    def input_gradient(self, cotangent: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        """See `ebmood.networks.gradients`, in closed form; without batch norm only."""
+        return InputGradient(blocks_of(list(self.layers)), cotangent)

@@ -43,16 +43,8 @@ class ContrastiveDivergence(Objective):
     def negatives(self, count: int, generator: torch.Generator) -> Tensor:
         """`(count, *shape)` ends of chains, which also go back to the replay buffer."""
         x, slots, classes = self.buffer.starts(count, generator)
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
-        # Chains need gradients of inputs alone; those of the weights would double the work.
-        for parameter in parameters:
-            parameter.requires_grad_(False)
-        if self.settings.class_conditional:
-            x = self.settings.chain.sample(lambda x: self.model.class_log_density(x, classes), x, generator)
-        else:
-            x = self.settings.chain.sample(self.model.log_density, x, generator)
-        for parameter in parameters:
-            parameter.requires_grad_(True)
+        score = self.model.score(classes if self.settings.class_conditional else None)
+        x = self.settings.chain.sample(score, x, generator)
         self.buffer.put(slots, x)
         return x
 

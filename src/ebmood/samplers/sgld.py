@@ -31,25 +31,23 @@ class SGLD(Settings):
     clip: tuple[float, float] | None = None
 
     def sample(
-        self, log_density: Callable[[Tensor], Tensor], x: Tensor, generator: torch.Generator | None
+        self, score: Callable[[Tensor], Tensor], x: Tensor, generator: torch.Generator | None
     ) -> Tensor:
         """Run the chains that start at `x`.
 
         Args:
-            log_density: `(N, *shape) -> (N,)`, up to a constant; its parameters should not require gradients,
-                or those are computed for nothing.
+            score: the gradient of the log-density, `(N, *shape) -> (N, *shape)`, without a graph.
             x: starts, `(N, *shape)`; not changed.
             generator: source of the noise, on the device of `x`.
 
         Returns:
             The ends of the chains, `(N, *shape)`, detached.
         """
-        x = x.detach()
+        x = x.detach().clone()
+        noise = torch.empty_like(x)
         for _ in range(self.steps):
-            x.requires_grad_(True)
-            (gradient,) = torch.autograd.grad(log_density(x).sum(), x)
-            noise = torch.empty_like(gradient).normal_(generator=generator)
-            x = torch.add(x.detach(), gradient, alpha=self.step_size).add_(noise, alpha=self.noise)
+            x.add_(score(x), alpha=self.step_size)
+            x.add_(noise.normal_(generator=generator), alpha=self.noise)
             if self.clip is not None:
-                x = x.clamp_(*self.clip)
+                x.clamp_(*self.clip)
         return x

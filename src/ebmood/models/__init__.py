@@ -5,10 +5,13 @@ from ebmood.models.denoising import DenoisingEnergy
 from ebmood.models.density import DensityModel, ModelSettings, Scorer
 from ebmood.models.energy import EnergyMLP, EnergyModel, log_density_of
 from ebmood.models.energy_wideresnet import EnergyWideResNet
+from ebmood.models.glow import Glow
+from ebmood.models.image_flow import ImageFlow, bits_per_dim
 from ebmood.models.knn import KNearestNeighbours
 from ebmood.models.mixture import GaussianMixture
 from ebmood.models.outside import OutsideDetector, OutsideScorer
 from ebmood.models.radial import Radial, RadialFlow
+from ebmood.models.realnvp import RealNVP
 from ebmood.models.spline import Spline, SplineFlow
 
 __all__ = [
@@ -19,14 +22,18 @@ __all__ = [
     "EnergyModel",
     "EnergyWideResNet",
     "GaussianMixture",
+    "Glow",
+    "ImageFlow",
     "KNearestNeighbours",
     "ModelSettings",
     "OutsideDetector",
     "OutsideScorer",
     "Radial",
     "RadialFlow",
+    "RealNVP",
     "Scorer",
     "Spline",
     "SplineFlow",
+    "bits_per_dim",
     "log_density_of",
 ]

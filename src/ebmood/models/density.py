@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ebmood.datasets.dataset import Split
@@ -22,6 +23,13 @@ class DensityModel(nn.Module, ABC):
     @abstractmethod
     def log_density(self, x: Tensor) -> Tensor:
         """`log p(x)` up to a constant: `(N, *shape) -> (N,)`."""
+
+    def dequantised(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Training rows `(N, *shape)` as likelihood sees them: a model of bytes spreads each over its bin.
+
+        Here they stay as they are. Scores are never taken of such rows.
+        """
+        return x
 
     def forward(self, x: Tensor) -> Tensor:
         """The same as `log_density`, for wrappers that call modules."""

@@ -23,8 +23,8 @@ class MaximumLikelihood(Objective):
         return (Player("density", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
-        """Minus the mean log-density of a batch."""
-        return -self.model.log_density(batch.x).mean(), {}
+        """Minus the mean log-density of a batch, dequantised where the model asks for it."""
+        return -self.model.log_density(self.model.dequantised(batch.x, generator)).mean(), {}
 
     def validation_loss(self, x: Tensor) -> Tensor:
         """Minus the mean log-density of held-out rows."""
@@ -50,5 +50,5 @@ class Likelihood(ObjectiveSettings):
         return MaximumLikelihood(model, self)
 
     def unbounded_on(self, x: np.ndarray) -> str | None:
-        """The density at an atom may grow for ever."""
-        return atoms_of(x)
+        """The density at an atom may grow for ever; bytes are dequantised and have none."""
+        return None if x.dtype == np.uint8 else atoms_of(x)

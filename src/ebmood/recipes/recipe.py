@@ -13,7 +13,17 @@ from pydantic import Field
 
 from ebmood.datasets.dataset import Split
 from ebmood.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError
-from ebmood.models import DensityModel, EnergyMLP, EnergyWideResNet, OutsideDetector, Radial, Scorer, Spline
+from ebmood.models import (
+    DensityModel,
+    EnergyMLP,
+    EnergyWideResNet,
+    Glow,
+    OutsideDetector,
+    Radial,
+    RealNVP,
+    Scorer,
+    Spline,
+)
 from ebmood.objectives import AnyObjective, Objective, Supervised
 from ebmood.seeding import global_torch_stream
 from ebmood.settings import Settings
@@ -21,7 +31,8 @@ from ebmood.training import BestState, Checkpoints, Hook, Progress, Training, ma
 
 Variant = Literal["paper", "sound", "both"]
 AnyModel = Annotated[
-    EnergyMLP | EnergyWideResNet | Radial | Spline | OutsideDetector, Field(discriminator="kind")
+    EnergyMLP | EnergyWideResNet | Glow | Radial | RealNVP | Spline | OutsideDetector,
+    Field(discriminator="kind"),
 ]
 
 PIECE = 1024

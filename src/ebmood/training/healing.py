@@ -1,9 +1,9 @@
 """What is done when a run diverges: back to a good state, new noise, lower rates, a few times.
 
 Noticed is a value that is not finite (a loss or whatever else a player logs, the norm of its gradient, a
-parameter, a buffer), and a value that leaves its running range and stays outside. The range is wide and
-follows the run, because a loss may sink for days without fault (score matching on data with atoms does) and
-one batch may be a thousand times as steep as another; what it catches is an explosion.
+parameter, a buffer, an optimiser's memory), and a value that leaves its running range and stays outside. The
+range is wide and follows the run, because a loss may sink without end and without fault (some data have no
+least loss) and one batch may be a hundred times as steep as another; what it catches is an explosion.
 """
 
 import math
@@ -21,9 +21,10 @@ class Healing(Settings):
     """When a run counts as diverged, and how often it may try again.
 
     Attributes:
-        look_every: steps between two looks at what the players log.
-        window: looks whose largest magnitude, plus one, is a value's running range.
-        factor: how many times its range a value must reach to lie outside.
+        look_every: steps between two looks at what the players log; there is one at the first step too.
+        window: looks that a value's running range comes from: one plus its largest magnitude there.
+        lag: newest looks of the window that do not count, lest the range rise with what is exploding.
+        factor: how many times its range a value must reach to lie outside. Healthy runs reached 400.
         patience: looks in a row outside after which the run counts as diverged. A value that is not finite
             is not waited for.
         keep_every: steps between two states that are kept. Two are, and the run goes back to the older.
@@ -33,7 +34,8 @@ class Healing(Settings):
 
     look_every: int = 10
     window: int = 50
-    factor: float = 1e3
+    lag: int = 10
+    factor: float = 1e5
     patience: int = 3
     keep_every: int = 100
     retries: int = 3
@@ -68,12 +70,10 @@ class Ranges:
     def trouble(self, values: Mapping[str, float]) -> str | None:
         """Take the values of one look; says which of them diverged, or None."""
         for name, value in values.items():
-            if not math.isfinite(value):
-                return f"{name} is {value}"
-        for name, value in values.items():
             recent = self._recent.setdefault(name, deque(maxlen=self.healing.window))
+            settled = list(recent)[: max(1, len(recent) - self.healing.lag)]
             # One is the natural unit: nats, and rows scaled to about one.
-            reach = 1 + max(recent, default=abs(value))
+            reach = 1 + max(settled, default=abs(value))
             if abs(value) <= self.healing.factor * reach:
                 recent.append(abs(value))  # What lies outside must not widen the range.
                 self._outside.pop(name, None)
@@ -113,15 +113,19 @@ class Healer:
     def looks(self) -> bool:
         """Whether the next step is one to look at."""
         step = self.run.step + 1
-        return step % self.healing.look_every == 0 or self._keeps(step) or step == self.run.training.steps
+        return self._ranged(step) or self._keeps(step) or step == self.run.training.steps
 
     def trouble(self, values: Mapping[str, float]) -> str | None:
         """Look at what the last step logged, and now and then at all parameters; says what diverged, or None."""
-        reason = self.ranges.trouble(values)
-        if reason is None and (self._keeps(self.run.step) or self.run.step == self.run.training.steps):
-            name = self.run.not_finite()
-            reason = name and f"{name} is not finite"
-        return reason
+        for name, value in values.items():
+            if not math.isfinite(value):
+                return f"{name} is {value}"
+        step = self.run.step
+        if self._ranged(step) and (reason := self.ranges.trouble(values)):
+            return reason
+        if (self._keeps(step) or step == self.run.training.steps) and (name := self.run.not_finite()):
+            return f"{name} is not finite"
+        return None
 
     def heal(self, reason: str) -> str:
         """Go back and prepare to go on otherwise; what was done, in one line.
@@ -164,6 +168,9 @@ class Healer:
         self.good = deque(saved.good, maxlen=2)
         self.events = list(saved.events)
         self.restore(saved.now)
+
+    def _ranged(self, step: int) -> bool:
+        return step == 1 or step % self.healing.look_every == 0
 
     def _keeps(self, step: int) -> bool:
         return self.healing.retries > 0 and step % self.healing.keep_every == 0

@@ -131,8 +131,8 @@ class Run:
         self.objective.requires_grad_(True).eval()
 
     def not_finite(self) -> str | None:
-        """The first parameter or buffer that holds a number which is not finite, or None."""
-        for name, tensor in self.objective.state_dict().items():
+        """The first tensor of the objective or an optimiser that holds a number which is not finite, or None."""
+        for name, tensor in {**self.objective.state_dict(), **self._optimiser_tensors()}.items():
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
                 return name
         return None
@@ -148,10 +148,7 @@ class Run:
         tensors = {
             f"objective/{name}": tensor.clone() for name, tensor in self.objective.state_dict().items()
         }
-        for player, optimiser in zip(self.players, self.optimisers, strict=True):
-            for number, parameter in enumerate(player.parameters):
-                for name, value in optimiser.state.get(parameter, {}).items():
-                    tensors[f"optimiser/{player.name}/{number}/{name}"] = value.clone()
+        tensors |= {name: tensor.clone() for name, tensor in self._optimiser_tensors().items()}
         tensors |= {"random/order": before, "random/noise": self.noise.get_state()}
         # No code of ours draws from the global generators; a user's module (dropout, say) may.
         tensors["random/global"] = torch.get_rng_state()
@@ -188,6 +185,14 @@ class Run:
             torch.cuda.set_rng_state(tensors["random/cuda"], self.fabric.device)
         for number, hook in enumerate(self.hooks):
             hook.restore(_under(f"hook/{number}/", tensors), numbers["hooks"][number])
+
+    def _optimiser_tensors(self) -> Tensors:
+        return {
+            f"optimiser/{player.name}/{number}/{name}": tensor
+            for player, optimiser in zip(self.players, self.optimisers, strict=True)
+            for number, parameter in enumerate(player.parameters)
+            for name, tensor in optimiser.state.get(parameter, {}).items()
+        }
 
     @property
     def identity(self) -> str:

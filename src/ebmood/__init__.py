@@ -23,7 +23,18 @@ from ebmood.errors import (
 )
 
 if TYPE_CHECKING:
-    from ebmood.datasets import Dataset, Segment, Sensorless, Split, Table, Toy, split_dataset
+    from ebmood.datasets import (
+        CIFAR10,
+        FMNIST,
+        Dataset,
+        Images,
+        Segment,
+        Sensorless,
+        Split,
+        Table,
+        Toy,
+        split_dataset,
+    )
     from ebmood.detector import EnergyDetector, EnergySettings, load
     from ebmood.metrics import Separation, separation
     from ebmood.models import DensityModel, EnergyModel, Scorer
@@ -37,7 +48,18 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "datasets": ("Dataset", "Segment", "Sensorless", "Split", "Table", "Toy", "split_dataset"),
+    "datasets": (
+        "CIFAR10",
+        "FMNIST",
+        "Dataset",
+        "Images",
+        "Segment",
+        "Sensorless",
+        "Split",
+        "Table",
+        "Toy",
+        "split_dataset",
+    ),
     "detector": ("EnergyDetector", "EnergySettings", "load"),
     "metrics": ("Separation", "separation"),
     "models": ("DensityModel", "EnergyModel", "Scorer"),
@@ -50,6 +72,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "CIFAR10",
+    "FMNIST",
     "METHODS",
     "CalibrationWarning",
     "Cell",
@@ -62,6 +86,7 @@ __all__ = [
     "EnergyModel",
     "EnergySettings",
     "HealedWarning",
+    "Images",
     "InputError",
     "Recipe",
     "Record",

@@ -215,6 +215,9 @@ def test_every_source_is_told_by_its_kind():
         "sensorless": {"source": "s.npz"},
         "table": {"path": "t.csv", "hold_out": [1, "b"]},
         "toy": {"shape": "rings"},
+        "fmnist": {"size": 16, "natural": ["mnist"]},
+        "cifar10": {"hold_out": ["bird"], "natural": [{"set": "fmnist", "colourised": True}]},
+        "images": {"id": "pictures.zip", "natural": ["svhn", {"path": "p.npz", "name": "p", "mixed": True}]},
     }
     assert {source.model_fields["kind"].default for source in DATASETS} == set(examples)
     for kind, values in examples.items():

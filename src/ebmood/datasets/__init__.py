@@ -5,6 +5,7 @@ from typing import Annotated, get_args
 from pydantic import Field
 
 from ebmood.datasets.dataset import Dataset, Kind, OODSet, Split
+from ebmood.datasets.images import CIFAR10, FMNIST, Images
 from ebmood.datasets.probes import draw_probes
 from ebmood.datasets.segment import Segment
 from ebmood.datasets.sensorless import Sensorless
@@ -13,7 +14,7 @@ from ebmood.datasets.split import split_dataset
 from ebmood.datasets.table import Table
 from ebmood.datasets.toys import Toy
 
-_EverySource = Segment | Sensorless | Table | Toy
+_EverySource = Segment | Sensorless | Table | Toy | FMNIST | CIFAR10 | Images
 
 AnySource = Annotated[_EverySource, Field(discriminator="kind")]
 """Any source, told apart by its `kind`: the type of an entry under `datasets`."""
@@ -22,9 +23,12 @@ DATASETS: tuple[type[Source], ...] = get_args(_EverySource)
 """Every source class. A new one is added to the line above, and here it is."""
 
 __all__ = [
+    "CIFAR10",
     "DATASETS",
+    "FMNIST",
     "AnySource",
     "Dataset",
+    "Images",
     "Kind",
     "OODSet",
     "Segment",

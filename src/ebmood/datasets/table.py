@@ -1,6 +1,6 @@
 """Any table with a label column: some classes are held out as natural OOD rows, the rest are ID."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -68,7 +68,7 @@ def hold_out_classes(rows: Rows, held: Mapping[str, str], name: str) -> Dataset:
     """
     if rows.labels is None:
         return Dataset(name, rows.x, None, (), {}, rows.features, rows.source)
-    present = _ordered(np.unique(rows.labels).tolist())
+    present = ordered(np.unique(rows.labels).tolist())
     for held_class in held:
         if held_class not in present:
             raise EbmoodError(
@@ -93,7 +93,7 @@ def hold_out_classes(rows: Rows, held: Mapping[str, str], name: str) -> Dataset:
     )
 
 
-def _ordered(names: list[str]) -> list[str]:
+def ordered(names: Iterable[str]) -> list[str]:
     """By number where all are whole numbers, so that 10 follows 9; else by letter."""
     try:
         return sorted(names, key=int)

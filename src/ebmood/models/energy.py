@@ -11,7 +11,7 @@ With K = 1 it is the plain energy model `log p(x) = f(x) - log Z`. Z is never co
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,20 @@ from torch.nn.functional import one_hot
 from ebmood.datasets.dataset import Split
 from ebmood.models.density import DensityModel, ModelSettings
 from ebmood.networks import MLP, PIECEWISE_LINEAR, Activation, input_gradient
+
+
+class Slices(NamedTuple):
+    """A log-density F at rows, and its derivatives, each `(N,)`, with gradients of the model's parameters.
+
+    Attributes:
+        log_density: F.
+        curvature: `v' (d^2 F / dx^2) v`, or None where no v was given.
+        square: `|grad F|^2 / 2`.
+    """
+
+    log_density: Tensor
+    curvature: Tensor | None
+    square: Tensor
 
 
 class EnergyModel(DensityModel):
@@ -37,6 +51,14 @@ class EnergyModel(DensityModel):
         """`f(x)`: `(N, *shape) -> (N, K)`."""
         return self.network(x)
 
+    @property
+    def flat(self) -> bool:
+        """F is piecewise linear in x, so that it has no curvature anywhere: one logit of such a network."""
+        return (
+            bool(getattr(self.network, "piecewise_linear", False))
+            and getattr(self.network, "outputs", 0) == 1
+        )
+
     def log_density(self, x: Tensor) -> Tensor:
         """`F(x)`, which is `log p(x) + log Z`: `(N, *shape) -> (N,)`."""
         return log_density_of(self.network(x))
@@ -53,6 +75,44 @@ class EnergyModel(DensityModel):
             return logits.softmax(1)
 
         return input_gradient(self.network, weights)
+
+    def slices(self, x: Tensor, v: Tensor | None) -> Slices:
+        """What score matching and gradient penalties ask of rows `x` `(N, *shape)`.
+
+        Args:
+            x: rows; not differentiated.
+            v: directions of the curvature, like x; None if it is not asked for.
+        """
+        if isinstance(self.network, MLP) and not self.network.batch_norm:
+            return _in_closed_form(self.network, x, v)
+        return self._by_autograd(x, v)
+
+    def _by_autograd(self, x: Tensor, v: Tensor | None) -> Slices:
+        x = x.detach().requires_grad_(True)
+        log_density = self.log_density(x)
+        (score,) = torch.autograd.grad(log_density.sum(), x, create_graph=True)
+        square = 0.5 * score.square().flatten(1).sum(1)
+        if v is None:
+            return Slices(log_density, None, square)
+        (product,) = torch.autograd.grad((score * v).sum(), x, create_graph=True)
+        return Slices(log_density, (product * v).flatten(1).sum(1), square)
+
+
+def _in_closed_form(network: MLP, x: Tensor, v: Tensor | None) -> Slices:
+    found = network.lines(x, v, lambda logits: logits.softmax(1))
+    share = found.value.softmax(1)
+    # Held fixed, u makes of `u' grad F` what has the value of |u|^2 and the gradient of half of it.
+    square = (share * found.across).sum(1) - 0.5 * found.u.square().sum(1)
+    log_density = log_density_of(found.value)
+    if v is None:
+        return Slices(log_density, None, square)
+    slope = found.slope
+    assert slope is not None
+    mean = (share * slope).sum(1)
+    curvature = (share * slope.square()).sum(1) - mean.square()
+    if found.bend is not None:
+        curvature = curvature + (share * found.bend).sum(1)
+    return Slices(log_density, curvature, square)
 
 
 def log_density_of(logits: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from ebmood.networks.activation import Activation, activation
+from ebmood.networks.activation import PIECEWISE_LINEAR, Activation, activation
+from ebmood.networks.taylor import Lines, lines
 from ebmood.networks.without_autograd import InputGradient, blocks_of, forward
 
 
@@ -20,6 +21,9 @@ class MLP(nn.Module):
         slope: LeakyReLU's negative slope.
         batch_norm: batch normalisation after each hidden linear layer.
         bias: linear layers add a bias.
+
+    Attributes:
+        piecewise_linear: so are the logits, as functions of x: no logit has any curvature.
 
     Shapes:
         `(N, D) -> (N, K)`
@@ -37,6 +41,8 @@ class MLP(nn.Module):
     ):
         super().__init__()
         self.batch_norm = batch_norm
+        self.outputs = outputs
+        self.piecewise_linear = activation_name in PIECEWISE_LINEAR
         layers: list[nn.Module] = []
         width = features
         for wider in hidden:
@@ -57,3 +63,7 @@ class MLP(nn.Module):
     def input_gradient(self, cotangent: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         """See `ebmood.networks.gradients`, in closed form; without batch norm only."""
         return InputGradient(blocks_of(list(self.layers)), cotangent)
+
+    def lines(self, x: Tensor, v: Tensor | None, cotangent: Callable[[Tensor], Tensor]) -> Lines:
+        """See `ebmood.networks.taylor.lines`; without batch norm only."""
+        return lines(blocks_of(list(self.layers)), x, v, cotangent)

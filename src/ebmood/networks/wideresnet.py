@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ebmood.networks.activation import Activation, activation
+from ebmood.networks.activation import PIECEWISE_LINEAR, Activation, activation
 
 Norm = Literal["batch"]
 
@@ -49,6 +49,9 @@ class WideResNet(nn.Module):
     Shapes:
         `(N, channels, H, W) -> (N, K)`, any H and W, in [-1, 1].
 
+    Attributes:
+        piecewise_linear: so are the logits, as functions of x: no logit has any curvature.
+
     Raises:
         ValueError: the depth is not 6n + 4.
     """
@@ -70,6 +73,8 @@ class WideResNet(nn.Module):
         blocks, rest = divmod(depth - 4, 6)
         if rest or blocks < 1:
             raise ValueError(f"a WideResNet's depth is 6n + 4 (10, 16, 22, 28, ...), not {depth}")
+        self.outputs = outputs
+        self.piecewise_linear = activation_name in PIECEWISE_LINEAR and norm is None
         self.first = nn.Conv2d(channels, 16, 3, padding=1)
         layers: list[nn.Module] = []
         wide = 16

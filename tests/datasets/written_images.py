@@ -1,0 +1,105 @@
+"""Tiny image sets, written to disk in the true formats of the large ones."""
+
+import gzip
+import hashlib
+import io
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.io import savemat
+
+
+def pixels(count: int, *shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape), dtype=np.uint8)
+
+
+def idx_bytes(values: np.ndarray) -> bytes:
+    head = bytes((0, 0, 8, values.ndim)) + b"".join(n.to_bytes(4, "big") for n in values.shape)
+    return head + values.astype(np.uint8).tobytes()
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def write_mnist_like(data: Path, name: str, *, suffix: str = "", count: int = 40, size: int = 28) -> dict:
+    """`NAME/raw/*` as torchvision has it; what was written by part."""
+    made = {}
+    for seed, (part, word) in enumerate({"train": "train", "test": "t10k"}.items()):
+        x, y = pixels(count, size, size, seed=seed), np.arange(count) % 10
+        write(data / name / "raw" / f"{word}-images-idx3-ubyte{suffix}", idx_bytes(x))
+        write(data / name / "raw" / f"{word}-labels-idx1-ubyte{suffix}", idx_bytes(y))
+        made[part] = (x, y)
+    return made
+
+
+def md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def pickled(path: Path, content: dict) -> tuple[str, str]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pickle.dumps(content, protocol=2))
+    return path.name, md5(path)
+
+
+def write_cifar(data: Path, monkeypatch, name: str, per_file: int = 20) -> dict:
+    """The pickles of CIFAR-10 or CIFAR-100, whose checksums torchvision is told."""
+    import torchvision.datasets
+
+    kind = getattr(torchvision.datasets, name)
+    key = "labels" if name == "CIFAR10" else "fine_labels"
+    classes = [f"class-{k}" for k in range(10 if name == "CIFAR10" else 100)]
+    made = {}
+    for part, files in {"train": kind.train_list, "test": kind.test_list}.items():
+        written, xs, ys = [], [], []
+        for seed, (file, _) in enumerate(files):
+            x = pixels(per_file, 3, 32, 32, seed=seed + 10 * (part == "test"))
+            y = [int(k) for k in np.arange(per_file) % len(classes)]
+            written.append(pickled(data / kind.base_folder / file, {"data": x.reshape(per_file, -1), key: y}))
+            xs.append(x)
+            ys += y
+        monkeypatch.setattr(kind, f"{part}_list", written)
+        made[part] = (np.concatenate(xs), np.array(ys))
+    meta = pickled(data / kind.base_folder / kind.meta["filename"], {kind.meta["key"]: classes})
+    monkeypatch.setattr(kind, "meta", kind.meta | {"md5": meta[1]})
+    return made
+
+
+def write_svhn(data: Path, monkeypatch, part: str = "test", count: int = 30) -> tuple[np.ndarray, np.ndarray]:
+    """SVHN's .mat: pixels `(32, 32, 3, N)` and labels 1 to 10, of which 10 is the digit 0."""
+    from torchvision.datasets import SVHN
+
+    x, y = pixels(count, 3, 32, 32), np.arange(count) % 10
+    data.mkdir(parents=True, exist_ok=True)
+    path = data / f"{part}_32x32.mat"
+    savemat(path, {"X": x.transpose(2, 3, 1, 0), "y": np.where(y == 0, 10, y)[:, None].astype(np.uint8)})
+    listed = SVHN.split_list[part]
+    monkeypatch.setitem(SVHN.split_list, part, [listed[0], listed[1], md5(path)])
+    return x, y
+
+
+def png(values: np.ndarray) -> bytes:
+    """A PNG of `(H, W)` or `(H, W, 3)` bytes."""
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG")
+    return file.getvalue()
+
+
+def write_folder(folder: Path, images: dict[str, np.ndarray]) -> Path:
+    for name, values in images.items():
+        write(folder / name, png(values))
+    return folder
+
+
+def write_zip(path: Path, images: dict[str, np.ndarray]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, values in images.items():
+            archive.writestr(name, png(values))
+    return path

@@ -108,5 +108,5 @@ def test_radial(rows):
     with torch.no_grad():
         for parameter in flow.parameters():
             parameter.copy_(torch.randn_like(parameter))
-    layers = [(layer.centre, layer.raw_alpha, layer.raw_beta) for layer in flow.layers]
+    layers = list(zip(flow.centre, flow.raw_alpha, flow.raw_beta, strict=True))
     torch.testing.assert_close(flow.log_density(rows), plain.radial_log_density(layers, rows))

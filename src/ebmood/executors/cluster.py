@@ -7,6 +7,7 @@ more. `distributed` and `dask-jobqueue` are extras, loaded when they are needed.
 import ctypes
 import logging
 import re
+import shutil
 import socket
 import threading
 import time
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0
 """Seconds after which a scheduler that does not answer is taken to be gone."""
+
+START = 60.0
+"""Seconds that a worker of this machine has to start again."""
 
 UNWANTED = 1.0
 """Seconds between two looks of a worker whether anyone still waits for its work."""
@@ -62,7 +66,8 @@ def open_cluster(where: str) -> Iterator[Cluster]:
             workers have other versions of the libraries that numbers depend on.
     """
     made = re.fullmatch(r"(local|slurm):([1-9]\d*)", where)
-    if not made and "://" not in where:
+    running = re.fullmatch(r"(?:tcp|tls)://\[?([^/\]]+?)\]?:(\d+)", where)
+    if not made and not running:
         raise EbmoodError(
             f"--cluster {where}: write local:N, slurm:N, or the address of a scheduler that is running "
             "(tcp://HOST:PORT)"
@@ -85,15 +90,17 @@ def open_cluster(where: str) -> Iterator[Cluster]:
             stack.callback(cluster.close)
             address = cluster.scheduler_address
         try:
+            if running:  # A client takes long to give up.
+                socket.create_connection((running[1], int(running[2])), PATIENCE).close()
             client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, OverflowError) as error:
             raise EbmoodError(
                 f"--cluster {where}: no Dask scheduler answers there ({_one_line(error)}); check the address"
             ) from error
         stack.callback(client.close)
         _check_versions(where, client)
         workers = count or len(client.nthreads())
-        yield Cluster(workers, lambda: _Slot(where, client))
+        yield Cluster(workers, lambda: _Slot(where, client, START if where.startswith("local:") else None))
 
 
 def local_cluster(workers: int) -> "LocalCluster":
@@ -125,6 +132,8 @@ def slurm_cluster(where: str, jobs: int) -> "SLURMCluster":
         raise EbmoodError(
             f"--cluster {where}: needs the extra `slurm`: pip install 'ebmood[slurm]'"
         ) from error
+    if shutil.which("sbatch") is None:
+        raise EbmoodError(f"--cluster {where}: no `sbatch` here; run it on a machine where SLURM takes jobs")
     memory = dask.config.get("jobqueue.slurm.memory", None) or "4GB"
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         try:
@@ -138,8 +147,8 @@ def slurm_cluster(where: str, jobs: int) -> "SLURMCluster":
 class _Slot(ThreadPoolExecutor):
     """One piece of work at a time: a thread here that waits for a worker there."""
 
-    def __init__(self, where: str, client: "Client"):
-        _still_there(where, client)
+    def __init__(self, where: str, client: "Client", patience: float | None):
+        _still_there(where, client, patience)
         super().__init__(1)
         self._where = where
         self._client = client
@@ -164,14 +173,13 @@ class _Slot(ThreadPoolExecutor):
                 remote.cancel()
 
     def _wait_for(self, fn: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-        from distributed import KilledWorker, wait
+        from distributed import KilledWorker
 
         try:
             self._remote = self._client.submit(_there, fn, args, kwargs, pure=False)
             if self._over:  # since before there was anything to cancel
                 self._cancel()
-            wait(self._remote)
-            error = self._remote.exception() if self._remote.status == "error" else None
+            error = self._remote.exception()  # when it is done; raises where it was lost
             result = self._remote.result() if error is None else None
         except Exception as lost:
             raise BrokenExecutor(f"{self._where}: work was lost ({_one_line(lost)})") from lost
@@ -184,8 +192,8 @@ class _Slot(ThreadPoolExecutor):
         return result
 
 
-def _still_there(where: str, client: "Client") -> None:
-    """Wait a while for a scheduler to come back."""
+def _still_there(where: str, client: "Client", patience: float | None) -> None:
+    """Wait a while for a scheduler to come back, and `patience` seconds for a worker, if that is not None."""
     end = time.monotonic() + PATIENCE + 1
     while client.status == "connecting" and time.monotonic() < end:
         time.sleep(0.05)
@@ -194,6 +202,13 @@ def _still_there(where: str, client: "Client") -> None:
             f"--cluster {where}: the scheduler went away; what is finished is kept: start it again, then the same "
             "command"
         )
+    if patience is not None:
+        try:
+            client.wait_for_workers(1, timeout=patience)
+        except TimeoutError as error:
+            raise EbmoodError(
+                f"--cluster {where}: all its workers died and none starts again; what is finished is kept"
+            ) from error
 
 
 def _check_versions(where: str, client: "Client") -> None:

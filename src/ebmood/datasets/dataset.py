@@ -27,6 +27,7 @@ class Dataset:
         test_x, test_y: the official test part, where the set has one; `x` and `y` are then its training part.
         absent: natural sets that were asked for and are not there, with the reason.
         stand_ins: natural sets that stand in for the paper's.
+        small: the rows are one of the paper's sets, cut.
         content: a digest of all that the rows depend on, where the source knows one; it saves reading them.
     """
 
@@ -42,6 +43,7 @@ class Dataset:
     test_y: np.ndarray | None = None
     absent: dict[str, str] = field(default_factory=dict)
     stand_ins: tuple[str, ...] = ()
+    small: bool = False
     content: str | None = None
 
     def digest(self) -> str:

@@ -65,6 +65,8 @@ class Record(Settings):
         family: `energy`, `flow` or `baseline`.
         variant: `paper`, `sound`, or `both` where the two are the same recipe.
         gamma: weight of the cross-entropy; None without labels.
+        bottleneck: share of the channels that the network's bottlenecks let through; None without any.
+        embedding: name of the classifier whose features are learnt from; None for the data themselves.
         seed: draws the split, the initialisation and the noise.
         selection: `last`, or `paper` (the leak, by name).
         shortened: training was cut below the protocol's settings.
@@ -75,6 +77,10 @@ class Record(Settings):
         rows: number of rows under `train`, `validation`, `test`, `duplicates`, `crossing`.
         losses: columns of the training history: `step` and one per logged quantity.
         scores: up to 500 test scores a set, in the order of the rows; the ID rows stand under `id`.
+        pictures: PNG files in base64 by name: `chains`, `generator`.
+        small: the data set is one of the paper's, cut; verdicts on it read "small", never more.
+        absent: natural sets that were asked for and are not there, with the reason.
+        stand_ins: natural sets that stand in for the paper's.
         notes: warnings raised on the way.
         settings: the cell's full settings, as JSON.
         versions: of ebmood, Python, torch and the other libraries that numbers depend on.
@@ -89,6 +95,8 @@ class Record(Settings):
     family: Literal["energy", "flow", "baseline"]
     variant: Literal["paper", "sound", "both"]
     gamma: float | None
+    bottleneck: float | None = None
+    embedding: str | None = None
     seed: int
     selection: Literal["last", "paper"]
     shortened: bool
@@ -102,6 +110,10 @@ class Record(Settings):
     scores: dict[str, tuple[float, ...]] = {}
     rays: Rays | None = None
     landscape: Landscape | None = None
+    pictures: dict[str, str] = {}
+    small: bool = False
+    absent: dict[str, str] = {}
+    stand_ins: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     settings: dict = {}
     versions: dict[str, str] = {}

@@ -104,6 +104,7 @@ class ImageSource(Source):
             test_y=inside.test_y,
             absent=absent,
             stand_ins=tuple(name for name in arrays if self._paper and name not in self._papers_own()),
+            small=bool(cut and self._paper),
             content=digest([contents, kept, sorted(absent), inside.classes]),
         )
 

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 from pydantic import ValidationError
 
-from ebmood.datasets.images.pictures import CorruptDataError, Part, Pictures, vision
+from ebmood.datasets.images.pictures import CorruptDataError, MissingDataError, Part, Pictures, vision
 from ebmood.datasets.images.shape import RULE, channels_of, shaped
 from ebmood.errors import EbmoodError
 from ebmood.settings import Settings, digest
@@ -92,8 +92,15 @@ def decoded(part: Part, size: int, channels: int | None, cache: Path, skip_corru
 
 
 def _key(part: Part, size: int, channels: int | None, skip_corrupt: bool) -> str:
-    stats = ((str(path), os.stat(path)) for path in part.files)
-    files = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    files = []
+    for path in part.files:
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise MissingDataError(
+                f"{path}: cannot be found or read ({error.strerror or error}); get the set again"
+            ) from error
+        files.append((str(path), stat.st_size, stat.st_mtime_ns))
     return digest([part.where, files, RULE, size, channels, part.mixed, skip_corrupt])
 
 
@@ -143,7 +150,7 @@ def _write(
                     raise
                 skipped.append(str(error).partition("; ")[0])
                 continue
-            name = f"{part.where}: image {i + 1}"
+            name = f"{part.where}: {pictures.names[i] if pictures.names else f'image {i + 1}'}"
             own = (image.size, channels_of(image, name))
             if like is None:
                 like = own

@@ -43,11 +43,12 @@ def folder_parts(folder: Path) -> Parts:
         names += [(inside / name).as_posix() for name in files]
 
     def part(name: str, entries: list[tuple[str, str | None]]) -> Part:
-        files = tuple(folder / path for path, _ in entries)
+        names, labels = _columns(entries)
+        files = tuple(folder / name for name in names)
         return Part(
             where=f"{folder} ({name})" if name != "all" else str(folder),
             files=files,
-            read=lambda: Pictures(len(files), lambda i: opened(files[i], str(files[i])), _labels(entries)),
+            read=lambda: Pictures(len(files), lambda i: opened(files[i], str(files[i])), labels, names),
         )
 
     return _parts(str(folder), names, part)
@@ -69,9 +70,11 @@ def zip_parts(path: Path) -> Parts:
         ) from error
 
     def part(name: str, entries: list[tuple[str, str | None]]) -> Part:
+        names, labels = _columns(entries)
+
         def read() -> Pictures:
             archive = zipfile.ZipFile(path)
-            return Pictures(len(entries), lambda i: _member(archive, path, entries[i][0]), _labels(entries))
+            return Pictures(len(names), lambda i: _member(archive, path, names[i]), labels, names)
 
         return Part(f"{path} ({name})" if name != "all" else str(path), (path,), read)
 
@@ -86,9 +89,10 @@ def _member(archive: zipfile.ZipFile, path: Path, name: str):
     return opened(io.BytesIO(content), f"{path}: {name}")
 
 
-def _labels(entries: list[tuple[str, str | None]]) -> np.ndarray | None:
+def _columns(entries: list[tuple[str, str | None]]) -> tuple[list[str], np.ndarray | None]:
+    """The names, and the labels where all have one."""
     labels = [label for _, label in entries]
-    return None if None in labels else np.array(labels)
+    return [name for name, _ in entries], None if None in labels else np.array(labels)
 
 
 def _parts(

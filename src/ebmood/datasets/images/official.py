@@ -65,10 +65,14 @@ class Official:
             for arguments in self.downloads:
                 getattr(datasets, self.torchvision)(str(data), download=True, **arguments)
         except (OSError, RuntimeError, HTTPException, ImportError, *UNREADABLE) as error:
-            kind = CorruptDataError if "corrupted" in str(error) else MissingDataError
-            raise kind(
-                f"{self.torchvision}: the download failed ({reason(error)}); connect, or put its files at "
-                f"{data / self.place}"
+            place = data / self.place
+            if "corrupted" in str(error):  # torchvision's word for a wrong checksum
+                raise CorruptDataError(
+                    f"{self.torchvision}: what was downloaded has a wrong checksum ({reason(error)}); try again, or "
+                    f"put its files at {place}"
+                ) from error
+            raise MissingDataError(
+                f"{self.torchvision}: the download failed ({reason(error)}); connect, or put its files at {place}"
             ) from error
 
 

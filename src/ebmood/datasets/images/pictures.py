@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -36,11 +36,13 @@ class Pictures:
         count: how many.
         picture: the image of a number from 0, loaded; raises `CorruptDataError` that names it.
         labels: the class name of each, `(count,)`, str; None where there are no labels.
+        names: what messages call each; their numbers from 1 if empty.
     """
 
     count: int
     picture: "Callable[[int], Image]"
     labels: np.ndarray | None = None
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class Decoded:
         if not skipped:
             return None
         shown = "; ".join(skipped[:_SHOWN]) + ("; ..." if len(skipped) > _SHOWN else "")
-        return f"{len(skipped)} damaged images left out ({shown})"
+        return f"{len(skipped)} damaged image{'s' * (len(skipped) > 1)} left out ({shown})"
 
 
 def decoded(part: Part, size: int, channels: int | None, cache: Path, skip_corrupt: bool) -> Decoded:

@@ -198,7 +198,7 @@ def test_corrupt_images_are_counted_in_the_notes(data):
     dataset = Images(id="set", size=8, skip_corrupt=True).load()
     assert len(dataset.x) == len(dataset.y) == 19
     assert dataset.notes[0].startswith(
-        "1 damaged images left out (set/a/04.png: is no image that can be read ("
+        "1 damaged image left out (set/a/04.png: is no image that can be read ("
     )
     assert str(data) not in dataset.notes[0]
 

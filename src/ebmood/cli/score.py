@@ -1,13 +1,14 @@
 """`ebmood score`: a detector and a table to scores. What is heavy loads when the command runs."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ebmood.cli.bar import bar
-from ebmood.cli.options import Device, Drop, Json, Model, print_json, stopped, tell
+from ebmood.cli.options import Cluster, Device, Drop, Json, Model, print_json, stopped, tell
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -15,11 +16,17 @@ EPILOG = """[bold]Examples[/bold]
 
     ebmood score model parquet-folder -o scores.parquet --keep 'key_*'
 
+    ebmood score model parquet-folder -o score-folder --cluster tcp://head:8786
+
     zcat big.csv.gz | ebmood score model - -o - --keep id | grep ',true$'
 
 The table may be larger than memory, and its columns in any order.
 
-Exit codes: 0 done, 2 something to mend, 130 stopped; OUT is there after 0 alone."""
+A folder of Parquet files goes to a folder file by file, several at once; those that are there
+already, from the same model and rows, are not scored again.
+
+Exit codes: 0 done, 1 files of a folder could not be scored, 2 something to mend, 130 stopped. An OUT
+that is one file is there after 0 alone."""
 
 
 def score(
@@ -38,7 +45,7 @@ def score(
             "--out",
             "-o",
             metavar="OUT",
-            help="A .csv or .parquet file, or - for CSV on standard output.",
+            help="A .csv or .parquet file, - for CSV on standard output, or a folder for a folder.",
             show_default=False,
         ),
     ],
@@ -48,6 +55,17 @@ def score(
     ] = None,
     drop: Drop = None,
     device: Device = "cpu",
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            metavar="N",
+            help="Files of a folder at once. [default: all cores, or all workers]",
+        ),
+    ] = None,
+    cluster: Cluster = None,
     json: Json = False,
 ) -> None:
     """Score the rows of a table: how ordinary each is, its p-value, and a flag.
@@ -56,6 +74,8 @@ def score(
     `score` (higher is more ordinary), `p_value` (small is strange) and
     `flag` (true where the p-value is at most the alpha of the fit).
     """
+    if table.is_dir() and (out.is_dir() or not out.suffix) and str(out) != "-":
+        raise typer.Exit(_folder(model, table, out, keep or (), drop or (), device, jobs, cluster, json))
     began = time.monotonic()
     rows = flagged = 0
     try:
@@ -65,6 +85,10 @@ def score(
             from ebmood.detector.writing import open_scores
             from ebmood.errors import EbmoodError
 
+            if jobs or cluster:
+                raise EbmoodError(
+                    "-j and --cluster are for a folder of Parquet files whose scores go to a folder; name one with -o"
+                )
             if str(out) == STANDARD and json:
                 raise EbmoodError("-o - and --json both take standard output; name a file with -o")
             if out.exists() and table.exists() and out.samefile(table):
@@ -87,3 +111,62 @@ def score(
         f"{out}: {rows} rows, {flagged} flagged ({flagged / rows:.1%}; of rows like those of the fit, "
         f"{detector.false_alarm_rate:.1%} on average), in {seconds:.0f} s"
     )
+
+
+def _folder(
+    model: Path,
+    table: Path,
+    out: Path,
+    keep: Sequence[str],
+    drop: Sequence[str],
+    device: str,
+    jobs: int | None,
+    cluster: str | None,
+    json: bool,
+) -> int:
+    """Score a folder file by file. Returns the exit code."""
+    began = time.monotonic()
+    try:
+        with bar("scoring") as watch:
+            from ebmood.cli.where import executors
+            from ebmood.detector.folders import score_folder
+            from ebmood.detector.tabular import TableDetector
+
+            detector = TableDetector.load(model, "cpu")  # what is wrong with it is told once
+            with executors(cluster, jobs) as (many, open_executor):
+                scores = score_folder(
+                    model,
+                    table,
+                    out,
+                    keep=keep,
+                    drop=drop,
+                    device=device,
+                    jobs=many,
+                    open_executor=open_executor,
+                    watch=watch,
+                )
+    except KeyboardInterrupt:
+        raise stopped(f"finished files are kept in {out}; the same command goes on") from None
+    rows = sum(file.rows for file in scores.done.values())
+    flagged = sum(file.flagged for file in scores.done.values())
+    kept = sum(not file.fresh for file in scores.done.values())
+    failed = {str(name): reason for name, reason in sorted(scores.failed.items())}
+    seconds = time.monotonic() - began
+    for reason in failed.values():
+        tell(f"failed: {reason}")
+    if json:
+        outcome = {"out": str(out), "files": len(scores.done), "kept": kept, "failed": failed}
+        outcome |= {"rows": rows, "flagged": flagged, "alpha": detector.detector.alpha}
+        print_json(outcome | {"seconds": round(seconds, 3)})
+    else:
+        there = f" ({kept} of them there already)" if kept else ""
+        tell(
+            f"{out}: {len(scores.done)} files{there}, {rows} rows, {flagged} flagged "
+            f"({flagged / max(1, rows):.1%}; of rows like those of the fit, "
+            f"{detector.false_alarm_rate:.1%} on average), in {seconds:.0f} s"
+        )
+    if failed:
+        tell(
+            f"{len(failed)} of {len(failed) + len(scores.done)} files failed; the same command tries them again"
+        )
+    return 1 if failed else 0

@@ -91,7 +91,7 @@ def open_table(name: Path | str) -> TableStream:
     path = Path(name).expanduser()
     with _readable(path):
         if path.is_dir():
-            return _Parquet(path, _parquet_files(path))
+            return _Parquet(path, parquet_files(path))
         if not path.exists():
             raise EbmoodError(f"{path}: no such file; check the path (relative paths start at {Path.cwd()})")
         if path.suffix.lower() == ".parquet":
@@ -183,7 +183,7 @@ class _Parquet(TableStream):
         self.where = str(path)
         self._files = files
         self._stamps = [_stamp(file) for file in files]
-        with _opened(files[0]) as file:
+        with opened(files[0]) as file:
             self.names = _parquet_names(files[0], file)
 
     def pieces(self, columns: Sequence[str]) -> Iterator[Piece]:
@@ -191,7 +191,7 @@ class _Parquet(TableStream):
         total = sum(stamp[1] for stamp in self._stamps)
         done = read = 0
         for path, stamp in zip(self._files, self._stamps, strict=True):
-            with _opened(path) as file:
+            with opened(path) as file:
                 self._check_same_columns(path, _parquet_names(path, file))
                 before, rows = 0, max(1, file.metadata.num_rows)
                 size = min(2**16, max(2**8, CELLS // max(1, len(columns))))
@@ -254,7 +254,12 @@ def _header(file: BinaryIO, where: str) -> tuple[bytes, bytes]:
         end = len(ahead) - 1
 
 
-def _parquet_files(folder: Path) -> list[Path]:
+def parquet_files(folder: Path) -> list[Path]:
+    """The `.parquet` files of a folder and of those in it, by name.
+
+    Raises:
+        EbmoodError: there are none.
+    """
     files = [
         path
         for path in sorted(folder.rglob("*.parquet"))
@@ -282,7 +287,12 @@ def _check_names(where: str, names: Sequence[str]) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[parquet.ParquetFile]:
+def opened(path: Path) -> Iterator[parquet.ParquetFile]:
+    """A Parquet file to read from.
+
+    Raises:
+        EbmoodError: it is none, or cannot be read.
+    """
     with _readable(path):
         if path.stat().st_size == 0:
             raise EbmoodError(f"{path}: the file is empty; it needs columns and rows")

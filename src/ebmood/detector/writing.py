@@ -22,10 +22,14 @@ NAMES = ("score", "p_value", "flag")
 
 
 @contextmanager
-def open_scores(out: Path | str) -> Iterator[Callable[[Scored], None]]:
+def open_scores(out: Path | str, note: dict[str, str] | None = None) -> Iterator[Callable[[Scored], None]]:
     """A function that writes scored rows to `out`: `.csv`, `.parquet`, or `-` for CSV on standard output.
 
     Rows go to a temporary name beside the file, which takes its place at the end of a block without exception.
+
+    Args:
+        out: where to.
+        note: metadata for a `.parquet` file.
 
     Raises:
         EbmoodError: another kind of file, or the disk is full or cannot be written, or a kept column is called as
@@ -47,7 +51,7 @@ def open_scores(out: Path | str) -> Iterator[Callable[[Scored], None]]:
                 os.fsync(file.fileno())
         else:
             with open(temporary, "wb") as file:
-                writer = _ParquetWriter(file)
+                writer = _ParquetWriter(file, note or {})
                 try:
                     yield writer.write
                 finally:  # or else it would try to when it is forgotten, in a file that is closed
@@ -81,13 +85,17 @@ class _CSVWriter:
 
 
 class _ParquetWriter:
-    def __init__(self, file: io.BufferedWriter):
+    def __init__(self, file: io.BufferedWriter, note: dict[str, str]):
         self._file = file
+        self._note = note
         self._writer: parquet.ParquetWriter | None = None
 
     def write(self, scored: Scored) -> None:
         batch = _batch(scored)
-        writer = self._writer = self._writer or parquet.ParquetWriter(self._file, batch.schema)
+        if self._writer is None:
+            schema = batch.schema.with_metadata(self._note) if self._note else batch.schema
+            self._writer = parquet.ParquetWriter(self._file, schema)
+        writer = self._writer
         odd = next((a for a, b in zip(batch.schema, writer.schema, strict=True) if a.type != b.type), None)
         if odd:
             raise EbmoodError(

@@ -23,7 +23,7 @@ from ebmood.errors import EbmoodError
 from ebmood.executors.process import deaf_to_interrupts
 
 if TYPE_CHECKING:
-    from dask_jobqueue import SLURMCluster
+    from dask_jobqueue.slurm import SLURMCluster
     from distributed import Client, LocalCluster
 
 PATIENCE = 5.0
@@ -99,22 +99,23 @@ def open_cluster(where: str) -> Iterator[Cluster]:
             ) from error
         stack.callback(client.close)
         _check_versions(where, client)
-        workers = count or len(client.nthreads())
+        there: Any = client.nthreads()
+        workers = count or len(there)
         yield Cluster(workers, lambda: _Slot(where, client, START if where.startswith("local:") else None))
 
 
 def local_cluster(workers: int) -> "LocalCluster":
     """Processes of one thread on this machine."""
-    import dask
+    from dask import config
     from distributed import LocalCluster
 
     # A death is told at once, and the runner decides: as it does with its own processes.
-    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+    with config.set({"distributed.scheduler.allowed-failures": 0}):
         return LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             memory_limit=None,
-            dashboard_address=None,
+            dashboard_address=None,  # type: ignore[arg-type]  # None is none
             silence_logs=logging.CRITICAL,
         )
 
@@ -126,18 +127,18 @@ def slurm_cluster(where: str, jobs: int) -> "SLURMCluster":
         EbmoodError: the extra is not installed, or jobs cannot be submitted.
     """
     try:
-        import dask
-        from dask_jobqueue import SLURMCluster
+        from dask import config
+        from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
         raise EbmoodError(
             f"--cluster {where}: needs the extra `slurm`: pip install 'ebmood[slurm]'"
         ) from error
     if shutil.which("sbatch") is None:
         raise EbmoodError(f"--cluster {where}: no `sbatch` here; run it on a machine where SLURM takes jobs")
-    memory = dask.config.get("jobqueue.slurm.memory", None) or "4GB"
-    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+    memory = config.get("jobqueue.slurm.memory", None) or "4GB"
+    with config.set({"distributed.scheduler.allowed-failures": 0}):
         try:
-            cluster = SLURMCluster(cores=1, processes=1, memory=memory, silence_logs=logging.CRITICAL)
+            cluster = SLURMCluster(cores=1, processes=1, memory=memory, silence_logs="critical")
             cluster.scale(jobs=jobs)
         except (OSError, RuntimeError, ValueError) as error:
             raise EbmoodError(f"--cluster {where}: no jobs can be submitted ({_one_line(error)})") from error
@@ -214,7 +215,7 @@ def _still_there(where: str, client: "Client", patience: float | None) -> None:
 def _check_versions(where: str, client: "Client") -> None:
     here = _versions()
     try:
-        workers = client.run(_versions)
+        workers: Any = client.run(_versions)
     except Exception as error:
         raise EbmoodError(
             f"--cluster {where}: ebmood cannot be used on its workers ({_one_line(error)}); install there what is "

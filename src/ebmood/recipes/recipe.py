@@ -128,7 +128,7 @@ class Recipe(Settings):
                 raise EbmoodError(f"recipe {self.method!r} has no {name} to change; remove the key {name!r}")
             changes[name] = type(part).model_validate(_merged(part.model_dump(), values))
         changed = self.model_copy(update=changes)
-        if self.training and changed.training and changed.training.steps < self.training.steps:
+        if self.training and changed.training and changed.training.shorter_than(self.training):
             changed = changed.model_copy(update={"shortened": True})
         return changed
 

@@ -1,6 +1,7 @@
 """Batches without end: every epoch a new order, the last partial batch dropped."""
 
 import warnings
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -17,13 +18,22 @@ class Batches:
         y: `(N,)` or None.
         size: rows a batch; cut to N where there are fewer rows.
         generator: source of the order, on the CPU, so that it is the same on every device.
+        prepare: what becomes of the rows of each batch before the objective sees them; nothing if None.
 
     Warns:
         DataWarning: there are fewer rows than `size`.
     """
 
-    def __init__(self, x: Tensor, y: Tensor | None, size: int, generator: torch.Generator):
+    def __init__(
+        self,
+        x: Tensor,
+        y: Tensor | None,
+        size: int,
+        generator: torch.Generator,
+        prepare: Callable[[Tensor], Tensor] | None = None,
+    ):
         self.x = x
+        self.prepare = prepare or (lambda rows: rows)
         self.y = y
         self.size = min(size, len(x))
         if self.size < size:
@@ -46,7 +56,7 @@ class Batches:
             self._begin_epoch()
         rows = self._order[self._place * self.size : (self._place + 1) * self.size]
         self._place += 1
-        return Batch(self.x[rows], None if self.y is None else self.y[rows])
+        return Batch(self.prepare(self.x[rows]), None if self.y is None else self.y[rows])
 
     def state(self) -> tuple[Tensor, int]:
         """Where in which order: the generator's state before this epoch's order was drawn, and batches seen."""

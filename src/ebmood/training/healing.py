@@ -113,7 +113,7 @@ class Healer:
     def looks(self) -> bool:
         """Whether the next step is one to look at."""
         step = self.run.step + 1
-        return self._ranged(step) or self._keeps(step) or step == self.run.training.steps
+        return self._ranged(step) or self._keeps(step) or step == self.run.steps
 
     def trouble(self, values: Mapping[str, float]) -> str | None:
         """Look at what the last step logged, and now and then at all parameters; says what diverged, or None."""
@@ -123,7 +123,7 @@ class Healer:
         step = self.run.step
         if self._ranged(step) and (reason := self.ranges.trouble(values)):
             return reason
-        if (self._keeps(step) or step == self.run.training.steps) and (name := self.run.not_finite()):
+        if (self._keeps(step) or step == self.run.steps) and (name := self.run.not_finite()):
             return f"{name} is not finite"
         return None
 

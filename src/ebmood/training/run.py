@@ -8,6 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from ebmood.datasets.units import model_units
 from ebmood.objectives import Objective, Player
 from ebmood.seeding import torch_stream
 from ebmood.settings import digest
@@ -54,7 +55,7 @@ class Run:
         objective, x, y, training, seed, fabric, hooks: see `train`.
 
     Attributes:
-        step: steps done.
+        step: steps done, of `steps`.
         rate: what the schedule's rates are multiplied by; below one after a healing.
         history: `step` and one list per logged quantity.
     """
@@ -73,7 +74,11 @@ class Run:
         self.objective = objective.to(device).train()
         self.training, self.seed, self.fabric, self.hooks = training, seed, fabric, hooks
         y = None if y is None else y.to(device)
-        self.batches = Batches(x.to(device), y, training.batch_size, torch_stream(seed, "order"))
+        self.inputs = torch_stream(seed, "inputs", device)
+        self.batches = Batches(
+            x.to(device), y, training.batch_size, torch_stream(seed, "order"), self._prepare
+        )
+        self.steps = training.length(self.batches.per_epoch)
         self.noise = torch_stream(seed, "noise", device)
         self.players = objective.players()
         self.optimisers: list[Any] = [fabric.setup_optimizers(_adamw(player)) for player in self.players]
@@ -110,6 +115,16 @@ class Run:
                 logs[f"{player.name}/gradient_norm"] = _gradient_norm(player.parameters)
         self.step += 1
         return logs, rates
+
+    def _prepare(self, x: Tensor) -> Tensor:
+        """What the objective sees of a batch's rows: in the model's units, augmented, and noisy."""
+        x = model_units(x)
+        if self.training.augmentation is not None:
+            x = self.training.augmentation(x, self.inputs)
+        if self.training.input_noise is not None:
+            noise = torch.empty_like(x).normal_(generator=self.inputs)
+            x = x + self.training.input_noise * noise
+        return x
 
     def record(self, values: dict[str, float]) -> None:
         """Add a point to the history."""
@@ -150,6 +165,7 @@ class Run:
         }
         tensors |= {name: tensor.clone() for name, tensor in self._optimiser_tensors().items()}
         tensors |= {"random/order": before, "random/noise": self.noise.get_state()}
+        tensors |= {"random/inputs": self.inputs.get_state()}
         # No code of ours draws from the global generators; a user's module (dropout, say) may.
         tensors["random/global"] = torch.get_rng_state()
         if self.fabric.device.type == "cuda":
@@ -180,6 +196,7 @@ class Run:
                     }
         self.batches.restore(tensors["random/order"], numbers["place"])
         self.noise.set_state(tensors["random/noise"])
+        self.inputs.set_state(tensors["random/inputs"])
         torch.set_rng_state(tensors["random/global"])
         if "random/cuda" in tensors:
             torch.cuda.set_rng_state(tensors["random/cuda"], self.fabric.device)

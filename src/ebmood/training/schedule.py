@@ -1,5 +1,10 @@
-"""How long and how fast: the length of a training, and its rates."""
+"""How long and how fast: the length of a training, its rates, and what is done to its inputs."""
 
+from typing import Self
+
+from pydantic import PositiveInt
+
+from ebmood.datasets.augmentation import Augmentation
 from ebmood.settings import Settings
 
 
@@ -7,24 +12,46 @@ class Training(Settings):
     """How long and how fast; the defaults are the protocol's for tables.
 
     Attributes:
-        steps: moves of every player.
+        steps: moves of every player, where `epochs` says nothing.
+        epochs: passes over the rows in place of a number of steps.
         batch_size: rows a batch.
         warmup: steps over which rates rise linearly to their peak; 0 for none.
         halve_every: epochs after which every rate is halved, again and again; None for never.
+        drops: epochs after which every rate is multiplied by `drop`, once each; None for none.
+        augmentation: what is done to each training image; None for tables, and for nothing.
+        input_noise: standard deviation of normal noise that is added to every input, in training and at test;
+            None for none.
         validate_every: epochs between looks at the validation loss; None for none.
         patience: looks without improvement after which training ends; the best state is kept. None: never.
     """
 
     steps: int = 10_000
+    epochs: PositiveInt | None = None
     batch_size: int = 512
     warmup: int = 2_500
     halve_every: int | None = None
+    drops: tuple[int, ...] | None = None
+    drop: float = 0.3
+    augmentation: Augmentation | None = None
+    input_noise: float | None = None
     validate_every: int | None = None
     patience: int | None = None
 
+    def length(self, per_epoch: int) -> int:
+        """Steps in all, with `per_epoch` batches in an epoch."""
+        return self.steps if self.epochs is None else self.epochs * per_epoch
+
+    def shorter_than(self, other: Self) -> bool:
+        """Whether this is certainly less training than `other`: fewer epochs, fewer steps, or steps for epochs."""
+        if self.epochs is None or other.epochs is None:
+            return self.epochs != other.epochs or self.steps < other.steps
+        return self.epochs < other.epochs
+
 
 def rate_factor(step: int, per_epoch: int, training: Training) -> float:
-    """What peak rates are multiplied by at `step` (counted from 0): warm-up, then halvings."""
+    """What peak rates are multiplied by at `step` (counted from 0): warm-up, halvings, drops."""
     warm = min(1.0, (step + 1) / training.warmup) if training.warmup else 1.0
-    halvings = 0 if training.halve_every is None else step // per_epoch // training.halve_every
-    return warm * 0.5**halvings
+    epoch = step // per_epoch
+    halvings = 0 if training.halve_every is None else epoch // training.halve_every
+    drops = sum(epoch >= drop for drop in training.drops or ())
+    return warm * 0.5**halvings * training.drop**drops

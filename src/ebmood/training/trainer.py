@@ -92,9 +92,9 @@ def train(
     tell = report or (lambda progress: None)
     if checkpoints is not None and (saved := checkpoints.latest(run.identity)):
         healer.take_up(saved)
-    every = max(1, math.ceil(training.steps / HISTORY))
-    while run.step < training.steps:
-        point = (run.step + 1) % every == 0 or run.step + 1 == training.steps
+    every = max(1, math.ceil(run.steps / HISTORY))
+    while run.step < run.steps:
+        point = (run.step + 1) % every == 0 or run.step + 1 == run.steps
         look = point or healer.looks()
         logs, rates = run.move(measure=look)
         if look:
@@ -103,11 +103,11 @@ def train(
             if reason := healer.trouble(values):
                 event = healer.heal(reason)
                 warnings.warn(event, HealedWarning, stacklevel=2)
-                tell(Progress(step, training.steps, values, attempt, event))
+                tell(Progress(step, run.steps, values, attempt, event))
                 continue
             if point:
                 run.record(values | rates)
-                tell(Progress(step, training.steps, values | rates, attempt))
+                tell(Progress(step, run.steps, values | rates, attempt))
         if run.hooks_end():
             break
         healer.keep()

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
+from pydantic import TypeAdapter
 
-from ebmood.datasets import Toy, split_dataset
+from ebmood.datasets import AnySource, Toy, split_dataset
 from ebmood.metrics import separation
 from ebmood.objectives import Supervised
 from ebmood.recipes import METHODS, DensityScorer
@@ -46,10 +48,13 @@ def test_shown_study_files_hold(tmp_path, page):
     states = ["good", "worn", "broken"]
     rows = "".join(f"{rng.normal():.4f},{rng.normal():.4f},{states[i % 3]}\n" for i in range(90))
     (tmp_path / "pumps.csv").write_text("pressure,flow,state\n" + rows)
-    (study_file,) = blocks(page, "yaml")
+    study_file, *of_images = blocks(page, "yaml")
     (tmp_path / "pumps.yaml").write_text(study_file)
     study = load_study(str(tmp_path / "pumps.yaml"))
     assert {task.cell.recipe.method for task in study.tasks} >= {"ssm"}
+    for block in of_images:  # whose data are not here
+        for entry in yaml.safe_load(block)["datasets"]:
+            TypeAdapter(AnySource).validate_python({"kind": entry} if isinstance(entry, str) else entry)
 
 
 def test_an_objective_and_a_network_of_your_own_learn_two_moons():

@@ -1,0 +1,161 @@
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ebmood.models import EnergyModel
+from ebmood.networks import MLP
+from ebmood.objectives import CD
+from ebmood.samplers import SGLD
+from ebmood.training import Checkpoints, Training, make_fabric, train
+
+CPU = make_fabric("cpu")
+ROWS = torch.rand(100, 2, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forks")
+def test_twenty_kills_at_random_moments_change_no_bit(tmp_path):
+    script = Path(__file__).with_name("killed_run.py")
+    subprocess.run(
+        [sys.executable, str(script), str(tmp_path), "20"],
+        check=True,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    starts = []
+    for folder in sorted(tmp_path.iterdir()):
+        whole, killed = ((folder / f"{name}.json").read_text() for name in ("whole", "killed"))
+        assert whole == killed, f"{folder.name}: the same model, history and events"
+        lines = (folder / "checkpoints" / "metrics.jsonl").read_text().splitlines()
+        points = [json.loads(line) for line in lines]
+        places = [(point["attempt"], point["step"]) for point in points]
+        assert places == sorted(set(places)), f"{folder.name}: no point twice"
+        _, history, events = json.loads(whole)
+        last = [point for point in points if point["attempt"] == len(events) and "event" not in point]
+        tail = history["step"][-len(last) :]
+        assert [point["step"] for point in last] == tail, f"{folder.name}: no point lost"
+        assert [point["event"] for point in points if "event" in point] == events
+        starts += [int(line) for line in (folder / "checkpoints" / "starts").read_text().split()]
+        files = sorted(path.name for path in (folder / "checkpoints").glob("*[0-9].*"))
+        assert len([name for name in files if name.endswith(".json")]) == 2
+    assert json.loads((tmp_path / "healed" / "whole.json").read_text())[2], "one of the runs was healed"
+    assert max(starts) > 30, "runs went on from checkpoints"
+
+
+def run(folder, steps=40, seed=0, report=None):
+    torch.manual_seed(1)
+    model = EnergyModel(MLP(2, (8,), 1, "silu"))
+    objective = CD(chain=SGLD(steps=2), buffer=30).start(model, 1, (2,), 0)
+    kept = None if folder is None else Checkpoints(folder, steps=10)
+    train(
+        objective,
+        ROWS,
+        None,
+        Training(steps=steps, batch_size=25, warmup=5),
+        seed,
+        CPU,
+        (),
+        report,
+        None,
+        kept,
+    )
+    return objective.state_dict()
+
+
+class Stop(Exception):  # noqa: N818
+    pass
+
+
+def stop_at(step):
+    def report(progress):
+        if progress.step == step:
+            raise Stop
+
+    return report
+
+
+@pytest.fixture
+def interrupted(tmp_path):
+    """A folder with the checkpoints of steps 20 and 30."""
+    with pytest.raises(Stop):
+        run(tmp_path, report=stop_at(35))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "000002.json",
+        "000002.safetensors",
+        "000003.json",
+        "000003.safetensors",
+    ]
+    return tmp_path
+
+
+def first_step(folder):
+    seen = []
+    state = run(folder, report=lambda progress: seen.append(progress.step))
+    assert all(torch.equal(value, state[name]) for name, value in run(None).items())
+    return seen[0]
+
+
+def test_it_goes_on_after_the_last_checkpoint(interrupted, caplog):
+    assert first_step(interrupted) == 31
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "tear",
+    [
+        lambda folder: os.truncate(folder / "000003.safetensors", 900),
+        lambda folder: os.truncate(folder / "000003.json", 900),
+        lambda folder: os.truncate(folder / "000003.json", 0),
+        lambda folder: (folder / "000003.safetensors").unlink(),
+        lambda folder: flip(folder / "000003.safetensors"),
+        lambda folder: flip(folder / "000003.json"),
+    ],
+    ids=["tensors cut", "numbers cut", "numbers empty", "tensors gone", "a bit of a tensor", "a digit"],
+)
+def test_a_torn_one_is_passed_over_and_said(interrupted, caplog, tear):
+    tear(interrupted)
+    with caplog.at_level(logging.WARNING):
+        assert first_step(interrupted) == 21
+    (record,) = caplog.records
+    assert "000003.json: checkpoint passed over (" in record.getMessage()
+
+
+def flip(path):
+    """Change one digit, or one bit of the last tensor."""
+    content = bytearray(path.read_bytes())
+    if path.suffix == ".json":
+        at = content.index(b'"step": 30') + 8
+        content[at : at + 2] = b"29"
+    else:
+        content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def test_both_torn_is_a_new_beginning(interrupted, caplog):
+    for path in interrupted.glob("*.safetensors"):
+        path.write_bytes(b"")
+    assert first_step(interrupted) == 1
+    assert len(caplog.records) == 2
+
+
+def test_those_of_another_run_are_passed_over(interrupted, caplog):
+    seen = []
+    run(interrupted, seed=1, report=lambda progress: seen.append(progress.step))
+    assert seen[0] == 1
+    assert "of a run with other settings or data" in caplog.text
+
+
+def test_a_place_that_cannot_be_written_does_not_end_the_run(tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    run(tmp_path / "file" / "checkpoints")
+    assert "training goes on without this checkpoint" in caplog.text
+
+
+def test_the_clock_decides_where_no_steps_are_given(tmp_path):
+    assert not Checkpoints(tmp_path).due(1)
+    assert Checkpoints(tmp_path, seconds=0).due(1)

@@ -4,7 +4,6 @@ import platform
 import time
 import traceback
 import warnings
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
@@ -13,14 +12,14 @@ from typing import Literal
 import numpy as np
 
 from ebmood.datasets import AnySource, Dataset, OODSet, Source, Split
-from ebmood.errors import EbmoodError
+from ebmood.errors import EbmoodError, HealedWarning
 from ebmood.metrics import separation
 from ebmood.models import Scorer
 from ebmood.recipes import Recipe
 from ebmood.settings import Settings, digest
 from ebmood.study.evidence import kept_scores, landscape, rays
 from ebmood.study.records import OODResult, Record
-from ebmood.training import Progress
+from ebmood.training import Checkpoints, DivergedError, Report
 
 LIBRARIES = ("ebmood", "torch", "numpy", "scikit-learn", "zuko", "scipy", "lightning-fabric", "river")
 
@@ -66,7 +65,9 @@ def cell_key(cell: Cell) -> str:
     return digest([content, cell.dataset.duplicates, recipe, cell.seed, cell.selection])
 
 
-def run_cell(cell: Cell, report: Callable[[Progress], None] = lambda progress: None) -> Record:
+def run_cell(
+    cell: Cell, report: Report = lambda progress: None, checkpoints: Checkpoints | None = None
+) -> Record:
     """Split, fit, score, and write down.
 
     A failure of the model (it diverges, its library refuses the data) becomes a record with status `failed`.
@@ -74,6 +75,7 @@ def run_cell(cell: Cell, report: Callable[[Progress], None] = lambda progress: N
     Args:
         cell: what to do.
         report: called now and then while training.
+        checkpoints: where training goes on from and keeps its states, or None.
 
     Raises:
         EbmoodError: the data cannot be read: no cell of this data set could do better.
@@ -84,10 +86,11 @@ def run_cell(cell: Cell, report: Callable[[Progress], None] = lambda progress: N
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         try:
-            outcome = _fit_and_score(cell, dataset, report)
+            outcome = _fit_and_score(cell, dataset, report, checkpoints)
         except Exception as error:  # the reason is kept in the record and stands in every table
-            outcome = _failed(_reason(error))
-    notes = dict.fromkeys([*dataset.notes, *(str(warning.message) for warning in caught)])
+            outcome = _failed(_reason(error), error.events if isinstance(error, DivergedError) else ())
+    said = [str(warning.message) for warning in caught if not issubclass(warning.category, HealedWarning)]
+    notes = dict.fromkeys([*dataset.notes, *said])
     return _record(cell, key, dataset, started, time.perf_counter() - clock, tuple(notes), outcome)
 
 
@@ -97,8 +100,8 @@ def failed_record(cell: Cell, reason: str) -> Record:
     return _record(cell, cell_key(cell), dataset, datetime.now(UTC), 0.0, dataset.notes, outcome)
 
 
-def _failed(reason: str) -> dict[str, object]:
-    return {"status": "failed", "reason": reason}
+def _failed(reason: str, events: tuple[str, ...] = ()) -> dict[str, object]:
+    return {"status": "failed", "reason": reason, "events": events}
 
 
 def _record(
@@ -145,11 +148,13 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
 
 
-def _fit_and_score(cell: Cell, dataset: Dataset, report: Callable[[Progress], None]) -> dict[str, object]:
+def _fit_and_score(
+    cell: Cell, dataset: Dataset, report: Report, checkpoints: Checkpoints | None
+) -> dict[str, object]:
     split = cell.dataset.split(dataset, cell.seed)
     leak = cell.selection == "paper" and cell.recipe.training is not None
     select_by = partial(_mean_aupr, split) if leak else None
-    fitted = cell.recipe.fit(split, cell.seed, cell.device, report, select_by)
+    fitted = cell.recipe.fit(split, cell.seed, cell.device, report, select_by, checkpoints)
     scorer = fitted.scorer
     scores = {ood.name: scorer.score_samples(ood.x) for ood in split.test_ood}
     id_scores = scorer.score_samples(split.test_x)
@@ -165,6 +170,7 @@ def _fit_and_score(cell: Cell, dataset: Dataset, report: Callable[[Progress], No
             "crossing": split.crossing,
         },
         "losses": {name: tuple(values) for name, values in fitted.history.items()},
+        "events": fitted.events,
         "scores": kept_scores({"id": id_scores, **scores}),
         "rays": rays(scorer, split.test_x, cell.seed),
         "landscape": landscape(scorer, split.train_x),

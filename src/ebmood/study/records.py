@@ -76,6 +76,7 @@ class Record(Settings):
         results: one entry for every out-of-distribution set; empty for a failed cell.
         rows: number of rows under `train`, `validation`, `test`, `duplicates`, `crossing`.
         losses: columns of the training history: `step` and one per logged quantity.
+        events: one line for every time that training diverged, went back to an earlier state, and on.
         scores: up to 500 test scores a set, in the order of the rows; the ID rows stand under `id`.
         pictures: PNG files in base64 by name: `chains`, `generator`.
         small: the data set is one of the paper's, cut; verdicts on it read "small", never more.
@@ -107,6 +108,7 @@ class Record(Settings):
     results: tuple[OODResult, ...] = ()
     rows: dict[str, int] = {}
     losses: dict[str, tuple[float, ...]] = {}
+    events: tuple[str, ...] = ()
     scores: dict[str, tuple[float, ...]] = {}
     rays: Rays | None = None
     landscape: Landscape | None = None

@@ -5,6 +5,7 @@ writes records. What stops a study stops it between two whole records.
 """
 
 import json
+import shutil
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import closing, suppress
@@ -15,6 +16,7 @@ from ebmood.executors.process import OneProcess
 from ebmood.executors.spread import spread
 from ebmood.files import only_writer, write_text
 from ebmood.study.cell import failed_record
+from ebmood.study.files import CellFiles
 from ebmood.study.progress import Snapshot, read_snapshot
 from ebmood.study.records import Record, append_record, read_records
 from ebmood.study.spec import Study, Task
@@ -46,6 +48,8 @@ def run_study(
     *,
     jobs: int = 1,
     retry_failed: bool = False,
+    resume: bool = True,
+    tensorboard: bool = False,
     watcher: Watcher | None = None,
     open_executor: Callable[[], Executor] = OneProcess,
 ) -> list[Record]:
@@ -55,9 +59,12 @@ def run_study(
 
     Args:
         study: what to run.
-        folder: gets `records.jsonl`, and `study.json` with the keys of the study last run there.
+        folder: gets `records.jsonl`, `study.json` with the keys and names of the cells of the study last run
+            there, `metrics/KEY.jsonl`, and while cells run `progress/` and `checkpoints/`.
         jobs: how many cells run at once, each on an executor of its own.
         retry_failed: also run cells again whose last record says failed.
+        resume: cells that were stopped in the middle go on from their checkpoints; otherwise they begin anew.
+        tensorboard: trainings write for TensorBoard too, under `tensorboard/`.
         watcher: is told how it goes.
         open_executor: makes an executor for one cell at a time. One that breaks is replaced, and its cell
             tried once more before it is recorded as failed. `ebmood.executors.cluster` opens those of a cluster.
@@ -72,13 +79,20 @@ def run_study(
         done = {key for key, record in found.items() if record.status == "done" or not retry_failed}
         todo = [task for task in study.tasks if task.key not in done]
         about = {"name": study.name, "title": study.title, "keys": [task.key for task in study.tasks]}
+        about["names"] = [task.name for task in study.tasks]
+        if not resume:
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         write_text(folder / "study.json", json.dumps(about, indent=1))
         watcher.planned(study, todo)
-        with closing(_run(todo, folder.resolve() / "progress", jobs, watcher, open_executor)) as finished:
+        running = _run(todo, folder.resolve(), jobs, tensorboard, watcher, open_executor)
+        with closing(running) as finished:
             for task, record in finished:
                 append_record(folder / RECORDS, record)
+                shutil.rmtree(CellFiles(folder, task.key).checkpoints, ignore_errors=True)
                 found[task.key] = record
                 watcher.finished(task, record)
+        with suppress(OSError):  # where nothing is left to go on from
+            (folder / "checkpoints").rmdir()
     return [found[task.key] for task in study.tasks if task.key in found]
 
 
@@ -108,12 +122,17 @@ def latest(records: Sequence[Record]) -> dict[str, Record]:
 
 
 def _run(
-    todo: Sequence[Task], folder: Path, jobs: int, watcher: Watcher, open_executor: Callable[[], Executor]
+    todo: Sequence[Task],
+    folder: Path,
+    jobs: int,
+    tensorboard: bool,
+    watcher: Watcher,
+    open_executor: Callable[[], Executor],
 ) -> Generator[tuple[Task, Record], None, None]:
     """Each task with its record, as they are done."""
 
     def submit(executor: Executor, task: Task) -> Future:
-        return executor.submit(work, task.cell, _file(folder, task))
+        return executor.submit(work, task.cell, CellFiles(folder, task.key), tensorboard)
 
     def retried(task: Task) -> None:
         _file(folder, task).unlink(missing_ok=True)
@@ -125,7 +144,7 @@ def _run(
     try:
         if todo:
             with suppress(OSError):  # Workers write into it where they see it, and never make it.
-                folder.mkdir(exist_ok=True)
+                (folder / "progress").mkdir(exist_ok=True)
         finished = spread(todo, submit, jobs, open_executor, retried=retried, running=running)
         with closing(finished):
             for task, future in finished:
@@ -135,7 +154,7 @@ def _run(
         for task in todo:
             _file(folder, task).unlink(missing_ok=True)
         with suppress(OSError):
-            folder.rmdir()
+            (folder / "progress").rmdir()
 
 
 def _outcome(task: Task, future: Future) -> Record:
@@ -155,4 +174,4 @@ def _outcome(task: Task, future: Future) -> Record:
 
 
 def _file(folder: Path, task: Task) -> Path:
-    return folder / f"{task.key}.json"
+    return CellFiles(folder, task.key).progress

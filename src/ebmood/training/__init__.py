@@ -5,6 +5,7 @@ from ebmood.training.best_state import BestState
 from ebmood.training.checkpoint import Checkpoints
 from ebmood.training.healing import DivergedError, Healing
 from ebmood.training.metrics import MetricsFile, Progress, Report, TensorBoard
+from ebmood.training.ranks import rank_seed
 from ebmood.training.run import Hook
 from ebmood.training.schedule import Training, rate_factor
 from ebmood.training.trainer import Trained, make_fabric, train
@@ -23,6 +24,7 @@ __all__ = [
     "Trained",
     "Training",
     "make_fabric",
+    "rank_seed",
     "rate_factor",
     "train",
 ]

@@ -13,6 +13,15 @@ from ebmood.objectives import Objective, Player
 from ebmood.seeding import torch_stream
 from ebmood.settings import digest
 from ebmood.training.batches import Batches
+from ebmood.training.ranks import (
+    anywhere,
+    average,
+    average_gradients,
+    check_shares,
+    make_equal,
+    rank_stream,
+    share,
+)
 from ebmood.training.schedule import Training, rate_factor
 
 Tensors = dict[str, Tensor]
@@ -79,7 +88,9 @@ class Run:
             x.to(device), y, training.batch_size, torch_stream(seed, "order"), self._prepare
         )
         self.steps = training.length(self.batches.per_epoch)
-        self.noise = torch_stream(seed, "noise", device)
+        check_shares(self.batches.size, fabric)
+        make_equal(objective.parameters(), fabric)
+        self.noise = torch_stream(seed, rank_stream("noise", fabric), device)
         self.players = objective.players()
         self.optimisers: list[Any] = [fabric.setup_optimizers(_adamw(player)) for player in self.players]
         _hold_the_heap()
@@ -96,7 +107,7 @@ class Run:
         Returns:
             Scalars that the players log, and the players' rates, both by `player/name`.
         """
-        batch = next(self.batches)
+        batch = share(next(self.batches), self.fabric)
         factor = rate_factor(self.step, self.batches.per_epoch, self.training) * self.rate
         logs: Tensors = {}
         rates: dict[str, float] = {}
@@ -109,13 +120,14 @@ class Run:
             loss, more = player.loss(batch, self.noise)
             optimiser.zero_grad(set_to_none=True)
             self.fabric.backward(loss)
+            average_gradients(player.parameters, self.fabric)
             optimiser.step()
             logs[f"{player.name}/loss"] = loss.detach()
             logs.update({f"{player.name}/{name}": value for name, value in more.items()})
             if measure:
                 logs[f"{player.name}/gradient_norm"] = _gradient_norm(player.parameters)
         self.step += 1
-        return logs, rates
+        return average(logs, self.fabric) if measure else logs, rates
 
     def _prepare(self, x: Tensor) -> Tensor:
         """What the objective sees of a batch's rows: in the model's units, augmented, and noisy."""
@@ -138,7 +150,7 @@ class Run:
             return False
         epoch = self.step // self.batches.per_epoch
         ended = [hook.after_epoch(epoch) for hook in self.hooks]  # all are asked before one ends it
-        return any(ended)
+        return anywhere(any(ended), self.fabric)
 
     def finish(self) -> None:
         """Let hooks have the last word, and leave the objective ready for use."""
@@ -148,14 +160,20 @@ class Run:
 
     def not_finite(self) -> str | None:
         """The first tensor of the objective or an optimiser that holds a number which is not finite, or None."""
-        for name, tensor in {**self.objective.state_dict(), **self._optimiser_tensors()}.items():
-            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                return name
-        return None
+        tensors = {**self.objective.state_dict(), **self._optimiser_tensors()}
+        bad = (
+            name
+            for name, tensor in tensors.items()
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all()
+        )
+        first = next(bad, None)
+        return first or "a tensor of another process" if anywhere(first is not None, self.fabric) else None
 
     def renew(self, attempt: int, rate: float) -> None:
         """From here on, take new noise and multiply the schedule's rates by `rate`."""
-        self.noise = torch_stream(self.seed, f"noise, attempt {attempt}", self.fabric.device)
+        self.noise = torch_stream(
+            self.seed, rank_stream(f"noise, attempt {attempt}", self.fabric), self.fabric.device
+        )
         self.rate = rate
 
     def state(self) -> State:

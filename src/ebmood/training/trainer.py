@@ -34,11 +34,14 @@ class Trained:
     events: tuple[str, ...]
 
 
-def make_fabric(device: str) -> Fabric:
-    """lightning-fabric on one device.
+def make_fabric(device: str, processes: int = 1, nodes: int = 1) -> Fabric:
+    """lightning-fabric on one device, or on one for each of several processes; see `ebmood.training.ranks`.
 
     Args:
         device: `auto`, `cpu` or `cuda`.
+        processes: on this machine. With more than one, the script that calls this runs in each of them: by
+            `torchrun`, or started by the first.
+        nodes: machines, with as many processes each; started by `torchrun` on each.
 
     Raises:
         EbmoodError: CUDA is asked for and absent.
@@ -49,7 +52,11 @@ def make_fabric(device: str) -> Fabric:
         )
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Fabric(accelerator=device, devices=1)
+    if processes * nodes == 1:
+        return Fabric(accelerator=device, devices=1)
+    fabric = Fabric(accelerator=device, devices=processes, num_nodes=nodes, strategy="ddp")
+    fabric.launch()
+    return fabric
 
 
 def train(
@@ -77,19 +84,23 @@ def train(
         seed: the streams `order` and `noise` of it are drawn from.
         fabric: the device.
         hooks: called after every epoch.
-        report: called at every point of the history, and at every healing.
+        report: called at every point of the history, and at every healing; in the first process alone.
         healing: what counts as divergence, and how often the run may try again; None for its defaults.
-        checkpoints: where to go on from, and where to write them; None for neither.
+        checkpoints: where to go on from, and where to write them; None for neither, as it must be with several
+            processes.
 
     Warns:
         HealedWarning: the run diverged and went on.
 
     Raises:
         DivergedError: the run diverged once more than `healing` lets it try again.
+        EbmoodError: there are checkpoints and several processes, or these do not divide the batch.
     """
+    if checkpoints is not None and fabric.world_size > 1:
+        raise EbmoodError("checkpoints hold the state of one process; leave them out with several")
     run = Run(objective, x, y, training, seed, fabric, hooks)
     healer = Healer(run, healing or Healing())
-    tell = report or (lambda progress: None)
+    tell = report if report and fabric.is_global_zero else (lambda progress: None)
     if checkpoints is not None and (saved := checkpoints.latest(run.identity)):
         healer.take_up(saved)
     every = max(1, math.ceil(run.steps / HISTORY))

@@ -1,0 +1,61 @@
+"""Trains on as many processes as it is told to, each of which runs this script; what each of them has goes to files.
+
+python two_ranks.py FOLDER PROCESSES
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from ebmood.models import EnergyModel
+from ebmood.models.radial import RadialFlow
+from ebmood.networks import MLP
+from ebmood.objectives import CD, SSM, Likelihood, Objective
+from ebmood.seeding import global_torch_stream
+from ebmood.training import Training, make_fabric, rank_seed, train
+from ebmood.training.ranks import anywhere, average
+from ebmood.training.run import Run
+
+torch.set_num_threads(1)
+X = torch.randn(32, 3, generator=torch.Generator().manual_seed(0)).double()
+TRAINING = Training(steps=4, batch_size=8, warmup=0)
+
+
+def energy(seed: int) -> EnergyModel:
+    with global_torch_stream(seed, "initialisation"):
+        return EnergyModel(MLP(3, (8,), 1, "silu")).double()
+
+
+def likelihood() -> Objective:
+    with global_torch_stream(0, "initialisation"):
+        flow = RadialFlow(3, 2)
+    return Likelihood().start(flow.double(), 1, (3,), 0)
+
+
+def gradients(run: Run) -> torch.Tensor:
+    run.move(measure=True)
+    return torch.cat([parameter.grad.flatten() for parameter in run.objective.parameters()])
+
+
+def main(folder: Path, processes: int) -> None:
+    fabric = make_fabric("cpu", processes)
+    rank = fabric.global_rank
+    kept = {"likelihood": gradients(Run(likelihood(), X, None, TRAINING, 0, fabric, []))}
+    # Other initial weights in every process: the first one's count.
+    kept["ssm"] = gradients(Run(SSM().start(energy(rank), 1, (3,), 0), X, None, TRAINING, 0, fabric, []))
+    chains = CD(buffer=20).start(energy(0), 1, (3,), rank_seed(0, fabric)).double()
+    kept["buffer before"] = chains.buffer.samples.clone()
+    reports: list[int] = []
+    train(chains, X, None, TRAINING, 0, fabric, report=lambda progress: reports.append(progress.step))
+    kept["buffer"] = chains.buffer.samples
+    kept["weights"] = torch.cat([parameter.detach().flatten() for parameter in chains.model.parameters()])
+    kept["reports"] = torch.tensor(reports)
+    loss = torch.tensor(float("nan") if rank else 1.0)
+    kept["judged"] = torch.stack(list(average({"loss": loss}, fabric).values()))
+    kept["ended"] = torch.tensor([anywhere(rank == 1, fabric)])
+    torch.save(kept, folder / f"{processes}-{rank}.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from pydantic import Field
 
 from ebmood.datasets.dataset import Split
@@ -27,7 +28,7 @@ from ebmood.models import (
 from ebmood.objectives import AnyObjective, Objective, Supervised
 from ebmood.seeding import global_torch_stream
 from ebmood.settings import Settings
-from ebmood.training import BestState, Checkpoints, Hook, Progress, Training, make_fabric, train
+from ebmood.training import BestState, Checkpoints, Hook, Progress, Training, make_fabric, rank_seed, train
 
 Variant = Literal["paper", "sound", "both"]
 AnyModel = Annotated[
@@ -140,6 +141,7 @@ class Recipe(Settings):
         report: Callable[[Progress], None] | None = None,
         select_by: Callable[[Scorer], float] | None = None,
         checkpoints: Checkpoints | None = None,
+        fabric: Fabric | None = None,
     ) -> Fitted:
         """Train on the split's in-distribution training rows.
 
@@ -152,6 +154,7 @@ class Recipe(Settings):
                 the last one. Trained recipes only; detectors of other libraries have no states to choose
                 from.
             checkpoints: where training goes on from and keeps its states, or None.
+            fabric: from `make_fabric`, in place of `device`; for one model on several processes.
 
         Warns:
             DegenerateObjectiveWarning: the objective cannot learn a density on this recipe's network.
@@ -178,10 +181,11 @@ class Recipe(Settings):
         outputs = 1 if self.gamma is None else split.classes
         with global_torch_stream(seed, "initialisation"):
             model = self.model.build(split, outputs)
-        objective: Objective = self.objective.start(model, outputs, split.train_x.shape[1:], seed)
+        fabric = fabric or make_fabric(device)
+        own = rank_seed(seed, fabric)
+        objective: Objective = self.objective.start(model, outputs, split.train_x.shape[1:], own)
         if self.gamma is not None:
             objective = Supervised(objective, self.gamma)
-        fabric = make_fabric(device)
         scorer = DensityScorer(model, fabric.device)
         trained = train(
             objective,

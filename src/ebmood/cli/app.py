@@ -81,6 +81,8 @@ app.command(epilog=report_.EPILOG)(report_.report)
 
     ebmood study segment --cluster tcp://head:8786
 
+    ebmood study --watch ebmood-segment
+
 Stop it with Ctrl-C; the same command goes on where it stopped. Exit codes: 0 done, 1 done but
 cells failed, 2 something to mend, 130 stopped."""
 )
@@ -117,25 +119,50 @@ def study(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run cells again that failed before.")
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume/--no-resume", help="Go on in the middle of cells that were stopped, or begin them anew."
+        ),
+    ] = True,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write for TensorBoard too, under FOLDER/tensorboard.")
+    ] = False,
+    watch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Show a study that runs in another terminal.", show_default=False
+        ),
+    ] = None,
     list_studies: Annotated[
         bool, typer.Option("--list", help="List the studies that ship with ebmood.")
     ] = False,
 ) -> None:
     """Run what is missing of a study, then print its tables.
 
-    Every cell (data set x recipe x seed) leaves one line in FOLDER/records.jsonl. Running again runs only
+    Every cell (data set x recipe x seed) leaves one line in FOLDER/records.jsonl, and the course of its
+    training in FOLDER/metrics/. Running again runs only
     what is not there yet. Scores do not depend on -j, nor on --cluster.
     """
     from ebmood.cli import study as command
 
     if list_studies:
         command.list_presets()
+    elif watch is not None:
+        from ebmood.cli.follow import follow
+
+        try:
+            raise typer.Exit(follow(watch))
+        except KeyboardInterrupt:  # Whoever watches may leave; the study goes on.
+            raise typer.Exit from None
     elif name is None:
         raise typer.BadParameter(
             "name a study or a YAML file; `ebmood study --list` shows those that ship with ebmood"
         )
     else:
-        raise typer.Exit(command.run(name, out, jobs, device.value, retry_failed, cluster))
+        raise typer.Exit(
+            command.run(name, out, jobs, device.value, retry_failed, cluster, resume, tensorboard)
+        )
 
 
 @app.command(epilog="[bold]Example[/bold]\n\n    ebmood tables ebmood-quick")

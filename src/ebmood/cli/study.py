@@ -11,7 +11,7 @@ from ebmood.cli.where import executors
 from ebmood.study.records import Record
 from ebmood.study.runner import run_study
 from ebmood.study.spec import Device, load_study, preset_title, presets
-from ebmood.training import make_fabric
+from ebmood.training import check_tensorboard, make_fabric
 
 STOPPED = 130
 
@@ -25,12 +25,21 @@ def list_presets() -> None:
 
 
 def run(
-    name: str, out: Path | None, jobs: int | None, device: Device, retry_failed: bool, cluster: str | None
+    name: str,
+    out: Path | None,
+    jobs: int | None,
+    device: Device,
+    retry_failed: bool,
+    cluster: str | None,
+    resume: bool,
+    tensorboard: bool,
 ) -> int:
     """Run a study and print its tables. Returns the exit code."""
     errors = Console(stderr=True, highlight=False)
     folder = out or Path(f"ebmood-{Path(name).stem}")
     try:
+        if tensorboard:
+            check_tensorboard()
         with errors.status("reading the study and its data"):
             if cluster is None:
                 make_fabric(device)  # a device that is not there is told once, not by every cell
@@ -45,6 +54,8 @@ def run(
                     folder,
                     jobs=many,
                     retry_failed=retry_failed,
+                    resume=resume,
+                    tensorboard=tensorboard,
                     watcher=watcher,
                     open_executor=open_executor,
                 )

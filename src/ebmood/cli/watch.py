@@ -1,9 +1,10 @@
 """How a running study looks: bars on a terminal, a line for each finished cell everywhere else."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -11,11 +12,38 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from ebmood.study.progress import Snapshot
 from ebmood.study.records import Record
 from ebmood.study.runner import Watcher
-from ebmood.study.spec import Study, Task
+
+
+class Named(Protocol):
+    """What a display knows of a cell."""
+
+    @property
+    def key(self) -> str:
+        """Of its record."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What people read."""
+        ...
+
+
+class Titled(Protocol):
+    """What a display knows of a study."""
+
+    @property
+    def title(self) -> str:
+        """Of the study."""
+        ...
+
+    @property
+    def tasks(self) -> Sequence[Named]:
+        """All its cells."""
+        ...
 
 
 @contextmanager
-def watching(console: Console, folder: Path, jobs: int) -> Iterator[Watcher]:
+def watching(console: Console, folder: Path, jobs: int) -> "Iterator[Lines]":
     """A watcher that fits the console."""
     if not console.is_terminal:
         yield Lines(console, folder, jobs)
@@ -34,18 +62,21 @@ class Lines(Watcher):
         self._total = 0
         self._done = 0
 
-    def planned(self, study: Study, todo: Sequence[Task]) -> None:
+    def planned(self, study: Titled, todo: Sequence[Named]) -> None:
         """See `Watcher`."""
         self._total = len(study.tasks)
         self._done = self._total - len(todo)
         kept = f", {self._done} of them there already" if self._done else ""
         self._say(f"{study.title}: {self._total} cells{kept}; {self._jobs} at once; into {self._folder}")
 
-    def retried(self, task: Task) -> None:
+    def running(self, tasks: Mapping[str, tuple[Named, Snapshot | None]]) -> None:
+        """See `Watcher`: a line is for what is finished."""
+
+    def retried(self, task: Named) -> None:
         """See `Watcher`."""
         self._say(f"{task.name}: its process died; trying once more", "yellow")
 
-    def finished(self, task: Task, record: Record) -> None:
+    def finished(self, task: Named, record: Record) -> None:
         """See `Watcher`."""
         self._done += 1
         head = f"[{self._done:>{len(str(self._total))}}/{self._total}] {task.name}, {clock(record.seconds)}: "
@@ -75,7 +106,7 @@ class Bars(Lines):
         )
         self._rows: dict[str, TaskID] = {}
         self._began = time.monotonic()
-        self._todo: dict[str, Task] = {}
+        self._todo: dict[str, Named] = {}
         self._seconds: dict[str, list[float]] = {}
 
     def __enter__(self) -> "Bars":
@@ -85,13 +116,13 @@ class Bars(Lines):
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def planned(self, study: Study, todo: Sequence[Task]) -> None:
+    def planned(self, study: Titled, todo: Sequence[Named]) -> None:
         """See `Watcher`."""
         super().planned(study, todo)
         self._todo = {task.key: task for task in todo}
         self._whole = self._progress.add_task("all cells", total=self._total, count="", losses="", left="")
 
-    def running(self, tasks: dict[str, tuple[Task, Snapshot | None]]) -> None:
+    def running(self, tasks: Mapping[str, tuple[Named, Snapshot | None]]) -> None:
         """See `Watcher`."""
         for key in self._rows.keys() - tasks.keys():
             self._progress.remove_task(self._rows.pop(key))
@@ -104,9 +135,7 @@ class Bars(Lines):
                     completed=snapshot.step,
                     total=snapshot.steps,
                     count=f"step {snapshot.step}/{snapshot.steps}",
-                    losses="  ".join(
-                        f"{name} {value:.4g}" for name, value in list(snapshot.losses.items())[:2]
-                    ),
+                    losses=_losses(snapshot),
                     left="" if snapshot.left is None else f"{clock(snapshot.left)} left",
                 )
         self._progress.update(
@@ -117,13 +146,13 @@ class Bars(Lines):
             left=self._whole_left(tasks),
         )
 
-    def finished(self, task: Task, record: Record) -> None:
+    def finished(self, task: Named, record: Record) -> None:
         """See `Watcher`."""
         super().finished(task, record)
         self._todo.pop(task.key, None)
         self._seconds.setdefault(_kind(task), []).append(record.seconds)
 
-    def _whole_left(self, tasks: dict[str, tuple[Task, Snapshot | None]]) -> str:
+    def _whole_left(self, tasks: Mapping[str, tuple[Named, Snapshot | None]]) -> str:
         """From cells of the same recipe that are finished; nothing while a recipe has none."""
         seconds = 0.0
         for key, task in self._todo.items():
@@ -144,7 +173,7 @@ def _losses(snapshot: Snapshot) -> str:
     return "  ".join(f"{name.replace('/', ' ')} {value:.4g}" for name, value in losses.items())
 
 
-def _kind(task: Task) -> str:
+def _kind(task: Named) -> str:
     return task.name.rpartition(", seed ")[0]
 
 

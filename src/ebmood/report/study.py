@@ -68,6 +68,10 @@ def _what_was_run(arms: Sequence[Arm], records: Sequence[Record], failed: Sequen
         ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items()) or "not recorded"),
     ]
     blocks.append(Facts(tuple(facts)))
+    healed = [(record, event) for record in records for event in record.events]
+    for record, event in healed:
+        who = f"{record.dataset}, {record.method} {record.variant}, seed {record.seed}"
+        blocks.append(Text(f"Healed ({who}): {one_line(event, 400)}"))
     for reason in dict.fromkeys(record.reason or "no reason recorded" for record in failed):
         who = [record for record in failed if (record.reason or "no reason recorded") == reason]
         methods = ", ".join(dict.fromkeys(record.method for record in who))

@@ -81,6 +81,7 @@ def _what_was_run(arms: Sequence[Arm]) -> str:
             {f"{a.name} ({a.variant})" for a in arms for r in a.records.values() if r.degenerate == reason}
         )
         lines.append(f"- Degenerate: {', '.join(who)}: {one_line(reason, 400)}")
+    lines += _grouped("Healed", [(event, r) for r in records for event in r.events], arms)
     lines += _grouped("Failed", [(r.reason or "no reason recorded", r) for r in failed], arms)
     notes = [(note, r) for r in records for note in r.notes if note != r.degenerate]
     lines += _grouped("Note", notes, arms)

@@ -4,7 +4,7 @@ from ebmood.training.batches import Batches
 from ebmood.training.best_state import BestState
 from ebmood.training.checkpoint import Checkpoints
 from ebmood.training.healing import DivergedError, Healing
-from ebmood.training.metrics import MetricsFile, Progress, Report, TensorBoard
+from ebmood.training.metrics import MetricsFile, Progress, Report, TensorBoard, check_tensorboard
 from ebmood.training.ranks import rank_seed
 from ebmood.training.run import Hook
 from ebmood.training.schedule import Training, rate_factor
@@ -23,6 +23,7 @@ __all__ = [
     "TensorBoard",
     "Trained",
     "Training",
+    "check_tensorboard",
     "make_fabric",
     "rank_seed",
     "rate_factor",

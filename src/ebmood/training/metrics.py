@@ -89,7 +89,7 @@ class TensorBoard:
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
-        self._writer_class = _summary_writer()
+        self._writer_class = check_tensorboard()
         self._writers: dict[int, Any] = {}
 
     def __call__(self, progress: Progress) -> None:
@@ -112,7 +112,12 @@ class TensorBoard:
             writer.close()
 
 
-def _summary_writer() -> Any:
+def check_tensorboard() -> Any:
+    """The writer's class of TensorBoard.
+
+    Raises:
+        EbmoodError: TensorBoard is not installed.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

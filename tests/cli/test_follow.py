@@ -1,0 +1,49 @@
+import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from rich.console import Console
+
+from ebmood.cli.follow import follow
+from ebmood.errors import EbmoodError
+from ebmood.study.files import CellFiles
+from ebmood.study.records import Record, append_record
+from ebmood.study.runner import RECORDS, read_study, run_study
+from ebmood.study.spec import load_study
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A study of two cells of which one is there, and the other is at work."""
+    text = "title: T\ndatasets: {kind: toy, rows: 100}\nseeds: 1\nrecipes: [knn, iforest]\n"
+    (tmp_path / "s.yaml").write_text(text)
+    study = load_study(str(tmp_path / "s.yaml"))
+    folder = tmp_path / "out"
+    run_study(study, folder, open_executor=lambda: ThreadPoolExecutor(1))
+    done, running = (folder / RECORDS).read_text().splitlines(keepends=True)
+    (folder / RECORDS).write_text(done)
+    files = CellFiles(folder, study.tasks[1].key)
+    files.progress.parent.mkdir()
+    files.progress.write_text('{"step": 30, "steps": 60, "losses": {"energy/loss": -1.5}, "seconds": 9}')
+    return folder, Record.model_validate_json(running)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_it_shows_what_another_process_does_and_ends_with_it(folder, terminal):
+    folder, record = folder
+    console = Console(record=True, width=200, force_terminal=terminal, file=io.StringIO())
+    writer = threading.Timer(0.3, append_record, (folder / RECORDS, record))
+    writer.start()
+    assert follow(folder, console, every=0.05) == 0
+    writer.join()
+    said = console.export_text()
+    assert "T: 2 cells, 1 of them there already" in said
+    assert "iforest, seed 0" in said
+    assert ("step 30/60" in said) == terminal
+    assert len(read_study(folder)[1]) == 2
+
+
+def test_a_folder_without_a_study_is_told(tmp_path):
+    with pytest.raises(EbmoodError, match="no study to watch"):
+        follow(tmp_path)

@@ -53,10 +53,13 @@ class DensityScorer(Scorer):
         """See `Scorer.score_samples`: the log-density, in pieces of 1,024 rows."""
         was_training = self.model.training
         self.model.eval()
-        rows = torch.as_tensor(np.ascontiguousarray(x, dtype=np.float32))
-        pieces = [self.model.log_density(piece.to(self.device)).cpu() for piece in rows.split(PIECE)]
+        # Filled piece by piece: small results kept between large ones would pin the heap, a layer's width for each row.
+        scores = np.empty(len(x))
+        for start in range(0, len(x), PIECE):
+            rows = torch.as_tensor(np.ascontiguousarray(x[start : start + PIECE], dtype=np.float32))
+            scores[start : start + PIECE] = self.model.log_density(rows.to(self.device)).cpu().numpy()
         self.model.train(was_training)
-        return torch.cat(pieces).double().numpy()
+        return scores
 
 
 @dataclass(frozen=True)

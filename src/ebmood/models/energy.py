@@ -69,12 +69,16 @@ class EnergyModel(DensityModel):
         It takes `(N, *shape)` and gives the same, detached; the next call may overwrite the answer.
         """
 
-        def weights(logits: Tensor) -> Tensor:
-            if y is not None:
-                return one_hot(y, logits.shape[1]).to(logits.dtype)
-            return logits.softmax(1)
+        if y is None:
+            return input_gradient(self.network, lambda logits: logits.softmax(1))
+        chosen: list[Tensor] = []
 
-        return input_gradient(self.network, weights)
+        def indicator(logits: Tensor) -> Tensor:
+            if not chosen:  # the same at every step of a chain
+                chosen.append(one_hot(y, logits.shape[1]).to(logits.dtype))
+            return chosen[0]
+
+        return input_gradient(self.network, indicator)
 
     def slices(self, x: Tensor, v: Tensor | None) -> Slices:
         """What score matching and gradient penalties ask of rows `x` `(N, *shape)`.

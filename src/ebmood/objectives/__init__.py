@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ebmood.objectives.cd import CD, ContrastiveDivergence
+from ebmood.objectives.cross_entropy import Classification, CrossEntropy
 from ebmood.objectives.dsm import DenoisingScoreMatching
 from ebmood.objectives.likelihood import Likelihood, MaximumLikelihood
 from ebmood.objectives.nce import NoiseContrastive
@@ -22,7 +23,9 @@ __all__ = [
     "AdamW",
     "AnyObjective",
     "Batch",
+    "Classification",
     "ContrastiveDivergence",
+    "CrossEntropy",
     "DenoisingScoreMatching",
     "Likelihood",
     "Loss",

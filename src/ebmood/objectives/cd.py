@@ -33,20 +33,30 @@ class ContrastiveDivergence(Objective):
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
         """L on a batch and as many negatives."""
-        negatives = self.negatives(len(batch.x), generator)
+        negatives, drift = self.negatives(len(batch.x), generator)
         data, chains = self.model.log_density(torch.cat([batch.x, negatives])).chunk(2)
         loss = chains.mean() - data.mean()
         if self.settings.penalty:
             loss = loss + self.settings.penalty * (data.square().mean() + chains.square().mean())
-        return loss, {"data": data.detach().mean(), "negatives": chains.detach().mean()}
+        if self.settings.class_entropy is not None:
+            share = self.model.logits(batch.x).log_softmax(1)
+            loss = loss + self.settings.class_entropy * (share.exp() * share).sum(1).mean()
+        return loss, {"data": data.detach().mean(), "negatives": chains.detach().mean(), "drift": drift}
 
-    def negatives(self, count: int, generator: torch.Generator) -> Tensor:
-        """`(count, *shape)` ends of chains, which also go back to the replay buffer."""
-        x, slots, classes = self.buffer.starts(count, generator)
+    def negatives(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """`(count, *shape)` ends of chains, which also go back to the replay buffer, and their drift.
+
+        The drift is how far the chains went, the mean of |end - start| over rows and coordinates.
+        """
+        starts, slots, classes = self.buffer.starts(count, generator)
         score = self.model.score(classes if self.settings.class_conditional else None)
-        x = self.settings.chain.sample(score, x, generator)
+        x = self.settings.chain.sample(score, starts, generator)
         self.buffer.put(slots, x)
-        return x
+        return x, (x - starts).abs().mean()
+
+    def negatives_to_show(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Ends of chains, as the replay buffer holds them."""
+        return {"chains": self.buffer.samples[:count]}
 
 
 class CD(ObjectiveSettings):
@@ -57,6 +67,7 @@ class CD(ObjectiveSettings):
         buffer: slots of the replay buffer.
         restart: share of chains that start afresh from U(-1, 1).
         penalty: c, the weight of the squared log-densities.
+        class_entropy: weight of a reward for the entropy of `p(y|x)` at data; None for none.
         class_conditional: a chain climbs `f(x)[y]` of its slot's class y in place of `F`.
         optimiser: of the energy.
     """
@@ -66,6 +77,7 @@ class CD(ObjectiveSettings):
     buffer: int = 9_000
     restart: float = 0.05
     penalty: float = 1.0
+    class_entropy: float | None = None
     class_conditional: bool = False
     optimiser: AdamW = AdamW()
 

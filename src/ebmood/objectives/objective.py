@@ -72,6 +72,10 @@ class Objective(nn.Module, ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no validation loss")
 
+    def negatives_to_show(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Up to `count` of what the model learns to tell from data, by the name of what makes it; empty for none."""
+        return {}
+
 
 class ObjectiveSettings(Settings):
     """Settings that start an objective on a model."""

@@ -7,6 +7,7 @@ when the logits are piecewise linear (one logit), and never negative for a logsu
 then a constant log-density minimises J, and nothing is learnt.
 """
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -44,10 +45,10 @@ class SlicedScoreMatching(Objective):
         v = None if self.model.flat else rademacher(batch.x, generator)
         log_density, curvature, square = self.model.slices(batch.x, v)
         loss = square.mean() if curvature is None else (curvature + square).mean()
-        logs = {"log_density": log_density.detach().mean()}
-        if curvature is not None:
-            logs["curvature"] = curvature.detach().mean()
-        return loss, logs
+        if self.settings.over == "last":
+            loss = loss / math.prod(batch.x.shape[1:-1])
+        bend = loss.new_zeros(()) if curvature is None else curvature.detach().mean()
+        return loss, {"curvature": bend, "log_density": log_density.detach().mean()}
 
 
 def rademacher(like: Tensor, generator: torch.Generator) -> Tensor:
@@ -56,9 +57,16 @@ def rademacher(like: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class SSM(ObjectiveSettings):
-    """Settings of sliced score matching."""
+    """Settings of sliced score matching.
+
+    Attributes:
+        over: `last` sums over the last axis of an input alone and averages over its others, as published for
+            images; None sums over all coordinates.
+        optimiser: of the energy.
+    """
 
     kind: Literal["ssm"] = "ssm"
+    over: Literal["last"] | None = None
     optimiser: AdamW = AdamW()
 
     def start(

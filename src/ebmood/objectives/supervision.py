@@ -48,3 +48,7 @@ class Supervised(Objective):
     def validation_loss(self, x: Tensor) -> Tensor:
         """The inner objective's."""
         return self.objective.validation_loss(x)
+
+    def negatives_to_show(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """The inner objective's."""
+        return self.objective.negatives_to_show(count, generator)

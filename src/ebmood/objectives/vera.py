@@ -23,8 +23,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ebmood.errors import EbmoodError
 from ebmood.models import DensityModel, EnergyModel
-from ebmood.networks import MLP, Activation, NoisyGenerator
+from ebmood.networks import MLP, Activation, NoisyGenerator, ResNetGenerator
 from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player, energy_model
 from ebmood.seeding import global_torch_stream
 
@@ -101,6 +102,12 @@ class VariationalEntropy(Objective):
         weight = log_weight.softmax(0).view(count, len(x), *[1] * (x.ndim - 1))
         return precision * (weight * away).sum(0)
 
+    @torch.no_grad()
+    def negatives_to_show(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Samples of the generator, without its noise: what it has learnt to draw."""
+        h = self.log_eta.new_empty(count, self.generator.noise).normal_(generator=generator)
+        return {"generator": self.generator(h)}
+
     def log_joint(self, x: Tensor, h: Tensor) -> Tensor:
         """`log q(x|h) + log p(h)` up to terms in sigma alone: `(N, *shape), (N, noise) -> (N,)`."""
         precision = (-2 * self.generator.log_sigma).exp()
@@ -115,6 +122,7 @@ class VERA(ObjectiveSettings):
         noise: dimension of h.
         hidden: widths of the generator's hidden layers, each with batch normalisation; it has no biases.
         activation, slope: between the generator's layers.
+        resnet_channels: feature maps of a ResNet generator, which images need in place of that MLP; None for tables.
         entropy_weight: w_H; at 1 the model is trained at temperature one.
         gradient_penalty: w_g.
         posterior_samples: samples of h' a row, for the entropy's gradient.
@@ -128,6 +136,7 @@ class VERA(ObjectiveSettings):
     hidden: tuple[int, ...] = (100, 100, 100, 100, 100)
     activation: Activation = "leaky_relu"
     slope: float = 0.01
+    resnet_channels: int | None = None
     entropy_weight: float = 1e-4
     gradient_penalty: float = 0.1
     posterior_samples: int = 20
@@ -143,8 +152,17 @@ class VERA(ObjectiveSettings):
     ) -> VariationalEntropy:
         """See `ObjectiveSettings.start`."""
         with global_torch_stream(seed, "generator"):
-            network = MLP(
-                self.noise, self.hidden, shape[0], self.activation, self.slope, batch_norm=True, bias=False
-            )
+            network = self._network(shape)
         generator = NoisyGenerator(network, self.noise, self.sigma, self.sigma_bounds)
         return VariationalEntropy(energy_model(model, "VERA"), generator, self)
+
+    def _network(self, shape: tuple[int, ...]) -> nn.Module:
+        if self.resnet_channels is not None:
+            return ResNetGenerator(self.noise, shape, self.resnet_channels)
+        if len(shape) != 1:
+            raise EbmoodError(
+                f"VERA's MLP generator makes rows, not {tuple(shape)}: set `resnet_channels` for images"
+            )
+        return MLP(
+            self.noise, self.hidden, shape[0], self.activation, self.slope, batch_norm=True, bias=False
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from lightning_fabric import Fabric
 from pydantic import Field
 
 from ebmood.datasets.dataset import Split
+from ebmood.datasets.units import model_units
 from ebmood.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError
 from ebmood.models import (
     DensityModel,
@@ -26,52 +27,85 @@ from ebmood.models import (
     Spline,
 )
 from ebmood.objectives import AnyObjective, Objective, Supervised
-from ebmood.seeding import global_torch_stream
+from ebmood.recipes.embedding import ClassifierScore, Embedding, embedded
+from ebmood.seeding import global_torch_stream, torch_stream
 from ebmood.settings import Settings
-from ebmood.training import BestState, Checkpoints, Hook, Progress, Training, make_fabric, rank_seed, train
+from ebmood.training import (
+    BestState,
+    Checkpoints,
+    Hook,
+    Progress,
+    Report,
+    Training,
+    make_fabric,
+    rank_seed,
+    train,
+)
 
 Variant = Literal["paper", "sound", "both"]
 AnyModel = Annotated[
-    EnergyMLP | EnergyWideResNet | Glow | Radial | RealNVP | Spline | OutsideDetector,
+    EnergyMLP | EnergyWideResNet | Glow | Radial | RealNVP | Spline | OutsideDetector | ClassifierScore,
     Field(discriminator="kind"),
 ]
 
 PIECE = 1024
-"""Rows scored at once: the fastest piece for MLPs on a CPU, and a bound on memory."""
+"""Rows scored at once: the fastest piece for MLPs on a CPU, and a bound on memory. Of images a quarter."""
+
+SHOWN = 64
+"""Negatives that are kept to look at."""
 
 
 class DensityScorer(Scorer):
-    """A trained density model behind the one score interface."""
+    """A trained density model behind the one score interface.
 
-    def __init__(self, model: DensityModel, device: torch.device):
+    Args:
+        model: what scores.
+        device: where it is.
+        noise: standard deviation of noise added to every input, as in training, or None.
+        seed: of that noise. Each call draws it anew from the start, so that calls do not depend on each other.
+    """
+
+    def __init__(self, model: DensityModel, device: torch.device, noise: float | None = None, seed: int = 0):
         self.model = model
         self.device = device
+        self.noise = noise
+        self.seed = seed
         self.normalised = model.normalised
 
     @torch.no_grad()
     def score_samples(self, x: np.ndarray) -> np.ndarray:
-        """See `Scorer.score_samples`: the log-density, in pieces of 1,024 rows."""
+        """See `Scorer.score_samples`: the log-density, piece by piece."""
         was_training = self.model.training
         self.model.eval()
+        generator = torch_stream(self.seed, "noise at test")
+        size = PIECE if x.ndim == 2 else PIECE // 4
         # Filled piece by piece: small results kept between large ones would pin the heap, a layer's width for each row.
         scores = np.empty(len(x))
-        for start in range(0, len(x), PIECE):
-            rows = torch.as_tensor(np.ascontiguousarray(x[start : start + PIECE], dtype=np.float32))
-            scores[start : start + PIECE] = self.model.log_density(rows.to(self.device)).cpu().numpy()
+        for start in range(0, len(x), size):
+            rows = torch.as_tensor(np.ascontiguousarray(x[start : start + size]))
+            rows = model_units(rows).to(torch.float32)
+            if self.noise is not None:
+                rows = rows + self.noise * torch.empty_like(rows).normal_(generator=generator)
+            scores[start : start + size] = self.model.log_density(rows.to(self.device)).cpu().numpy()
         self.model.train(was_training)
         return scores
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What fitting a recipe gives: a scorer, the training history by column, and what was healed on the way.
+    """What fitting a recipe gives.
 
-    Both are empty for detectors.
+    Attributes:
+        scorer: the fitted model.
+        history: of training, by column; empty for detectors.
+        events: what was healed on the way.
+        negatives: what the model learnt to tell from data, by the name of what made it: `(N, *shape)` each.
     """
 
     scorer: Scorer
     history: dict[str, list[float]]
     events: tuple[str, ...] = ()
+    negatives: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Recipe(Settings):
@@ -83,6 +117,7 @@ class Recipe(Settings):
         variant: `paper`, `sound`, or `both` where mending changes nothing in this recipe.
         gamma: weight of the cross-entropy; None for training without labels.
         shortened: trained for fewer steps than the protocol has.
+        embedding: the classifier whose features are learnt from; None for the data themselves.
         model, objective, training: the settings; detectors of other libraries have the first alone.
     """
 
@@ -91,6 +126,7 @@ class Recipe(Settings):
     variant: Variant
     gamma: float | None = None
     shortened: bool = False
+    embedding: Embedding | None = None
     model: AnyModel
     objective: AnyObjective | None = None
     training: Training | None = None
@@ -99,12 +135,19 @@ class Recipe(Settings):
     def label(self) -> str:
         """What progress bars call it, such as `ssm sound gamma=1`."""
         variant = "" if self.variant == "both" else f" {self.variant}"
-        return self.method + variant + ("" if self.gamma is None else f" gamma={self.gamma:g}")
+        bottleneck = "" if self.bottleneck is None else f" bottleneck={self.bottleneck:g}"
+        gamma = "" if self.gamma is None else f" gamma={self.gamma:g}"
+        return self.method + variant + bottleneck + gamma + ("" if self.embedding is None else " embedding")
+
+    @property
+    def bottleneck(self) -> float | None:
+        """The share of the channels that the network's bottlenecks let through, or None without any."""
+        return self.model.bottleneck if isinstance(self.model, EnergyWideResNet) else None
 
     @property
     def degenerate(self) -> str | None:
         """Why the objective cannot learn on this recipe's network, or None."""
-        if self.objective is None or isinstance(self.model, OutsideDetector):
+        if self.objective is None or isinstance(self.model, OutsideDetector | ClassifierScore):
             return None
         return self.objective.degenerate_on(self.model)
 
@@ -135,6 +178,19 @@ class Recipe(Settings):
         if self.training and changed.training and changed.training.shorter_than(self.training):
             changed = changed.model_copy(update={"shortened": True})
         return changed
+
+    def sees(self, split: Split, seed: int, device: str = "cpu", report: Report | None = None) -> Split:
+        """The split as this recipe sees it: itself, or the features that its embedding makes of it.
+
+        Args:
+            split: of the data.
+            seed: of the classifier, if it is to be trained.
+            device: `auto`, `cpu` or `cuda`.
+            report: called now and then while the classifier trains.
+        """
+        if self.embedding is None:
+            return split
+        return embedded(split, self.embedding, seed, device, report)
 
     def fit(
         self,
@@ -169,6 +225,8 @@ class Recipe(Settings):
         """
         if isinstance(self.model, OutsideDetector):
             return Fitted(self.model.fit(split, seed), {})
+        if isinstance(self.model, ClassifierScore):
+            return Fitted(self.model.fit(split, seed, device, report), {})
         if self.objective is None or self.training is None:
             raise EbmoodError(f"recipe {self.method!r} needs an objective and training")
         if self.gamma is not None and (split.train_y is None or split.classes < 2):
@@ -178,7 +236,9 @@ class Recipe(Settings):
             )
         if self.degenerate:
             warnings.warn(self.degenerate, DegenerateObjectiveWarning, stacklevel=2)
-        unbounded = self.objective.unbounded_on(split.train_x)
+        # Rows with noise added have a density, whatever they had before.
+        noisy = self.training.input_noise is not None
+        unbounded = None if noisy else self.objective.unbounded_on(split.train_x)
         if unbounded and not self.degenerate:
             warnings.warn(unbounded, DataWarning, stacklevel=2)
         outputs = 1 if self.gamma is None else split.classes
@@ -189,7 +249,7 @@ class Recipe(Settings):
         objective: Objective = self.objective.start(model, outputs, split.train_x.shape[1:], own)
         if self.gamma is not None:
             objective = Supervised(objective, self.gamma)
-        scorer = DensityScorer(model, fabric.device)
+        scorer = DensityScorer(model, fabric.device, self.training.input_noise, seed)
         trained = train(
             objective,
             torch.as_tensor(split.train_x),
@@ -201,7 +261,9 @@ class Recipe(Settings):
             report,
             checkpoints=checkpoints,
         )
-        return Fitted(scorer, trained.history, trained.events)
+        shown = objective.negatives_to_show(SHOWN, torch_stream(seed, "shown", fabric.device))
+        negatives = {name: x.cpu().numpy() for name, x in shown.items()}
+        return Fitted(scorer, trained.history, trained.events, negatives)
 
     def _hooks(
         self,
@@ -214,7 +276,7 @@ class Recipe(Settings):
         assert self.training is not None
         hooks: list[Hook] = []
         if self.training.validate_every is not None:
-            held_out = torch.as_tensor(split.validation_x, device=device)
+            held_out = model_units(torch.as_tensor(split.validation_x, device=device))
             hooks.append(
                 BestState(
                     objective,

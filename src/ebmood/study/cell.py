@@ -18,6 +18,7 @@ from ebmood.models import Scorer
 from ebmood.recipes import Recipe
 from ebmood.settings import Settings, digest
 from ebmood.study.evidence import kept_scores, landscape, rays
+from ebmood.study.pictures import pictures
 from ebmood.study.records import OODResult, Record
 from ebmood.training import Checkpoints, DivergedError, Report
 
@@ -59,8 +60,9 @@ def cell_key(cell: Cell) -> str:
     Raises:
         EbmoodError: the data cannot be read.
     """
-    # Where the rows lie and how long training was meant to be have no part in the numbers; the content has.
-    recipe = cell.recipe.model_dump(mode="json", exclude={"shortened"})
+    # Where the rows lie and how long training was meant to be have no part in the numbers; the content has. What is
+    # absent is left out, so that a setting which later versions add, absent by default, changes no key.
+    recipe = cell.recipe.model_dump(mode="json", exclude={"shortened"}, exclude_none=True)
     content = load(cell.dataset).digest()
     return digest([content, cell.dataset.duplicates, recipe, cell.seed, cell.selection])
 
@@ -124,6 +126,8 @@ def _record(
             "family": recipe.family,
             "variant": recipe.variant,
             "gamma": recipe.gamma,
+            "bottleneck": recipe.bottleneck,
+            "embedding": recipe.embedding and recipe.embedding.name,
             "seed": cell.seed,
             "selection": cell.selection,
             "shortened": recipe.shortened,
@@ -151,7 +155,7 @@ def versions() -> dict[str, str]:
 def _fit_and_score(
     cell: Cell, dataset: Dataset, report: Report, checkpoints: Checkpoints | None
 ) -> dict[str, object]:
-    split = cell.dataset.split(dataset, cell.seed)
+    split = cell.recipe.sees(cell.dataset.split(dataset, cell.seed), cell.seed, cell.device, report)
     leak = cell.selection == "paper" and cell.recipe.training is not None
     select_by = partial(_mean_aupr, split) if leak else None
     fitted = cell.recipe.fit(split, cell.seed, cell.device, report, select_by, checkpoints)
@@ -171,6 +175,7 @@ def _fit_and_score(
         },
         "losses": {name: tuple(values) for name, values in fitted.history.items()},
         "events": fitted.events,
+        "pictures": pictures(fitted.negatives),
         "scores": kept_scores({"id": id_scores, **scores}),
         "rays": rays(scorer, split.test_x, cell.seed),
         "landscape": landscape(scorer, split.train_x),

@@ -1,7 +1,9 @@
 """What figures need of a model, measured while it is there: scores, rays and landscapes."""
 
 import numpy as np
+import torch
 
+from ebmood.datasets.units import model_units
 from ebmood.models import Scorer
 from ebmood.seeding import numpy_stream
 from ebmood.study.records import Landscape, Rays
@@ -25,10 +27,10 @@ def rays(scorer: Scorer, rows: np.ndarray, seed: int) -> Rays:
 
     Args:
         scorer: of a fitted model.
-        rows: `(N, *shape)`, where rays start; at most 100 are used.
+        rows: `(N, *shape)`, where rays start; at most 100 are used. Lengths are in the model's units.
         seed: of the directions.
     """
-    starts = rows[:RAYS]
+    starts = model_units(torch.as_tensor(np.array(rows[:RAYS]))).numpy()
     directions = numpy_stream(seed, "rays").normal(size=starts.shape)
     norms = np.sqrt(np.square(directions).reshape(len(starts), -1).sum(1))
     directions /= norms.reshape(-1, *[1] * (starts.ndim - 1))

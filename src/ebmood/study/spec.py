@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -30,7 +31,7 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, ValidationError
 from ebmood.datasets import DATASETS, AnySource
 from ebmood.datasets.dataset import Dataset
 from ebmood.errors import DegenerateObjectiveWarning, EbmoodError
-from ebmood.recipes import METHODS, Recipe, outside_detector
+from ebmood.recipes import IMAGE_METHODS, METHODS, Classifier, Embedding, Recipe, outside_detector, recipe_for
 from ebmood.settings import Settings
 from ebmood.study.cell import Cell, cell_key, load
 from ebmood.study.document import Document, Place, nearest
@@ -54,11 +55,12 @@ Seeds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_counted), Field(m
 
 
 class MethodEntry(Settings):
-    """An entry under `recipes` that names one of the methods of `ebmood.recipes.METHODS`.
+    """An entry under `recipes` that names a method of `ebmood.recipes`: `METHODS`, or `IMAGE_METHODS` for images.
 
     Attributes:
         method: its name.
-        variant, gamma: one value or several; several make a grid. `gamma: null` trains without labels.
+        variant, gamma, bottleneck, embedding: one value or several; several make a grid. `gamma: null` trains
+            without labels, `bottleneck: null` with all channels, `embedding: false` on the data themselves.
         model, objective, training: settings to change in the recipe, by name.
         seeds, datasets: restrict the entry to some seeds, or some data sets (by name or kind).
     """
@@ -72,6 +74,10 @@ class MethodEntry(Settings):
         BeforeValidator(_listed),
         Field(min_length=1),
     ] = (None,)
+    bottleneck: Annotated[
+        tuple[Annotated[float, Field(gt=0, le=1)] | None, ...], BeforeValidator(_listed), Field(min_length=1)
+    ] = (None,)
+    embedding: Annotated[tuple[bool, ...], BeforeValidator(_listed), Field(min_length=1)] = (False,)
     model: dict[str, Any] | None = None
     objective: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
@@ -89,12 +95,17 @@ class DetectorEntry(Settings):
 
 
 class StudyFile(Settings):
-    """The top level of a study file; the entries of the two lists are checked one by one after it."""
+    """The top level of a study file; the entries of the two lists are checked one by one after it.
+
+    `embedding` is the classifier of images whose features recipes with `embedding: true` learn from; if it is one of
+    ours, its own scores are the baselines `max-softmax` and `logsumexp`.
+    """
 
     title: str = ""
     datasets: Annotated[list[Any], BeforeValidator(_listed), Field(min_length=1)]
     seeds: Seeds = (0, 1, 2, 3, 4)
     selection: Literal["last", "paper"] = "last"
+    embedding: Embedding = Classifier()
     recipes: Annotated[list[Any], BeforeValidator(_listed), Field(min_length=1)]
 
 
@@ -149,7 +160,7 @@ def load_study(name_or_file: str, device: Device = "cpu") -> Study:
     plans = [
         plan
         for i, entry in enumerate(file.recipes)
-        for plan in _plans(document, entry, ("recipes", i), sources)
+        for plan in _plans(document, entry, ("recipes", i), sources, file.embedding)
     ]
     tasks: dict[str, Task] = {}
     for source, dataset in sources:
@@ -174,13 +185,16 @@ def load_study(name_or_file: str, device: Device = "cpu") -> Study:
 
 @dataclass(frozen=True)
 class _Plan:
-    """One recipe of an entry, and where it is wanted."""
+    """One recipe of an entry, and where it is wanted: by name, and by the shape of rows if it depends on that."""
 
     recipe: Recipe
     seeds: tuple[int, ...] | None
     datasets: tuple[str, ...] | None
+    shape: tuple[int, ...] | None
 
     def covers(self, source: AnySource, dataset: Dataset) -> bool:
+        if self.shape is not None and dataset.x.shape[1:] != self.shape:
+            return False
         return self.datasets is None or not _names(source, dataset).isdisjoint(self.datasets)
 
 
@@ -209,24 +223,42 @@ def _beside(file: Path, value: Any) -> Any:
 
 
 def _plans(
-    document: Document, entry: Any, place: Place, sources: list[tuple[AnySource, Dataset]]
+    document: Document,
+    entry: Any,
+    place: Place,
+    sources: list[tuple[AnySource, Dataset]],
+    embedding: Embedding,
 ) -> Iterator[_Plan]:
     if isinstance(entry, str):
         entry = {"method": entry}
     if isinstance(entry, dict) and "detector" in entry:
         checked = document.checked(DetectorEntry, entry, place)
-        recipes = [_named(document, place, lambda: outside_detector(checked.detector, checked.parameters))]
+        detector = _named(document, place, lambda: outside_detector(checked.detector, checked.parameters))
+        recipes = [(None, detector)]
     else:
         checked = document.checked(MethodEntry, entry, place)
-        recipes = list(_recipes(document, checked, place))
+        every = {**METHODS, **IMAGE_METHODS}
+        if checked.method not in every:
+            unknown = f"unknown method {checked.method!r}{nearest(checked.method, every)}"
+            document.refuse((*place, "method"), unknown)
+        shapes = {
+            dataset.x.shape[1:]
+            for source, dataset in sources
+            if checked.datasets is None or not _names(source, dataset).isdisjoint(checked.datasets)
+        }
+        recipes = [
+            (shape, recipe)
+            for shape in sorted(shapes)
+            for recipe in _recipes(document, checked, place, shape, embedding)
+        ]
     known = sorted({name for source in sources for name in _names(*source)})
     for word in checked.datasets or ():
         if word not in known:
             document.refuse(
                 (*place, "datasets"), f"{word!r} is none of this study's data sets{nearest(word, known)}"
             )
-    for recipe in recipes:
-        plan = _Plan(recipe, checked.seeds, checked.datasets)
+    for shape, recipe in recipes:
+        plan = _Plan(recipe, checked.seeds, checked.datasets, shape)
         for source, dataset in sources:
             if recipe.gamma is not None and plan.covers(source, dataset) and len(dataset.classes) < 2:
                 reason = "has no labels" if dataset.y is None else "has one class only"
@@ -237,19 +269,21 @@ def _plans(
         yield plan
 
 
-def _recipes(document: Document, entry: MethodEntry, place: Place) -> Iterator[Recipe]:
-    if entry.method not in METHODS:
-        document.refuse(
-            (*place, "method"), f"unknown method {entry.method!r}{nearest(entry.method, METHODS)}"
-        )
-    for variant in entry.variant:
-        for gamma in entry.gamma:
-            recipe = _named(document, place, partial(METHODS[entry.method], variant, gamma))
-            for section in ("model", "objective", "training"):
-                changes = getattr(entry, section)
-                if changes:
-                    recipe = _overridden(document, recipe, section, changes, (*place, section))
-            yield recipe
+def _recipes(
+    document: Document, entry: MethodEntry, place: Place, shape: tuple[int, ...], embedding: Embedding
+) -> Iterator[Recipe]:
+    classifier = embedding if isinstance(embedding, Classifier) else None
+    for variant, gamma, bottleneck, embeds in product(
+        entry.variant, entry.gamma, entry.bottleneck, entry.embedding
+    ):
+        chosen = embedding if embeds else None
+        make = partial(recipe_for, entry.method, variant, gamma, shape, bottleneck, chosen, classifier)
+        recipe = _named(document, place, make)
+        for section in ("model", "objective", "training"):
+            changes = getattr(entry, section)
+            if changes:
+                recipe = _overridden(document, recipe, section, changes, (*place, section))
+        yield recipe
 
 
 def _overridden(

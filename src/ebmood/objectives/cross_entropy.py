@@ -1,0 +1,43 @@
+"""Cross-entropy alone: the classifier whose features embeddings are, and whose own scores are baselines.
+
+L = E[-log p(y|x)],   p(y|x) = softmax f(x)
+"""
+
+from typing import Literal
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from ebmood.models import DensityModel, EnergyModel
+from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player, energy_model
+
+
+class Classification(Objective):
+    """See the module's head. The model's logits are class logits; nothing is learnt of p(x)."""
+
+    def __init__(self, model: EnergyModel, settings: "CrossEntropy"):
+        super().__init__()
+        self.model: EnergyModel = model
+        self.settings = settings
+
+    def players(self) -> tuple[Player, ...]:
+        """One: the classifier."""
+        return (Player("classifier", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
+        """L on a batch."""
+        assert batch.y is not None, "a classifier needs classes"
+        logits = self.model.logits(batch.x)
+        accuracy = (logits.detach().argmax(1) == batch.y).float().mean()
+        return cross_entropy(logits, batch.y), {"accuracy": accuracy}
+
+
+class CrossEntropy(ObjectiveSettings):
+    """Settings of a classifier's training."""
+
+    kind: Literal["cross-entropy"] = "cross-entropy"
+    optimiser: AdamW = AdamW(weight_decay=5e-4)
+
+    def start(self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int) -> Classification:
+        """See `ObjectiveSettings.start`."""
+        return Classification(energy_model(model, "cross-entropy"), self)

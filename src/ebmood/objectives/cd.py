@@ -38,6 +38,9 @@ class ContrastiveDivergence(Objective):
         loss = chains.mean() - data.mean()
         if self.settings.penalty:
             loss = loss + self.settings.penalty * (data.square().mean() + chains.square().mean())
+        if self.settings.class_entropy is not None:
+            share = self.model.logits(batch.x).log_softmax(1)
+            loss = loss + self.settings.class_entropy * (share.exp() * share).sum(1).mean()
         return loss, {"data": data.detach().mean(), "negatives": chains.detach().mean(), "drift": drift}
 
     def negatives(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -51,6 +54,10 @@ class ContrastiveDivergence(Objective):
         self.buffer.put(slots, x)
         return x, (x - starts).abs().mean()
 
+    def negatives_to_show(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Ends of chains, as the replay buffer holds them."""
+        return {"chains": self.buffer.samples[:count]}
+
 
 class CD(ObjectiveSettings):
     """Settings of contrastive divergence.
@@ -60,6 +67,7 @@ class CD(ObjectiveSettings):
         buffer: slots of the replay buffer.
         restart: share of chains that start afresh from U(-1, 1).
         penalty: c, the weight of the squared log-densities.
+        class_entropy: weight of a reward for the entropy of `p(y|x)` at data; None for none.
         class_conditional: a chain climbs `f(x)[y]` of its slot's class y in place of `F`.
         optimiser: of the energy.
     """
@@ -69,6 +77,7 @@ class CD(ObjectiveSettings):
     buffer: int = 9_000
     restart: float = 0.05
     penalty: float = 1.0
+    class_entropy: float | None = None
     class_conditional: bool = False
     optimiser: AdamW = AdamW()
 

@@ -6,6 +6,7 @@ more. `distributed` and `dask-jobqueue` are extras, loaded when they are needed.
 
 import ctypes
 import logging
+import pickle
 import re
 import shutil
 import socket
@@ -177,7 +178,8 @@ class _Slot(ThreadPoolExecutor):
         from distributed import KilledWorker
 
         try:
-            self._remote = self._client.submit(_there, fn, args, kwargs, pure=False)
+            # Packed, so that the scheduler need not import what the work is made of.
+            self._remote = self._client.submit(_there, pickle.dumps((fn, args, kwargs)), pure=False)
             if self._over:  # since before there was anything to cancel
                 self._cancel()
             error = self._remote.exception()  # when it is done; raises where it was lost
@@ -215,17 +217,18 @@ def _still_there(where: str, client: "Client", patience: float | None) -> None:
 def _check_versions(where: str, client: "Client") -> None:
     here = _versions()
     try:
+        scheduler: Any = client.run_on_scheduler(_versions)
         workers: Any = client.run(_versions)
     except Exception as error:
         raise EbmoodError(
-            f"--cluster {where}: ebmood cannot be used on its workers ({_one_line(error)}); install there what is "
+            f"--cluster {where}: ebmood cannot be used on its machines ({_one_line(error)}); install there what is "
             "installed here"
         ) from error
-    for worker, there in workers.items():
+    for place, there in {"the scheduler": scheduler, **workers}.items():
         for name in SAME:
             if there[name] != here[name]:
                 raise EbmoodError(
-                    f"--cluster {where}: {name} is {there[name]} on the worker {worker} and {here[name]} here; numbers "
+                    f"--cluster {where}: {name} is {there[name]} on {place} and {here[name]} here; numbers "
                     "would depend on where they are computed: install the same version"
                 )
 
@@ -243,10 +246,11 @@ class _UnwantedError(BaseException):
     """Raised in the midst of work that nobody waits for; no exception that the work itself would catch."""
 
 
-def _there(fn: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-    """Call `fn` while nothing else runs in this process; what it says is wrong with files is said of this machine."""
+def _there(packed: bytes) -> Any:
+    """Do a piece of work while nothing else runs in this process; its complaints name the machine."""
     try:
         with _ALONE, _while_wanted():
+            fn, args, kwargs = pickle.loads(packed)
             return fn(*args, **kwargs)
     except EbmoodError as error:
         raise EbmoodError(f"on {socket.gethostname()}: {error}") from error

@@ -1,6 +1,6 @@
 """Everything that changes while an objective trains: moved step by step, put away, and taken up again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -97,6 +97,7 @@ class Run:
         self.step = 0
         self.rate = 1.0
         self.history: dict[str, list[float]] = {"step": []}
+        self._never_finite = set(self._not_finite())  # a mixture's weight of zero, in logarithms, say
 
     def move(self, measure: bool) -> tuple[Tensors, dict[str, float]]:
         """One step: every player moves once, all on the same batch.
@@ -159,14 +160,8 @@ class Run:
         self.objective.requires_grad_(True).eval()
 
     def not_finite(self) -> str | None:
-        """The first tensor of the objective or an optimiser that holds a number which is not finite, or None."""
-        tensors = {**self.objective.state_dict(), **self._optimiser_tensors()}
-        bad = (
-            name
-            for name, tensor in tensors.items()
-            if tensor.is_floating_point() and not torch.isfinite(tensor).all()
-        )
-        first = next(bad, None)
+        """The first tensor of the objective or an optimiser that came to hold a number which is not finite, or None."""
+        first = next((name for name in self._not_finite() if name not in self._never_finite), None)
         return first or "a tensor of another process" if anywhere(first is not None, self.fabric) else None
 
     def renew(self, attempt: int, rate: float) -> None:
@@ -221,6 +216,11 @@ class Run:
             torch.cuda.set_rng_state(tensors["random/cuda"], self.fabric.device)
         for number, hook in enumerate(self.hooks):
             hook.restore(_under(f"hook/{number}/", tensors), numbers["hooks"][number])
+
+    def _not_finite(self) -> Iterator[str]:
+        for name, tensor in {**self.objective.state_dict(), **self._optimiser_tensors()}.items():
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                yield name
 
     def _optimiser_tensors(self) -> Tensors:
         return {

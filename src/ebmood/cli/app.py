@@ -128,6 +128,18 @@ def study(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write for TensorBoard too, under FOLDER/tensorboard.")
     ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Where image sets are. [default: $EBMOOD_DATA]", show_default=False
+        ),
+    ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch image sets that are not there.")
+    ] = False,
+    skip_corrupt: Annotated[
+        bool, typer.Option("--skip-corrupt", help="Leave damaged images out, and count them.")
+    ] = False,
     watch: Annotated[
         Path | None,
         typer.Option(
@@ -161,7 +173,17 @@ def study(
         )
     else:
         raise typer.Exit(
-            command.run(name, out, jobs, device.value, retry_failed, cluster, resume, tensorboard)
+            command.run(
+                name,
+                out,
+                jobs,
+                device.value,
+                retry_failed,
+                cluster,
+                resume,
+                tensorboard,
+                command.ImageFiles(data=data and str(data), download=download, skip_corrupt=skip_corrupt),
+            )
         )
 
 

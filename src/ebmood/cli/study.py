@@ -8,6 +8,7 @@ from rich.table import Table
 from ebmood.cli.show import show_report
 from ebmood.cli.watch import watching
 from ebmood.cli.where import executors
+from ebmood.study.entries import ImageFiles
 from ebmood.study.records import Record
 from ebmood.study.runner import run_study
 from ebmood.study.spec import Device, load_study, preset_title, presets
@@ -33,6 +34,7 @@ def run(
     cluster: str | None,
     resume: bool,
     tensorboard: bool,
+    files: ImageFiles,
 ) -> int:
     """Run a study and print its tables. Returns the exit code."""
     errors = Console(stderr=True, highlight=False)
@@ -45,7 +47,7 @@ def run(
                 make_fabric(device)  # a device that is not there is told once, not by every cell
             elif name not in presets():
                 name = str(Path(name).resolve())  # and so the paths in it: workers may start elsewhere
-            study = load_study(name, device)
+            study = load_study(name, device, files)
         with executors(cluster, jobs) as (many, open_executor):
             many = min(many, len(study.tasks))
             with watching(errors, folder, many) as watcher:

@@ -68,7 +68,6 @@ class EnergyModel(DensityModel):
 
         It takes `(N, *shape)` and gives the same, detached; the next call may overwrite the answer.
         """
-
         if y is None:
             return input_gradient(self.network, lambda logits: logits.softmax(1))
         chosen: list[Tensor] = []

@@ -24,89 +24,19 @@ from functools import partial
 from importlib import resources
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, ValidationError
+from pydantic import ValidationError
 
 from ebmood.datasets import DATASETS, AnySource
 from ebmood.datasets.dataset import Dataset
 from ebmood.errors import DegenerateObjectiveWarning, EbmoodError
 from ebmood.recipes import IMAGE_METHODS, METHODS, Classifier, Embedding, Recipe, outside_detector, recipe_for
-from ebmood.settings import Settings
 from ebmood.study.cell import Cell, cell_key, load
 from ebmood.study.document import Document, Place, nearest
+from ebmood.study.entries import DetectorEntry, ImageFiles, MethodEntry, StudyFile
 
 Device = Literal["auto", "cpu", "cuda"]
-
-
-def _listed(value: Any) -> Any:
-    return value if isinstance(value, list | tuple) else (value,)
-
-
-def _counted(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        if value < 1:
-            raise ValueError("is no number of seeds; write 1 or more, or a list of seeds")
-        return tuple(range(value))
-    return value
-
-
-Seeds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_counted), Field(min_length=1)]
-
-
-class MethodEntry(Settings):
-    """An entry under `recipes` that names a method of `ebmood.recipes`: `METHODS`, or `IMAGE_METHODS` for images.
-
-    Attributes:
-        method: its name.
-        variant, gamma, bottleneck, embedding: one value or several; several make a grid. `gamma: null` trains
-            without labels, `bottleneck: null` with all channels, `embedding: false` on the data themselves.
-        model, objective, training: settings to change in the recipe, by name.
-        seeds, datasets: restrict the entry to some seeds, or some data sets (by name or kind).
-    """
-
-    method: str
-    variant: Annotated[
-        tuple[Literal["paper", "sound"], ...], BeforeValidator(_listed), Field(min_length=1)
-    ] = ("sound",)
-    gamma: Annotated[
-        tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, ...],
-        BeforeValidator(_listed),
-        Field(min_length=1),
-    ] = (None,)
-    bottleneck: Annotated[
-        tuple[Annotated[float, Field(gt=0, le=1)] | None, ...], BeforeValidator(_listed), Field(min_length=1)
-    ] = (None,)
-    embedding: Annotated[tuple[bool, ...], BeforeValidator(_listed), Field(min_length=1)] = (False,)
-    model: dict[str, Any] | None = None
-    objective: dict[str, Any] | None = None
-    training: dict[str, Any] | None = None
-    seeds: Seeds | None = None
-    datasets: Annotated[tuple[str, ...], BeforeValidator(_listed)] | None = None
-
-
-class DetectorEntry(Settings):
-    """An entry under `recipes` that names a scikit-learn or PyOD detector by its import path."""
-
-    detector: str
-    parameters: dict[str, Any] = Field(default={})
-    seeds: Seeds | None = None
-    datasets: Annotated[tuple[str, ...], BeforeValidator(_listed)] | None = None
-
-
-class StudyFile(Settings):
-    """The top level of a study file; the entries of the two lists are checked one by one after it.
-
-    `embedding` is the classifier of images whose features recipes with `embedding: true` learn from; if it is one of
-    ours, its own scores are the baselines `max-softmax` and `logsumexp`.
-    """
-
-    title: str = ""
-    datasets: Annotated[list[Any], BeforeValidator(_listed), Field(min_length=1)]
-    seeds: Seeds = (0, 1, 2, 3, 4)
-    selection: Literal["last", "paper"] = "last"
-    embedding: Embedding = Classifier()
-    recipes: Annotated[list[Any], BeforeValidator(_listed), Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -139,8 +69,13 @@ def preset_title(file: Path) -> str:
     return Document(file).data.get("title", "")
 
 
-def load_study(name_or_file: str, device: Device = "cpu") -> Study:
+def load_study(name_or_file: str, device: Device = "cpu", files: ImageFiles | None = None) -> Study:
     """Read a preset or a study file, load its data and lay out its cells.
+
+    Args:
+        name_or_file: a preset's name, or the path of a YAML file.
+        device: where cells train.
+        files: where images are on this machine.
 
     Warns:
         DegenerateObjectiveWarning: a recipe cannot learn a density.
@@ -156,7 +91,8 @@ def load_study(name_or_file: str, device: Device = "cpu") -> Study:
         raise EbmoodError(f"{name_or_file}: neither a preset nor a file{nearest(name_or_file, known)}")
     document = Document(path)
     file = document.checked(StudyFile, document.data, ())
-    sources = [_read_source(document, entry, ("datasets", i)) for i, entry in enumerate(file.datasets)]
+    where = files or ImageFiles()
+    sources = [_read_source(document, entry, ("datasets", i), where) for i, entry in enumerate(file.datasets)]
     plans = [
         plan
         for i, entry in enumerate(file.recipes)
@@ -202,7 +138,9 @@ def _names(source: AnySource, dataset: Dataset) -> set[str]:
     return {dataset.name, source.kind}
 
 
-def _read_source(document: Document, entry: Any, place: Place) -> tuple[AnySource, Dataset]:
+def _read_source(
+    document: Document, entry: Any, place: Place, files: ImageFiles
+) -> tuple[AnySource, Dataset]:
     classes = {source.model_fields["kind"].default: source for source in DATASETS}
     if isinstance(entry, str):
         entry = {"kind": entry}
@@ -212,7 +150,8 @@ def _read_source(document: Document, entry: Any, place: Place) -> tuple[AnySourc
         document.refuse(place, f"unknown data set {entry['kind']!r}{nearest(str(entry['kind']), classes)}")
     model = classes[entry["kind"]]
     beside = {key: _beside(document.path, value) for key, value in entry.items() if key in ("path", "source")}
-    source = cast(AnySource, document.checked(model, entry | beside, place))
+    beside |= {key: str(document.path.parent / entry[key]) for key in ("data", "cache") if entry.get(key)}
+    source = files.applied(cast(AnySource, document.checked(model, entry | beside, place)))
     return source, load(source)
 
 

@@ -6,7 +6,8 @@ from made_records import failed_record, made_record, made_result, seeds
 from ebmood.results import poster
 from ebmood.results.arms import gather
 from ebmood.results.claims import all_claims, claims_table
-from ebmood.results.contrasts import flow_table, supervision_table
+from ebmood.results.contrasts import supervision_table
+from ebmood.results.flows import flow_table
 from ebmood.results.mending import outcome, ssm_table, variants_table
 from ebmood.results.tables import all_tables, overview_table, scores_tables
 from ebmood.results.weights import gamma_table
@@ -243,8 +244,8 @@ def test_poster_numbers_are_complete():
     assert len(poster.EMBEDDINGS) == len(poster.BOTTLENECK) == 12
     unreadable = [r for r in poster.SUPERVISION if r.percent is None]
     assert [(r.method, r.dataset, r.kind) for r in unreadable] == [("ssm", "sensorless", "natural")]
-    assert poster.supervision("vera", "sensorless", "natural").percent == 97.93
-    assert poster.supervision("cd", "segment", "non-natural").percent == 0.89
+    assert poster.number(poster.SUPERVISION, "vera", "sensorless", "natural").percent == 97.93
+    assert poster.number(poster.SUPERVISION, "cd", "segment", "non-natural").percent == 0.89
 
 
 def test_all_tables_of_nothing_can_be_read():

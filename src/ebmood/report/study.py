@@ -6,11 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ebmood.report.page import Block, Chart, Facts, Grid, Page, Section, Text
-from ebmood.report.svg import inline
+from ebmood.report.svg import inline, of_png
 from ebmood.results.arms import Arm, conditions_of, gather, one_line
+from ebmood.results.drawing import Picture
 from ebmood.results.figures import draw_figures
 from ebmood.results.table import Table, slug
-from ebmood.results.tables import LEGEND, all_tables
+from ebmood.results.tables import all_tables, legend
 from ebmood.study.records import Record
 
 COUNTS = ("train", "validation", "test", "duplicates", "crossing")
@@ -28,11 +29,7 @@ def study_page(title: str, records: Sequence[Record]) -> Page:
     sections = [Section("run", "What was run", _what_was_run(arms, records, failed))]
     for table in all_tables(records):
         sections.append(Section(f"table-{slug(table.name)}", table.title, [_grid(table)]))
-    sections.append(
-        Section(
-            "words", "How to read the tables", [Facts(tuple((word, meaning) for word, meaning in LEGEND))]
-        )
-    )
+    sections.append(Section("words", "How to read the tables", [Facts(legend(arms))]))
     charts = _charts(arms)
     if charts:
         sections.append(Section("figures", "Figures", charts))
@@ -72,6 +69,7 @@ def _what_was_run(arms: Sequence[Arm], records: Sequence[Record], failed: Sequen
     for record, event in healed:
         who = f"{record.dataset}, {record.method} {record.variant}, seed {record.seed}"
         blocks.append(Text(f"Healed ({who}): {one_line(event, 400)}"))
+    blocks += [Text(f"{text}.") for condition in conditions_of(arms) for text in condition.remarks]
     for reason in dict.fromkeys(record.reason or "no reason recorded" for record in failed):
         who = [record for record in failed if (record.reason or "no reason recorded") == reason]
         methods = ", ".join(dict.fromkeys(record.method for record in who))
@@ -93,19 +91,18 @@ def _grid(table: Table) -> Block:
 
 def _charts(arms: Sequence[Arm]) -> list[Block]:
     with tempfile.TemporaryDirectory() as folder:
-        pictures = draw_figures(arms, Path(folder))
         return [
-            Chart(
-                inline(
-                    (Path(folder) / f"{picture.name}.svg").read_text(encoding="utf-8"),
-                    picture.name,
-                    picture.caption,
-                ),
-                picture.caption,
-                drawn_for_paper=True,
-            )
-            for picture in pictures
+            Chart(_drawing(Path(folder), picture), picture.caption, drawn_for_paper=True)
+            for picture in draw_figures(arms, Path(folder))
         ]
+
+
+def _drawing(folder: Path, picture: Picture) -> str:
+    if picture.svg:
+        svg = (folder / f"{picture.name}.svg").read_text(encoding="utf-8")
+    else:
+        svg = of_png((folder / f"{picture.name}.png").read_bytes())
+    return inline(svg, picture.name, picture.caption)
 
 
 def _duration(seconds: float) -> str:

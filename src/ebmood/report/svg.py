@@ -1,6 +1,8 @@
 """An SVG of matplotlib's, made fit to stand inside a page: no addresses, ids of its own, a label."""
 
+import base64
 import re
+import struct
 from collections.abc import Mapping
 from html import escape
 
@@ -27,3 +29,14 @@ def inline(svg: str, name: str, label: str, colours: Mapping[str, str] | None = 
     opening = svg.index(">") + 1
     title = f'<title id="{name}-label">{escape(label)}</title>'
     return head + svg[len("<svg") : opening] + title + svg[opening:].rstrip()
+
+
+def of_png(png: bytes) -> str:
+    """An SVG that shows a PNG, pixels as sharp squares where it is enlarged: a whole file, for `inline`."""
+    width, height = struct.unpack(">II", png[16:24])
+    content = base64.b64encode(png).decode()
+    return (
+        f'<svg viewBox="0 0 {width} {height}" width="{width}pt" height="{height}pt">'
+        f'<image width="{width}" height="{height}" style="image-rendering: pixelated" '
+        f'href="data:image/png;base64,{content}"/></svg>'
+    )

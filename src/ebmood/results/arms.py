@@ -1,15 +1,16 @@
 """Which records belong together: an arm is one recipe on one body of data, under several seeds."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from ebmood.results import poster
+from ebmood.results.conditions import Condition, Sets, conditions_by_data, data_of, mark_list
 from ebmood.settings import digest
 from ebmood.study.records import OODResult, Record
 
-Sets = Literal["natural", "non-natural", "all"]
 Metric = Literal["aupr_id", "aupr_ood", "auroc", "fpr95"]
 Polarity = Literal["aupr_id", "aupr_ood"]
 
@@ -22,28 +23,15 @@ METHOD_NAMES = {
     "vera": "VERA",
     "radial": "radial flow",
     "spline": "spline flow",
+    "realnvp": "RealNVP",
+    "glow": "Glow",
     "gmm": "Gaussian mixture",
     "knn": "nearest neighbours",
     "iforest": "isolation forest",
+    "max-softmax": "max softmax of the classifier",
+    "logsumexp": "logsumexp energy of the classifier",
 }
 _VARIANTS = ("paper", "sound", "both")
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One body of data under one way of splitting it. Cells of different conditions are never compared.
-
-    Attributes:
-        dataset: the data set's name.
-        content: digest of its content.
-        duplicates: `together` or `across`.
-        label: what tables call it; tells apart every condition of a study.
-    """
-
-    dataset: str
-    content: str
-    duplicates: str
-    label: str = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -52,7 +40,8 @@ class Arm:
 
     Attributes:
         condition: the data.
-        method, family, variant, gamma, selection, shortened: as in `Record`.
+        method, family, variant, gamma, bottleneck, embedding, selection, shortened: as in `Record`.
+        form: bottleneck and embedding as the end of a name; empty for the plain method on the data themselves.
         recipe: digest of the recipe's settings.
         name: what tables call the method; tells apart recipes that differ in unnamed settings alone.
         expected: the seeds of the whole condition, so that missing ones show.
@@ -64,12 +53,20 @@ class Arm:
     family: str
     variant: str
     gamma: float | None
+    bottleneck: float | None
+    embedding: str | None
+    form: str
     selection: str
     shortened: bool
     recipe: str
     name: str
     expected: tuple[int, ...]
     records: dict[int, Record]
+
+    @property
+    def title(self) -> str:
+        """The method's name with its bottleneck and embedding."""
+        return method_name(self.method) + self.form
 
     @property
     def done(self) -> dict[int, Record]:
@@ -85,18 +82,24 @@ class Arm:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The marks that concern the recipe itself, not its seeds."""
+        """The marks that hold for the arm as a whole."""
         marks = {
             "degenerate": any(record.degenerate for record in self.records.values()),
             "shortened": self.shortened,
             "leak": self.selection == "paper",
+            "healed": any(record.events for record in self.done.values()),
         }
         return tuple(mark for mark, holds in marks.items() if holds)
 
     @property
     def marks(self) -> tuple[str, ...]:
         """All that a reader of this arm's numbers must know."""
-        return mark_list(self.flags, seeds_mark(len(self.done), len(self.expected)), self.failures)
+        return self.marks_on("all")
+
+    def marks_on(self, sets: Sets) -> tuple[str, ...]:
+        """What a reader of this arm's numbers on the sets of one kind must know."""
+        seeds = seeds_mark(len(self.done), len(self.expected))
+        return mark_list(self.flags, self.condition.flags(sets), seeds, self.failures)
 
     def values(self, sets: Sets, metric: Metric) -> np.ndarray:
         """`metric` averaged over the sets of one kind, for each seed that is done: shape `(seeds,)`."""
@@ -120,15 +123,13 @@ def seeds_mark(seeds: int, expected: int) -> str:
     return f"{seeds} of {expected} seeds" if seeds < expected else ""
 
 
-def mark_list(*marks: str | Iterable[str]) -> tuple[str, ...]:
-    """Marks in the order given, without repetition and without empty ones."""
-    flat = [text for mark in marks for text in ([mark] if isinstance(mark, str) else mark)]
-    return tuple(dict.fromkeys(text for text in flat if text))
-
-
 def chosen_sets(record: Record, sets: Sets) -> tuple[OODResult, ...]:
-    """The record's results on the out-of-distribution sets of one kind (or on all)."""
-    return tuple(result for result in record.results if sets in ("all", result.kind))
+    """The record's results on the sets of one kind, or on all natural and non-natural ones.
+
+    Low-level content of ID images is no set of the poster's, and never among them.
+    """
+    kinds = poster.KINDS if sets == "all" else (sets,)
+    return tuple(result for result in record.results if result.kind in kinds)
 
 
 def mean_over_sets(record: Record, sets: Sets, metric: Metric) -> float:
@@ -157,10 +158,11 @@ def gather(records: Iterable[Record]) -> list[Arm]:
     for (identity, seed), record in cells.items():
         groups.setdefault(identity, {})[seed] = record
 
-    conditions = _conditions(cells.values())
+    conditions = conditions_by_data(list(cells.values()))
+    forms = _forms(cells.values())
     expected: dict[Condition, set[int]] = {}
     for record in cells.values():
-        expected.setdefault(conditions[_data(record)], set()).add(record.seed)
+        expected.setdefault(conditions[data_of(record)], set()).add(record.seed)
 
     looks: dict[tuple, list[str]] = {}
     for identity in groups:
@@ -169,8 +171,9 @@ def gather(records: Iterable[Record]) -> list[Arm]:
     arms = []
     for identity, by_seed in groups.items():
         first = next(iter(by_seed.values()))
-        condition = conditions[_data(first)]
+        condition = conditions[data_of(first)]
         alone = len(looks[identity[:-1]]) == 1
+        form = forms[first.bottleneck, first.embedding]
         arms.append(
             Arm(
                 condition=condition,
@@ -178,10 +181,13 @@ def gather(records: Iterable[Record]) -> list[Arm]:
                 family=first.family,
                 variant=first.variant,
                 gamma=first.gamma,
+                bottleneck=first.bottleneck,
+                embedding=first.embedding,
+                form=form,
                 selection=first.selection,
                 shortened=first.shortened,
                 recipe=identity[-1],
-                name=method_name(first.method) + ("" if alone else f" #{identity[-1][:4]}"),
+                name=method_name(first.method) + form + ("" if alone else f" #{identity[-1][:4]}"),
                 expected=tuple(sorted(expected[condition])),
                 records=dict(sorted(by_seed.items())),
             )
@@ -194,28 +200,30 @@ def conditions_of(arms: Iterable[Arm]) -> list[Condition]:
     return list(dict.fromkeys(arm.condition for arm in arms))
 
 
-def _data(record: Record) -> tuple[str, str, str]:
-    return record.dataset, record.dataset_digest, record.duplicates
-
-
 def _identity(record: Record) -> tuple:
-    recipe = digest(record.settings.get("recipe", {}))
-    look = (record.method, record.variant, record.gamma, record.selection, record.shortened)
-    return (*_data(record), *look, recipe)
+    recipe = digest(_present(record.settings.get("recipe", {})))
+    form = (record.bottleneck, record.embedding)
+    look = (record.method, *form, record.variant, record.gamma, record.selection, record.shortened)
+    return (*data_of(record), *look, recipe)
 
 
-def _conditions(records: Iterable[Record]) -> dict[tuple, Condition]:
-    data = list(dict.fromkeys(_data(record) for record in records))
-    conditions = {}
-    for name, content, duplicates in data:
-        namesakes = [other for other in data if (other[0], other[2]) == (name, duplicates)]
-        remarks = [
-            *(["duplicates across"] if duplicates == "across" else []),
-            *([f"content {content[:6]}"] if len(namesakes) > 1 else []),
-        ]
-        label = f"{name} ({', '.join(remarks)})" if remarks else name
-        conditions[name, content, duplicates] = Condition(name, content, duplicates, label)
-    return conditions
+def _present(settings: object) -> object:
+    """Settings without what is absent, so that one which later versions add, absent by default, changes nothing."""
+    if isinstance(settings, dict):
+        return {key: _present(value) for key, value in settings.items() if value is not None}
+    return [_present(value) for value in settings] if isinstance(settings, list) else settings
+
+
+def _forms(records: Iterable[Record]) -> dict[tuple[float | None, str | None], str]:
+    found = dict.fromkeys((record.bottleneck, record.embedding) for record in records)
+    several = len({embedding for _, embedding in found if embedding is not None}) > 1
+    forms = {}
+    for bottleneck, embedding in found:
+        of = f" of {embedding}" if several else ""
+        on = "" if embedding is None else f" on embeddings{of}"
+        through = "" if bottleneck is None else f", bottleneck {bottleneck:g}"
+        forms[bottleneck, embedding] = on + through
+    return forms
 
 
 def _in_order(arms: list[Arm]) -> list[Arm]:
@@ -229,6 +237,8 @@ def _in_order(arms: list[Arm]) -> list[Arm]:
         return (
             conditions[arm.condition],
             methods.index(arm.method),
+            arm.embedding or "",
+            arm.bottleneck or 0.0,
             gamma,
             variant,
             arm.selection,

@@ -13,10 +13,11 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from ebmood.results.arms import Arm, Polarity, Sets, chosen_sets, mark_list, mean_over_sets, seeds_mark
+from ebmood.results.arms import Arm, Polarity, chosen_sets, mean_over_sets, seeds_mark
+from ebmood.results.conditions import Sets, mark_list
 from ebmood.settings import Settings
 
-Verdict = Literal["supported", "contradicted", "undecided", "failed", "not run", "no direction"]
+Verdict = Literal["supported", "contradicted", "undecided", "small", "failed", "not run", "no direction"]
 
 FEWEST_SEEDS = 5
 """With fewer paired seeds no verdict is given."""
@@ -30,6 +31,7 @@ class Change(Settings):
         low, high: ends of the 95 % interval; None with fewer than two seeds.
         seeds: the paired seeds.
         why: why there is no number: `failed: ...`, `not run: ...`.
+        small: it was measured on one of the paper's data sets, cut: it gets no verdict but "small".
     """
 
     percent: float | None = None
@@ -37,6 +39,7 @@ class Change(Settings):
     high: float | None = None
     seeds: tuple[int, ...] = ()
     why: str = ""
+    small: bool = False
 
 
 def t_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float | None, float | None]:
@@ -71,8 +74,8 @@ def log_ratios(a: Arm, b: Arm, sets: Sets, polarity: Polarity) -> dict[int, floa
     return dict(sorted(ratios.items()))
 
 
-def change_of(ratios: Mapping[int, float], why: str = "not run") -> Change:
-    """The relative change of log ratios by seed; `why` is kept where there are none."""
+def change_of(ratios: Mapping[int, float], why: str = "not run", small: bool = False) -> Change:
+    """The relative change of log ratios by seed; `why` is kept where there are none, `small` where there are."""
     if not ratios:
         return Change(why=why)
     mean, low, high = t_interval(list(ratios.values()))
@@ -81,6 +84,7 @@ def change_of(ratios: Mapping[int, float], why: str = "not run") -> Change:
         low=None if low is None else _percent(low),
         high=None if high is None else _percent(high),
         seeds=tuple(ratios),
+        small=small,
     )
 
 
@@ -88,7 +92,7 @@ def compare(a: Arm | None, b: Arm | None, sets: Sets, polarity: Polarity, missin
     """The paired change of `a` over `b`. An arm that is None gives `missing` as the reason."""
     if a is None or b is None:
         return Change(why=missing)
-    return change_of(log_ratios(a, b, sets, polarity), why=_no_pairs(a, b, sets))
+    return change_of(log_ratios(a, b, sets, polarity), _no_pairs(a, b, sets), a.condition.small)
 
 
 def average(ratios: Sequence[Mapping[int, float]]) -> dict[int, float]:
@@ -103,12 +107,15 @@ def average(ratios: Sequence[Mapping[int, float]]) -> dict[int, float]:
 def verdict(change: Change, direction: int | None) -> Verdict:
     """Whether a change agrees with a claim that it is positive (`direction` +1) or negative (-1).
 
-    `undecided` under `FEWEST_SEEDS` paired seeds, or where the interval holds zero.
+    `undecided` under `FEWEST_SEEDS` paired seeds, or where the interval holds zero. Never more than `small` for a
+    change that is.
     """
     if direction is None:
         return "no direction"
     if change.percent is None:
         return "failed" if change.why.startswith("failed") else "not run"
+    if change.small:
+        return "small"
     if len(change.seeds) < FEWEST_SEEDS or change.low is None or change.high is None:
         return "undecided"
     if change.low <= 0 <= change.high:
@@ -123,16 +130,32 @@ def verdict_on_some(changes: Sequence[Change], direction: int) -> Verdict:
         return "supported"
     if verdicts and all(v == "contradicted" for v in verdicts):
         return "contradicted"
-    return "not run" if all(v == "not run" for v in verdicts) else "undecided"
+    return _without_verdict(verdicts)
 
 
-def pair_marks(a: Arm | None, b: Arm | None, pairs: int) -> tuple[str, ...]:
-    """The marks of both arms, and how many of the expected seeds are paired."""
+def verdict_on_all(changes: Sequence[Change], direction: int) -> Verdict:
+    """Whether every change goes in `direction`; contradicted if one goes the other way."""
+    verdicts = [verdict(change, direction) for change in changes]
+    if "contradicted" in verdicts:
+        return "contradicted"
+    return "supported" if verdicts and set(verdicts) == {"supported"} else _without_verdict(verdicts)
+
+
+def _without_verdict(verdicts: Sequence[str]) -> Verdict:
+    told = set(verdicts) - {"not run"}
+    if not told:
+        return "not run"
+    return "small" if told <= {"small", "failed"} and "small" in told else "undecided"
+
+
+def pair_marks(a: Arm | None, b: Arm | None, pairs: int, sets: Sets = "all") -> tuple[str, ...]:
+    """The marks of both arms and of their data, and how many of the expected seeds are paired."""
     arms = [arm for arm in (a, b) if arm is not None]
     expected = max((len(arm.expected) for arm in arms), default=0)
     failures = [f"{arm.name}: {arm.failures}" for arm in arms if arm.failures]
     paired = seeds_mark(pairs, expected) if len(arms) == 2 else ""
-    return mark_list(*(arm.flags for arm in arms), paired, failures)
+    data = (arm.condition.flags(sets) for arm in arms)
+    return mark_list(*(arm.flags for arm in arms), *data, paired, failures)
 
 
 def _percent(log_ratio: float) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ebmood.results import poster
-from ebmood.results.arms import Arm, Condition, Polarity, Sets, conditions_of, mark_list
+from ebmood.results.arms import Arm, Polarity, conditions_of, method_name
 from ebmood.results.comparisons import (
     Change,
     average,
@@ -14,9 +14,58 @@ from ebmood.results.comparisons import (
     pair_marks,
     t_interval,
 )
+from ebmood.results.conditions import Condition, Sets, mark_list
 
 VARIANTS = ("paper", "sound")
 ENERGY_METHODS = ("ssm", "cd", "vera")
+TABLE_FLOWS, IMAGE_FLOWS = ("radial", "spline"), ("realnvp", "glow")
+
+
+@dataclass(frozen=True)
+class Flows:
+    """The flow on tables and the flow on images that energy-based models are averaged over.
+
+    `name` is in print, of those alone that the data at hand need.
+    """
+
+    tables: str
+    images: str
+    name: str
+
+    def on(self, condition: Condition) -> str:
+        """The flow for one body of data."""
+        return self.images if condition.images else self.tables
+
+
+def flows_for(arms: Sequence[Arm]) -> list[Flows]:
+    """The flows to average over on the poster's data sets among `arms`.
+
+    The paper has the radial flow on tables, and on images RealNVP and Glow; the poster does not say which of these two
+    its average holds, so each is taken that was run, and RealNVP where none was.
+    """
+    known = known_conditions(arms)
+    images = image_flows([arm for arm in arms if arm.condition in known])
+    if not any(condition.images for condition in known):
+        return [Flows(table, IMAGE_FLOWS[0], method_name(table)) for table in TABLE_FLOWS]
+    if all(condition.images for condition in known):
+        return [Flows(TABLE_FLOWS[0], image, method_name(image)) for image in images]
+    both = [(table, image) for table in TABLE_FLOWS for image in images]
+    return [Flows(*pair, " / ".join(map(method_name, pair))) for pair in both]
+
+
+def image_flows(arms: Sequence[Arm]) -> list[str]:
+    """The flows on images that were run, or the first of them where none was."""
+    return [flow for flow in IMAGE_FLOWS if any(arm.method == flow for arm in arms)] or [IMAGE_FLOWS[0]]
+
+
+def poster_flows(arms: Sequence[Arm]) -> list[Flows]:
+    """Those of `flows_for` that the poster's average may hold."""
+    return [flows for flows in flows_for(arms) if flows.tables == TABLE_FLOWS[0]]
+
+
+def known_conditions(arms: Sequence[Arm]) -> list[Condition]:
+    """The poster's data sets, whole or cut, among the conditions of `arms`."""
+    return [condition for condition in conditions_of(arms) if condition.paper]
 
 
 @dataclass(frozen=True)
@@ -57,11 +106,11 @@ class Pair:
         """The paired relative change."""
         return compare(self.a, self.b, sets, polarity, self.missing or "not run")
 
-    def marks(self, *changes: Change) -> tuple[str, ...]:
+    def marks(self, *changes: Change, sets: Sets = "all") -> tuple[str, ...]:
         """The marks of both sides, how many seeds are paired, and why a change is missing."""
         reasons = [] if self.missing else [change.why for change in changes if change.percent is None]
         pairs = max(len(change.seeds) for change in changes)
-        return mark_list(pair_marks(self.a, self.b, pairs), self.missing, reasons)
+        return mark_list(pair_marks(self.a, self.b, pairs, sets), self.missing, reasons)
 
 
 def views_of(arms: Sequence[Arm]) -> list[View]:
@@ -72,6 +121,11 @@ def views_of(arms: Sequence[Arm]) -> list[View]:
 def in_view(arms: Sequence[Arm], view: View) -> list[Arm]:
     """The arms that belong to a view."""
     return [arm for arm in arms if View(arm.condition.duplicates, arm.selection) == view]
+
+
+def variants_in(arms: Sequence[Arm]) -> tuple[str, ...]:
+    """The variants that were run; both where no recipe tells them apart."""
+    return tuple(v for v in VARIANTS if any(arm.variant == v for arm in arms)) or VARIANTS
 
 
 def common_variant(a: str, b: str) -> str | None:
@@ -103,18 +157,57 @@ def pairs(ours: Sequence[Arm], theirs: Sequence[Arm], missing: str, *, same_leng
 
 
 def supervision_pairs(arms: Sequence[Arm]) -> Iterator[Pair]:
-    """Supervision over none, for every energy-based method and weight."""
-    for method in dict.fromkeys(arm.method for arm in arms if arm.family == "energy"):
-        ours = [arm for arm in arms if arm.method == method and arm.gamma is not None]
-        theirs = [arm for arm in arms if arm.method == method and arm.gamma is None]
+    """Supervision over none, for every energy-based method, in each of its forms, and weight."""
+    for look in dict.fromkeys((arm.method, arm.form) for arm in arms if arm.family == "energy"):
+        ours = [arm for arm in arms if (arm.method, arm.form) == look and arm.gamma is not None]
+        theirs = [arm for arm in arms if (arm.method, arm.form) == look and arm.gamma is None]
         yield from pairs(ours, theirs, "not run: no run without labels of the same length", same_length=True)
+        if look[1]:
+            continue  # the paper supervises the plain models alone: where these have no labels, nothing is missing
         for b in theirs:
             if not any(a.condition == b.condition and a.selection == b.selection for a in ours):
                 yield Pair(None, b, b.variant, "not run: no run with labels")
 
 
+def embedding_pairs(arms: Sequence[Arm]) -> Iterator[Pair]:
+    """Embeddings over pixels, for every energy-based method and weight. Their lengths of training need not agree."""
+    ours = [arm for arm in arms if arm.embedding is not None and arm.bottleneck is None]
+    yield from _over_plain(ours, arms, "not run: no run on embeddings", same_length=False)
+
+
+def bottleneck_pairs(arms: Sequence[Arm]) -> Iterator[Pair]:
+    """A bottleneck over none, for every energy-based method, factor and weight."""
+    ours = [arm for arm in arms if arm.bottleneck is not None and arm.embedding is None]
+    yield from _over_plain(ours, arms, "not run: no run with a bottleneck", same_length=True)
+
+
+def _over_plain(
+    ours: Sequence[Arm], arms: Sequence[Arm], missing: str, *, same_length: bool
+) -> Iterator[Pair]:
+    energies = [arm for arm in arms if arm.family == "energy"]
+    without = "not run: no run on the data themselves" + (" of the same length" if same_length else "")
+    for method in dict.fromkeys(arm.method for arm in energies):
+        for gamma in dict.fromkeys(arm.gamma for arm in energies if arm.method == method):
+            look = (method, gamma)
+            here = [arm for arm in ours if arm.family == "energy" and (arm.method, arm.gamma) == look]
+            plain = [arm for arm in energies if not arm.form and (arm.method, arm.gamma) == look]
+            yield from pairs(here, plain, without, same_length=same_length)
+            if gamma is not None:
+                continue  # the paper has no labels here: where there are any, nothing is missing
+            for b in plain:
+                if b.condition.images and not any(
+                    (a.condition, a.selection) == (b.condition, b.selection) for a in here
+                ):
+                    yield Pair(None, b, b.variant, missing)
+
+
 def pick(
-    arms: Sequence[Arm], condition: Condition, method: str, variant: str, gamma: float | None
+    arms: Sequence[Arm],
+    condition: Condition,
+    method: str,
+    variant: str,
+    gamma: float | None,
+    form: str = "",
 ) -> list[Arm]:
     """The arms that answer to a description, the one to trust most first: full length, then most seeds."""
     found = [
@@ -124,6 +217,7 @@ def pick(
         and arm.method == method
         and arm.variant in (variant, "both")
         and arm.gamma == gamma
+        and arm.form == form
     ]
     return sorted(found, key=lambda arm: (arm.shortened, -len(arm.done)))
 
@@ -151,24 +245,25 @@ def contrast(a: Sequence[Arm], b: Sequence[Arm], sets: Sets, missing: str) -> Fi
     """The change of the first of `a` over the first of `b`; a mark says where there are several of them."""
     pair = Pair(a[0] if a else None, b[0] if b else None, "both", "" if a and b else missing)
     change = pair.change(sets, "aupr_id")
-    marks = pair.marks(change) if a or b else (missing,)
+    marks = pair.marks(change, sets=sets) if a or b else (missing,)
     several = max(len(a), len(b))
     marks = mark_list(marks, f"one of {several} recipes" if several > 1 else "")
     return Finding(change, pair.change(sets, "aupr_ood"), marks)
 
 
-def flow_average(arms: Sequence[Arm], method: str, variant: str, flow: str, sets: Sets = "all") -> Finding:
+def flow_average(arms: Sequence[Arm], method: str, variant: str, flows: Flows, sets: Sets = "all") -> Finding:
     """An energy-based model without labels over a flow, averaged over the poster's data sets among `arms`.
 
     `arms` belong to one view. Fewer than the poster's four data sets are marked `partial`.
     """
-    conditions = [c for c in conditions_of(arms) if c.dataset.lower() in poster.DATASETS]
-    names = [condition.dataset.lower() for condition in conditions]
+    conditions = known_conditions(arms)
+    names = [condition.paper for condition in conditions]
     if len(set(names)) < len(names):
         why = "not run: a data set stands here with several contents; average over one at a time"
         return Finding(Change(why=why), Change(why=why))
     sides = [
-        (pick(arms, c, method, variant, None), pick(arms, c, flow, variant, None), c) for c in conditions
+        (pick(arms, c, method, variant, None), pick(arms, c, flows.on(c), variant, None), c)
+        for c in conditions
     ]
     present = [(a, b, condition) for a, b, condition in sides if a and b]
     if not present:
@@ -181,7 +276,8 @@ def flow_average(arms: Sequence[Arm], method: str, variant: str, flow: str, sets
         why = failed or "not run: no seed is done on all data sets"
 
         def mean(polarity: Polarity) -> Change:
-            return change_of(average([log_ratios(a[0], b[0], sets, polarity) for a, b, _ in present]), why)
+            ratios = average([log_ratios(a[0], b[0], sets, polarity) for a, b, _ in present])
+            return change_of(ratios, why, any(condition.small for _, _, condition in present))
 
         found = Finding(mean("aupr_id"), mean("aupr_ood"), mark_list(*(f.marks for f in each)))
     return replace(
@@ -191,9 +287,8 @@ def flow_average(arms: Sequence[Arm], method: str, variant: str, flow: str, sets
     )
 
 
-def partial_mark(datasets: int) -> str:
+def partial_mark(datasets: int, whole: int = len(poster.DATASETS)) -> str:
     """`partial: 1 of 4 data sets`, or an empty string where all of the poster's data sets are there."""
-    whole = len(poster.DATASETS)
     return f"partial: {datasets} of {whole} data sets" if datasets < whole else ""
 
 

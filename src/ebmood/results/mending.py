@@ -4,10 +4,20 @@ from collections.abc import Sequence
 
 from ebmood.datasets.dataset import Kind
 from ebmood.results import poster
-from ebmood.results.arms import POLARITIES, Arm, conditions_of, mark_list, method_name
+from ebmood.results.arms import POLARITIES, Arm
 from ebmood.results.comparisons import Verdict, verdict
-from ebmood.results.contrasts import POSTER_FLOW
-from ebmood.results.findings import VARIANTS, Finding, contrast, flow_average, in_view, pick, views_of
+from ebmood.results.conditions import mark_list
+from ebmood.results.findings import (
+    VARIANTS,
+    Finding,
+    contrast,
+    flow_average,
+    in_view,
+    known_conditions,
+    pick,
+    poster_flows,
+    views_of,
+)
 from ebmood.results.table import DATA, PAIRS, POSITIVE, Cell, Column, Spread, Table, gamma_text, joined
 
 
@@ -25,10 +35,11 @@ def variants_table(arms: Sequence[Arm]) -> Table:
         *PAIRS,
     )
     rows = []
-    looks = dict.fromkeys((a.condition, a.selection, a.method, a.gamma) for a in arms if a.family == "energy")
-    for condition, selection, method, gamma in looks:
+    energies = [arm for arm in arms if arm.family == "energy"]
+    looks = {(a.condition, a.selection, a.method, a.form, a.gamma): a.title for a in energies}
+    for (condition, selection, method, form, gamma), title in looks.items():
         here = [arm for arm in arms if arm.selection == selection]
-        paper, sound = (pick(here, condition, method, variant, gamma) for variant in VARIANTS)
+        paper, sound = (pick(here, condition, method, variant, gamma, form) for variant in VARIANTS)
         same = bool(paper and sound and paper[0] is sound[0])
         for kind in poster.KINDS:
             finding = contrast(sound, paper, kind, "not run: only one of the two variants")
@@ -42,7 +53,7 @@ def variants_table(arms: Sequence[Arm]) -> Table:
                 rows.append(
                     (
                         condition.label,
-                        method_name(method),
+                        title,
                         gamma_text(gamma),
                         kind,
                         positive,
@@ -72,12 +83,13 @@ def ssm_table(arms: Sequence[Arm]) -> Table:
     rows = []
     for view in views_of(arms):
         here = in_view(arms, view)
-        known = [c for c in conditions_of(here) if c.dataset.lower() in poster.DATASETS]
-        if not known:
-            continue
-        below = {variant: flow_average(here, "ssm", variant, POSTER_FLOW) for variant in VARIANTS}
-        data = next((finding.data for finding in below.values() if finding.data), "average")
-        rows += _ssm_rows("below the radial flow (all sets)", data, below, poster.FLOW["ssm"], -1)
+        known = known_conditions(here)
+        for flows in poster_flows(here) if known else []:
+            below = {variant: flow_average(here, "ssm", variant, flows) for variant in VARIANTS}
+            data = next((finding.data for finding in below.values() if finding.data), "average")
+            article = "" if all(condition.images for condition in known) else "the "
+            claim = f"below {article}{flows.name} (all sets)"
+            rows += _ssm_rows(claim, data, below, poster.FLOW["ssm"], -1)
         for condition in known:
             effects: tuple[tuple[Kind, str, int], ...] = (
                 ("non-natural", "hurt by supervision on non-natural sets", -1),
@@ -91,7 +103,7 @@ def ssm_table(arms: Sequence[Arm]) -> Table:
                             condition,
                             "ssm",
                             variant,
-                            poster.supervision_gamma("ssm", condition.dataset),
+                            poster.supervision_gamma("ssm", condition.paper),
                         ),
                         pick(here, condition, "ssm", variant, None),
                         kind,
@@ -99,7 +111,7 @@ def ssm_table(arms: Sequence[Arm]) -> Table:
                     )
                     for variant in VARIANTS
                 }
-                reported = poster.supervision("ssm", condition.dataset, kind)
+                reported = poster.number(poster.SUPERVISION, "ssm", condition.paper, kind)
                 rows += _ssm_rows(claim, condition.label, effect, reported and reported.percent, direction)
     notes: tuple[str, ...] = (
         "survives: supported by both; overturned: supported by the paper's recipe, contradicted by the sound "

@@ -4,7 +4,7 @@ Source: S. Elflein, B. Charpentier, D. Zügner, S. Günnemann, "On Out-of-distri
 Energy-based Models", arXiv:2107.08785, poster.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from ebmood.datasets.dataset import Kind
@@ -12,6 +12,9 @@ from ebmood.settings import Settings
 
 DATASETS = {"cifar-10": "CIFAR-10", "fmnist": "FMNIST", "segment": "Segment", "sensorless": "Sensorless"}
 """The poster's in-distribution data sets: the name in records, and the name in print."""
+
+IMAGES = ("cifar-10", "fmnist")
+"""Those of them that hold images."""
 
 METHODS = ("cd", "vera", "ssm")
 KINDS: tuple[Kind, Kind] = ("natural", "non-natural")
@@ -68,7 +71,7 @@ SUPERVISION = tuple(
 
 EMBEDDINGS = tuple(
     _reported(
-        ("cifar-10", "fmnist"),
+        IMAGES,
         {
             ("cd", "natural"): (48.60, 95.79),
             ("cd", "non-natural"): (3.37, -13.52),
@@ -83,7 +86,7 @@ EMBEDDINGS = tuple(
 
 BOTTLENECK = tuple(
     _reported(
-        ("cifar-10", "fmnist"),
+        IMAGES,
         {
             ("cd", "natural"): (20.18, 67.95),
             ("cd", "non-natural"): (20.38, 10.88),
@@ -97,14 +100,32 @@ BOTTLENECK = tuple(
 """Bottlenecks of 1x1 convolutions over none."""
 
 
-def supervision(method: str, dataset: str, kind: str) -> Reported | None:
-    """The poster's number for supervision over none, or None where its table has no such row."""
-    for reported in SUPERVISION:
-        if (reported.method, reported.dataset, reported.kind) == (method, dataset.lower(), kind):
+def number(table: Sequence[Reported], method: str, paper: str | None, kind: str) -> Reported | None:
+    """The number of one of the tables above, or None where it has no such row.
+
+    Args:
+        table: `SUPERVISION`, `EMBEDDINGS` or `BOTTLENECK`.
+        method: as in records.
+        paper: a key of `DATASETS`, or None.
+        kind: of the out-of-distribution sets.
+    """
+    for reported in table:
+        if (reported.method, reported.dataset, reported.kind) == (method, paper, kind):
             return reported
     return None
 
 
-def supervision_gamma(method: str, dataset: str) -> float:
+def supervision_gamma(method: str, paper: str | None) -> float:
     """The weight of the cross-entropy behind the poster's number: 1, but 100 for VERA on images."""
-    return 100.0 if method == "vera" and dataset.lower() in ("cifar-10", "fmnist") else 1.0
+    return 100.0 if method == "vera" and paper in IMAGES else 1.0
+
+
+def paper_set(name: str, small: bool) -> str | None:
+    """The key of `DATASETS` that a data set's name stands for, or None.
+
+    Args:
+        name: in records.
+        small: the set was cut; its name then begins with that of the paper's set: `fmnist-small`.
+    """
+    plain = name.lower().replace("cifar10", "cifar-10")
+    return next((key for key in DATASETS if plain == key or (small and plain.startswith(f"{key}-"))), None)

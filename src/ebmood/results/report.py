@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ebmood.files import write_text
-from ebmood.results.arms import Arm, Condition, conditions_of, gather, one_line
-from ebmood.results.figures import Picture, draw_figures
+from ebmood.results.arms import Arm, conditions_of, gather, one_line
+from ebmood.results.conditions import Condition
+from ebmood.results.drawing import Picture
+from ebmood.results.figures import draw_figures
 from ebmood.results.table import Table
-from ebmood.results.tables import LEGEND, all_tables
+from ebmood.results.tables import all_tables, legend
 from ebmood.study.records import Record
 
 
@@ -38,7 +40,7 @@ def write_report(records: Sequence[Record], folder: Path | str, title: str = "Re
 
 
 def _page(title: str, arms: Sequence[Arm], tables: Sequence[Table], pictures: Sequence[Picture]) -> str:
-    parts = [f"# {title}\n", _what_was_run(arms), _legend()]
+    parts = [f"# {title}\n", _what_was_run(arms), _legend(arms)]
     for table in tables:
         files = ", ".join(f"[{kind}](tables/{table.name}.{kind})" for kind in ("csv", "tex"))
         parts.append(f"## {table.title}\n\n{table.markdown()}\nAs files: {files}\n")
@@ -46,7 +48,8 @@ def _page(title: str, arms: Sequence[Arm], tables: Sequence[Table], pictures: Se
         parts.append("## Figures\n")
     for picture in pictures:
         path = f"figures/{picture.name}"
-        parts.append(f"![{picture.caption}]({path}.png)\n\n{picture.caption} ([SVG]({path}.svg))\n")
+        link = f" ([SVG]({path}.svg))" if picture.svg else ""
+        parts.append(f"![{picture.caption}]({path}.png)\n\n{picture.caption}{link}\n")
     return "\n".join(parts)
 
 
@@ -73,7 +76,7 @@ def _what_was_run(arms: Sequence[Arm]) -> str:
     lines += [f"- Versions: {_versions(records)}."]
     shortened = sorted({arm.name for arm in arms if arm.shortened})
     if shortened:
-        lines.append(f"- Shortened below the protocol's settings: {', '.join(shortened)}.")
+        lines.append(f"- Shortened below the protocol's settings: {_listed(shortened)}.")
     if any(record.selection == "paper" for record in records):
         lines.append("- Some cells used `selection: paper`, which picks a checkpoint by looking at OOD rows.")
     for reason in dict.fromkeys(r.degenerate for r in records if r.degenerate):
@@ -82,10 +85,17 @@ def _what_was_run(arms: Sequence[Arm]) -> str:
         )
         lines.append(f"- Degenerate: {', '.join(who)}: {one_line(reason, 400)}")
     lines += _grouped("Healed", [(event, r) for r in records for event in r.events], arms)
+    lines += [f"- {text}." for condition in conditions_of(arms) for text in condition.remarks]
     lines += _grouped("Failed", [(r.reason or "no reason recorded", r) for r in failed], arms)
-    notes = [(note, r) for r in records for note in r.notes if note != r.degenerate]
+    notes = [(note, r) for r in records for note in r.notes if note != r.degenerate and not _absent(note, r)]
     lines += _grouped("Note", notes, arms)
+    lines += _grouped("Healed", [(event, r) for r in records for event in r.events], arms)
     return "\n".join(lines) + "\n"
+
+
+def _absent(note: str, record: Record) -> bool:
+    """Whether a note says again why a natural set is absent."""
+    return any(name in note and reason in note for name, reason in record.absent.items())
 
 
 def _data_line(condition: Condition, arms: Sequence[Arm]) -> str:
@@ -105,8 +115,13 @@ def _grouped(head: str, said: Sequence[tuple[str, Record]], arms: Sequence[Arm])
     lines = []
     for text in dict.fromkeys(text for text, _ in said):
         who = [names[id(record)] for other, record in said if other == text]
-        lines.append(f"- {head}, {len(who)} x ({', '.join(dict.fromkeys(who))}): {one_line(text, 400)}")
+        lines.append(f"- {head}, {len(who)} x ({_listed(who)}): {one_line(text, 400)}")
     return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in one list; some hold a comma themselves."""
+    return ("; " if any("," in name for name in names) else ", ").join(dict.fromkeys(names))
 
 
 def _versions(records: Sequence[Record]) -> str:
@@ -127,5 +142,6 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _legend() -> str:
-    return "## How to read the tables\n\n" + "".join(f"- **{word}**: {meaning}\n" for word, meaning in LEGEND)
+def _legend(arms: Sequence[Arm]) -> str:
+    words = "".join(f"- **{word}**: {meaning}\n" for word, meaning in legend(arms))
+    return f"## How to read the tables\n\n{words}"

@@ -10,11 +10,11 @@ from typing import Literal
 
 import numpy as np
 
-from ebmood.results.comparisons import Change
+from ebmood.results.comparisons import Change, t_interval
 
 NOTHING = "–"
 
-Shape = Literal["text", "number", "spread", "change"]
+Shape = Literal["text", "number", "spread", "change", "estimate"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,21 @@ class Spread:
         return cls(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None)
 
 
-Cell = str | int | float | Spread | Change | None
+@dataclass(frozen=True)
+class Estimate:
+    """Mean over seeds and its 95 % Student-t interval; the ends are None for a single seed."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Estimate | None":
+        """The estimate from values over seeds; None where there are none."""
+        return cls(*t_interval(values)) if len(values) else None
+
+
+Cell = str | int | float | Spread | Change | Estimate | None
 
 
 @dataclass(frozen=True)
@@ -42,8 +56,8 @@ class Column:
     Attributes:
         key: name in CSV headers: lower case, no blanks.
         title: heading in print.
-        shape: `text` (str or int), `number` (float), `spread` (`Spread`) or `change` (`Change`). A cell
-            of any shape may instead be a str that says why there is no number, or None.
+        shape: `text` (str or int), `number` (float), `spread` (`Spread`), `change` (`Change`) or `estimate`
+            (`Estimate`). A cell of any shape may instead be a str that says why there is no number, or None.
         digits: digits after the decimal point.
         signed: write a plus sign before positive numbers.
     """
@@ -69,6 +83,10 @@ class Column:
                 return f"{_signed(percent)} [{_signed(low)}, {_signed(high)}]"
             case Change(percent=float() as percent):
                 return _signed(percent)
+            case Estimate(mean, float() as low, float() as high):
+                return f"{self._number(mean)} [{self._number(low)}, {self._number(high)}]"
+            case Estimate(mean):
+                return self._number(mean)
             case float():
                 return self._number(cell)
             case _:
@@ -76,7 +94,12 @@ class Column:
 
     def csv_headers(self) -> list[str]:
         """The CSV columns that this column fills."""
-        parts = {"spread": ["mean", "sd"], "change": ["percent", "low", "high"]}.get(self.shape)
+        every = {
+            "spread": ["mean", "sd"],
+            "change": ["percent", "low", "high"],
+            "estimate": ["mean", "low", "high"],
+        }
+        parts = every.get(self.shape)
         return [self.key] if parts is None else [f"{self.key}_{part}" for part in parts]
 
     def csv_values(self, cell: Cell) -> list[str]:
@@ -86,6 +109,8 @@ class Column:
                 values = (cell.mean, cell.sd) if isinstance(cell, Spread) else (None, None)
             case "change":
                 values = (cell.percent, cell.low, cell.high) if isinstance(cell, Change) else (None,) * 3
+            case "estimate":
+                values = (cell.mean, cell.low, cell.high) if isinstance(cell, Estimate) else (None,) * 3
             case "number":
                 values = (cell if isinstance(cell, (int, float)) else None,)
             case _:
@@ -137,7 +162,7 @@ class Table:
         return body + "".join(f"\n{note}\n" for note in self.notes)
 
     def csv(self) -> str:
-        """Header and rows; a spread fills two columns and a change three, at full precision."""
+        """Header and rows; a spread fills two columns, a change or an estimate three, at full precision."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([header for column in self.columns for header in column.csv_headers()])

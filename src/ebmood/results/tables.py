@@ -1,12 +1,17 @@
 """The tables of scores: every method on every out-of-distribution set, and the means in brief."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 
-from ebmood.results.arms import Arm, Condition, Metric, Sets, conditions_of, gather, mark_list
+from ebmood.datasets.dataset import Kind
+from ebmood.results.arms import Arm, Metric, conditions_of, gather, one_line
 from ebmood.results.claims import claims_table
-from ebmood.results.contrasts import flow_table, supervision_table
+from ebmood.results.conditions import Condition, Sets, mark_list
+from ebmood.results.contrasts import bottleneck_table, embeddings_table, supervision_table
+from ebmood.results.flows import flow_table
+from ebmood.results.gaps import gap_table
 from ebmood.results.mending import ssm_table, variants_table
 from ebmood.results.table import DATA, RECIPE, Cell, Column, Spread, Table, gamma_text, joined, slug
 from ebmood.results.weights import gamma_table
@@ -19,7 +24,7 @@ METRICS: dict[Metric, str] = {
     "fpr95": "FPR95",
 }
 
-LEGEND = (
+_LEGEND = (
     (
         "ID + / OOD +",
         "which side is the positive class of the area under the precision-recall curve. The poster says ID; "
@@ -57,16 +62,40 @@ LEGEND = (
         "split row by row, as the paper did: test rows may also stand among the training rows.",
     ),
 )
-"""What the words and marks in the tables mean."""
+
+_LEGEND_OF_IMAGES = (
+    (
+        "small",
+        "the data set is one of the paper's, cut. As a verdict: the comparison was made at that scale alone, so it "
+        "says nothing for or against the paper, whatever its interval.",
+    ),
+    ("stand-ins", "some natural sets stand in for the paper's; the scores and the notes name them."),
+    ("absent", "natural sets of the paper that are not there, and in no mean."),
+    (
+        "low-level",
+        "content of the ID test images without their meaning (shuffled patches, shuffled pixels, edges, flat "
+        "colour). It is part of no mean over natural or non-natural sets.",
+    ),
+)
+_HEALED = (("healed", "in some seed training diverged, went back to an earlier state, and on."),)
+
+
+def legend(arms: Sequence[Arm]) -> tuple[tuple[str, str], ...]:
+    """What the words and marks in the tables of `arms` mean."""
+    of_images = any(arm.condition.images for arm in arms)
+    healed = any("healed" in arm.flags for arm in arms)
+    return (*_LEGEND, *(_LEGEND_OF_IMAGES if of_images else ()), *(_HEALED if healed else ()))
 
 
 def all_tables(records: Sequence[Record]) -> list[Table]:
-    """Every table of a study, in the order in which they are read."""
+    """Every table of a study, in the order in which they are read; those about images only where there are any."""
     arms = gather(records)
+    images = any(arm.condition.images for arm in arms)
     return [
         overview_table(arms),
         flow_table(arms),
         supervision_table(arms),
+        *([embeddings_table(arms), bottleneck_table(arms), gap_table(arms)] if images else []),
         gamma_table(arms),
         variants_table(arms),
         ssm_table(arms),
@@ -137,12 +166,15 @@ def _scores(arms: Sequence[Arm], condition: Condition) -> Table:
         Column("seeds", "seeds"),
         Column("marks", "marks"),
     )
-    rows = []
-    for kind, name in sorted(sets, key=lambda pair: pair[0]):
+    rows: list[tuple[Cell, ...]] = []
+    kinds = get_args(Kind)
+    for kind, name in sorted(sets, key=lambda pair: kinds.index(pair[0])):
         for arm in here:
             results = [r for record in arm.done.values() for r in record.results if r.name == name]
+            marks = arm.marks_on("low-level")  # of other sets than the row's own, nothing need be said here
             values = [np.array([getattr(result, metric) for result in results]) for metric in METRICS]
-            unscored = arm.done and not results
+            unscored = "not scored on this set" if arm.done and not results else ""
+            stands_in = "stand-in" if name in condition.stand_ins else ""
             rows.append(
                 (
                     name,
@@ -151,14 +183,17 @@ def _scores(arms: Sequence[Arm], condition: Condition) -> Table:
                     *(_spread(arm, each) for each in values),
                     " / ".join(str(n) for n in sorted({result.rows for result in results})),
                     len(results),
-                    joined(mark_list(arm.marks, "not scored on this set" if unscored else "")),
+                    joined(mark_list(marks, stands_in, unscored)),
                 )
             )
     if not sets:
+        nothing: tuple[Cell, ...] = (*("failed" for _ in METRICS), None, 0)
         rows = [
-            (None, None, *_recipe_cells(arm), *("failed" for _ in METRICS), None, 0, joined(arm.marks))
-            for arm in here
+            (None, None, *_recipe_cells(arm), *nothing, joined(arm.marks_on("low-level"))) for arm in here
         ]
+    for name, reason in condition.absent.items():
+        nowhere = ("all", None, None, *("absent" for _ in METRICS), None, None)
+        rows.append((name, "natural", *nowhere, f"absent: {one_line(reason)}"))
     title = f"Scores on {condition.label}: mean ± standard deviation over seeds"
     return Table(f"scores-{slug(condition.label)}", title, columns, tuple(rows), _not_run(arms, condition))
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ebmood.results.arms import POLARITIES, Arm, conditions_of, mark_list
+from ebmood.results.arms import POLARITIES, Arm, conditions_of
+from ebmood.results.conditions import mark_list
 from ebmood.results.findings import VARIANTS, contrast, in_view, views_of
 from ebmood.results.table import DATA, PAIRS, POSITIVE, RECIPE, Column, Spread, Table, gamma_text, joined
 
@@ -63,13 +64,14 @@ def gamma_grids(arms: Sequence[Arm]) -> list[list[Arm]]:
     for view in views_of(arms):
         here = [arm for arm in in_view(arms, view) if arm.family == "energy"]
         for condition in conditions_of(here):
-            for method in dict.fromkeys(arm.method for arm in here):
+            for look in dict.fromkeys((arm.method, arm.form) for arm in here):
                 for variant in VARIANTS:
                     for shortened in (False, True):
                         grid = [
                             arm
                             for arm in here
-                            if (arm.condition, arm.method, arm.shortened) == (condition, method, shortened)
+                            if (arm.condition, arm.shortened) == (condition, shortened)
+                            and (arm.method, arm.form) == look
                             and arm.variant in (variant, "both")
                         ]
                         weights = {arm.gamma for arm in grid} - {None}

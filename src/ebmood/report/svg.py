@@ -34,9 +34,11 @@ def inline(svg: str, name: str, label: str, colours: Mapping[str, str] | None = 
 def of_png(png: bytes) -> str:
     """An SVG that shows a PNG, pixels as sharp squares where it is enlarged: a whole file, for `inline`."""
     width, height = struct.unpack(">II", png[16:24])
+    enlarged = max(1, 300 // width)
     content = base64.b64encode(png).decode()
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}pt" height="{height}pt">'
+        f'<svg viewBox="0 0 {width} {height}" width="{enlarged * width}pt" '
+        f'height="{enlarged * height}pt">'
         f'<image width="{width}" height="{height}" style="image-rendering: pixelated" '
         f'href="data:image/png;base64,{content}"/></svg>'
     )

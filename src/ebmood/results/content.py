@@ -64,8 +64,8 @@ def content_histograms(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator
         name,
         f"Images of {arms[0].condition.label} and what is left of them without their meaning: share of test rows by "
         "log p (first seed done); right is more in-distribution. Beside each panel the gap: mean of the images less "
-        "mean of the content, in standard deviations of the images. The panels of a row share an axis, whose steps grow "
-        "where it goes far (asinh); what lies beyond its ends counts in the outermost bins.",
+        "mean of the content, in standard deviations of the images. The panels of a row share an axis, whose "
+        "steps grow where it goes far (asinh); what lies beyond its ends counts in the outermost bins.",
     )
 
 

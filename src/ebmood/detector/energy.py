@@ -15,7 +15,7 @@ ranges, and its weight is set after the fit so that a row 1,000 ranges away scor
 
 import math
 from collections.abc import Callable
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import numpy as np
 import torch
@@ -24,8 +24,9 @@ from torch import Tensor, nn
 
 from ebmood.models.anchored import AnchoredEnergy
 from ebmood.models.denoising import DenoisingEnergy
-from ebmood.models.mixture import GaussianMixture
+from ebmood.models.mixture import GaussianMixture, over_classes
 from ebmood.networks import MLP
+from ebmood.networks.together import mean_logits
 from ebmood.settings import Settings
 
 HUGE = 1e300  # values beyond count as this
@@ -184,8 +185,8 @@ class ScoreModel(nn.Module):
         """Log-density of rows and every class, up to one constant: `(N, D) -> (N, K)`."""
         z = self.columns(x)
         joint = self.base.class_log_density(z)
-        for network in self.contrasts:
-            joint = joint + self._seen(network, z) / len(self.contrasts)
+        if len(self.contrasts):
+            joint = joint + self._seen(z)["contrast"]
         return joint.clamp(min=-1e30)
 
     def energies(self, x: Tensor) -> Tensor:
@@ -196,14 +197,14 @@ class ScoreModel(nn.Module):
         sigmas = [*self.settings.sigmas] if len(self.denoisers) else []
         # One pass through the base: without noise, and at every level.
         joint = self.base.joint(x, torch.tensor([0.0, *sigmas], dtype=x.dtype, device=x.device))
-        smoothed = torch.logsumexp(joint, dim=1)
+        smoothed = over_classes(joint)
         columns = [smoothed[:, :1]]
+        learnt = self._seen(x)
         if len(self.denoisers):
-            learnt = sum(self._seen(network, x) for network in self.denoisers) / len(self.denoisers)
-            columns.append(smoothed[:, 1:] + learnt / torch.tensor(sigmas, dtype=x.dtype, device=x.device))
+            noise = torch.tensor(sigmas, dtype=x.dtype, device=x.device)
+            columns.append(smoothed[:, 1:] + learnt["denoising"] / noise)
         if len(self.contrasts):
-            learnt = sum(self._seen(network, x) for network in self.contrasts) / len(self.contrasts)
-            columns.append(torch.logsumexp(joint[:, :, 0] + learnt, dim=1, keepdim=True))
+            columns.append(torch.logsumexp(joint[:, :, 0] + learnt["contrast"], dim=1, keepdim=True))
         return -torch.cat(columns, dim=1)
 
     def parts(self, x: Tensor) -> dict[str, Tensor]:
@@ -234,10 +235,18 @@ class ScoreModel(nn.Module):
             nn.init.zeros_(parameter)
         return network
 
-    def _seen(self, network: nn.Module, x: Tensor) -> Tensor:
-        """A network's answer at the point nearest to `x` in the region it knows: far away it knows nothing."""
-        inside = torch.minimum(torch.maximum(x, self.low), self.high)
-        return network(inside.to(torch.float32)).to(x.dtype)
+    def _seen(self, x: Tensor) -> dict[str, Tensor]:
+        """What networks say, by kind, at the point nearest to `x` in the region they know: far away they know nothing.
+
+        Means over the members: denoising `(N, L)`, contrast `(N, K)`.
+        """
+        inside = torch.minimum(torch.maximum(x, self.low), self.high).to(torch.float32)
+        kinds = {"denoising": self.denoisers, "contrast": self.contrasts}
+        there = {
+            kind: [cast(MLP, each) for each in networks] for kind, networks in kinds.items() if len(networks)
+        }
+        means = mean_logits(list(there.values()), inside)
+        return {kind: mean.to(x.dtype) for kind, mean in zip(there, means, strict=True)}
 
     def _combined(self, alarms: Tensor) -> Tensor:
         return alarms.amax(0) if self.settings.combine == "largest" else alarms.mean(0)

@@ -14,8 +14,6 @@ from typing import Self
 
 import numpy as np
 import torch
-from sklearn import mixture
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from ebmood.models.density import DensityModel
@@ -57,30 +55,26 @@ class GaussianMixture(DensityModel):
 
     def log_density(self, x: Tensor) -> Tensor:
         """`log q(x)`: `(N, D) -> (N,)`."""
-        return torch.logsumexp(self.class_log_density(x), dim=1)
+        return over_classes(self.class_log_density(x))
 
     def smoothed_log_density(self, x: Tensor, sigmas: Tensor) -> Tensor:
         """`log q_sigma(x)` for every sigma: `(N, D), (L,) -> (N, L)`."""
-        return torch.logsumexp(self.joint(x, sigmas), dim=1)
+        return over_classes(self.joint(x, sigmas))
 
     def joint(self, x: Tensor, sigmas: Tensor) -> Tensor:
         """`log q_sigma(x, y)`: `(N, D), (L,) -> (N, C, L)`."""
         components, features = self.means.shape
         variances = self.variances[:, :, None] + sigmas.to(torch.float64).square()  # (K, D, L)
         volume = 0.5 * variances.log().sum(1) + 0.5 * features * math.log(2 * math.pi)
-        constant = (self.log_weights[:, None] - volume)[:, None]
-        centre = (self.means[:, None] @ self.axes).to(x.dtype)
-        squares = (
-            torch.matmul(x, self.axes.to(x.dtype)) - centre
-        ).square()  # (K, N, D), along each Gaussian's axes
-        joint = constant.to(x.dtype) - torch.bmm(squares, (0.5 / variances).to(x.dtype))  # (K, N, L)
-        shape = (
-            self.classes,
-            components // self.classes,
-            x.shape[0],
-            len(sigmas),
-        )  # len(x) would fix N in a graph
-        return torch.logsumexp(joint.reshape(shape), dim=1).permute(1, 0, 2)
+        constant = (self.log_weights[:, None] - volume)[:, :, None]
+        axes = self.axes.mT
+        centre = (axes @ self.means[:, :, None]).to(x.dtype)
+        # Rows last: products with few levels are twice as fast so. In place: (K, D, N) numbers fill the caches.
+        squares = torch.matmul(axes.to(x.dtype), x.mT).sub_(centre).square_()  # along each Gaussian's axes
+        joint = torch.baddbmm(constant.to(x.dtype), (-0.5 / variances.mT).to(x.dtype), squares)  # (K, L, N)
+        # By name: len(x) would fix N in a graph.
+        shape = (self.classes, components // self.classes, len(sigmas), x.shape[0])
+        return torch.logsumexp(joint.reshape(shape), dim=1).permute(2, 0, 1)
 
     def sample(self, rows: int, generator: torch.Generator, widen: float = 1.0) -> Tensor:
         """Rows of the mixture, or of it with every standard deviation multiplied by `widen`: `(rows, D)`."""
@@ -130,6 +124,11 @@ class GaussianMixture(DensityModel):
         return self
 
 
+def over_classes(joint: Tensor) -> Tensor:
+    """`log sum_y q(x, y)` over the second axis."""
+    return joint.squeeze(1) if joint.shape[1] == 1 else torch.logsumexp(joint, dim=1)
+
+
 def _em(x: np.ndarray, components: int, floor: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if len(x) > EM_ROWS:
         x = x[np.random.default_rng(seed).choice(len(x), EM_ROWS, replace=False)]
@@ -138,6 +137,9 @@ def _em(x: np.ndarray, components: int, floor: float, seed: int) -> tuple[np.nda
     if components == 1:
         mean = x.mean(axis=0)
         return np.ones(1), mean[None], ((x - mean).T @ (x - mean) / len(x))[None]
+    from sklearn import mixture  # late: a fitted mixture does not need it
+    from sklearn.exceptions import ConvergenceWarning
+
     # Wide tables: a step costs N K D^2, and a few from the start of k-means must do.
     steps = int(np.clip(EM_WORK / (len(x) * components * x.shape[1] ** 2), 5, 60))
     em = mixture.GaussianMixture(components, reg_covar=floor, tol=1e-3, max_iter=steps, random_state=seed)

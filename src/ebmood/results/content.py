@@ -26,7 +26,7 @@ from ebmood.study.records import Record
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BINS = 48
+BINS = 40
 LINES = ((VERMILION, "-"), (GREEN, "--"), (PURPLE, "-."), (INK, ":"))
 FAR = 12.0
 """From so many ID standard deviations on, steps of the axis grow."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,7 +46,7 @@ def histograms(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture
             for row, arm, record in zip(panels, usual, records, strict=True):
                 for axes, name in zip(row, sets, strict=True):
                     _histogram(axes, record, name)
-                row[0].set_ylabel(recipe_label(arm, group).replace(", ", "\n"), fontsize=7)
+                row[0].set_ylabel(_narrow(recipe_label(arm, group).replace(", ", "\n")), fontsize=7)
             for axes, name in zip(panels[0], sets, strict=True):
                 axes.set_title(name)
             figure.supxlabel(_score_label(usual), fontsize=8)
@@ -60,6 +61,10 @@ def histograms(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture
             "higher is more in-distribution. Steps are even near the ID rows and grow far from them (asinh); "
             "scores beyond the ends count in the outermost bins.",
         )
+
+
+def _narrow(label: str) -> str:
+    return "\n".join(part for line in label.splitlines() for part in wrap(line, 20))
 
 
 def _usual_gamma(arm: Arm) -> float:

@@ -83,6 +83,8 @@ def test_embeddings_and_classifiers_share_one_training(split, tmp_path, monkeypa
     assert seen.train_x.max() == 1
     assert seen.validation_x.shape == (32, 64)
     assert recipe.label == "knn embedding"
+    assert recipe.shortened  # for its classifier is
+    assert not recipe_for("knn", "sound", None, shape, embedding=Classifier()).shortened
     # What the head makes of the features is what the classifier's scores are made of.
     assert (scores["max-softmax"] <= 0).all()
     assert np.isfinite(scores["logsumexp"]).all()

@@ -57,4 +57,6 @@ def recipe_for(
     training = recipe.training
     if training is not None:
         training = training.but(batch_size=GREY_FEATURES if grey else COLOUR_FEATURES)
-    return recipe.but(embedding=embedding.model_dump(), training=training and training.model_dump())
+    return recipe.model_copy(
+        update={"embedding": embedding, "training": training, "shortened": embedding.shortened}
+    )

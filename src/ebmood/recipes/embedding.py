@@ -53,6 +53,11 @@ class Classifier(Settings):
         """What tables call it."""
         return f"WRN-{self.model.depth}-{self.model.width}"
 
+    @property
+    def shortened(self) -> bool:
+        """Trained for less than the default, which is what the full studies take."""
+        return self.training.shorter_than(Classifier().training)
+
     def fit(self, split: Split, seed: int, device: str, report: Report | None = None) -> EnergyModel:
         """The classifier, trained or from the cache, in evaluation mode on `device`.
 
@@ -111,6 +116,11 @@ class OutsideClassifier(Settings):
     def name(self) -> str:
         """What tables call it."""
         return str(self.parameters.get("model_name", self.path.rpartition(".")[2]))
+
+    @property
+    def shortened(self) -> bool:
+        """False: how long the user's module was trained is not known here."""
+        return False
 
     def features(self, split: Split, seed: int, device: str, report: Report | None = None) -> nn.Module:
         """The module up to its penultimate layer. Raises `EbmoodError` where it cannot be made."""

@@ -147,7 +147,13 @@ def _flow(method: str, model: RealNVP | Glow, rate: float, gamma: float | None, 
 
 def _classifier(model: ClassifierScore, gamma: float | None, pixels: Pixels) -> Recipe:
     _refuse(model.score, gamma, pixels)
-    return Recipe(method=model.score, family="baseline", variant="both", model=model)
+    return Recipe(
+        method=model.score,
+        family="baseline",
+        variant="both",
+        shortened=model.classifier.shortened,
+        model=model,
+    )
 
 
 def _refuse(method: str, gamma: float | None, pixels: Pixels) -> None:

@@ -2,6 +2,7 @@ import torch
 from torch import nn
 
 from ebmood.models import EnergyModel
+from ebmood.networks import WideResNet
 from ebmood.objectives import CD
 from ebmood.samplers import SGLD, ReplayBuffer
 
@@ -86,3 +87,29 @@ def test_buffer_restarts_the_share_it_says(noise):
     fresh = (x != 7.0).all(1)
     assert abs(float(fresh.float().mean()) - 0.2) < 4 * (0.16 / 5000) ** 0.5
     assert x[fresh].abs().max() <= 1
+
+
+def test_chains_of_images_climb_their_own_class_in_pieces(noise):
+    """More images than go through the network together: each still climbs the logit of its own class."""
+    torch.manual_seed(0)
+    model = EnergyModel(WideResNet(1, 3))
+    x, y = torch.rand(40, 1, 8, 8), torch.arange(40) % 3
+    apart = torch.cat([model.score(y[i : i + 1])(x[i : i + 1]) for i in range(len(x))])
+    torch.testing.assert_close(model.score(y)(x), apart, rtol=1e-4, atol=1e-5)
+    x.requires_grad_(True)
+    (marginal,) = torch.autograd.grad(model.log_density(x).sum(), x)
+    torch.testing.assert_close(model.score()(x), marginal, rtol=1e-4, atol=1e-5)
+
+
+def test_bf16_gradients_are_near_those_in_float32_and_leave_noise_and_state_alone(noise):
+    torch.manual_seed(0)
+    model = EnergyModel(WideResNet(1, 1, activation_name="silu"))
+    x = torch.rand(4, 1, 8, 8)
+    full, half = (
+        SGLD(steps=3, step_size=0.1, precision=precision).run(model, x, None, noise.manual_seed(1))
+        for precision in (None, "bf16")
+    )
+    assert half.dtype == torch.float32
+    moved = (full - x).norm()
+    assert 0 < (half - full).norm() < 0.05 * moved
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())

@@ -56,7 +56,7 @@ def run(folder, steps=40, seed=0, report=None):
         objective,
         ROWS,
         None,
-        Training(steps=steps, batch_size=25, warmup=5),
+        Training(steps=steps, batch_size=25, warmup=5, average=15),
         seed,
         CPU,
         (),

@@ -103,6 +103,37 @@ def test_history_has_the_first_and_the_last_point_and_is_bounded():
     assert seen[-1].steps == 450
 
 
+class Recorded(Pull):
+    """Remembers where the first player's number stood before each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def players(self):
+        first, second = super().players()
+
+        def loss(batch, generator):
+            self.seen.append(self.a.item())
+            return first.loss(batch, generator)
+
+        return (Player(first.name, first.parameters, loss, first.optimiser), second)
+
+
+def test_an_average_is_the_mean_of_the_steps_and_leaves_other_players_alone():
+    ends = []
+    for average in (5, None):
+        objective = Recorded()
+        training = Training(steps=5, batch_size=8, warmup=0, average=average)
+        train(objective, torch.full((8, 1), 2.0), None, training, 0, CPU)
+        ends.append(objective)
+    mean, last = ends
+    assert mean.a.item() == pytest.approx(np.mean([*mean.seen[1:], last.a.item()]), rel=1e-5)
+    assert mean.b.item() == last.b.item()
+    with pytest.raises(ValueError, match="set one of them"):
+        Training(average=5, validate_every=2)
+
+
 def test_cuda_asked_for_and_absent():
     if torch.cuda.is_available():
         assert make_fabric("cuda").device.type == "cuda"

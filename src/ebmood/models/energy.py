@@ -19,7 +19,7 @@ from torch.nn.functional import one_hot
 
 from ebmood.datasets.dataset import Split
 from ebmood.models.density import DensityModel, ModelSettings
-from ebmood.networks import MLP, PIECEWISE_LINEAR, Activation, input_gradient
+from ebmood.networks import MLP, PIECEWISE_LINEAR, Activation, WideResNet, along_gradient, input_gradient
 
 
 class Slices(NamedTuple):
@@ -68,16 +68,28 @@ class EnergyModel(DensityModel):
 
         It takes `(N, *shape)` and gives the same, detached; the next call may overwrite the answer.
         """
-        if y is None:
-            return input_gradient(self.network, lambda logits: logits.softmax(1))
-        chosen: list[Tensor] = []
+        return input_gradient(self.network, _weights(y))
 
-        def indicator(logits: Tensor) -> Tensor:
-            if not chosen:  # the same at every step of a chain
-                chosen.append(one_hot(y, logits.shape[1]).to(logits.dtype))
-            return chosen[0]
+    def climb(self, y: Tensor | None = None) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """The function of `score`, which also gives the log-density that it is the gradient of: `(N,)`, first.
 
-        return input_gradient(self.network, indicator)
+        Both come from one pass forwards and one back.
+        """
+        weights, seen = _weights(y), []
+
+        def note(logits: Tensor, rows: slice) -> Tensor:
+            weight = weights(logits, rows)
+            seen.append(log_density_of(logits) if y is None else (weight * logits).sum(1))
+            return weight
+
+        gradient = input_gradient(self.network, note)
+
+        def at(x: Tensor) -> tuple[Tensor, Tensor]:
+            seen.clear()
+            found = gradient(x)
+            return torch.cat(seen), found
+
+        return at
 
     def slices(self, x: Tensor, v: Tensor | None) -> Slices:
         """What score matching and gradient penalties ask of rows `x` `(N, *shape)`.
@@ -88,6 +100,9 @@ class EnergyModel(DensityModel):
         """
         if isinstance(self.network, MLP) and not self.network.batch_norm:
             return _in_closed_form(self.network, x, v)
+        if v is None and isinstance(self.network, WideResNet) and self.network.piecewise_linear:
+            value, across, u = along_gradient(self.network, x)
+            return Slices(log_density_of(value), None, _square(_shares(value), across, u))
         return self._by_autograd(x, v)
 
     def _by_autograd(self, x: Tensor, v: Tensor | None) -> Slices:
@@ -101,21 +116,45 @@ class EnergyModel(DensityModel):
         return Slices(log_density, (product * v).flatten(1).sum(1), square)
 
 
+def _weights(y: Tensor | None) -> Callable[[Tensor, slice], Tensor]:
+    """What logits of some rows are weighed by in the gradient of F, or of f[y]."""
+    if y is None:
+        return lambda logits, rows: logits.softmax(1)
+    chosen: list[Tensor] = []
+
+    def indicator(logits: Tensor, rows: slice) -> Tensor:
+        if not chosen:  # the same at every step of a chain
+            chosen.append(one_hot(y, logits.shape[1]).to(logits.dtype))
+        return chosen[0][rows]
+
+    return indicator
+
+
 def _in_closed_form(network: MLP, x: Tensor, v: Tensor | None) -> Slices:
     found = network.lines(x, v, lambda logits: logits.softmax(1))
-    share = found.value.softmax(1)
-    # Held fixed, u makes of `u' grad F` what has the value of |u|^2 and the gradient of half of it.
-    square = (share * found.across).sum(1) - 0.5 * found.u.square().sum(1)
+    share = _shares(found.value)
+    square = _square(share, found.across, found.u)
     log_density = log_density_of(found.value)
     if v is None:
         return Slices(log_density, None, square)
     slope = found.slope
     assert slope is not None
-    mean = (share * slope).sum(1)
-    curvature = (share * slope.square()).sum(1) - mean.square()
-    if found.bend is not None:
-        curvature = curvature + (share * found.bend).sum(1)
+    curvature = torch.zeros_like(square) if found.bend is None else (share * found.bend).sum(1)
+    if found.value.shape[1] > 1:
+        mean = (share * slope).sum(1)
+        curvature = curvature + (share * slope.square()).sum(1) - mean.square()
     return Slices(log_density, curvature, square)
+
+
+def _shares(logits: Tensor) -> Tensor:
+    """`softmax_k`; without a graph where it is one whatever the logit."""
+    return torch.ones_like(logits) if logits.shape[1] == 1 else logits.softmax(1)
+
+
+def _square(share: Tensor, across: Tensor, u: Tensor) -> Tensor:
+    """`|grad F|^2 / 2` with its gradient, of the derivative of logits along u, which is `grad F` held fixed."""
+    # `u' grad F` has the value of |u|^2, and the gradient of half of it.
+    return (share * across).sum(1) - 0.5 * u.square().flatten(1).sum(1)
 
 
 def log_density_of(logits: Tensor) -> Tensor:

@@ -4,7 +4,9 @@ from ebmood.networks.activation import PIECEWISE_LINEAR, Activation
 from ebmood.networks.features import feature_extractor, import_module_object
 from ebmood.networks.generator import NoisyGenerator
 from ebmood.networks.gradients import input_gradient
+from ebmood.networks.linearised import along_gradient
 from ebmood.networks.mlp import MLP
+from ebmood.networks.precision import Precision, reduced
 from ebmood.networks.resnet_generator import ResNetGenerator
 from ebmood.networks.wideresnet import WideResNet
 
@@ -13,9 +15,12 @@ __all__ = [
     "PIECEWISE_LINEAR",
     "Activation",
     "NoisyGenerator",
+    "Precision",
     "ResNetGenerator",
     "WideResNet",
+    "along_gradient",
     "feature_extractor",
     "import_module_object",
     "input_gradient",
+    "reduced",
 ]

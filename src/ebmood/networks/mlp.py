@@ -56,7 +56,8 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of `x`."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        reduced = torch.is_autocast_enabled(x.device.type)  # which the passes without autograd do not see
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or reduced:
             return self.layers(x)
         return forward(blocks_of(list(self.layers)), x)
 

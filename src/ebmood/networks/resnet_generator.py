@@ -69,11 +69,10 @@ class UpBlock(nn.Module):
         self.up = nn.Upsample(scale_factor=2, mode="nearest")
         self.residual = nn.Sequential(
             nn.BatchNorm2d(channels),
-            nn.ReLU(),
-            self.up,
-            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.ReLU(inplace=True),
+            UpConvolution(channels),
             nn.BatchNorm2d(channels),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(channels, channels, 3, padding=1),
         )
         self.shortcut = nn.Conv2d(channels, channels, 1)
@@ -82,3 +81,22 @@ class UpBlock(nn.Module):
         """`(N, C, H, W) -> (N, C, 2H, 2W)`."""
         # A 1x1 convolution and nearest-neighbour upsampling commute, and before it there are four times fewer pixels.
         return self.residual(z) + self.up(self.shortcut(z))
+
+
+class UpConvolution(nn.Conv2d):
+    """A 3x3 convolution of what nearest-neighbour upsampling makes of its input, in 4/9 of the arithmetic.
+
+    The nine pixels that it reads of the larger image are copies of four of the smaller one. So it is a transposed
+    convolution of stride 2 whose 4x4 weights are sums of the nine; the same but for rounding.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__(channels, channels, 3, padding=1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """`(N, C, H, W) -> (N, C, 2H, 2W)`."""
+        padded = nn.functional.pad(self.weight, (1, 1, 1, 1))
+        tall = padded[:, :, 1:] + padded[:, :, :-1]
+        sums = tall[..., 1:] + tall[..., :-1]
+        weight = sums.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
+        return nn.functional.conv_transpose2d(input, weight, self.bias, stride=2, padding=1)

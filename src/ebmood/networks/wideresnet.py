@@ -74,6 +74,7 @@ class WideResNet(nn.Module):
         if rest or blocks < 1:
             raise ValueError(f"a WideResNet's depth is 6n + 4 (10, 16, 22, 28, ...), not {depth}")
         self.outputs = outputs
+        self.norm = norm
         self.piecewise_linear = activation_name in PIECEWISE_LINEAR and norm is None
         self.first = nn.Conv2d(channels, 16, 3, padding=1)
         layers: list[nn.Module] = []

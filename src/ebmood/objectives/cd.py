@@ -7,14 +7,15 @@ zero; with it, and with the chains' temperature far from one, F ranks inputs but
 With c = 0 and matched noise it is maximum likelihood.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ebmood.models import DensityModel, EnergyModel
 from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player, energy_model
-from ebmood.samplers import SGLD, ReplayBuffer
+from ebmood.samplers import MALA, SGLD, ReplayBuffer
 from ebmood.seeding import torch_stream
 
 
@@ -49,8 +50,8 @@ class ContrastiveDivergence(Objective):
         The drift is how far the chains went, the mean of |end - start| over rows and coordinates.
         """
         starts, slots, classes = self.buffer.starts(count, generator)
-        score = self.model.score(classes if self.settings.class_conditional else None)
-        x = self.settings.chain.sample(score, starts, generator)
+        y = classes if self.settings.class_conditional else None
+        x = self.settings.chain.run(self.model, starts, y, generator)
         self.buffer.put(slots, x)
         return x, (x - starts).abs().mean()
 
@@ -63,7 +64,7 @@ class CD(ObjectiveSettings):
     """Settings of contrastive divergence.
 
     Attributes:
-        chain: the Langevin chains.
+        chain: the Langevin chains; `SGLD` as published, or `MALA`, which samples p itself.
         buffer: slots of the replay buffer.
         restart: share of chains that start afresh from U(-1, 1).
         penalty: c, the weight of the squared log-densities.
@@ -73,7 +74,7 @@ class CD(ObjectiveSettings):
     """
 
     kind: Literal["cd"] = "cd"
-    chain: SGLD = SGLD()
+    chain: Annotated[SGLD | MALA, Field(union_mode="left_to_right")] = SGLD()
     buffer: int = 9_000
     restart: float = 0.05
     penalty: float = 1.0

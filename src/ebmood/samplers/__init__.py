@@ -1,6 +1,7 @@
 """Samplers: a log-density and starts in, samples out."""
 
+from ebmood.samplers.mala import MALA
 from ebmood.samplers.replay_buffer import ReplayBuffer
 from ebmood.samplers.sgld import SGLD
 
-__all__ = ["SGLD", "ReplayBuffer"]
+__all__ = ["MALA", "SGLD", "ReplayBuffer"]

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ebmood.models import EnergyModel
+from ebmood.networks import Precision, reduced
 from ebmood.settings import Settings
 
 
@@ -23,12 +25,19 @@ class SGLD(Settings):
         step_size: `a`, the gradient's factor.
         noise: `b`, the standard deviation of the noise added at every step.
         clip: the interval that samples are clamped to after every step, or None.
+        precision: `bf16` takes the gradients of image networks in bfloat16, at about twice the speed; positions and
+            noise stay as they are, and so do the chains of MLPs, which gain nothing. None for float32 throughout.
     """
 
     steps: int = 100
     step_size: float = 1.0
     noise: float = 0.01
     clip: tuple[float, float] | None = None
+    precision: Precision | None = None
+
+    def run(self, model: EnergyModel, x: Tensor, y: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Chains on `F`, or on `f[y]`, from starts `x` `(N, *shape)`: their ends."""
+        return self.sample(model.score(y), x, generator)
 
     def sample(
         self, score: Callable[[Tensor], Tensor], x: Tensor, generator: torch.Generator | None
@@ -45,9 +54,10 @@ class SGLD(Settings):
         """
         x = x.detach().clone()
         noise = torch.empty_like(x)
-        for _ in range(self.steps):
-            x.add_(score(x), alpha=self.step_size)
-            x.add_(noise.normal_(generator=generator), alpha=self.noise)
-            if self.clip is not None:
-                x.clamp_(*self.clip)
+        with reduced(self.precision, x.device):  # round the whole chain, so that weights are converted once
+            for _ in range(self.steps):
+                x.add_(score(x), alpha=self.step_size)
+                x.add_(noise.normal_(generator=generator), alpha=self.noise)
+                if self.clip is not None:
+                    x.clamp_(*self.clip)
         return x

@@ -94,6 +94,9 @@ class Run:
         self.players = objective.players()
         self.optimisers: list[Any] = [fabric.setup_optimizers(_adamw(player)) for player in self.players]
         _hold_the_heap()
+        self.means: list[Tensor] = (
+            [p.detach().clone() for p in self.players[0].parameters] if training.average else []
+        )
         self.step = 0
         self.rate = 1.0
         self.history: dict[str, list[float]] = {"step": []}
@@ -128,6 +131,10 @@ class Run:
             if measure:
                 logs[f"{player.name}/gradient_norm"] = _gradient_norm(player.parameters)
         self.step += 1
+        if self.training.average is not None:
+            weight = 1 / min(self.step, self.training.average)  # the plain mean until there are so many
+            for mean, parameter in zip(self.means, self.players[0].parameters, strict=True):
+                mean.lerp_(parameter.detach(), weight)
         return average(logs, self.fabric) if measure else logs, rates
 
     def _prepare(self, x: Tensor) -> Tensor:
@@ -157,6 +164,9 @@ class Run:
         """Let hooks have the last word, and leave the objective ready for use."""
         for hook in self.hooks:
             hook.at_end()
+        with torch.no_grad():
+            for parameter, mean in zip(self.players[0].parameters, self.means, strict=False):
+                parameter.copy_(mean)
         self.objective.requires_grad_(True).eval()
 
     def not_finite(self) -> str | None:
@@ -178,6 +188,7 @@ class Run:
             f"objective/{name}": tensor.clone() for name, tensor in self.objective.state_dict().items()
         }
         tensors |= {name: tensor.clone() for name, tensor in self._optimiser_tensors().items()}
+        tensors |= {f"mean/{number}": mean.clone() for number, mean in enumerate(self.means)}
         tensors |= {"random/order": before, "random/noise": self.noise.get_state()}
         tensors |= {"random/inputs": self.inputs.get_state()}
         # No code of ours draws from the global generators; a user's module (dropout, say) may.
@@ -208,6 +219,8 @@ class Run:
                     optimiser.state[parameter] = {
                         name: _like(parameter, value) for name, value in saved.items()
                     }
+        for number, mean in enumerate(self.means):
+            mean.copy_(tensors[f"mean/{number}"])
         self.batches.restore(tensors["random/order"], numbers["place"])
         self.noise.set_state(tensors["random/noise"])
         self.inputs.set_state(tensors["random/inputs"])

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import PositiveInt
+from pydantic import PositiveInt, model_validator
 
 from ebmood.datasets.augmentation import Augmentation
 from ebmood.settings import Settings
@@ -21,6 +21,9 @@ class Training(Settings):
         augmentation: what is done to each training image; None for tables, and for nothing.
         input_noise: standard deviation of normal noise that is added to every input, in training and at test;
             None for none.
+        average: the model ends as the exponential mean of its parameters over about so many last steps (Polyak &
+            Juditsky 1992), which quiets chains' noise at next to no cost; None: as the last step. Players beside the
+            model's own stay as they are. Not together with `validate_every`.
         validate_every: epochs between looks at the validation loss; None for none.
         patience: looks without improvement after which training ends; the best state is kept. None: never.
     """
@@ -34,8 +37,17 @@ class Training(Settings):
     drop: float = 0.3
     augmentation: Augmentation | None = None
     input_noise: float | None = None
+    average: PositiveInt | None = None
     validate_every: int | None = None
     patience: int | None = None
+
+    @model_validator(mode="after")
+    def _one_state_at_the_end(self) -> Self:
+        if self.average is not None and self.validate_every is not None:
+            raise ValueError(
+                "average and validate_every each choose the state that a training ends in; set one of them"
+            )
+        return self
 
     def length(self, per_epoch: int) -> int:
         """Steps in all, with `per_epoch` batches in an epoch."""

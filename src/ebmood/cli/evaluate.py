@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmood.cli.bar import bar
-from ebmood.cli.options import Device, Drop, Json, Model, print_json, stopped
+from ebmood.cli.options import Device, Drop, Json, Model, SkipCorrupt, print_json, stopped
+from ebmood.cli.report import of_model, refuse_folder, write_page
 
 if TYPE_CHECKING:
-    from ebmood.detector.tabular import TableDetector
+    from ebmood.detector.sources import SavedDetector
     from ebmood.results.table import Table
 
 EPILOG = """[bold]Examples[/bold]
@@ -18,6 +19,10 @@ EPILOG = """[bold]Examples[/bold]
 
     ebmood evaluate model --in test.parquet --out leaks.csv cracks.csv --json
 
+    ebmood evaluate model --in ordinary.csv --out faults.csv --page report.html
+
+    ebmood evaluate model --in photos --out blurred paintings
+
 The ordinary rows must not be those of the fit. Exit codes: 0 done, 2 something to mend, 130 stopped."""
 
 
@@ -25,7 +30,9 @@ def evaluate(
     model: Model,
     inside: Annotated[
         Path,
-        typer.Option("--in", metavar="TEST", help="Ordinary rows, not those of the fit.", show_default=False),
+        typer.Option(
+            "--in", metavar="TEST", help="Ordinary rows or images, not those of the fit.", show_default=False
+        ),
     ],
     outside: Annotated[
         list[Path],
@@ -34,7 +41,14 @@ def evaluate(
         ),
     ],
     more: Annotated[list[Path] | None, typer.Argument(metavar="OOD", hidden=True)] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a page with curves and the strangest rows too.", show_default=False
+        ),
+    ] = None,
     drop: Drop = None,
+    skip_corrupt: SkipCorrupt = False,
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
@@ -51,15 +65,20 @@ def evaluate(
         with bar("scoring") as watch:
             import numpy as np
 
-            from ebmood.detector.streaming import open_table
-            from ebmood.detector.tabular import TableDetector
+            from ebmood.detector.sources import load_detector, open_source, scored
             from ebmood.metrics import separation
 
-            detector = TableDetector.load(model, device)
+            if page is not None:
+                refuse_folder(page)
+            detector = load_detector(model, device)
+            sources = [open_source(table, skip_corrupt) for table in tables]
             scores = [
-                np.concatenate([p.scores for p in detector.scored(open_table(table), (), drop or (), watch)])
-                for table in tables
+                np.concatenate([piece.scores for piece in scored(detector, source, (), drop or (), watch)])
+                for source in sources
             ]
+            if page is not None:
+                watch("writing the page", None)
+                write_page(page, of_model(model, inside, tables[1:], drop or (), skip_corrupt))
     except KeyboardInterrupt:
         raise stopped("nothing was measured") from None
     flagged = [float((each < detector.detector.offset_).mean()) for each in scores]
@@ -94,7 +113,7 @@ def evaluate(
     print_table(console, _table(model, rows, detector))
 
 
-def _table(model: Path, rows: list, detector: "TableDetector") -> "Table":
+def _table(model: Path, rows: list, detector: "SavedDetector") -> "Table":
     from ebmood.results.table import Column, Table
 
     promised, ordinary = detector.false_alarm_rate, rows[0][1]

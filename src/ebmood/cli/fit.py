@@ -1,4 +1,4 @@
-"""`ebmood fit`: a table to a detector. What is heavy loads when the command runs."""
+"""`ebmood fit`: a table, or a folder of images, to a detector. What is heavy loads when the command runs."""
 
 import time
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ebmood.cli.bar import bar
-from ebmood.cli.options import Device, Drop, Json, print_json, stopped, tell
+from ebmood.cli.options import Device, Drop, Json, Rows, SkipCorrupt, print_json, stopped, tell, tell_skipped
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -19,20 +19,15 @@ EPILOG = """[bold]Examples[/bold]
 
     zcat big.csv.gz | ebmood fit - -o model
 
-The table should hold ordinary rows alone. Then: ebmood score model new.csv -o scores.csv
+    ebmood fit photos -o model --size 16
+
+Rows and images should be ordinary ones alone. Then: ebmood score model new.csv -o scores.csv
 
 Exit codes: 0 done, 2 something to mend, 130 stopped."""
 
 
 def fit(
-    table: Annotated[
-        Path,
-        typer.Argument(
-            metavar="TABLE",
-            help="CSV with a header, Parquet, a folder of Parquet files, or - for CSV on standard input.",
-            show_default=False,
-        ),
-    ],
+    table: Rows,
     out: Annotated[
         Path,
         typer.Option("--out", "-o", metavar="MODEL", help="The folder to write.", show_default=False),
@@ -62,6 +57,13 @@ def fit(
     ] = 0.2,
     supervised: Annotated[bool, typer.Option("--supervised", help="Learn from the classes as well.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same table: same detector.")] = 0,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=4, max=64, metavar="S", help="Images: seen at S x S pixels; work grows as S^4. [default: 16]"
+        ),
+    ] = None,
+    skip_corrupt: SkipCorrupt = False,
     steps: Annotated[
         int | None,
         typer.Option(min=1, help="Training steps of each network; fewer is quicker and worse."),
@@ -69,17 +71,19 @@ def fit(
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
-    """Fit a detector on a table of ordinary rows, and save it.
+    """Fit a detector on ordinary rows or images, and save it.
 
-    Some rows are held out and calibrate the p-values and the flags.
+    Some are held out and calibrate the p-values and the flags.
     Encodings and medians are saved with the detector, so that
     `ebmood score` treats new tables alike. No file is a pickle.
+    Of an image it sees the centred square, resized to S x S pixels.
     """
     began = time.monotonic()
     try:
         with bar("reading") as watch:
             from ebmood.detector import EnergyDetector, EnergySettings
-            from ebmood.detector.streaming import open_table
+            from ebmood.detector.images import SIZE, ImageDetector, ImageFolder
+            from ebmood.detector.sources import open_source
             from ebmood.detector.tabular import TableDetector
             from ebmood.errors import EbmoodError
 
@@ -94,8 +98,15 @@ def fit(
                 device=device,
                 random_state=seed,
             )
-            fitted = TableDetector.fit(
-                detector, open_table(table), label_column, drop or (), one_hot or (), impute or (), watch
+            source = open_source(table, skip_corrupt)
+            images = isinstance(source, ImageFolder)
+            _refuse_options_of_others(table, images, size, label_column, drop, one_hot, impute)
+            fitted = (
+                ImageDetector.fit(detector, source, size or SIZE, watch)
+                if isinstance(source, ImageFolder)
+                else TableDetector.fit(
+                    detector, source, label_column, drop or (), one_hot or (), impute or (), watch
+                )
             )
             fitted.save(out)
     except KeyboardInterrupt:
@@ -104,9 +115,36 @@ def fit(
     if json:
         from ebmood.cli.inspect import summary
 
-        print_json({"model": str(out), "seconds": round(seconds, 3), **summary(out)})
+        outcome = {"model": str(out), "seconds": round(seconds, 3), **summary(out)}
+        print_json(outcome | ({"skipped": source.skipped} if isinstance(source, ImageFolder) else {}))
         return
-    tell(
-        f"{out}: fitted on {detector.n_training_rows_} rows of {detector.n_features_in_} features, calibrated on "
-        f"{len(detector.calibration_scores_)} more, in {seconds:.0f} s. Next: ebmood score {out} NEW.csv -o SCORES.csv"
+    if isinstance(source, ImageFolder):
+        tell_skipped(source.skipped)
+    what = (
+        f"images of {' x '.join(map(str, detector.shape_in_ or ()))} numbers"
+        if images
+        else f"rows of {detector.n_features_in_} features"
     )
+    tell(
+        f"{out}: fitted on {detector.n_training_rows_} {what}, calibrated on "
+        f"{len(detector.calibration_scores_)} more, in {seconds:.0f} s. Next: ebmood score {out} "
+        f"{'FOLDER' if images else 'NEW.csv'} -o SCORES.csv"
+    )
+
+
+def _refuse_options_of_others(
+    table: Path,
+    images: bool,
+    size: int | None,
+    label_column: str | None,
+    drop: list[str] | None,
+    one_hot: list[str] | None,
+    impute: list[str] | None,
+) -> None:
+    from ebmood.errors import EbmoodError
+
+    of_tables = {"--label-column": label_column, "--drop": drop, "--one-hot": one_hot, "--impute": impute}
+    odd = [name for name, value in of_tables.items() if value] if images else ["--size"] if size else []
+    if odd:
+        kind = "a folder of images" if images else "a table"
+        raise EbmoodError(f"{table}: is {kind}, to which {', '.join(odd)} does not apply; leave it out")

@@ -43,11 +43,13 @@ def summary(model: Path) -> dict[str, Any]:
     import numpy as np
 
     from ebmood import calibration as conformal
+    from ebmood.detector.images import read_shape
     from ebmood.detector.record import read_record
     from ebmood.detector.tabular import read_preparation
 
     record, weights = read_record(model)
     preparation = read_preparation(model, record.notes, record.columns.names)
+    images = read_shape(model, record.notes)
     offset = conformal.offset(np.array(record.calibration_scores), record.alpha)
     return {
         "rows": record.notes.get("rows"),
@@ -55,6 +57,7 @@ def summary(model: Path) -> dict[str, Any]:
         "calibration_rows": len(record.calibration_scores),
         "features": list(record.columns.names or ()),
         "shape": None if record.columns.shape is None else list(record.columns.shape),
+        "images": None if images is None else images.model_dump(mode="json"),
         "preparation": None if preparation is None else preparation.model_dump(mode="json"),
         "alpha": record.alpha,
         "false_alarm_rate": conformal.false_alarm_rate(record.alpha, len(record.calibration_scores)),
@@ -99,4 +102,7 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if not content["features"]:
         lines[1] = ("inputs", f"of shape {content['shape']}, without names")
+    if content["images"]:
+        colour = "colour" if content["images"]["channels"] == 3 else "greyscale"
+        lines[1] = ("images", f"{colour}, the centred square at {content['images']['size']} pixels a side")
     return [(name, text) for name, text in lines if text]

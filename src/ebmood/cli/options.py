@@ -1,13 +1,27 @@
 """Arguments and options that several commands of the detector share, and how they say what came out."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+SHOWN = 5
+
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="The folder of a fitted detector.", show_default=False)
+]
+Rows = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TABLE|IMAGES",
+        help="CSV with a header, Parquet, a folder of Parquet files or of images, or - for CSV on standard input.",
+        show_default=False,
+    ),
+]
+SkipCorrupt = Annotated[
+    bool, typer.Option("--skip-corrupt", help="Images: leave damaged ones out, and tell.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on standard output.")]
 Device = Annotated[str, typer.Option(metavar="cpu|cuda|auto", help="Where the detector computes.")]
@@ -23,6 +37,14 @@ Drop = Annotated[
     list[str] | None,
     typer.Option(metavar="COLUMN", help="Leave a column out. Repeat it, or give a pattern such as 'id_*'."),
 ]
+
+
+def tell_skipped(skipped: Sequence[str]) -> None:
+    """Which images were left out, on standard error."""
+    for line in skipped[:SHOWN]:
+        tell(f"left out: {line}")
+    if len(skipped) > SHOWN:
+        tell(f"left out: {len(skipped) - SHOWN} more")
 
 
 def tell(line: str) -> None:

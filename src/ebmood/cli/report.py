@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ebmood.cli.options import Drop
+from ebmood.cli.options import Drop, tell
 from ebmood.errors import EbmoodError
 
 if TYPE_CHECKING:
-    import pyarrow
-
-    from ebmood.detector.tabular import TableDetector
+    from ebmood.detector.sources import SavedDetector
     from ebmood.report.page import Page
 
 EPILOG = """[bold]Examples[/bold]
@@ -38,12 +36,17 @@ def report(
     ),
     inside: Annotated[
         Path | None,
-        typer.Option("--in", metavar="TEST", help="Ordinary rows, not those of the fit.", show_default=False),
+        typer.Option(
+            "--in", metavar="TEST", help="Ordinary rows or images, not those of the fit.", show_default=False
+        ),
     ] = None,
     outside: Annotated[
         list[Path] | None,
         typer.Option(
-            "--out", metavar="OOD...", help="Out-of-distribution rows: one table or more.", show_default=False
+            "--out",
+            metavar="OOD...",
+            help="Out-of-distribution rows or images: one table or folder, or more.",
+            show_default=False,
         ),
     ] = None,
     more: Annotated[list[Path] | None, typer.Argument(metavar="[OOD]...", hidden=True)] = None,
@@ -56,14 +59,12 @@ def report(
     strangest rows with the features to blame. Of a study: tables and figures.
     """
     from ebmood.detector.record import JSON_NAME
-    from ebmood.files import write_text
     from ebmood.study.runner import RECORDS
 
-    if out.is_dir():
-        raise EbmoodError(f"{out}: is a folder; name a file to write, as -o {out / 'report.html'}")
+    refuse_folder(out)
     others = [*(outside or ()), *(more or ())]
     if (target / JSON_NAME).is_file():
-        page = _of_model(target, inside, others, drop or ())
+        page = of_model(target, inside, others, drop or ())
     elif (target / RECORDS).is_file():
         if inside or others:
             raise EbmoodError(f"{target}: is a study; --in and --out are for detectors")
@@ -73,8 +74,29 @@ def report(
             f"{target}: neither a detector nor a study ({JSON_NAME} or {RECORDS} would be in it); give a folder that "
             "`ebmood fit` or `ebmood study` wrote"
         )
+    write_page(out, page)
+
+
+def refuse_folder(out: Path) -> None:
+    """A page is a file; said before there is work to lose.
+
+    Raises:
+        EbmoodError: `out` is a folder.
+    """
+    if out.is_dir():
+        raise EbmoodError(f"{out}: is a folder; name a file to write, as {out / 'report.html'}")
+
+
+def write_page(out: Path, page: "Page") -> None:
+    """Write a page, and say so.
+
+    Raises:
+        EbmoodError: it cannot be written.
+    """
+    from ebmood.files import write_text
+
     write_text(out, page.html())
-    typer.echo(f"{out}: written; open it in a browser", err=True)
+    tell(f"{out}: written; open it in a browser")
 
 
 def _of_study(folder: Path) -> "Page":
@@ -84,42 +106,67 @@ def _of_study(folder: Path) -> "Page":
     return study_page(*read_study(folder))
 
 
-def _of_model(folder: Path, inside: Path | None, outside: Sequence[Path], drop: Sequence[str]) -> "Page":
+def of_model(
+    folder: Path,
+    inside: Path | None,
+    outside: Sequence[Path],
+    drop: Sequence[str] = (),
+    skip_corrupt: bool = False,
+) -> "Page":
+    """The page of a saved detector, with test rows or without.
+
+    Raises:
+        EbmoodError: detector or rows cannot be used.
+    """
     from ebmood.detector.record import read_record
     from ebmood.detector.saving import load
-    from ebmood.detector.tabular import TableDetector
-    from ebmood.report.model import model_page
+    from ebmood.detector.sources import load_detector
+    from ebmood.report.model import ORDINARY, model_page
 
     record, _ = read_record(folder)
     title = f"Detector {folder.resolve().name}"
     if inside is None and not outside:
         return model_page(load(folder), title, versions=record.versions)
-    detector = TableDetector.load(folder)
+    detector = load_detector(folder)
     stems = [path.stem for path in outside]
     names = [stem if stems.count(stem) == 1 else str(path) for stem, path in zip(stems, outside, strict=True)]
+    tables = {} if inside is None else {ORDINARY: inside}
+    tables |= dict(zip(names, outside, strict=True))
+    read = {name: _rows(detector, path, drop, skip_corrupt) for name, path in tables.items()}
     return model_page(
         detector.detector,
         title,
-        None if inside is None else _rows(detector, inside, drop),
-        {name: _rows(detector, path, drop) for name, path in zip(names, outside, strict=True)},
+        None if inside is None else read[ORDINARY][0],
+        {name: read[name][0] for name in names},
         record.versions,
+        {name: files for name, (_, files) in read.items() if files},
     )
 
 
-def _rows(detector: "TableDetector", path: Path, drop: Sequence[str]) -> "pyarrow.Table":
-    """A table as the detector takes it, in memory: a page shows rows of it."""
+def _rows(
+    detector: "SavedDetector", path: Path, drop: Sequence[str], skip_corrupt: bool
+) -> tuple[Any, Sequence[str]]:
+    """Rows or images as the detector takes them, in memory: a page shows some of them. And the images' names."""
     import numpy as np
     import pyarrow
 
+    from ebmood.detector.images import ImageDetector, ImageFolder
     from ebmood.detector.preparation import Preparation, named
-    from ebmood.detector.streaming import open_table
+    from ebmood.detector.sources import open_source, refuse_other_kind
 
-    table = open_table(path)
-    dropped = named(drop, table.names, table.where, "--drop")
-    columns = tuple(name for name in table.names if name not in dropped)
+    source = open_source(path, skip_corrupt)
+    refuse_other_kind(detector, source, drop)
+    if isinstance(detector, ImageDetector) or isinstance(source, ImageFolder):
+        assert isinstance(detector, ImageDetector)
+        assert isinstance(source, ImageFolder)
+        pieces = list(source.pieces(detector.shape.channels, detector.shape.size))
+        names = tuple(name for piece in pieces for name in piece[0])
+        return np.concatenate([pixels for _, pixels, _ in pieces]), names
+    dropped = named(drop, source.names, source.where, "--drop")
+    columns = tuple(name for name in source.names if name not in dropped)
     preparation = detector.preparation or Preparation(columns=columns)
-    preparation.check_columns(table.where, table.names, dropped)
+    preparation.check_columns(source.where, source.names, dropped)
     x = np.concatenate(
-        [preparation.apply(preparation.read(piece)) for piece in table.pieces(preparation.columns)]
+        [preparation.apply(preparation.read(piece)) for piece in source.pieces(preparation.columns)]
     )
-    return pyarrow.table(dict(zip(preparation.features, x.T, strict=True)))
+    return pyarrow.table(dict(zip(preparation.features, x.T, strict=True))), ()

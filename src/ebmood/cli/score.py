@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from ebmood.cli.bar import bar
-from ebmood.cli.options import Cluster, Device, Drop, Json, Model, print_json, stopped, tell
+from ebmood.cli.options import (
+    Cluster,
+    Device,
+    Drop,
+    Json,
+    Model,
+    Rows,
+    SkipCorrupt,
+    print_json,
+    stopped,
+    tell,
+    tell_skipped,
+)
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -18,12 +30,15 @@ EPILOG = """[bold]Examples[/bold]
 
     ebmood score model parquet-folder -o score-folder --cluster tcp://head:8786
 
+    ebmood score model photos -o scores.csv
+
     zcat big.csv.gz | ebmood score model - -o - --keep id | grep ',true$'
 
 The table may be larger than memory, and its columns in any order.
 
 A folder of Parquet files goes to a folder file by file, several at once; those that are there
-already, from the same model and rows, are not scored again.
+already, from the same model and rows, are not scored again. A folder of images goes to one file,
+where the column `file` has their paths inside the folder.
 
 Exit codes: 0 done, 1 files of a folder could not be scored, 2 something to mend, 130 stopped. An OUT
 that is one file is there after 0 alone."""
@@ -31,14 +46,7 @@ that is one file is there after 0 alone."""
 
 def score(
     model: Model,
-    table: Annotated[
-        Path,
-        typer.Argument(
-            metavar="TABLE",
-            help="CSV with a header, Parquet, a folder of Parquet files, or - for CSV on standard input.",
-            show_default=False,
-        ),
-    ],
+    table: Rows,
     out: Annotated[
         Path,
         typer.Option(
@@ -66,9 +74,10 @@ def score(
         ),
     ] = None,
     cluster: Cluster = None,
+    skip_corrupt: SkipCorrupt = False,
     json: Json = False,
 ) -> None:
-    """Score the rows of a table: how ordinary each is, its p-value, and a flag.
+    """Score the rows of a table, or images: how ordinary each is, its p-value, and a flag.
 
     OUT has a row for each row of TABLE, in order: the kept columns, then
     `score` (higher is more ordinary), `p_value` (small is strange) and
@@ -80,8 +89,9 @@ def score(
     rows = flagged = 0
     try:
         with bar("scoring") as watch:
-            from ebmood.detector.streaming import STANDARD, open_table
-            from ebmood.detector.tabular import TableDetector
+            from ebmood.detector.images import ImageFolder
+            from ebmood.detector.sources import load_detector, open_source, scored
+            from ebmood.detector.streaming import STANDARD
             from ebmood.detector.writing import open_scores
             from ebmood.errors import EbmoodError
 
@@ -93,20 +103,23 @@ def score(
                 raise EbmoodError("-o - and --json both take standard output; name a file with -o")
             if out.exists() and table.exists() and out.samefile(table):
                 raise EbmoodError(f"{out}: is the table itself; give -o another file")
-            detector = TableDetector.load(model, device)
+            detector, source = load_detector(model, device), open_source(table, skip_corrupt)
             with open_scores(out) as write:
-                for piece in detector.scored(open_table(table), keep or (), drop or (), watch):
+                for piece in scored(detector, source, keep or (), drop or (), watch):
                     write(piece)
                     rows += len(piece.scores)
                     flagged += int(piece.flags.sum())
     except KeyboardInterrupt:
         raise stopped(f"nothing was written to {out}") from None
     seconds = time.monotonic() - began
+    skipped = source.skipped if isinstance(source, ImageFolder) else None
     if json:
         alpha = detector.detector.alpha
         outcome = {"out": str(out), "rows": rows, "flagged": flagged, "alpha": alpha}
+        outcome |= {} if skipped is None else {"skipped": skipped}
         print_json(outcome | {"seconds": round(seconds, 3)})
         return
+    tell_skipped(skipped or ())
     tell(
         f"{out}: {rows} rows, {flagged} flagged ({flagged / rows:.1%}; of rows like those of the fit, "
         f"{detector.false_alarm_rate:.1%} on average), in {seconds:.0f} s"
@@ -130,9 +143,13 @@ def _folder(
         with bar("scoring") as watch:
             from ebmood.cli.where import executors
             from ebmood.detector.folders import score_folder
-            from ebmood.detector.tabular import TableDetector
+            from ebmood.detector.images import ImageDetector
+            from ebmood.detector.sources import load_detector
+            from ebmood.errors import EbmoodError
 
-            detector = TableDetector.load(model, "cpu")  # what is wrong with it is told once
+            detector = load_detector(model)  # what is wrong with it is told once
+            if isinstance(detector, ImageDetector):
+                raise EbmoodError(f"{out}: scores of images go to one file; give -o a name such as {out}.csv")
             with executors(cluster, jobs) as (many, open_executor):
                 scores = score_folder(
                     model,

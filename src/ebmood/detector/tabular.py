@@ -116,7 +116,7 @@ class TableDetector:
         raw = {name: _joined([raw[name] for raw in raws]) for name in columns}
         rows = len(raw[columns[0]])
         detector.set_params(random_state=seed_of(detector.random_state))  # one seed for both uses of it
-        with _about(where):
+        with about(where):
             fitted_on, _ = split_rows(detector.calibration, rows, seed_of(detector.random_state))
             preparation = fit_preparation(raw, fitted_on, filled, [n for n in names if n in ignored])
             x = preparation.apply(raw)
@@ -144,7 +144,15 @@ class TableDetector:
         Raises:
             EbmoodError: there is none, or it was changed, or it is of no table.
         """
-        detector = load(folder, device=device)
+        return cls.of(folder, load(folder, device=device))
+
+    @classmethod
+    def of(cls, folder: Path, detector: EnergyDetector) -> Self:
+        """A detector that was loaded from what `save` wrote to `folder`, or `EnergyDetector.save`.
+
+        Raises:
+            EbmoodError: it is of no table.
+        """
         if len(detector.shape_in_ or ()) != 1:
             raise EbmoodError(f"{folder}: fitted on inputs of shape {detector.shape_in_}, not on a table")
         names = tuple(detector.feature_names_in_) if hasattr(detector, "feature_names_in_") else None
@@ -177,7 +185,7 @@ class TableDetector:
         columns = list(dict.fromkeys([*preparation.columns, *kept]))
         for piece in table.pieces(columns):
             x = preparation.apply(preparation.read(piece))
-            with _about(table.where):
+            with about(table.where):
                 scores = self.detector.score_samples(
                     x if self.preparation is None else _frame(preparation.features, x)
                 )
@@ -251,7 +259,7 @@ def _refuse_huge(piece: Piece, raw: Raw) -> None:
 
 
 @contextmanager
-def _about(where: str) -> Iterator[None]:
+def about(where: str) -> Iterator[None]:
     """What the detector says of X, it says of this table."""
     try:
         yield

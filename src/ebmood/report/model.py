@@ -1,7 +1,7 @@
 """The page of a fitted detector: what it was fitted on, what it promises, and how it did on test rows."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -16,6 +16,8 @@ from ebmood.report.page import Block, Charts, Facts, Grid, Page, Section, Text
 
 Floats = NDArray[np.float64]
 
+ORDINARY = "ordinary rows"
+"""What the set of ordinary test rows is called."""
 STRANGEST = 12
 BLAMED = 3
 MOST_FEATURES = 1000  # more make `feature_contributions` slow, and a name such as x[0,2,5] explains little
@@ -35,6 +37,7 @@ def model_page(
     inside: Any = None,
     outside: Mapping[str, Any] | None = None,
     versions: Mapping[str, str] | None = None,
+    files: Mapping[str, Sequence[str]] | None = None,
 ) -> Page:
     """The page of a detector, with test rows or without.
 
@@ -44,21 +47,24 @@ def model_page(
         inside: ordinary rows as `EnergyDetector.score_samples` takes them, not those of the fit.
         outside: names of out-of-distribution sets -> their rows.
         versions: of the libraries that fitted it.
+        files: what to call the rows of a set, where numbers from 1 would not do.
 
     Raises:
         InputError: test rows are not like those of the fit.
     """
-    tables = {} if inside is None else {"ordinary rows": inside}
+    tables = {} if inside is None else {ORDINARY: inside}
     tables |= dict(outside or {})
     scores = {name: detector.score_samples(rows) for name, rows in tables.items()}
-    ordinary = scores.get("ordinary rows") if inside is not None else None
+    ordinary = scores.get(ORDINARY) if inside is not None else None
     others = {name: scores[name] for name in outside or {}}
     sections = [
         Section("scores", "Scores", _scores(detector, ordinary, others)),
         Section("false-alarms", "False alarms", _false_alarms(detector, ordinary)),
     ]
     if tables:
-        sections.append(Section("strangest", "The strangest rows", _strangest(detector, tables, scores)))
+        sections.append(
+            Section("strangest", "The strangest rows", _strangest(detector, tables, scores, files or {}))
+        )
     if detector.probes_:
         sections.append(Section("self-test", "Self-test", _self_test(detector)))
     sections.append(Section("fitted", "What was fitted", _fitted(detector, versions or {})))
@@ -164,7 +170,10 @@ def _chance(levels: Floats, held_out: int, rows: int) -> tuple[Floats, Floats]:
 
 
 def _strangest(
-    detector: EnergyDetector, tables: Mapping[str, Any], scores: Mapping[str, Floats]
+    detector: EnergyDetector,
+    tables: Mapping[str, Any],
+    scores: Mapping[str, Floats],
+    files: Mapping[str, Sequence[str]],
 ) -> list[Block]:
     found = [(score, name, row) for name, each in scores.items() for row, score in enumerate(each.tolist())]
     found = sorted(found)[:STRANGEST]
@@ -172,29 +181,33 @@ def _strangest(
     for score, name, row in found:
         p = conformal.p_values(np.array([score]), detector.calibration_scores_)[0]
         rows.append(
-            (name, str(row + 1), f"{score:.4g}", f"{p:.4f}", _blame(detector, tables[name][row : row + 1]))
+            (
+                name,
+                files[name][row] if name in files else str(row + 1),
+                f"{score:.4g}",
+                f"{p:.4f}",
+                _blame(detector, tables[name][row : row + 1]),
+            )
         )
     return [
         Grid(
             f"The {len(rows)} rows of lowest score",
-            ("set", "row", "score", "p-value", "features to blame"),
-            (False, True, True, True, False),
+            ("set", "file" if files else "row", "score", "p-value", "features to blame"),
+            (False, not files, True, True, False),
             tuple(rows),
             (
-                "Rows are counted from 1. A feature is to blame as far as the score would gain if it alone had a value "
-                "that fits the others better; in brackets, what 98 % of the training rows have.",
+                ("" if files else "Rows are counted from 1. ")
+                + "A feature is to blame as far as the score would gain if it alone had a value that fits the others "
+                "better; in brackets, what 98 % of the training rows have.",
             ),
         )
     ]
 
 
 def _blame(detector: EnergyDetector, row: Any) -> tuple[str, ...]:
-    if (
-        detector.shape_in_ is None
-        or detector.replacements_ is None
-        or detector.n_features_in_ > MOST_FEATURES
-    ):
+    if not _told_by_feature(detector):
         return ("not told for such inputs",)
+    assert detector.replacements_ is not None
     gains = detector.feature_contributions(row).ravel()
     values = np.asarray(row, dtype=np.float64).ravel()
     names = detector.column_labels()
@@ -203,6 +216,12 @@ def _blame(detector: EnergyDetector, row: Any) -> tuple[str, ...]:
     return tuple(f"{names[j]} = {values[j]:.4g} ({low[j]:.4g} to {high[j]:.4g})" for j in worst) or (
         "no single one",
     )
+
+
+def _told_by_feature(detector: EnergyDetector) -> bool:
+    """Whether features mean something one by one, unlike pixels, and are not too many to tell of."""
+    table = len(detector.shape_in_ or ()) == 1 and detector.replacements_ is not None
+    return table and detector.n_features_in_ <= MOST_FEATURES
 
 
 def _self_test(detector: EnergyDetector) -> list[Block]:
@@ -258,13 +277,11 @@ def _fitted(detector: EnergyDetector, versions: Mapping[str, str]) -> list[Block
             folded=True,
         )
     )
-    if (
-        detector.replacements_ is not None
-        and detector.scorer_.ranges is not None
-        and (detector.n_features_in_ <= MOST_FEATURES)
-    ):
-        quantiles = detector.replacements_
-        least, most = detector.scorer_.ranges
+    if _told_by_feature(detector):
+        quantiles, ranges = detector.replacements_, detector.scorer_.ranges
+        assert quantiles is not None
+        assert ranges is not None
+        least, most = ranges
         rows = tuple(
             (name, *(f"{float(v):.5g}" for v in values))
             for name, *values in zip(

@@ -36,11 +36,6 @@ def folder_parts(folder: Path) -> Parts:
     Raises:
         EbmoodError: there are none, or they are laid out otherwise than the module's head says.
     """
-    names = []
-    for here, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inside = Path(here).relative_to(folder)
-        names += [(inside / name).as_posix() for name in files]
 
     def part(name: str, entries: list[tuple[str, str | None]]) -> Part:
         names, labels = _columns(entries)
@@ -51,7 +46,17 @@ def folder_parts(folder: Path) -> Parts:
             read=lambda: Pictures(len(files), lambda i: opened(files[i], str(files[i])), labels, names),
         )
 
-    return _parts(str(folder), names, part)
+    return _parts(str(folder), image_names(folder), part)
+
+
+def image_names(folder: Path) -> list[str]:
+    """Paths inside `folder` of the images in it and in the folders below, ascending."""
+    names = []
+    for here, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = Path(here).relative_to(folder)
+        names += [(inside / name).as_posix() for name in files]
+    return sorted(name for name in names if _is_image(name))
 
 
 def zip_parts(path: Path) -> Parts:

@@ -7,6 +7,7 @@ from ebmood.datasets import Toy, split_dataset
 from ebmood.errors import DegenerateObjectiveWarning, EbmoodError
 from ebmood.metrics import separation
 from ebmood.recipes import METHODS, Recipe, outside_detector
+from ebmood.samplers import MALA, SGLD
 
 MODEL = {"hidden": (64, 64)}
 FAST = {"lr": 2e-3, "betas": (0.0, 0.9)}
@@ -163,3 +164,11 @@ def test_a_detector_that_cannot_be_made_is_refused_when_it_is_named():
         outside_detector("sklearn.nope.Thing", {})
     with pytest.raises(EbmoodError, match="takes no parameter 'nuu'"):
         outside_detector("sklearn.svm.OneClassSVM", {"nuu": 1})
+
+
+def test_an_override_of_another_kind_takes_the_place_of_what_was_there():
+    recipe = METHODS["cd"]("sound", None)
+    assert recipe.overridden(objective={"chain": {"steps": 3}}).objective.chain == SGLD(steps=3)
+    changed = recipe.overridden(objective={"chain": {"kind": "mala", "steps": 3}})
+    assert changed.objective.chain == MALA(steps=3)
+    assert changed.overridden(objective={"chain": {"steps": 4}}).objective.chain == MALA(steps=4)

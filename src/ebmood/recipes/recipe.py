@@ -291,9 +291,15 @@ class Recipe(Settings):
 
 
 def _merged(old: dict[str, object], new: dict[str, object]) -> dict[str, object]:
-    """`old` with the values of `new`, nested mappings merged key by key."""
+    """`old` with the values of `new`, nested mappings merged key by key; one of another kind is put in."""
     merged = dict(old)
     for key, value in new.items():
         inner = merged.get(key)
-        merged[key] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+        if (
+            isinstance(inner, dict)
+            and isinstance(value, dict)
+            and value.get("kind", inner.get("kind")) == inner.get("kind")
+        ):
+            value = _merged(inner, value)
+        merged[key] = value
     return merged

@@ -312,6 +312,16 @@ def test_what_cannot_be_written_says_so_and_leaves_the_old_one(detector, saved, 
         load(saved)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full disk")
+def test_weights_of_a_save_that_failed_do_not_stay(saved, quick):
+    before = sorted(path.name for path in saved.iterdir())
+    (saved / f".detector.{os.getpid()}.partial.json").symlink_to("/dev/full")
+    with pytest.raises(EbmoodError, match="No space left"):
+        EnergyDetector(energy=quick, random_state=9).fit(ROWS).save(saved)
+    assert sorted(path.name for path in saved.iterdir()) == before
+    load(saved)
+
+
 @pytest.mark.parametrize("notes", [{"x": {1, 2}}, {"x": "\ud800"}, {1: 2}])
 def test_notes_that_json_cannot_hold_are_refused_before_anything_is_written(notes, detector, saved):
     before = sorted((path.name, path.read_bytes()) for path in saved.iterdir())

@@ -13,6 +13,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -137,9 +138,21 @@ def write_record(
         raise InputError(f"{'.'.join(map(str, first['loc']))}: cannot be saved: {first['msg']}") from error
     except ValueError as error:  # half of a surrogate pair in a name
         raise InputError(f"{folder}: cannot be written as JSON: {_one_line(error)}") from error
-    for part, content in contents.items():
-        _write(folder / _file_name(part, digests[part]), content)
-    _write(folder / JSON_NAME, text)
+    made = not folder.exists()
+    files = {folder / _file_name(part, digests[part]): content for part, content in contents.items()}
+    new = [path for path in files if not path.exists()]
+    try:
+        for path, content in files.items():
+            _write(path, content)
+        _write(folder / JSON_NAME, text)
+    except BaseException:  # Ctrl-C too, which may come when the JSON is in place: then its weights must stay
+        with suppress(OSError):
+            if not (folder / JSON_NAME).is_file() or (folder / JSON_NAME).read_bytes() != text:
+                for path in new:
+                    path.unlink(missing_ok=True)
+                if made:
+                    folder.rmdir()
+        raise
     current = {_file_name(part, digest) for part, digest in digests.items()}
     for path in folder.iterdir():
         if _WEIGHTS.fullmatch(path.name) and path.name not in current:

@@ -226,7 +226,7 @@ class _Bytes(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:  # type: ignore[override]
+    def readinto(self, buffer) -> int:  # type: ignore[override]  # a buffer is any writable memory; 3.12 can say so
         piece = self._ahead[: len(buffer)] if self._ahead else self._file.read(len(buffer))
         self._ahead = self._ahead[len(piece) :]
         buffer[: len(piece)] = piece

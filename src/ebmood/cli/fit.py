@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from ebmood.cli.bar import bar
-from ebmood.cli.options import Device, Drop, Json, Rows, SkipCorrupt, print_json, stopped, tell, tell_skipped
+from ebmood.cli.options import (
+    Device,
+    Drop,
+    Json,
+    Rows,
+    SkipCorrupt,
+    Threads,
+    print_json,
+    stopped,
+    tell,
+    tell_skipped,
+    use_threads,
+)
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -68,6 +80,7 @@ def fit(
         int | None,
         typer.Option(min=1, help="Training steps of each network; fewer is quicker and worse."),
     ] = None,
+    threads: Threads = None,
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
@@ -87,6 +100,7 @@ def fit(
             from ebmood.detector.tabular import TableDetector
             from ebmood.errors import EbmoodError
 
+            use_threads(threads)
             if out.is_file():
                 raise EbmoodError(f"{out}: is a file; give -o a folder to save the detector to")
             whole = calibration >= 1 and calibration.is_integer()

@@ -25,6 +25,15 @@ SkipCorrupt = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on standard output.")]
 Device = Annotated[str, typer.Option(metavar="cpu|cuda|auto", help="Where the detector computes.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Cores to compute on; where others are busy, 1 is the fastest. [default: OMP_NUM_THREADS, or all]",
+        show_default=False,
+    ),
+]
 Cluster = Annotated[
     str | None,
     typer.Option(
@@ -37,6 +46,17 @@ Drop = Annotated[
     list[str] | None,
     typer.Option(metavar="COLUMN", help="Leave a column out. Repeat it, or give a pattern such as 'id_*'."),
 ]
+
+
+def use_threads(count: int | None) -> None:
+    """Compute on `count` threads from here on, if a number was asked for; else as the libraries would."""
+    if count is None:
+        return
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(count)
+    threadpool_limits(count)
 
 
 def tell_skipped(skipped: Sequence[str]) -> None:

@@ -16,10 +16,12 @@ from ebmood.cli.options import (
     Model,
     Rows,
     SkipCorrupt,
+    Threads,
     print_json,
     stopped,
     tell,
     tell_skipped,
+    use_threads,
 )
 
 EPILOG = """[bold]Examples[/bold]
@@ -62,6 +64,7 @@ def score(
         typer.Option(metavar="COLUMN", help="Copy a column to OUT. Repeat it, or give a pattern."),
     ] = None,
     drop: Drop = None,
+    threads: Threads = None,
     device: Device = "cpu",
     jobs: Annotated[
         int | None,
@@ -95,6 +98,7 @@ def score(
             from ebmood.detector.writing import open_scores
             from ebmood.errors import EbmoodError
 
+            use_threads(threads)
             if jobs or cluster:
                 raise EbmoodError(
                     "-j and --cluster are for a folder of Parquet files whose scores go to a folder; name one with -o"

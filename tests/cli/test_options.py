@@ -1,0 +1,19 @@
+import torch
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from ebmood.cli.options import use_threads
+
+
+def test_threads_are_as_asked_for_and_else_untouched():
+    with threadpool_limits(None):  # puts back what it finds
+        before, pools = torch.get_num_threads(), threadpool_info()
+        use_threads(None)
+        assert torch.get_num_threads() == before
+        assert threadpool_info() == pools
+        try:
+            use_threads(3)
+            assert torch.get_num_threads() == 3
+            assert {pool["num_threads"] for pool in threadpool_info()} == {3}
+        finally:
+            torch.set_num_threads(before)
+            threadpool_limits({pool["prefix"]: pool["num_threads"] for pool in pools})

@@ -1,0 +1,343 @@
+"""Time of one training step of every method: ours, the plain one of plain.py, and torchebm's where it has one.
+
+    OMP_NUM_THREADS=1 python benchmarks/steps.py --rounds 9 --json steps.json
+    OMP_NUM_THREADS=1 python benchmarks/steps.py --only ssm
+
+A step is all of it: batch, loss, backward pass, optimiser. All sides of a row take turns, and so does a matrix product
+of the same number type, the machine's peak; what is compared is medians. Seconds are of the processor, all threads
+together, so that what else the machine does disturbs little. Nothing here sets thread counts.
+
+FLOPs are those that torch's counter finds in our own step (products and convolutions, of which an element-wise pass
+has none), so the share of the peak says how well we use the machine and not how much work we found to leave out.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import plain
+import plain_networks
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from ebmood.models import EnergyModel, RadialFlow
+from ebmood.networks import MLP, WideResNet
+from ebmood.objectives import CD, SSM, VERA, Likelihood, Objective
+from ebmood.samplers import SGLD
+from ebmood.training import Training, make_fabric
+from ebmood.training.run import Run
+
+Step = Callable[[], object]
+FEATURES, ROWS = 48, 512
+IMAGES = {"1x32x32": (64, 1, 32, 32), "3x32x32": (32, 3, 32, 32)}
+
+
+@dataclass
+class Row:
+    """One step of the table: its sides by name, `plain` among them, and which of them multiply in bfloat16."""
+
+    name: str
+    sides: dict[str, Step]
+    bf16: set[str] = field(default_factory=set)
+
+
+def our_step(objective: Objective, x: Tensor) -> Step:
+    """One move of the training loop."""
+    run = Run(objective, x, None, Training(batch_size=len(x), warmup=0), 0, make_fabric("cpu"), ())
+    return lambda: run.move(measure=False)
+
+
+def plain_step(loss: Callable[[], Tensor], parameters) -> Step:
+    """Loss, backward pass, AdamW, as every tutorial has them."""
+    optimiser = torch.optim.AdamW(parameters, lr=1e-4, weight_decay=0.0)
+
+    def step():
+        optimiser.zero_grad()
+        loss().backward()
+        optimiser.step()
+
+    return step
+
+
+def together(*steps: Step) -> Step:
+    return lambda: [step() for step in steps]
+
+
+def mlps(activation: nn.Module, name, slope: float = 0.01) -> tuple[nn.Module, EnergyModel]:
+    """The same network twice."""
+    ours = EnergyModel(MLP(FEATURES, (100,) * 5, 1, name, slope))
+    theirs = plain.mlp(FEATURES, 100, 5, 1, activation)
+    plain_networks.copy_parameters(ours.network, theirs)
+    return theirs, ours
+
+
+def wideresnets(shape: tuple[int, ...]) -> tuple[nn.Module, EnergyModel]:
+    """The same network twice."""
+    ours = EnergyModel(WideResNet(shape[1], 1))
+    theirs = plain_networks.WideResNet(shape[1], 1, 2, nn.LeakyReLU(0.2))
+    plain_networks.copy_parameters(ours.network, theirs)
+    return theirs, ours
+
+
+def noise() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def cd(x: Tensor) -> Row:
+    theirs, ours = mlps(nn.LeakyReLU(0.01), "leaky_relu")
+    g, buffer = noise(), torch.rand(9_000, FEATURES) * 2 - 1
+    sides = {
+        "plain": plain_step(
+            lambda: plain.cd_loss(theirs, x, buffer, g, 100, 1.0, 0.01, 0.05, 1.0), theirs.parameters()
+        ),
+        "ours": our_step(CD().start(ours, 1, (FEATURES,), 0), x),
+    }
+    if (other := torchebm()) is not None:
+        sides["torchebm"] = other.cd(mlps(nn.LeakyReLU(0.01), "leaky_relu")[0], x)
+    return Row("CD, MLP, 100 SGLD steps", sides)
+
+
+def langevin(x: Tensor) -> Row:
+    theirs, ours = mlps(nn.LeakyReLU(0.01), "leaky_relu")
+    g, chain, score = noise(), SGLD(steps=10), ours.score()
+    sides: dict[str, Step] = {
+        "plain": lambda: plain.langevin(theirs, x, 10, 1.0, 0.01, g),
+        "ours": lambda: chain.sample(score, x, g),
+    }
+    if (other := torchebm()) is not None:
+        sides["torchebm"] = other.langevin(theirs, x)
+    return Row("10 SGLD steps, MLP", sides)
+
+
+def ssm(x: Tensor, smooth: bool) -> Row:
+    activation, name = (nn.SiLU(), "silu") if smooth else (nn.LeakyReLU(0.01), "leaky_relu")
+    theirs, ours = mlps(activation, name)
+    g = noise()
+    sides = {
+        "plain": plain_step(lambda: plain.ssm_loss(theirs, x, g), theirs.parameters()),
+        "ours": our_step(SSM().start(ours, 1, (FEATURES,), 0), x),
+    }
+    if (other := torchebm()) is not None:
+        sides["torchebm"] = other.ssm(mlps(activation, name)[0], x)
+    return Row(f"SSM, MLP, {'smooth' if smooth else 'piecewise linear'}", sides)
+
+
+def ssm_images(x: Tensor, name: str) -> Row:
+    theirs, ours = wideresnets(tuple(x.shape))
+    g = noise()
+    sides = {
+        "plain": plain_step(lambda: plain.ssm_loss(theirs, x, g), theirs.parameters()),
+        "ours": our_step(SSM().start(ours, 1, tuple(x.shape[1:]), 0), x),
+    }
+    return Row(f"SSM, WideResNet {name}, piecewise linear", sides)
+
+
+def sgld_images(x: Tensor, name: str) -> Row:
+    theirs, ours = wideresnets(tuple(x.shape))
+    g, score = noise(), ours.score()
+    return Row(
+        f"SGLD step, WideResNet {name}",
+        {
+            "plain": lambda: plain.langevin(theirs, x, 1, 1.0, 0.01, g),
+            "ours": lambda: SGLD(steps=1).sample(score, x, g),
+            "ours, bf16": lambda: SGLD(steps=1, precision="bf16").sample(score, x, g),
+        },
+        {"ours, bf16"},
+    )
+
+
+def vera(name: str, x: Tensor, theirs: nn.Module, models, settings: VERA) -> Row:
+    shape = tuple(x.shape[1:])
+    objectives = [
+        settings.but(precision=precision).start(model, 1, shape, 0)
+        for precision, model in zip((None, "bf16"), models, strict=True)
+    ]
+    generator = objectives[0].generator
+    if settings.resnet_channels is None:
+        their_generator = plain_mlp_generator(settings, shape[0])
+    else:
+        their_generator = plain_networks.Generator(settings.noise, shape[0], settings.resnet_channels)
+    plain_networks.copy_parameters(generator.network, their_generator)
+    log_sigma = nn.Parameter(generator.log_sigma.detach().clone())
+    log_eta = nn.Parameter(objectives[0].log_eta.detach().clone())
+    g, rows, h = noise(), len(x), settings.noise
+
+    def energy() -> Tensor:
+        return plain.vera_energy_loss(theirs, their_generator, log_sigma, x, h, settings.gradient_penalty, g)
+
+    def generate() -> Tensor:
+        return plain.vera_generator_loss(
+            theirs, their_generator, log_sigma, log_eta, rows, h, settings.entropy_weight, 20, g
+        )
+
+    def posterior() -> Tensor:
+        return plain.vera_posterior_loss(their_generator, log_sigma, log_eta, rows, h, g)
+
+    plainly = together(
+        plain_step(energy, theirs.parameters()),
+        plain_step(generate, [*their_generator.parameters(), log_sigma]),
+        plain_step(posterior, [log_eta]),
+    )
+    ours, half = (our_step(objective, x) for objective in objectives)
+    return Row(f"VERA, {name}", {"plain": plainly, "ours": ours, "ours, bf16": half}, {"ours, bf16"})
+
+
+def plain_mlp_generator(settings: VERA, features: int) -> nn.Sequential:
+    layers, width = [], settings.noise
+    for wider in settings.hidden:
+        layers += [nn.Linear(width, wider, bias=False), nn.BatchNorm1d(wider), nn.LeakyReLU(0.01)]
+        width = wider
+    return nn.Sequential(*layers, nn.Linear(width, features, bias=False))
+
+
+def radial(x: Tensor) -> Row:
+    flow = RadialFlow(FEATURES, 20)
+    layers = [
+        tuple(nn.Parameter(p.detach().clone()) for p in layer)
+        for layer in zip(flow.centre, flow.raw_alpha, flow.raw_beta, strict=True)
+    ]
+    parameters = [p for layer in layers for p in layer]
+    sides = {
+        "plain": plain_step(lambda: -plain.radial_log_density(layers, x).mean(), parameters),
+        "ours": our_step(Likelihood().start(flow, 1, (FEATURES,), 0), x),
+    }
+    return Row("radial flow, 20 layers", sides)
+
+
+def torchebm():
+    """The bridge to torchebm, or None where it is not installed."""
+    try:
+        import through_torchebm
+    except ImportError:
+        return None
+    return through_torchebm
+
+
+def every_row() -> dict[str, Callable[[], Row]]:
+    """How to make each row, by the name that `--only` looks in."""
+    x = torch.rand(ROWS, FEATURES)
+
+    def vera_rows() -> Row:
+        theirs, ours = mlps(nn.LeakyReLU(0.2), "leaky_relu", 0.2)
+        return vera("MLP", x, theirs, (ours, mlps(nn.LeakyReLU(0.2), "leaky_relu", 0.2)[1]), VERA())
+
+    def vera_images(name: str, shape: tuple[int, ...]) -> Row:
+        theirs, ours = wideresnets(shape)
+        settings = VERA(noise=128, resnet_channels=128)
+        return vera(f"WideResNet {name}", images(shape), theirs, (ours, wideresnets(shape)[1]), settings)
+
+    rows: dict[str, Callable[[], Row]] = {
+        "cd mlp": lambda: cd(x),
+        "sgld mlp": lambda: langevin(x),
+        "ssm mlp smooth": lambda: ssm(x, smooth=True),
+        "ssm mlp flat": lambda: ssm(x, smooth=False),
+        "vera mlp": vera_rows,
+        "radial": lambda: radial(x),
+    }
+    for name, shape in IMAGES.items():
+        rows |= {
+            f"sgld image {name}": lambda name=name, shape=shape: sgld_images(images(shape), name),
+            f"ssm image {name}": lambda name=name, shape=shape: ssm_images(images(shape), name),
+            f"vera image {name}": lambda name=name, shape=shape: vera_images(name, shape),
+        }
+    return rows
+
+
+def images(shape: tuple[int, ...]) -> Tensor:
+    return torch.rand(shape) * 2 - 1
+
+
+def peak(dtype: torch.dtype) -> Step:
+    """A product large enough to reach the machine's peak; `PEAK_FLOPS` of work."""
+    a, b = torch.rand(1024, 1024).to(dtype), torch.rand(1024, 1024).to(dtype)
+    return lambda: a @ b
+
+
+PEAK_FLOPS = 2 * 1024**3
+
+
+def measured(step: Step) -> float:
+    start = time.process_time()
+    step()
+    return time.process_time() - start
+
+
+class Counter(TorchDispatchMode):
+    """Adds up torch's own formulas; its `FlopCounterMode` would hook modules too, which `autograd.grad` bars."""
+
+    flops = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if (formula := flop_registry.get(func.overloadpacket)) is not None:
+            named = {
+                name: value for name, value in (kwargs or {}).items() if name not in ("out", "grad_input")
+            }
+            self.flops += formula(*args, **named, out_val=result)
+        return result
+
+
+def flops(step: Step) -> int:
+    with Counter() as counter:
+        step()
+    return counter.flops
+
+
+def measure(row: Row, rounds: int) -> dict[str, dict[str, float]]:
+    """Medians over rounds in which all sides take turns, after one to warm up."""
+    peaks = {"fp32 peak": peak(torch.float32)} | ({"bf16 peak": peak(torch.bfloat16)} if row.bf16 else {})
+    steps = row.sides | peaks
+    for step in steps.values():
+        step()
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            seconds[name].append(measured(step))
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    found = {}
+    for name, step in row.sides.items():
+        top = PEAK_FLOPS / medians["bf16 peak" if name in row.bf16 else "fp32 peak"]
+        found[name] = {
+            "ms": medians[name] * 1e3,
+            "faster": medians["plain"] / medians[name],
+            "gigaflops": flops(step) / 1e9,
+            "share_of_peak": flops(step) / medians[name] / top,
+        }
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--only", default="", help="rows whose name holds this")
+    parser.add_argument("--json", type=Path, help="where the numbers go as well")
+    arguments = parser.parse_args()
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), {arguments.rounds} rounds")
+    print(f"{'step':42} {'side':16} {'ms':>9} {'faster':>7} {'GFLOP':>8} {'of peak':>8}")
+    results = {}
+    for name, make in every_row().items():
+        if arguments.only not in name:
+            continue
+        torch.manual_seed(0)
+        row = make()
+        results[row.name] = measure(row, arguments.rounds)
+        for side, r in results[row.name].items():
+            print(
+                f"{row.name:42} {side:16} {r['ms']:9.2f} {r['faster']:6.2f}x {r['gigaflops']:8.2f} "
+                f"{r['share_of_peak']:7.0%}",
+                flush=True,
+            )
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

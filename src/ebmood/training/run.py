@@ -94,9 +94,8 @@ class Run:
         self.players = objective.players()
         self.optimisers: list[Any] = [fabric.setup_optimizers(_adamw(player)) for player in self.players]
         _hold_the_heap()
-        self.means: list[Tensor] = (
-            [p.detach().clone() for p in self.players[0].parameters] if training.average else []
-        )
+        self.averaged = self.players[0].parameters if training.average else ()
+        self.means = [parameter.detach().clone() for parameter in self.averaged]
         self.step = 0
         self.rate = 1.0
         self.history: dict[str, list[float]] = {"step": []}
@@ -133,7 +132,7 @@ class Run:
         self.step += 1
         if self.training.average is not None:
             weight = 1 / min(self.step, self.training.average)  # the plain mean until there are so many
-            for mean, parameter in zip(self.means, self.players[0].parameters, strict=True):
+            for mean, parameter in zip(self.means, self.averaged, strict=True):
                 mean.lerp_(parameter.detach(), weight)
         return average(logs, self.fabric) if measure else logs, rates
 
@@ -165,7 +164,7 @@ class Run:
         for hook in self.hooks:
             hook.at_end()
         with torch.no_grad():
-            for parameter, mean in zip(self.players[0].parameters, self.means, strict=False):
+            for parameter, mean in zip(self.averaged, self.means, strict=True):
                 parameter.copy_(mean)
         self.objective.requires_grad_(True).eval()
 

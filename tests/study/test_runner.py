@@ -208,9 +208,7 @@ def test_two_studies_do_not_write_into_one_folder(tmp_path):
 
     class Another(Watcher):
         def planned(self, study, todo):
-            with pytest.raises(
-                EbmoodError, match=rf"another run is writing here \(process {os.getpid()}\)"
-            ):
+            with pytest.raises(EbmoodError, match=rf"another run is writing here \(process {os.getpid()}\)"):
                 run_study(study, out, open_executor=here)
 
     assert len(run_study(study, out, watcher=Another(), open_executor=here)) == 1

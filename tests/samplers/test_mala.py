@@ -54,4 +54,4 @@ def test_settings_of_either_chain_survive_json():
     for chain in (SGLD(steps=3), MALA(steps=3)):
         settings = CD(chain=chain)
         assert CD.model_validate_json(settings.model_dump_json()) == settings
-    assert CD.model_validate({"chain": {"steps": 5}}).chain == SGLD(steps=5)
+    assert CD.model_validate({"chain": {"kind": "sgld", "steps": 5}}).chain == SGLD(steps=5)

@@ -74,7 +74,7 @@ class CD(ObjectiveSettings):
     """
 
     kind: Literal["cd"] = "cd"
-    chain: Annotated[SGLD | MALA, Field(union_mode="left_to_right")] = SGLD()
+    chain: Annotated[SGLD | MALA, Field(discriminator="kind")] = SGLD()
     buffer: int = 9_000
     restart: float = 0.05
     penalty: float = 1.0

@@ -8,6 +8,7 @@ samples sit near the modes.
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -29,6 +30,7 @@ class SGLD(Settings):
             noise stay as they are, and so do the chains of MLPs, which gain nothing. None for float32 throughout.
     """
 
+    kind: Literal["sgld"] = "sgld"
     steps: int = 100
     step_size: float = 1.0
     noise: float = 0.01

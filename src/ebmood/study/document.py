@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args
 
@@ -75,9 +75,10 @@ class Document:
         """Raise `EbmoodError` for the first thing that pydantic holds against the values at `place`."""
         # A misspelt key is also a missing one: the former says more.
         first = min(error.errors(), key=lambda wrong: wrong["type"] != "extra_forbidden")
-        inner = first["loc"]
+        *within, last = first["loc"]
+        keys = sorted(_keys_at(model, tuple(within)))
+        inner = (*_without_tags(model, within), last)
         if first["type"] == "extra_forbidden":
-            keys = sorted(_keys_at(model, inner[:-1]))
             self.refuse((*place, *inner), f"unknown key {inner[-1]!r}{nearest(str(inner[-1]), keys)}")
         if first["type"] == "missing":
             self.refuse((*place, *inner[:-1]), f"the key {inner[-1]!r} is missing")
@@ -139,6 +140,15 @@ def _keys_at(model: type[BaseModel], inner: tuple[str | int, ...]) -> set[str]:
         }
         models = below or models
     return {key for known in models for key in known.model_fields}
+
+
+def _without_tags(model: type[BaseModel], inner: Sequence[str | int]) -> list[str | int]:
+    """The place `inner` below `model` as the file has it: without the tags that name members of unions."""
+    return [
+        part
+        for i, part in enumerate(inner)
+        if isinstance(part, int) or part in _keys_at(model, tuple(inner[:i]))
+    ]
 
 
 def _models(annotation: Any) -> Iterable[type[BaseModel]]:

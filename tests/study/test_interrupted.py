@@ -1,6 +1,5 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 
 import pytest
 
@@ -85,7 +84,6 @@ def test_what_could_not_be_healed_is_in_the_record():
     assert not set(record.events) & set(record.notes), "said once"
 
 
-@pytest.mark.skipif(find_spec("tensorboard") is None, reason="needs the extra tensorboard")
 def test_tensorboard_gets_what_the_file_gets(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

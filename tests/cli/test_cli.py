@@ -193,7 +193,7 @@ def test_a_wide_table_continues_below_with_its_first_columns():
 
 def test_every_cell_of_a_table_is_printed_at_any_width():
     for width in (30, 60, 200):
-        console = Console(width=width, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+        console = Console(width=width, record=True, file=open(os.devnull, "w"))  # noqa: SIM115  # as long as the console
         print_table(console, WIDE)
         text = console.export_text()
         console.file.close()

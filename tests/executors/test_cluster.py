@@ -35,7 +35,7 @@ class RealCluster:
         paths = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
         self._folder = folder
-        self._log = open(folder / "log", "w")  # noqa: SIM115
+        self._log = open(folder / "log", "w")  # noqa: SIM115  # `close` closes it
         place = ("--host", "127.0.0.1", "--port", str(port))
         self.scheduler = self._start("dask_scheduler", *place, "--no-dashboard")
         options = ("--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", str(folder))

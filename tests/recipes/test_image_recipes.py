@@ -69,6 +69,9 @@ def test_embeddings_and_classifiers_share_one_training(split, tmp_path, monkeypa
         training=Classifier().training.but(epochs=None, steps=40, warmup=4, batch_size=32, drops=None),
     )
     shape = split.train_x.shape[1:]
+    told = []
+    recipe_for("knn", "sound", None, shape, embedding=classifier).sees(split, 0, report=told.append)
+    assert {progress.before for progress in told} == {"WRN-10-1"}
     scores = {}
     for method in ("max-softmax", "logsumexp"):
         recipe = recipe_for(method, "sound", None, shape, classifier=classifier)

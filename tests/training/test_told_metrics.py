@@ -40,6 +40,13 @@ def test_what_is_told_again_is_written_once_and_a_torn_line_again(tmp_path):
     assert not path.exists(), "a run that begins anew does not go on in the old one's file"
 
 
+def test_what_trains_before_the_model_is_no_part_of_its_metrics(tmp_path):
+    report = MetricsFile(tmp_path / "key.jsonl")
+    report(Progress(800, 800, {"classifier/loss": 0.1}, before="WRN-10-2"))
+    report(Progress(10, 40, {"energy/loss": 0.5}))
+    assert lines(report.path) == [{"attempt": 0, "step": 10, "energy/loss": 0.5}]
+
+
 def test_a_place_that_cannot_be_written_does_not_end_training(tmp_path, caplog):
     (tmp_path / "file").write_text("")
     MetricsFile(tmp_path / "file" / "key.jsonl")(Progress(1, 2, {}))

@@ -116,7 +116,7 @@ def local_cluster(workers: int) -> "LocalCluster":
             n_workers=workers,
             threads_per_worker=1,
             memory_limit=None,
-            dashboard_address=None,  # type: ignore[arg-type]  # None is none
+            dashboard_address=None,  # type: ignore[arg-type]  # None opens no dashboard; dask's hint forgets it
             silence_logs=logging.CRITICAL,
         )
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ebmood.datasets.dataset import OODSet, Split
-from ebmood.datasets.units import model_units
+from ebmood.datasets.units import model_rows
 from ebmood.errors import EbmoodError
 from ebmood.files import atomic_path
 from ebmood.models import EnergyModel, EnergyWideResNet, Scorer
@@ -31,8 +31,8 @@ from ebmood.seeding import global_torch_stream
 from ebmood.settings import Settings, digest
 from ebmood.training import Report, Training, make_fabric, train
 
-PIECE = 256
-"""Images that go through a network together."""
+IMAGES = 256
+"""Images that are scored, or turned into features, together: a bound on memory."""
 
 
 class Classifier(Settings):
@@ -208,12 +208,8 @@ class ClassifierScore(Settings):
 @torch.no_grad()
 def _apply(network: nn.Module, x: np.ndarray, device: str) -> np.ndarray:
     place = make_fabric(device).device
-    pieces = [network(_floats(x[i : i + PIECE]).to(place)).cpu() for i in range(0, len(x), PIECE)]
+    pieces = [network(model_rows(x[i : i + IMAGES]).to(place)).cpu() for i in range(0, len(x), IMAGES)]
     return torch.cat(pieces).numpy()
-
-
-def _floats(x: np.ndarray) -> Tensor:
-    return model_units(torch.as_tensor(np.ascontiguousarray(x))).to(torch.float32)
 
 
 def _cache() -> Path:

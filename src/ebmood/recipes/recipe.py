@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from pydantic import Field
 
 from ebmood.datasets.dataset import Split
-from ebmood.datasets.units import model_units
+from ebmood.datasets.units import model_rows, model_units
 from ebmood.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError
 from ebmood.models import (
     DensityModel,
@@ -27,7 +27,7 @@ from ebmood.models import (
     Spline,
 )
 from ebmood.objectives import AnyObjective, Objective, Supervised
-from ebmood.recipes.embedding import ClassifierScore, Embedding, embedded
+from ebmood.recipes.embedding import IMAGES, ClassifierScore, Embedding, embedded
 from ebmood.seeding import global_torch_stream, torch_stream
 from ebmood.settings import Settings
 from ebmood.training import (
@@ -49,7 +49,7 @@ AnyModel = Annotated[
 ]
 
 PIECE = 1024
-"""Rows scored at once: the fastest piece for MLPs on a CPU, and a bound on memory. Of images a quarter."""
+"""Rows of tables scored at once: the fastest piece for MLPs on a CPU, and a bound on memory."""
 
 SHOWN = 64
 """Negatives that are kept to look at."""
@@ -78,12 +78,11 @@ class DensityScorer(Scorer):
         was_training = self.model.training
         self.model.eval()
         generator = torch_stream(self.seed, "noise at test")
-        size = PIECE if x.ndim == 2 else PIECE // 4
+        size = PIECE if x.ndim == 2 else IMAGES
         # Filled piece by piece: small results kept between large ones would pin the heap, a layer's width for each row.
         scores = np.empty(len(x))
         for start in range(0, len(x), size):
-            rows = torch.as_tensor(np.ascontiguousarray(x[start : start + size]))
-            rows = model_units(rows).to(torch.float32)
+            rows = model_rows(x[start : start + size])
             if self.noise is not None:
                 rows = rows + self.noise * torch.empty_like(rows).normal_(generator=generator)
             scores[start : start + size] = self.model.log_density(rows.to(self.device)).cpu().numpy()
@@ -190,7 +189,13 @@ class Recipe(Settings):
         """
         if self.embedding is None:
             return split
-        return embedded(split, self.embedding, seed, device, report)
+        name = self.embedding.name
+
+        def tell(progress: Progress) -> None:
+            if report is not None:
+                report(replace(progress, before=name))
+
+        return embedded(split, self.embedding, seed, device, tell)
 
     def fit(
         self,

@@ -33,7 +33,7 @@ def landscapes(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture
         assert image is not None
         bar = figure.colorbar(image, ax=flat, shrink=0.6, aspect=30, pad=0.02)
         bar.set_label("share of the picture with a lower density")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)  # type: ignore[operator]  # matplotlib leaves it untyped
         name = f"landscapes-{stem}"
         save(figure, folder / name)
     yield Picture(

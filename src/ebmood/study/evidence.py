@@ -1,9 +1,8 @@
 """What figures need of a model, measured while it is there: scores, rays and landscapes."""
 
 import numpy as np
-import torch
 
-from ebmood.datasets.units import model_units
+from ebmood.datasets.units import model_rows
 from ebmood.models import Scorer
 from ebmood.seeding import numpy_stream
 from ebmood.study.records import Landscape, Rays
@@ -30,7 +29,7 @@ def rays(scorer: Scorer, rows: np.ndarray, seed: int) -> Rays:
         rows: `(N, *shape)`, where rays start; at most 100 are used. Lengths are in the model's units.
         seed: of the directions.
     """
-    starts = model_units(torch.as_tensor(np.array(rows[:RAYS]))).numpy()
+    starts = model_rows(rows[:RAYS]).numpy()
     directions = numpy_stream(seed, "rays").normal(size=starts.shape)
     norms = np.sqrt(np.square(directions).reshape(len(starts), -1).sum(1))
     directions /= norms.reshape(-1, *[1] * (starts.ndim - 1))

@@ -28,6 +28,8 @@ class Progress:
             their gradients (`gradient_norm`) and their rates (`rate`).
         attempt: how often the run has gone back to an earlier state before.
         event: at a healing, what happened and what was done.
+        before: name of what is trained before the model itself (an embedding's classifier), or an empty string.
+            Displays count its steps; they are no part of the model's metrics.
     """
 
     step: int
@@ -35,6 +37,7 @@ class Progress:
     losses: dict[str, float]
     attempt: int = 0
     event: str | None = None
+    before: str = ""
 
 
 Report = Callable[[Progress], None]
@@ -64,6 +67,8 @@ class MetricsFile:
 
     def __call__(self, progress: Progress) -> None:
         """Take one report."""
+        if progress.before:
+            return
         place = (progress.attempt, progress.step)
         if place <= self._last:
             return
@@ -94,6 +99,8 @@ class TensorBoard:
 
     def __call__(self, progress: Progress) -> None:
         """Take one report."""
+        if progress.before:
+            return
         if progress.attempt not in self._writers:
             folder = self.folder / f"healed-{progress.attempt}" if progress.attempt else self.folder
             # Points that a killed process wrote beyond its last checkpoint are told again: drop the old ones.

@@ -106,6 +106,9 @@ def test_paper_differs_in_what_the_protocol_says():
 
     assert of("vera", None, "paper").objective.gradient_penalty == pytest.approx(0.1 / 32**2)
     assert of("vera", None, "sound").objective.gradient_penalty == 0.1
+    embedded = recipe_for("vera", "paper", None, (1, 28, 28), embedding=Classifier())
+    assert embedded.training.batch_size == 128
+    assert embedded.objective.gradient_penalty == pytest.approx(0.1 / 128**2)
     assert of("cd", 1.0, "paper").objective.chain.steps == 20
     assert of("cd", 1.0, "sound").objective.chain.steps == 100
     assert of("cd", None, "paper") == of("cd", None, "sound")

@@ -51,12 +51,7 @@ def recipe_for(
     if images and embedding is None:
         pixels = Pixels(GREY if grey else COLOUR, bottleneck, classifier or Classifier())
         return IMAGE_METHODS[method](variant, gamma, pixels)
-    recipe = METHODS[method](variant, gamma)
     if embedding is None:
-        return recipe
-    training = recipe.training
-    if training is not None:
-        training = training.but(batch_size=GREY_FEATURES if grey else COLOUR_FEATURES)
-    return recipe.model_copy(
-        update={"embedding": embedding, "training": training, "shortened": embedding.shortened}
-    )
+        return METHODS[method](variant, gamma)
+    recipe = METHODS[method](variant, gamma, GREY_FEATURES if grey else COLOUR_FEATURES)
+    return recipe.model_copy(update={"embedding": embedding, "shortened": embedding.shortened})

@@ -3,13 +3,12 @@
 What differs between the two, and nothing else does:
 
 - SSM: `paper` has LeakyReLU, on which score matching is degenerate; `sound` has SiLU.
-- VERA: `paper` weighs the gradient penalty by 0.1 / B^2 (B = 512 rows), `sound` by 0.1.
+- VERA: `paper` weighs the gradient penalty by 0.1 / B^2 (B rows a batch), `sound` by 0.1.
 - CD with labels: `paper` takes 20 steps in class-conditional chains whatever is configured, `sound` takes
   100.
 """
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from ebmood.errors import EbmoodError
 from ebmood.models import EnergyMLP, OutsideDetector, Radial, Spline
@@ -18,10 +17,19 @@ from ebmood.recipes.recipe import Recipe, Variant
 from ebmood.samplers import SGLD
 from ebmood.training import Training
 
-HALVING = Training(halve_every=1_000)
+BATCH = 512
+"""The protocol's rows a batch, for tables."""
 
 
-def ssm(variant: Variant, gamma: float | None) -> Recipe:
+class Method(Protocol):
+    """Makes the recipe of one method."""
+
+    def __call__(self, variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
+        """The recipe in a variant, with supervision of weight gamma or None, for batches of so many rows."""
+        ...
+
+
+def ssm(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
     """Sliced score matching."""
     model = EnergyMLP() if variant == "paper" else EnergyMLP(activation="silu")
     return Recipe(
@@ -31,11 +39,11 @@ def ssm(variant: Variant, gamma: float | None) -> Recipe:
         gamma=gamma,
         model=model,
         objective=SSM(),
-        training=HALVING,
+        training=Training(halve_every=1_000, batch_size=batch_size),
     )
 
 
-def cd(variant: Variant, gamma: float | None) -> Recipe:
+def cd(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
     """Contrastive divergence; with labels, chains are class-conditional. Without, both variants are one."""
     if gamma is None:
         variant, objective = "both", CD()
@@ -49,14 +57,13 @@ def cd(variant: Variant, gamma: float | None) -> Recipe:
         gamma=gamma,
         model=EnergyMLP(),
         objective=objective,
-        training=HALVING,
+        training=Training(halve_every=1_000, batch_size=batch_size),
     )
 
 
-def vera(variant: Variant, gamma: float | None) -> Recipe:
+def vera(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
     """VERA."""
-    training = Training()
-    penalty = 0.1 / training.batch_size**2 if variant == "paper" else 0.1
+    penalty = 0.1 / batch_size**2 if variant == "paper" else 0.1
     if gamma is None:
         objective = VERA(gradient_penalty=penalty)
     else:
@@ -69,32 +76,32 @@ def vera(variant: Variant, gamma: float | None) -> Recipe:
         gamma=gamma,
         model=EnergyMLP(slope=0.2),
         objective=objective,
-        training=training,
+        training=Training(batch_size=batch_size),
     )
 
 
-def radial(variant: Variant, gamma: float | None) -> Recipe:
+def radial(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
     """The paper's flow: 20 radial layers, early stopping on the validation likelihood."""
-    return _flow("radial", Radial(), gamma)
+    return _flow("radial", Radial(), gamma, batch_size)
 
 
-def spline(variant: Variant, gamma: float | None) -> Recipe:
+def spline(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
     """A neural spline flow, trained like the paper's flow."""
-    return _flow("spline", Spline(), gamma)
+    return _flow("spline", Spline(), gamma, batch_size)
 
 
-def gmm(variant: Variant, gamma: float | None) -> Recipe:
+def gmm(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
     """A Gaussian mixture of ten full covariances."""
     parameters = {"n_components": 10, "reg_covar": 1e-5}
     return _detector("gmm", "sklearn.mixture.GaussianMixture", parameters, gamma)
 
 
-def knn(variant: Variant, gamma: float | None) -> Recipe:
+def knn(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
     """Distance to the fifth nearest training row."""
     return _detector("knn", "ebmood.models.knn.KNearestNeighbours", {}, gamma)
 
 
-def iforest(variant: Variant, gamma: float | None) -> Recipe:
+def iforest(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
     """Isolation forest as scikit-learn ships it."""
     return _detector("iforest", "sklearn.ensemble.IsolationForest", {}, gamma)
 
@@ -109,7 +116,7 @@ def outside_detector(detector: str, parameters: dict[str, Any]) -> Recipe:
     return _detector(detector.rpartition(".")[2].lower(), detector, parameters, None)
 
 
-METHODS: dict[str, Callable[[Variant, float | None], Recipe]] = {
+METHODS: dict[str, Method] = {
     "ssm": ssm,
     "cd": cd,
     "vera": vera,
@@ -122,7 +129,7 @@ METHODS: dict[str, Callable[[Variant, float | None], Recipe]] = {
 """Every method a study may name. A new one is a function above and a line here."""
 
 
-def _flow(method: str, model: Radial | Spline, gamma: float | None) -> Recipe:
+def _flow(method: str, model: Radial | Spline, gamma: float | None, batch_size: int) -> Recipe:
     _refuse_labels(method, gamma)
     return Recipe(
         method=method,
@@ -130,7 +137,7 @@ def _flow(method: str, model: Radial | Spline, gamma: float | None) -> Recipe:
         variant="both",
         model=model,
         objective=Likelihood(),
-        training=Training(warmup=0, validate_every=10, patience=10),
+        training=Training(warmup=0, validate_every=10, patience=10, batch_size=batch_size),
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_images import run
+from in_this_process import run
 
 CELLS = st.one_of(
     st.floats(width=32).map(repr),

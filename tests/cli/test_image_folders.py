@@ -1,29 +1,17 @@
 """The detector of images in the shell: digits as files, of two kinds that differ in size."""
 
-import contextlib
-import io
 import json
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from in_this_process import run
 from sklearn.datasets import load_digits
 
-from ebmood.cli import main
 from ebmood.detector.sources import load_detector
 
 Image = pytest.importorskip("PIL.Image")
 pytestmark = pytest.mark.filterwarnings("ignore::ebmood.errors.SelfTestWarning")
-
-
-def run(patch, *words) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of the command line, run in this process."""
-    patch.setattr(sys, "argv", ["ebmood", *map(str, words)])
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
-        main()
-    return left.value.code or 0, out.getvalue(), err.getvalue()
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ def test_squares_and_their_gradients_are_those_of_autograd(logits, name, bottlen
     weights = torch.randn(2, 3, dtype=torch.float64)
     found = []
     for slices in (model.slices(x, None), model._by_autograd(x, None)):
-        total = (weights[0] * slices.log_density + weights[1] * slices.square).sum()
+        total = (weights[0] * slices.log_density + weights[1] * slices.matching).sum()
         parameters = list(network.parameters())
         found.append(
-            [slices.square.detach(), *torch.autograd.grad(total, parameters, materialize_grads=True)]
+            [slices.matching.detach(), *torch.autograd.grad(total, parameters, materialize_grads=True)]
         )
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-10)

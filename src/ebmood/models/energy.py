@@ -23,17 +23,17 @@ from ebmood.networks import MLP, PIECEWISE_LINEAR, Activation, WideResNet, along
 
 
 class Slices(NamedTuple):
-    """A log-density F at rows, and its derivatives, each `(N,)`, with gradients of the model's parameters.
+    """A log-density F at rows, and what its derivatives come to, each `(N,)`.
 
     Attributes:
-        log_density: F.
-        curvature: `v' (d^2 F / dx^2) v`, or None where no v was given.
-        square: `|grad F|^2 / 2`.
+        log_density: F, with gradients of the model's parameters.
+        matching: `v' (d^2 F / dx^2) v + |grad F|^2 / 2`, with gradients; without a v its second term alone.
+        curvature: `v' (d^2 F / dx^2) v`, detached, or None where no v was given.
     """
 
     log_density: Tensor
+    matching: Tensor
     curvature: Tensor | None
-    square: Tensor
 
 
 class EnergyModel(DensityModel):
@@ -99,10 +99,17 @@ class EnergyModel(DensityModel):
             v: directions of the curvature, like x; None if it is not asked for.
         """
         if isinstance(self.network, MLP) and not self.network.batch_norm:
-            return _in_closed_form(self.network, x, v)
+            log_density, second, u = self.network.parabola(x, v)
+            square = u.square().sum(1)
+            # u counts as a constant: the second term has the value of |u|^2, and the gradient of half of it.
+            curvature = None if v is None else second.detach() - square
+            return Slices(log_density, second - 0.5 * square, curvature)
         if v is None and isinstance(self.network, WideResNet) and self.network.piecewise_linear:
             value, across, u = along_gradient(self.network, x)
-            return Slices(log_density_of(value), None, _square(_shares(value), across, u))
+            share = torch.ones_like(value) if value.shape[1] == 1 else value.softmax(1)
+            # Likewise.
+            half = (share * across).sum(1) - 0.5 * u.square().flatten(1).sum(1)
+            return Slices(log_density_of(value), half, None)
         return self._by_autograd(x, v)
 
     def _by_autograd(self, x: Tensor, v: Tensor | None) -> Slices:
@@ -111,9 +118,10 @@ class EnergyModel(DensityModel):
         (score,) = torch.autograd.grad(log_density.sum(), x, create_graph=True)
         square = 0.5 * score.square().flatten(1).sum(1)
         if v is None:
-            return Slices(log_density, None, square)
+            return Slices(log_density, square, None)
         (product,) = torch.autograd.grad((score * v).sum(), x, create_graph=True)
-        return Slices(log_density, (product * v).flatten(1).sum(1), square)
+        curvature = (product * v).flatten(1).sum(1)
+        return Slices(log_density, curvature + square, curvature.detach())
 
 
 def _weights(y: Tensor | None) -> Callable[[Tensor, slice], Tensor]:
@@ -128,33 +136,6 @@ def _weights(y: Tensor | None) -> Callable[[Tensor, slice], Tensor]:
         return chosen[0][rows]
 
     return indicator
-
-
-def _in_closed_form(network: MLP, x: Tensor, v: Tensor | None) -> Slices:
-    found = network.lines(x, v, lambda logits: logits.softmax(1))
-    share = _shares(found.value)
-    square = _square(share, found.across, found.u)
-    log_density = log_density_of(found.value)
-    if v is None:
-        return Slices(log_density, None, square)
-    slope = found.slope
-    assert slope is not None
-    curvature = torch.zeros_like(square) if found.bend is None else (share * found.bend).sum(1)
-    if found.value.shape[1] > 1:
-        mean = (share * slope).sum(1)
-        curvature = curvature + (share * slope.square()).sum(1) - mean.square()
-    return Slices(log_density, curvature, square)
-
-
-def _shares(logits: Tensor) -> Tensor:
-    """`softmax_k`; without a graph where it is one whatever the logit."""
-    return torch.ones_like(logits) if logits.shape[1] == 1 else logits.softmax(1)
-
-
-def _square(share: Tensor, across: Tensor, u: Tensor) -> Tensor:
-    """`|grad F|^2 / 2` with its gradient, of the derivative of logits along u, which is `grad F` held fixed."""
-    # `u' grad F` has the value of |u|^2, and the gradient of half of it.
-    return (share * across).sum(1) - 0.5 * u.square().flatten(1).sum(1)
 
 
 def log_density_of(logits: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmood.networks.activation import PIECEWISE_LINEAR, Activation, activation
-from ebmood.networks.taylor import Lines, lines
+from ebmood.networks.taylor import Parabola, parabola
 from ebmood.networks.without_autograd import InputGradient, blocks_of, forward
 
 
@@ -65,6 +65,6 @@ class MLP(nn.Module):
         """See `ebmood.networks.gradients`, in closed form; without batch norm only."""
         return InputGradient(blocks_of(list(self.layers)), cotangent)
 
-    def lines(self, x: Tensor, v: Tensor | None, cotangent: Callable[[Tensor], Tensor]) -> Lines:
-        """See `ebmood.networks.taylor.lines`; without batch norm only."""
-        return lines(blocks_of(list(self.layers)), x, v, cotangent)
+    def parabola(self, x: Tensor, v: Tensor | None) -> Parabola:
+        """See `ebmood.networks.taylor.parabola`; without batch norm only."""
+        return parabola(blocks_of(list(self.layers)), x, v)

@@ -1,16 +1,19 @@
 """Input gradients and curvatures of a stack of linear layers and activations, and *their* gradients, in closed form.
 
-Along the line `x + t v` a layer `a = sigma(z)`, `z = W h + b` carries three numbers, its value and two derivatives in
-t, with `z' = W h'` and `z'' = W h''`:
+With `F = logsumexp f` and `u = grad F(x)` held fixed, score matching asks for one second derivative along a parabola:
+
+    d^2/dt^2 F(x + t v + t^2 u / 2) = v' (d^2 F / dx^2) v + u' grad F
+
+The gradient of `u' grad F` is that of `|grad F|^2 / 2`, so the whole has the gradient of score matching's loss. Along
+the parabola a layer `a = sigma(z)`, `z = W h + b` carries three numbers, its value and two derivatives in t:
 
     a' = sigma'(z) z'        a'' = sigma''(z) z'^2 + sigma'(z) z''
 
-A squared gradient needs a line of its own. With `u = J(x)' c(f(x))`, held fixed, `c' d/dt f(x + t u) = |u|^2`, and the
-left side's gradient is that of `|u|^2 / 2`: so the gradient of a squared gradient takes one more stream forwards,
-and no second pass back. All streams go through W as one matrix product, and so do their gradients on the way back.
+Back again, what belongs to a'' is in proportion to the gradients of F themselves, which the search for u left behind:
+it needs no products with W. Where no layer bends and there is one logit, neither does anything else.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -19,142 +22,166 @@ from torch import Tensor, nn
 from ebmood.networks.without_autograd import Block
 
 
-class Lines(NamedTuple):
-    """Logits f(x) `(N, K)` and the derivatives of each along lines; with gradients of weights and biases.
+class Parabola(NamedTuple):
+    """`F = logsumexp f` at rows, and along the parabola `x + t v + t^2 u / 2`; with gradients of weights and biases.
 
     Attributes:
-        value: `f(x)`.
-        slope: `d/dt f(x + t v)`, or None without a v.
-        bend: `d^2/dt^2 f(x + t v)`, or None without a v or where the layers are piecewise linear: zero there.
-        across: `d/dt f(x + t u)`.
-        u: `J(x)' c(f(x))`, `(N, D)`, detached.
+        value: `F(x)`, `(N,)`.
+        second: `d^2/dt^2 F` on the parabola, `(N,)`; without a v `d/dt F(x + t u)`, its last term.
+        u: `grad F(x)`, `(N, D)`, detached: `second` takes it for a constant.
     """
 
     value: Tensor
-    slope: Tensor | None
-    bend: Tensor | None
-    across: Tensor
+    second: Tensor
     u: Tensor
 
 
-def lines(
-    blocks: Sequence[Block], x: Tensor, v: Tensor | None, cotangent: Callable[[Tensor], Tensor]
-) -> Lines:
-    """Values and derivatives at `x` `(N, D)`, along `v` of its shape, and along its own gradient u.
+def parabola(blocks: Sequence[Block], x: Tensor, v: Tensor | None) -> Parabola:
+    """F and its derivatives at `x` `(N, D)`.
 
     Args:
         blocks: layers without batch norms, two or more.
         x: inputs.
-        v: directions; not differentiated, no more than x is.
-        cotangent: c, `(N, K) -> (N, K)`.
+        v: directions, like x; not differentiated, no more than x is.
     """
     parameters = [p for block in blocks for p in (block.linear.weight, block.linear.bias)]
-    bending = any(_bends(block.activation) for block in blocks)
-    value, across, u, *along = _Lines.apply(tuple(blocks), bending, x, v, cotangent, *parameters)  # pyright: ignore
-    slope = along[0] if along else None
-    return Lines(value, slope, along[1] if len(along) > 1 else None, across, u)
+    return Parabola(*_Parabola.apply(tuple(blocks), x, v, *parameters))  # pyright: ignore
 
 
-class _Lines(torch.autograd.Function):
-    """Streams stand in one tensor `(S, N, width)`: value, slope along v, slope along u, bend along v."""
+class _Parabola(torch.autograd.Function):
+    """Streams stand in tensors `(S, N, width)`: value, slope along v if there is one, second derivative."""
 
     @staticmethod
     def forward(
-        ctx: Any,
-        blocks: tuple[Block, ...],
-        bending: bool,
-        x: Tensor,
-        v: Tensor | None,
-        cotangent: Callable[[Tensor], Tensor],
-        *parameters: Tensor | None,
+        ctx: Any, blocks: tuple[Block, ...], x: Tensor, v: Tensor | None, *parameters: Tensor | None
     ) -> tuple[Tensor, ...]:
-        second = bending and v is not None
-        firsts = slice(1, 2 if v is None else 3)
-        inputs, derivatives = [x.new_empty(firsts.stop, *x.shape)], []
+        bending = any(_bends(block.activation) for block in blocks)
+        streams = 2 if v is None else 3
+        inputs, derivatives = [x.new_empty(streams, *x.shape)], []
         inputs[0][0] = x
         for i, block in enumerate(blocks):
             z = nn.functional.linear(inputs[i][0], block.linear.weight, block.linear.bias)
             if i < len(blocks) - 1:
-                value, *more = _derivatives(block.activation, z, bending, second)
-                inputs.append(z.new_empty(firsts.stop + second, *z.shape))
+                value, *more = _derivatives(block.activation, z, bending, bending and v is not None)
+                inputs.append(z.new_empty(streams, *z.shape))
                 inputs[-1][0] = value
                 derivatives.append(more)
-        value, u = z, cotangent(z) @ blocks[-1].linear.weight
-        for i in range(len(blocks) - 2, -1, -1):
-            u = (u * derivatives[i][0]) @ blocks[i].linear.weight
+        # The gradients of F after each activation, and before it, from the last layer to the first; then u.
+        above, below = [z.softmax(1)], [z.softmax(1)]
+        for block, (first, *_) in zip(blocks[:0:-1], derivatives[::-1], strict=True):
+            above.insert(0, below[0] @ block.linear.weight)
+            below.insert(0, above[0] * first)
+        inputs[0][-1] = u = below[0] @ blocks[0].linear.weight
         if v is not None:
             inputs[0][1] = v
-        inputs[0][firsts.stop - 1] = u
-        couplings = []
+        value, couplings = _logsumexp(z), []
         for i, block in enumerate(blocks):
             h = inputs[i][1:]
             z = (h.flatten(0, 1) @ block.linear.weight.t()).view(len(h), len(x), -1)
             if i < len(blocks) - 1:
-                couplings.append(_advance(z, *derivatives[i], out=inputs[i + 1][1:]))
-        ctx.blocks, ctx.bending, ctx.second, ctx.along = blocks, bending, second, v is not None
-        ctx.inputs, ctx.couplings = inputs, couplings
-        ctx.first = [first for first, *_ in derivatives]
+                couplings.append(_advance(z, *derivatives[i], above[i], out=inputs[i + 1][1:]))
+        second = (below[-1] * z[-1]).sum(1)
+        if v is not None and z.shape[2] > 1:
+            second += (below[-1] * z[0].square()).sum(1) - (below[-1] * z[0]).sum(1).square()
+        ctx.blocks, ctx.inputs, ctx.below, ctx.couplings = blocks, inputs, below, couplings
+        ctx.first, ctx.along = [first for first, *_ in derivatives], z
+        ctx.straight = z.shape[2] == 1 and not bending
         ctx.mark_non_differentiable(u)
         ctx.set_materialize_grads(False)
-        rest = () if v is None else (z[0], z[2]) if second else (z[0],)
-        return value, z[0 if v is None else 1], u, *rest
+        return value, second, u
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        value, across, _, *along = gradients
-        parts = [value, *along[:1], across, *along[1:]]
-        start, like = next((i, part) for i, part in enumerate(parts) if part is not None)
-        if (
-            ctx.bending
-        ):  # Piecewise-linear layers keep streams apart: those before the first gradient have none.
-            start = 0
-        g = torch.stack([torch.zeros_like(like) if part is None else part for part in parts[start:]])
-        found: list[Tensor | None] = []
-        for i in range(len(ctx.blocks) - 1, -1, -1):
-            if i < len(ctx.blocks) - 1:
-                g = _retreat(g, ctx.first[i], ctx.couplings[i], ctx.along)
-            h = ctx.inputs[i][start:]
-            flat = g[: len(h)].flatten(0, 1)  # no bend goes into the first layer
-            linear = ctx.blocks[i].linear
-            bias = (
-                None if linear.bias is None else g[0].sum(0) if start == 0 else torch.zeros_like(linear.bias)
-            )
-            found[:0] = [flat.t() @ h.flatten(0, 1), bias]
-            if i:
-                g = (flat @ linear.weight).view(h.shape)
-        return (None, None, None, None, None, *found)
+        of_value, of_second, _ = (None if g is None else g[:, None] for g in gradients)
+        if of_second is None:
+            of_second = ctx.below[-1].new_zeros(len(ctx.below[-1]), 1)
+        found = (_straight if ctx.straight else _streams)(ctx, of_value, of_second)
+        return (None, None, None, *(g for pair in found for g in pair))
+
+
+Found = list[tuple[Tensor, Tensor | None]]
+
+
+def _straight(ctx: Any, of_value: Tensor | None, of_second: Tensor) -> Found:
+    """Gradients of weights and biases where all streams' are in proportion to those of F."""
+    found: Found = []
+    for block, h, below in zip(ctx.blocks, ctx.inputs, ctx.below, strict=True):
+        joined = h[-1] * of_second
+        bias = None if block.linear.bias is None else torch.zeros_like(block.linear.bias)
+        if of_value is not None:
+            joined.addcmul_(h[0], of_value)
+            bias = None if bias is None else below.t() @ of_value[:, 0]
+        found.append((below.t() @ joined, bias))
+    return found
+
+
+def _streams(ctx: Any, of_value: Tensor | None, of_second: Tensor) -> Found:
+    """Gradients of weights and biases; those of the value and the slope go through every layer."""
+    found: Found = []
+    g = _at_the_logits(ctx.below[-1], ctx.along, of_value, of_second)
+    for i in range(len(ctx.blocks) - 1, -1, -1):
+        linear, h = ctx.blocks[i].linear, ctx.inputs[i]
+        bias = None if linear.bias is None else g[0].sum(0)
+        found.insert(0, (g.flatten(0, 1).t() @ h.flatten(0, 1), bias))
+        if i:
+            above = (g[:-1].flatten(0, 1) @ linear.weight).view(len(g) - 1, *h.shape[1:])
+            g = _retreat(above, ctx.first[i - 1], ctx.couplings[i - 1], ctx.below[i - 1], of_second)
+    return found
+
+
+def _at_the_logits(share: Tensor, along: Tensor, of_value: Tensor | None, of_second: Tensor) -> Tensor:
+    """The gradients of the streams of logits f, whose second derivative is `E f'' + Var f'` with weights `share`."""
+    g = share.new_zeros(len(along) + 1, *share.shape)
+    weight = share * of_second
+    g[-1] = weight
+    if share.shape[1] > 1:
+        bend = along[-1]
+        if len(along) == 2:
+            away = along[0] - (share * along[0]).sum(1, keepdim=True)
+            g[1] = 2 * weight * away
+            bend = bend + away.square()
+        g[0] = weight * (bend - (share * bend).sum(1, keepdim=True))
+    if of_value is not None:
+        g[0] += share * of_value
+    return g
 
 
 def _advance(
-    z: Tensor, first: Tensor, next_: Tensor | None, third: Tensor | None, out: Tensor
+    z: Tensor, first: Tensor, next_: Tensor | None, third: Tensor | None, above: Tensor, out: Tensor
 ) -> tuple[Tensor, ...]:
     """Derivatives of an activation's input -> those of its result; and what its gradients will need.
 
-    That is sigma'' z' along v and along u, and `sigma''' z'^2 + sigma'' z''` along v.
+    That is, for each unit of the second derivative's gradient, which is `above`, the gradient of z; with a v also that
+    of z', and for each unit of the gradient of a' that of z.
     """
+    torch.mul(z, first, out=out)
+    if next_ is None:
+        return ()
     if third is None:
-        torch.mul(z, first, out=out)
-        return () if next_ is None else tuple((z * next_).unbind(0))
-    assert next_ is not None
-    torch.mul(z[:2], first, out=out[:2])
-    pushes = z[:2] * next_
-    torch.mul(pushes[0], z[0], out=out[2])
-    curl = (third * z[0]).mul_(z[0])
-    if len(z) == 3:
-        out[2].addcmul_(first, z[2])
-        curl.addcmul_(next_, z[2])
-    return pushes[0], pushes[1], curl
+        return ((next_ * z[0]).mul_(above),)
+    push = next_ * z[0]
+    out[1].addcmul_(push, z[0])
+    bend = (third * z[0]).mul_(z[0]).addcmul_(next_, z[1]).mul_(above)
+    return bend, torch.mul(push, above).mul_(2), push
 
 
-def _retreat(g: Tensor, first: Tensor, couplings: tuple[Tensor, ...], along: bool) -> Tensor:
-    """Gradients of an activation's streams -> those of its input's."""
-    out = g * first
+def _retreat(
+    above: Tensor, first: Tensor, couplings: tuple[Tensor, ...], below: Tensor, of_second: Tensor
+) -> Tensor:
+    """Gradients of an activation's streams, without the last -> those of its input's, with it."""
+    g = above.new_empty(len(above) + 1, *below.shape)
+    torch.mul(above, first, out=g[:-1])
+    torch.mul(below, of_second, out=g[-1])
     if couplings:
-        for stream, coupling in enumerate(couplings, start=1):
-            out[0].addcmul_(coupling, g[stream])
-        if along:
-            out[1].addcmul_(couplings[0], g[3], value=2)
-    return out
+        g[0].addcmul_(couplings[0], of_second)
+    if len(couplings) > 1:
+        g[0].addcmul_(couplings[2], above[1])
+        g[1].addcmul_(couplings[1], of_second)
+    return g
+
+
+def _logsumexp(logits: Tensor) -> Tensor:
+    return logits[:, 0] if logits.shape[1] == 1 else logits.logsumexp(1)
 
 
 def _bends(act: nn.Module | None) -> bool:
@@ -188,7 +215,8 @@ def _derivatives(
             return a, below.masked_fill(z > 0, 1), below, below if second else None
         case nn.ReLU() | nn.LeakyReLU():
             slope = act.negative_slope if isinstance(act, nn.LeakyReLU) else 0.0
-            first = torch.full_like(z, slope).masked_fill_(z > 0, 1)
+            # Not by a mask, whose filling is a branch for every number: fifteen times as slow.
+            first = torch.ops.aten.leaky_relu_backward(z.new_ones(()).expand_as(z), z, slope, False)
             zeros = torch.zeros_like(z) if bending else None
             return z * first, first, zeros, zeros if second else None
         case _:

@@ -43,11 +43,11 @@ class SlicedScoreMatching(Objective):
         """J on a batch, a mean over rows of sums over coordinates."""
         # Where no row can have curvature, none is looked for.
         v = None if self.model.flat else rademacher(batch.x, generator)
-        log_density, curvature, square = self.model.slices(batch.x, v)
-        loss = square.mean() if curvature is None else (curvature + square).mean()
+        log_density, matching, curvature = self.model.slices(batch.x, v)
+        loss = matching.mean()
         if self.settings.over == "last":
             loss = loss / math.prod(batch.x.shape[1:-1])
-        bend = loss.new_zeros(()) if curvature is None else curvature.detach().mean()
+        bend = loss.new_zeros(()) if curvature is None else curvature.mean()
         return loss, {"curvature": bend, "log_density": log_density.detach().mean()}
 
 

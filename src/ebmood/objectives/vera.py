@@ -53,9 +53,9 @@ class VariationalEntropy(Objective):
         """The energy's loss on a batch and as many samples of the generator."""
         with torch.no_grad():
             negatives, _ = self.generator.sample(len(batch.x), generator)
-        data, _, square = self.model.slices(batch.x, None)
+        data, squares, _ = self.model.slices(batch.x, None)
         samples = self.model.log_density(negatives)
-        penalty = square.mean()
+        penalty = squares.mean()
         loss = samples.mean() - data.mean() + self.settings.gradient_penalty * penalty
         logs = {
             "data": data.detach().mean(),

@@ -197,7 +197,8 @@ def plain_mlp_generator(settings: VERA, features: int) -> nn.Sequential:
 
 
 def radial(x: Tensor) -> Row:
-    flow = RadialFlow(FEATURES, 20)
+    flow, compiled = RadialFlow(FEATURES, 20, compiled=False), RadialFlow(FEATURES, 20, compiled=True)
+    compiled.load_state_dict(flow.state_dict())
     layers = [
         tuple(nn.Parameter(p.detach().clone()) for p in layer)
         for layer in zip(flow.centre, flow.raw_alpha, flow.raw_beta, strict=True)
@@ -206,6 +207,7 @@ def radial(x: Tensor) -> Row:
     sides = {
         "plain": plain_step(lambda: -plain.radial_log_density(layers, x).mean(), parameters),
         "ours": our_step(Likelihood().start(flow, 1, (FEATURES,), 0), x),
+        "ours, compiled": our_step(Likelihood().start(compiled, 1, (FEATURES,), 0), x),
     }
     return Row("radial flow, 20 layers", sides)
 

@@ -31,6 +31,9 @@ class DensityModel(nn.Module, ABC):
         """
         return x
 
+    def expect(self, steps: int, rows: int) -> None:
+        """Told where it stands before a training of so many steps, on batches of so many rows: time to prepare."""
+
     def forward(self, x: Tensor) -> Tensor:
         """The same as `log_density`, for wrappers that call modules."""
         return self.log_density(x)

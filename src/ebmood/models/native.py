@@ -1,0 +1,88 @@
+"""C++ that stands beside a model, compiled when first wanted and kept between processes.
+
+What is kept lies in `compiled/` of the cache folder (`EBMOOD_CACHE`, else `~/.cache/ebmood`), under a digest of the
+source, the compiler's options and the kind of machine: machines that share a folder share only what each can run.
+Vectors are as wide as torch's own. The compiler runs once, as one process that ends; nothing touches thread counts.
+"""
+
+import ctypes
+import logging
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from ebmood.errors import EbmoodError
+from ebmood.files import atomic_path
+from ebmood.settings import digest
+
+# -ffast-math would make a process that loads the library flush small numbers to zero, and hide what is not finite.
+OPTIONS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
+VECTORS = {
+    "AVX2": ("-mavx2", "-mfma"),
+    "AVX512": ("-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma"),
+}
+PATIENCE = 120
+"""Seconds that the compiler may take."""
+
+log = logging.getLogger(__name__)
+
+
+class _NoLibraryError(Exception):
+    """Says why."""
+
+
+@cache
+def library(source: Path) -> ctypes.CDLL | None:
+    """The library of a C++ source: from the cache, or compiled; None, with one line logged, where neither can be.
+
+    Each process asks once and remembers the answer.
+    """
+    options = (*OPTIONS, *VECTORS.get(torch.backends.cpu.get_cpu_capability(), ()))
+    key = digest([source.read_text(encoding="utf-8"), options, sys.platform, platform.machine()])
+    built = cache_folder() / f"{source.stem}-{key}.so"
+    try:
+        if not built.exists():
+            _compile(source, options, built)
+        return ctypes.CDLL(str(built))
+    except (_NoLibraryError, EbmoodError, OSError) as error:
+        log.warning("%s: not compiled (%s); computing eagerly, which is slower", source.name, error)
+        return None
+
+
+def cache_folder() -> Path:
+    """Where libraries are kept."""
+    return Path(os.environ.get("EBMOOD_CACHE") or Path("~/.cache/ebmood").expanduser()) / "compiled"
+
+
+def compiler() -> list[str] | None:
+    """The command that compiles C++: `CXX`, else g++, c++ or clang++; None where it is not found."""
+    wanted = shlex.split(os.environ.get("CXX", ""))
+    commands = [wanted] if wanted else [["g++"], ["c++"], ["clang++"]]
+    return next((command for command in commands if shutil.which(command[0])), None)
+
+
+def _compile(source: Path, options: tuple[str, ...], built: Path) -> None:
+    command = compiler()
+    if command is None:
+        raise _NoLibraryError(f"no C++ compiler: {os.environ.get('CXX') or 'g++, c++ and clang++'} not found")
+    with atomic_path(built) as temporary:
+        try:
+            subprocess.run(
+                [*command, *options, str(source), "-o", str(temporary)],
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+            )
+        except subprocess.CalledProcessError as error:
+            first = next(iter(error.stderr.strip().splitlines()), f"exit code {error.returncode}")
+            raise _NoLibraryError(f"{command[0]}: {first}") from error
+        except subprocess.TimeoutExpired as error:
+            raise _NoLibraryError(f"{command[0]}: still at work after {PATIENCE} s") from error

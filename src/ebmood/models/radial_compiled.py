@@ -1,0 +1,94 @@
+"""The radial flow's layers as compiled code (`radial.cpp`), with their gradients, for training on the CPU."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from ebmood.models.native import library
+
+WARM_UP = 2.0
+"""Seconds that compiling takes at most, waiting for the compiler included."""
+
+SAVED = 1e-4
+"""Seconds saved in each layer of each step, rounded down; most of it is what autograd costs however few the rows."""
+
+SHARED = 32_768
+"""Numbers in a tensor from which on torch spreads eager work over its threads; compiled layers run on one."""
+
+
+def pays(steps: int, layers: int, numbers: int) -> bool:
+    """Whether compiling costs less than it saves, counted beforehand and never timed, so that runs do not differ.
+
+    Args:
+        steps: of the training.
+        layers: of the flow.
+        numbers: in a batch: rows times features.
+    """
+    alone = torch.get_num_threads() == 1 or numbers < SHARED
+    return alone and steps * layers * SAVED > WARM_UP
+
+
+class CompiledLayers:
+    """The layers of any radial flow, forwards and backwards.
+
+    They are this process's own: a copy or a pickle is None, and what holds it computes eagerly.
+    """
+
+    def __init__(self, code: ctypes.CDLL):
+        self.code = code
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
+
+    @classmethod
+    def found(cls) -> CompiledLayers | None:
+        """From the cache, or compiled now; None, with one line logged, where that cannot be."""
+        code = library(Path(__file__).with_name("radial.cpp"))
+        return None if code is None else cls(code)
+
+    def fit(self, x: Tensor, centre: Tensor) -> bool:
+        """Whether they can take these: float32 or float64 on the CPU, both alike, and nothing traced or transformed."""
+        plain = type(x) is Tensor and x.device.type == "cpu" and not torch.compiler.is_compiling()
+        return plain and x.dtype == centre.dtype and x.dtype in (torch.float32, torch.float64)
+
+    def __call__(self, x: Tensor, centre: Tensor, alpha: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
+        """`RadialFlow.transform` of `x` `(N, D)`, of centres `(L, D)`, and `alpha` and `beta` `(L,)`.
+
+        Differentiable, once, by all four.
+        """
+        return _Layers.apply(self.code, x, centre, alpha, beta)  # type: ignore[return-value]  # typed as Any or None
+
+
+class _Layers(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, code: ctypes.CDLL, x: Tensor, centre: Tensor, alpha: Tensor, beta: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        given = tuple(tensor.contiguous() for tensor in (x, centre, alpha, beta))
+        z, log_det = torch.empty_like(given[0]), x.new_empty(len(x))
+        _call(code, "forward", (*given, z, log_det))
+        ctx.code = code
+        ctx.save_for_backward(*given)
+        return z, log_det
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_z: Tensor, by_log_det: Tensor) -> tuple[Tensor | None, ...]:
+        x, *parameters = ctx.saved_tensors
+        by_x, by_parameters = torch.empty_like(x), tuple(map(torch.zeros_like, parameters))
+        given = (x, *parameters, by_z.contiguous(), by_log_det.contiguous())
+        _call(ctx.code, "backward", (*given, by_x, *by_parameters))
+        return None, by_x, *by_parameters
+
+
+def _call(code: ctypes.CDLL, name: str, tensors: tuple[Tensor, ...]) -> None:
+    x, centre = tensors[:2]
+    sizes = (len(x), len(centre), x.shape[1])
+    function = getattr(code, f"{name}_{str(x.dtype).removeprefix('torch.')}")
+    function(*map(ctypes.c_int64, sizes), *(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors))

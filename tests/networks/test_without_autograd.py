@@ -9,7 +9,7 @@ import torch
 from ebmood.networks import MLP, Activation, input_gradient
 
 ACTIVATIONS = get_args(Activation)
-ROWS = 1300  # two whole pieces, and one that is not
+ROWS = 2300  # two whole pieces, and one that is not
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ class VariationalEntropy(Objective):
         near = h + self.log_eta.exp() * noise
         with reduced(self.settings.precision, x.device):
             mean = self.generator(near.flatten(0, 1)).to(x.dtype).view(count, *x.shape)
-        away = x - mean
+        away = mean.sub_(x)  # and its sign at the end
         precision = (-2 * self.generator.log_sigma).exp()
         # Constants of the three log-densities cancel in the softmax, as do terms in eta alone.
         log_weight = (
@@ -100,7 +100,7 @@ class VariationalEntropy(Objective):
             + 0.5 * noise.square().sum(2)
         )
         weight = log_weight.softmax(0).view(count, len(x), *[1] * (x.ndim - 1))
-        return precision * (weight * away).sum(0)
+        return -precision * away.mul_(weight).sum(0)
 
     @torch.no_grad()
     def negatives_to_show(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:

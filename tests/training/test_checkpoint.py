@@ -157,5 +157,5 @@ def test_a_place_that_cannot_be_written_does_not_end_the_run(tmp_path, caplog):
 
 
 def test_the_clock_decides_where_no_steps_are_given(tmp_path):
-    assert not Checkpoints(tmp_path).due(1)
-    assert Checkpoints(tmp_path, seconds=0).due(1)
+    assert not Checkpoints(tmp_path).due(1, CPU)
+    assert Checkpoints(tmp_path, seconds=0).due(1, CPU)

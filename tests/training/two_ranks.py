@@ -5,6 +5,7 @@ python two_ranks.py FOLDER PROCESSES
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -41,7 +42,8 @@ def gradients(run: Run) -> torch.Tensor:
 def main(folder: Path, processes: int) -> None:
     fabric = make_fabric("cpu", processes)
     rank = fabric.global_rank
-    kept = {"likelihood": gradients(Run(likelihood(), X, None, TRAINING, 0, fabric, []))}
+    kept: dict[str, Any] = {}
+    kept["likelihood"] = gradients(Run(likelihood(), X, None, TRAINING, 0, fabric, []))
     # Other initial weights in every process: the first one's count.
     kept["ssm"] = gradients(Run(SSM().start(energy(rank), 1, (3,), 0), X, None, TRAINING, 0, fabric, []))
     chains = CD(buffer=20).start(energy(0), 1, (3,), rank_seed(0, fabric)).double()
@@ -54,6 +56,10 @@ def main(folder: Path, processes: int) -> None:
     loss = torch.tensor(float("nan") if rank else 1.0)
     kept["judged"] = torch.stack(list(average({"loss": loss}, fabric).values()))
     kept["ended"] = torch.tensor([anywhere(rank == 1, fabric)])
+    once_more = Run(chains, X, None, TRAINING, 0, fabric, [])
+    if rank == 1:
+        chains.buffer.samples[3] = float("nan")
+    kept["found"] = once_more.not_finite()
     torch.save(kept, folder / f"{processes}-{rank}.pt")
 
 

@@ -12,6 +12,7 @@ With one process each of these functions gives back what it got.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -20,6 +21,8 @@ from torch import Tensor, nn
 from ebmood.errors import EbmoodError
 from ebmood.objectives import Batch
 from ebmood.seeding import stream_seed
+
+Value = TypeVar("Value")
 
 
 def rank_stream(name: str, fabric: Fabric) -> str:
@@ -80,6 +83,19 @@ def anywhere(happened: bool, fabric: Fabric) -> bool:
     if fabric.world_size == 1:
         return happened
     return bool(_mean(torch.tensor(float(happened), device=fabric.device), fabric) > 0)
+
+
+def from_first(value: Value, fabric: Fabric) -> Value:
+    """The first process's value, anything that can be pickled; all must ask."""
+    return fabric.broadcast(value) if fabric.world_size > 1 else value
+
+
+def from_all(value: Value, fabric: Fabric) -> list[Value]:
+    """Every process's value, in their order; all must ask."""
+    values = [value] * fabric.world_size
+    if fabric.world_size > 1:
+        torch.distributed.all_gather_object(values, value)
+    return values
 
 
 def _mean(tensor: Tensor, fabric: Fabric) -> Tensor:

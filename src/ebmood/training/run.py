@@ -18,6 +18,7 @@ from ebmood.training.ranks import (
     average,
     average_gradients,
     check_shares,
+    from_all,
     make_equal,
     rank_stream,
     share,
@@ -170,9 +171,14 @@ class Run:
         self.objective.requires_grad_(True).eval()
 
     def not_finite(self) -> str | None:
-        """The first tensor of the objective or an optimiser that came to hold a number which is not finite, or None."""
+        """The first tensor of the objective or an optimiser that came to hold a number which is not finite, or None.
+
+        All processes hear the same.
+        """
         first = next((name for name in self._not_finite() if name not in self._never_finite), None)
-        return first or "a tensor of another process" if anywhere(first is not None, self.fabric) else None
+        if first and self.fabric.world_size > 1:
+            first = f"{first} of process {self.fabric.global_rank}"
+        return next((name for name in from_all(first, self.fabric) if name), None)
 
     def renew(self, attempt: int, rate: float) -> None:
         """From here on, take new noise and multiply the schedule's rates by `rate`."""

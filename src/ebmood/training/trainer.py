@@ -86,22 +86,19 @@ def train(
         hooks: called after every epoch.
         report: called at every point of the history, and at every healing; in the first process alone.
         healing: what counts as divergence, and how often the run may try again; None for its defaults.
-        checkpoints: where to go on from, and where to write them; None for neither, as it must be with several
-            processes.
+        checkpoints: where to go on from, and where to write them; None for neither.
 
     Warns:
         HealedWarning: the run diverged and went on.
 
     Raises:
         DivergedError: the run diverged once more than `healing` lets it try again.
-        EbmoodError: there are checkpoints and several processes, or these do not divide the batch.
+        EbmoodError: the processes do not divide the batch, or are not as many as the checkpoints are of.
     """
-    if checkpoints is not None and fabric.world_size > 1:
-        raise EbmoodError("checkpoints hold the state of one process; leave them out with several")
     run = Run(objective, x, y, training, seed, fabric, hooks)
     healer = Healer(run, healing or Healing())
     tell = report if report and fabric.is_global_zero else (lambda progress: None)
-    if checkpoints is not None and (saved := checkpoints.latest(run.identity)):
+    if checkpoints is not None and (saved := checkpoints.latest(run.identity, fabric)):
         healer.take_up(saved)
     every = max(1, math.ceil(run.steps / HISTORY))
     while run.step < run.steps:
@@ -122,8 +119,8 @@ def train(
         if run.hooks_end():
             break
         healer.keep()
-        if checkpoints is not None and checkpoints.due(run.step):
-            checkpoints.save(healer.saved(), run.identity)
+        if checkpoints is not None and checkpoints.due(run.step, fabric):
+            checkpoints.save(healer.saved(), run.identity, fabric)
     run.finish()
     if name := run.not_finite():
         raise DivergedError(f"{name} is not finite after step {run.step}; lower the learning rate")

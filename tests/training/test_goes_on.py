@@ -106,6 +106,7 @@ RUNS: dict[str, tuple[Start, Tensor, Training]] = {
     "vera": (supervised(table(GAME)), ROWS, NOISY),
     "vera, images": (images(IMAGE_GAME), IMAGES, MOVED_MEAN),
     "radial": (flow(Radial(layers=3)), ROWS, MEAN),
+    "radial, compiled": (flow(Radial(layers=3, compiled=True)), ROWS, SHORT),
     "spline": (flow(Spline(transforms=2, hidden=(8,))), ROWS, SHORT),
     "realnvp": (flow(RealNVP(channels=4, blocks=1), IMAGES), IMAGES, MOVED),
     "glow": (flow(Glow(levels=2, steps=1, channels=4), IMAGES), IMAGES, MOVED),

@@ -194,6 +194,17 @@ def test_unscaled_bytes_score_finite_and_below_everything(name):
     assert absurd.max() <= far.min()
 
 
+def test_a_density_too_small_to_write_down_is_the_lowest_number_within_the_range_too():
+    flow = bent("glow", (1, 16, 16)).float()
+    norm = next(module for module in flow.modules() if isinstance(module, ActNorm))
+    x = model_units(some_bytes((1, 16, 16), 8))
+    with torch.no_grad():
+        norm.log_scale.fill_(60.0)
+        points, _ = flow.transform(x)
+        assert sum(z.square().flatten(1).sum(1) for z in points).isposinf().all()
+        assert (flow.log_density(x) == torch.finfo(torch.float32).min).all()
+
+
 def test_numbers_that_are_none_within_the_range_are_not_hidden():
     flow = bent("glow", (1, 16, 16))
     with torch.no_grad():

@@ -96,8 +96,9 @@ class ImageFlow(DensityModel):
     def log_density(self, x: Tensor) -> Tensor:
         """`log p(x)` in nats of [-1, 1]: `(N, C, H, W) -> (N,)`.
 
-        In evaluation, where an image has values beyond [-2, 2] and its sums leave floating point, it is the lowest
-        finite number: such an image (bytes that nobody scaled, say) has a density too small to write down.
+        In evaluation, a density too small to write down (minus infinity, as noise may have) is the lowest finite
+        number; and so is one whose sums leave floating point, where an image has values beyond [-2, 2] (bytes that
+        nobody scaled, say).
         """
         z, log_density = self.transform(x)
         for base, points in zip(self.flow.q0, z, strict=True):
@@ -106,7 +107,7 @@ class ImageFlow(DensityModel):
             return log_density
         far = x.flatten(1).abs().amax(1) > 2
         lowest = torch.finfo(log_density.dtype).min
-        return log_density.masked_fill(far & ~log_density.isfinite(), lowest)
+        return log_density.masked_fill(log_density.isneginf() | far & ~log_density.isfinite(), lowest)
 
     def dequantised(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """See `DensityModel.dequantised` and the module's head."""

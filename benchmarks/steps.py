@@ -221,8 +221,8 @@ def torchebm():
     return through_torchebm
 
 
-def every_row() -> dict[str, Callable[[], Row]]:
-    """How to make each row, by the name that `--only` looks in."""
+def every_row(count: int | None = None) -> dict[str, Callable[[], Row]]:
+    """How to make each row, by the name that `--only` looks in; `count` images in place of the stated batches."""
     x = torch.rand(ROWS, FEATURES)
 
     def vera_rows() -> Row:
@@ -242,7 +242,8 @@ def every_row() -> dict[str, Callable[[], Row]]:
         "vera mlp": vera_rows,
         "radial": lambda: radial(x),
     }
-    for name, shape in IMAGES.items():
+    for name, stated in IMAGES.items():
+        shape = (count or stated[0], *stated[1:])
         rows |= {
             f"sgld image {name}": lambda name=name, shape=shape: sgld_images(images(shape), name),
             f"ssm image {name}": lambda name=name, shape=shape: ssm_images(images(shape), name),
@@ -320,12 +321,13 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", default="", help="rows whose name holds this")
+    parser.add_argument("--images", type=int, help="images a batch, where those stated take too long")
     parser.add_argument("--json", type=Path, help="where the numbers go as well")
     arguments = parser.parse_args()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), {arguments.rounds} rounds")
     print(f"{'step':42} {'side':16} {'ms':>9} {'faster':>7} {'GFLOP':>8} {'of peak':>8}")
     results = {}
-    for name, make in every_row().items():
+    for name, make in every_row(arguments.images).items():
         if arguments.only not in name:
             continue
         torch.manual_seed(0)

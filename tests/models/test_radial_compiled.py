@@ -194,3 +194,20 @@ def test_a_long_training_compiles_unasked_and_a_flow_on_its_own_never(cache):
 
 def test_keys_of_cells_do_not_know_the_default():
     assert "compiled" not in Radial().model_dump(mode="json", exclude_none=True)
+
+
+@needs_a_compiler
+def test_many_layers_that_pull_hard_neither_overflow_nor_vanish(cache):
+    flow = RadialFlow(18, 300, True).double()
+    with torch.no_grad():
+        flow.centre.copy_(torch.randn(300, 18, generator=torch.Generator().manual_seed(0)))
+        flow.raw_alpha.fill_(200.0)
+        flow.raw_beta.fill_(-20.0)  # every layer leaves a thirtieth of the distance to its centre
+    flow.expect(10_000, 8)
+    x = torch.rand(8, 18, dtype=torch.float64)
+    z, log_det = flow.train().transform(x)
+    assert flow._compiled_layers is not None
+    there, eagerly = flow.eval().transform(x)
+    assert float(eagerly.max().detach()) < 18 * -700
+    torch.testing.assert_close(z, there)
+    torch.testing.assert_close(log_det, eagerly)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ebmood.results.comparisons import Change
-from ebmood.results.table import Column, Spread, Table, latex_escape
+from ebmood.results.table import Column, Estimate, Spread, Table, latex_escape
 
 TABLE = Table(
     "made",
@@ -78,3 +78,8 @@ def test_spread():
     assert Spread.of(np.array([1.0, 3.0])) == Spread(2.0, pytest.approx(np.sqrt(2)))
     assert Spread.of(np.array([1.0])) == Spread(1.0, None)
     assert Spread.of(np.array([])) is None
+
+
+def test_numbers_out_of_all_proportion_are_printed_as_powers_of_ten():
+    column = Column("gap", "gap", "estimate", digits=2, signed=True)
+    assert column.text(Estimate(1.87e34, -2.5e5, 99_999.0)) == "+1.9e+34 [-2.5e+05, +99999.00]"

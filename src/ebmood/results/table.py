@@ -49,6 +49,10 @@ class Estimate:
 Cell = str | int | float | Spread | Change | Estimate | None
 
 
+MANY = 1e5
+"""From here on numbers are printed as powers of ten: some log-densities of flows leave all proportion."""
+
+
 @dataclass(frozen=True)
 class Column:
     """What stands in one column.
@@ -118,7 +122,8 @@ class Column:
         return ["" if value is None else str(value) for value in values]
 
     def _number(self, value: float) -> str:
-        return f"{value:{'+' if self.signed else ''}.{self.digits}f}"
+        sign = "+" if self.signed else ""
+        return f"{value:{sign}.{self.digits}f}" if abs(value) < MANY else f"{value:{sign}.1e}"
 
 
 @dataclass(frozen=True)

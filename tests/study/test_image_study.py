@@ -62,6 +62,7 @@ def test_from_files_to_records(folder):
     assert {"uniform", "gaussian", "constant"} <= {n for n, kind in kinds.items() if kind == "non-natural"}
     assert {"shuffled-pixels", "edges"} <= {n for n, kind in kinds.items() if kind == "low-level"}
     assert all(list(record.absent) == ["elsewhere"] for record in records)
+    assert not any(str(folder) in record.model_dump_json() for record in records)
 
 
 def test_where_the_images_lie_has_no_part_in_the_key(folder):

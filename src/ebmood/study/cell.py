@@ -137,7 +137,8 @@ def _record(
             "absent": dataset.absent,
             "stand_ins": dataset.stand_ins,
             "notes": notes,
-            "settings": cell.model_dump(mode="json"),
+            # Where a machine keeps its images is no one else's business.
+            "settings": cell.model_dump(mode="json", exclude={"dataset": {"data", "cache"}}),
             "versions": versions(),
             "started": started.isoformat(timespec="seconds"),
             "seconds": seconds,

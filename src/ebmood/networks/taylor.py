@@ -57,15 +57,18 @@ class _Parabola(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         bending = any(_bends(block.activation) for block in blocks)
         streams = 2 if v is None else 3
-        inputs, derivatives = [x.new_empty(streams, *x.shape)], []
+        inputs = [x.new_empty(streams, *x.shape)]
+        derivatives: list[tuple[Tensor, Tensor | None, Tensor | None]] = []
         inputs[0][0] = x
         for i, block in enumerate(blocks):
             z = nn.functional.linear(inputs[i][0], block.linear.weight, block.linear.bias)
             if i < len(blocks) - 1:
-                value, *more = _derivatives(block.activation, z, bending, bending and v is not None)
+                value, first, next_, third = _derivatives(
+                    block.activation, z, bending, bending and v is not None
+                )
                 inputs.append(z.new_empty(streams, *z.shape))
                 inputs[-1][0] = value
-                derivatives.append(more)
+                derivatives.append((first, next_, third))
         # The gradients of F after each activation, and before it, from the last layer to the first; then u.
         above, below = [z.softmax(1)], [z.softmax(1)]
         for block, (first, *_) in zip(blocks[:0:-1], derivatives[::-1], strict=True):

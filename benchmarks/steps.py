@@ -17,6 +17,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import plain
@@ -28,7 +29,7 @@ from torch.utils.flop_counter import flop_registry
 
 from ebmood.models import EnergyModel, RadialFlow
 from ebmood.networks import MLP, WideResNet
-from ebmood.objectives import CD, SSM, VERA, Likelihood, Objective
+from ebmood.objectives import CD, SSM, VERA, Likelihood, Objective, ObjectiveSettings
 from ebmood.samplers import SGLD
 from ebmood.training import Training, make_fabric
 from ebmood.training.run import Run
@@ -69,12 +70,23 @@ def together(*steps: Step) -> Step:
     return lambda: [step() for step in steps]
 
 
-def mlps(activation: nn.Module, name, slope: float = 0.01) -> tuple[nn.Module, EnergyModel]:
-    """The same network twice."""
-    ours = EnergyModel(MLP(FEATURES, (100,) * 5, 1, name, slope))
+Ours = dict[str, EnergyModel]
+
+
+def mlps(activation: nn.Module, name, slope: float = 0.01) -> tuple[nn.Module, Ours]:
+    """The same network three times: the plain one, and ours by the name of its side."""
     theirs = plain.mlp(FEATURES, 100, 5, 1, activation)
-    plain_networks.copy_parameters(ours.network, theirs)
+    ours = {
+        "ours": EnergyModel(MLP(FEATURES, (100,) * 5, 1, name, slope, compiled=False)),
+        "ours, compiled": EnergyModel(MLP(FEATURES, (100,) * 5, 1, name, slope, compiled=True)),
+    }
+    for model in ours.values():
+        plain_networks.copy_parameters(theirs, model.network)
     return theirs, ours
+
+
+def our_steps(settings: ObjectiveSettings, ours: Ours, x: Tensor) -> dict[str, Step]:
+    return {name: our_step(settings.start(model, 1, (FEATURES,), 0), x) for name, model in ours.items()}
 
 
 def wideresnets(shape: tuple[int, ...]) -> tuple[nn.Module, EnergyModel]:
@@ -96,7 +108,7 @@ def cd(x: Tensor) -> Row:
         "plain": plain_step(
             lambda: plain.cd_loss(theirs, x, buffer, g, 100, 1.0, 0.01, 0.05, 1.0), theirs.parameters()
         ),
-        "ours": our_step(CD().start(ours, 1, (FEATURES,), 0), x),
+        **our_steps(CD(), ours, x),
     }
     if (other := torchebm()) is not None:
         sides["torchebm"] = other.cd(mlps(nn.LeakyReLU(0.01), "leaky_relu")[0], x)
@@ -105,11 +117,11 @@ def cd(x: Tensor) -> Row:
 
 def langevin(x: Tensor) -> Row:
     theirs, ours = mlps(nn.LeakyReLU(0.01), "leaky_relu")
-    g, chain, score = noise(), SGLD(steps=10), ours.score()
-    sides: dict[str, Step] = {
-        "plain": lambda: plain.langevin(theirs, x, 10, 1.0, 0.01, g),
-        "ours": lambda: chain.sample(score, x, g),
-    }
+    g, chain = noise(), SGLD(steps=10)
+    sides: dict[str, Step] = {"plain": lambda: plain.langevin(theirs, x, 10, 1.0, 0.01, g)}
+    for name, model in ours.items():
+        model.expect(0, ROWS)
+        sides[name] = partial(chain.sample, model.score(), x, g)
     if (other := torchebm()) is not None:
         sides["torchebm"] = other.langevin(theirs, x)
     return Row("10 SGLD steps, MLP", sides)
@@ -121,7 +133,7 @@ def ssm(x: Tensor, smooth: bool) -> Row:
     g = noise()
     sides = {
         "plain": plain_step(lambda: plain.ssm_loss(theirs, x, g), theirs.parameters()),
-        "ours": our_step(SSM().start(ours, 1, (FEATURES,), 0), x),
+        **our_steps(SSM(), ours, x),
     }
     if (other := torchebm()) is not None:
         sides["torchebm"] = other.ssm(mlps(activation, name)[0], x)
@@ -227,7 +239,7 @@ def every_row(count: int | None = None) -> dict[str, Callable[[], Row]]:
 
     def vera_rows() -> Row:
         theirs, ours = mlps(nn.LeakyReLU(0.2), "leaky_relu", 0.2)
-        return vera("MLP", x, theirs, (ours, mlps(nn.LeakyReLU(0.2), "leaky_relu", 0.2)[1]), VERA())
+        return vera("MLP", x, theirs, tuple(ours.values()), VERA())
 
     def vera_images(name: str, shape: tuple[int, ...]) -> Row:
         theirs, ours = wideresnets(shape)
@@ -304,13 +316,14 @@ def measure(row: Row, rounds: int) -> dict[str, dict[str, float]]:
             seconds[name].append(measured(step))
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     found = {}
-    for name, step in row.sides.items():
+    for name in row.sides:
+        work = flops(row.sides[name.removesuffix(", compiled")])  # torch's counter does not see compiled code
         top = PEAK_FLOPS / medians["bf16 peak" if name in row.bf16 else "fp32 peak"]
         found[name] = {
             "ms": medians[name] * 1e3,
             "faster": medians["plain"] / medians[name],
-            "gigaflops": flops(step) / 1e9,
-            "share_of_peak": flops(step) / medians[name] / top,
+            "gigaflops": work / 1e9,
+            "share_of_peak": work / medians[name] / top,
         }
     return found
 
@@ -324,12 +337,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="images a batch, where those stated take too long")
     parser.add_argument("--json", type=Path, help="where the numbers go as well")
     arguments = parser.parse_args()
+    every = every_row(arguments.images)
+    chosen = {name: make for name, make in every.items() if arguments.only in name}
+    if not chosen:
+        parser.error(f"no row's name holds {arguments.only!r}; the rows are: {', '.join(every)}")
     print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), {arguments.rounds} rounds")
     print(f"{'step':42} {'side':16} {'ms':>9} {'faster':>7} {'GFLOP':>8} {'of peak':>8}")
     results = {}
-    for name, make in every_row(arguments.images).items():
-        if arguments.only not in name:
-            continue
+    for make in chosen.values():
         torch.manual_seed(0)
         row = make()
         results[row.name] = measure(row, arguments.rounds)

@@ -1,10 +1,27 @@
 import pytest
 import torch
 
+from ebmood.networks.native import library
+
 
 @pytest.fixture(autouse=True)
 def _one_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def _libraries(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def cache(_libraries):
+    """A cache folder that only tests know; what they compile is compiled once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EBMOOD_CACHE", str(_libraries))
+        library.cache_clear()
+        yield _libraries
+    library.cache_clear()
 
 
 @pytest.fixture

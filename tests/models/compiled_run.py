@@ -9,7 +9,7 @@ import sys
 import torch
 
 from ebmood.models import RadialFlow
-from ebmood.models.native import library
+from ebmood.networks.native import library
 from ebmood.objectives import Likelihood
 from ebmood.seeding import global_torch_stream
 from ebmood.training import Training, make_fabric

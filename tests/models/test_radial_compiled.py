@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from ebmood.models import Radial, RadialFlow
-from ebmood.models.native import OPTIONS, compiler, library
 from ebmood.models.radial_compiled import SHARED, pays
+from ebmood.networks.native import OPTIONS, compiler, library
 from ebmood.objectives import Likelihood
 from ebmood.training import Training, make_fabric
 from ebmood.training.run import Run
@@ -40,17 +40,6 @@ def _from(path: Path):
 
 plain = _from(HERE.parents[1] / "benchmarks" / "plain.py")
 compiled_run = _from(HERE / "compiled_run.py")
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """A cache folder that only these tests know; what they compile is compiled once."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EBMOOD_CACHE", str(folder))
-        library.cache_clear()
-        yield folder
-    library.cache_clear()
 
 
 def a_flow(compiled: bool | None, dtype=torch.float64) -> RadialFlow:

@@ -9,6 +9,7 @@ from torch import nn
 
 from ebmood.models import EnergyModel, RadialFlow
 from ebmood.networks import MLP, WideResNet
+from ebmood.networks.native import compiler
 from ebmood.objectives import CD, SSM, VERA, Batch, Likelihood, Objective, Supervised
 from ebmood.samplers import SGLD
 
@@ -31,6 +32,19 @@ DOUBLE, SINGLE = (torch.float64, STEPS, 1e-9), (torch.float32, 3, 2e-4)
 in_both_precisions = pytest.mark.parametrize(("dtype", "steps", "near"), [DOUBLE, SINGLE])
 
 
+needs_a_compiler = pytest.mark.skipif(
+    compiler() is None, reason="no C++ compiler here (CXX, g++, c++, clang++)"
+)
+eager_and_compiled = pytest.mark.parametrize(
+    "compiled", [False, pytest.param(True, marks=needs_a_compiler)], ids=["eager", "compiled"]
+)
+
+
+@pytest.fixture
+def compiled():
+    return False
+
+
 @pytest.fixture
 def dtype():
     return torch.float64
@@ -42,13 +56,14 @@ def rows(dtype):
 
 
 @pytest.fixture
-def model(dtype):
+def model(dtype, compiled):
     torch.manual_seed(4)
-    return EnergyModel(MLP(5, (16, 16), CLASSES, "silu")).to(dtype)
+    return EnergyModel(MLP(5, (16, 16), CLASSES, "silu", compiled=compiled)).to(dtype)
 
 
 def losses_agree(objective: Objective, rows, theirs, steps: int = STEPS, near: float = 1e-9) -> None:
     """Train with our losses; before every move, each player's loss must equal the plain one to rounding."""
+    objective.expect(steps, len(rows))
     ours, their_noise = torch.Generator().manual_seed(5), torch.Generator().manual_seed(5)
     batch = Batch(rows, torch.arange(len(rows)) % CLASSES)
     players = objective.players()
@@ -94,8 +109,9 @@ def test_ssm_without_curvature(logits, dtype, rows, steps, near):
 
 
 @in_both_precisions
+@eager_and_compiled
 @pytest.mark.parametrize("conditional", [False, True])
-def test_cd(conditional, model, rows, dtype, steps, near):
+def test_cd(conditional, compiled, cache, model, rows, dtype, steps, near):
     chain = SGLD(steps=5, step_size=0.3, noise=0.05)
     settings = CD(chain=chain, buffer=90, restart=0.2, penalty=0.7, class_conditional=conditional)
     objective = settings.start(model, CLASSES, (5,), 0).to(dtype)
@@ -106,6 +122,7 @@ def test_cd(conditional, model, rows, dtype, steps, near):
         return plain.cd_loss(model.network, rows, buffer, noise, 5, 0.3, 0.05, 0.2, 0.7, classes)
 
     losses_agree(objective, rows, theirs, steps, near)
+    assert (model.network.passes is not None) == compiled
     torch.testing.assert_close(objective.buffer.samples, buffer, rtol=10 * near, atol=10 * near)
 
 

@@ -31,8 +31,13 @@ class DensityModel(nn.Module, ABC):
         """
         return x
 
-    def expect(self, steps: int, rows: int) -> None:
-        """Told where it stands before a training of so many steps, on batches of so many rows: time to prepare."""
+    def expect(self, passes: int, rows: int) -> None:
+        """Told before a training what it will be asked: time to prepare.
+
+        Args:
+            passes: how many batches will go through it.
+            rows: in each.
+        """
 
     def forward(self, x: Tensor) -> Tensor:
         """The same as `log_density`, for wrappers that call modules."""

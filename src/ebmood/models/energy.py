@@ -15,7 +15,6 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from ebmood.datasets.dataset import Split
 from ebmood.models.density import DensityModel, ModelSettings
@@ -47,6 +46,11 @@ class EnergyModel(DensityModel):
         super().__init__()
         self.network = network
 
+    def expect(self, passes: int, rows: int) -> None:
+        """See `DensityModel.expect`."""
+        if isinstance(self.network, MLP):
+            self.network.expect(passes, rows)
+
     def logits(self, x: Tensor) -> Tensor:
         """`f(x)`: `(N, *shape) -> (N, K)`."""
         return self.network(x)
@@ -68,26 +72,19 @@ class EnergyModel(DensityModel):
 
         It takes `(N, *shape)` and gives the same, detached; the next call may overwrite the answer.
         """
-        return input_gradient(self.network, _weights(y))
+        gradient = input_gradient(self.network, y)
+        return lambda x: gradient(x)[1]
 
     def climb(self, y: Tensor | None = None) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """The function of `score`, which also gives the log-density that it is the gradient of: `(N,)`, first.
 
         Both come from one pass forwards and one back.
         """
-        weights, seen = _weights(y), []
-
-        def note(logits: Tensor, rows: slice) -> Tensor:
-            weight = weights(logits, rows)
-            seen.append(log_density_of(logits) if y is None else (weight * logits).sum(1))
-            return weight
-
-        gradient = input_gradient(self.network, note)
+        gradient = input_gradient(self.network, y)
 
         def at(x: Tensor) -> tuple[Tensor, Tensor]:
-            seen.clear()
-            found = gradient(x)
-            return torch.cat(seen), found
+            logits, found = gradient(x)
+            return log_density_of(logits) if y is None else logits.gather(1, y[:, None])[:, 0], found
 
         return at
 
@@ -124,20 +121,6 @@ class EnergyModel(DensityModel):
         return Slices(log_density, curvature + square, curvature.detach())
 
 
-def _weights(y: Tensor | None) -> Callable[[Tensor, slice], Tensor]:
-    """What logits of some rows are weighed by in the gradient of F, or of f[y]."""
-    if y is None:
-        return lambda logits, rows: logits.softmax(1)
-    chosen: list[Tensor] = []
-
-    def indicator(logits: Tensor, rows: slice) -> Tensor:
-        if not chosen:  # the same at every step of a chain
-            chosen.append(one_hot(y, logits.shape[1]).to(logits.dtype))
-        return chosen[0][rows]
-
-    return indicator
-
-
 def log_density_of(logits: Tensor) -> Tensor:
     """`logsumexp_k` of logits: `(N, K) -> (N,)`."""
     return logits[:, 0] if logits.shape[1] == 1 else torch.logsumexp(logits, dim=1)
@@ -150,17 +133,22 @@ class EnergyMLP(ModelSettings):
         hidden: widths of the hidden layers (the paper's: five of 100).
         activation: `leaky_relu` as published; a smooth one (`silu`, `softplus`) for score matching to work.
         slope: LeakyReLU's negative slope (the paper's: 0.01; 0.2 for VERA).
+        compiled: whether training on a CPU uses compiled passes (docs/performance.md), the same but for rounding, eager
+            where no C++ compiler is found. None: where compiling costs less than it saves.
     """
 
     kind: Literal["energy-mlp"] = "energy-mlp"
     hidden: tuple[int, ...] = (100, 100, 100, 100, 100)
     activation: Activation = "leaky_relu"
     slope: float = 0.01
+    compiled: bool | None = None
 
     def build(self, split: Split, outputs: int) -> EnergyModel:
         """See `ModelSettings.build`."""
         features = split.train_x.shape[1]
-        return EnergyModel(MLP(features, self.hidden, outputs, self.activation, self.slope))
+        return EnergyModel(
+            MLP(features, self.hidden, outputs, self.activation, self.slope, compiled=self.compiled)
+        )
 
     @property
     def piecewise_linear(self) -> bool:

@@ -68,10 +68,10 @@ class RadialFlow(DensityModel):
         log_det = (x.shape[1] - 1) * stretch.log1p() + (alpha * stretch * h).log1p()
         return x, log_det.sum(1)
 
-    def expect(self, steps: int, rows: int) -> None:
+    def expect(self, passes: int, rows: int) -> None:
         """See `DensityModel.expect`: the layers are compiled where that is chosen, or pays and is not barred."""
         layers, features = self.centre.shape
-        chosen = pays(steps, layers, rows * features) if self.compiled is None else self.compiled
+        chosen = pays(passes, layers, rows * features) if self.compiled is None else self.compiled
         self._compiled_layers = CompiledLayers.found() if chosen and not self.centre.is_cuda else None
 
     def log_density(self, x: Tensor) -> Tensor:

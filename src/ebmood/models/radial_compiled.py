@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ebmood.models.native import library
+from ebmood.networks.native import library
 
 WARM_UP = 2.0
 """Seconds that compiling takes at most, waiting for the compiler included."""

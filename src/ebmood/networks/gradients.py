@@ -1,45 +1,51 @@
 """Gradients of a network's inputs, as chains need them: in closed form where that is written, else by autograd."""
 
 from collections.abc import Callable
+from itertools import repeat
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from ebmood.networks.mlp import MLP
 from ebmood.networks.wideresnet import WideResNet
 
-InputGradients = Callable[[Tensor], Tensor]
+InputGradients = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 IMAGES = 32
 """Images that go through a network together on a CPU: their activations stay in its cache, 1.2x as fast as 64."""
 
 
-def input_gradient(network: nn.Module, cotangent: Callable[[Tensor, slice], Tensor]) -> InputGradients:
-    """The function `x -> J(x)' c(f(x))` of a network f with Jacobian J.
+def input_gradient(network: nn.Module, chosen: Tensor | None = None) -> InputGradients:
+    """The function that gives a network's logits f, and the gradient of `F = logsumexp f` or of chosen logits.
 
     Args:
         network: f, `(N, *shape) -> (N, K)`.
-        cotangent: c, `(N, K) -> (N, K)`; with `softmax` the function is the gradient of `logsumexp f`. It is also
-            told which rows of x it is asked about: all, or pieces in turn.
+        chosen: which logit of each row, int64 `(N,)`; None for F.
 
     Returns:
-        `(N, *shape) -> (N, *shape)`, detached. The next call may overwrite the answer of the last one.
+        `(N, *shape) -> (N, K), (N, *shape)`, detached. The next call may overwrite the gradient that the last one gave.
     """
     if isinstance(network, MLP) and not network.batch_norm:
-        return network.input_gradient(lambda logits: cotangent(logits, slice(None)))
+        return network.input_gradient(chosen)
     apart = isinstance(network, WideResNet) and network.norm is None
 
-    def gradient(x: Tensor) -> Tensor:
+    def gradient(x: Tensor) -> tuple[Tensor, Tensor]:
         if not apart or x.device.type != "cpu":
-            return of_piece(x, slice(None))
-        pieces = [slice(start, start + IMAGES) for start in range(0, len(x), IMAGES)]
-        return torch.cat([of_piece(x[piece], piece) for piece in pieces])
+            return of_piece(x, chosen)
+        y = repeat(None) if chosen is None else chosen.split(IMAGES)
+        pieces = [of_piece(*piece) for piece in zip(x.split(IMAGES), y, strict=False)]
+        logits, gradients = zip(*pieces, strict=True)
+        return torch.cat(logits), torch.cat(gradients)
 
-    def of_piece(x: Tensor, piece: slice) -> Tensor:
+    def of_piece(x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             x = x.detach().requires_grad_(True)
             logits = network(x)
+            f = logits.detach()
+            weights = f.softmax(1) if y is None else one_hot(y, f.shape[1])
             # Of the inputs alone: autograd leaves out what only the weights would need.
-            return torch.autograd.grad(logits, x, cotangent(logits.detach(), piece).to(logits.dtype))[0]
+            (gradient,) = torch.autograd.grad(logits, x, weights.to(f.dtype))
+        return f, gradient
 
     return gradient

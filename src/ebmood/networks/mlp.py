@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmood.networks.activation import PIECEWISE_LINEAR, Activation, activation
+from ebmood.networks.compiled import CompiledPasses, pays
 from ebmood.networks.taylor import Parabola, parabola
 from ebmood.networks.without_autograd import InputGradient, blocks_of, forward
 
@@ -21,9 +22,11 @@ class MLP(nn.Module):
         slope: LeakyReLU's negative slope.
         batch_norm: batch normalisation after each hidden linear layer.
         bias: linear layers add a bias.
+        compiled: whether training uses compiled passes; None where that pays. See `expect`.
 
     Attributes:
         piecewise_linear: so are the logits, as functions of x: no logit has any curvature.
+        passes: compiled ones, where a training has them; see `expect`.
 
     Shapes:
         `(N, D) -> (N, K)`
@@ -38,8 +41,11 @@ class MLP(nn.Module):
         slope: float = 0.01,
         batch_norm: bool = False,
         bias: bool = True,
+        compiled: bool | None = None,
     ):
         super().__init__()
+        self.compiled = compiled
+        self.passes: CompiledPasses | None = None
         self.batch_norm = batch_norm
         self.outputs = outputs
         self.piecewise_linear = activation_name in PIECEWISE_LINEAR
@@ -61,9 +67,31 @@ class MLP(nn.Module):
             return self.layers(x)
         return forward(blocks_of(list(self.layers)), x)
 
-    def input_gradient(self, cotangent: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def expect(self, passes: int, rows: int) -> None:
+        """Time to prepare for a training on a CPU: passes are compiled where that is chosen, or pays and is not barred.
+
+        Compiled passes are for training; in evaluation mode all is eager.
+
+        Args:
+            passes: of batches through the network, which autograd will not watch.
+            rows: in each.
+        """
+        weights = [layer.weight for layer in self.layers if isinstance(layer, nn.Linear)]
+        work = rows * sum(weight.numel() for weight in weights)
+        chosen = pays(passes, work) if self.compiled is None else self.compiled
+        self.passes = CompiledPasses.found() if chosen and not weights[0].is_cuda else None
+
+    def input_gradient(self, chosen: Tensor | None) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """See `ebmood.networks.gradients`, in closed form; without batch norm only."""
-        return InputGradient(blocks_of(list(self.layers)), cotangent)
+        blocks = blocks_of(list(self.layers))
+        eager, compiled = InputGradient(blocks, chosen), self.passes if self.training else None
+
+        def gradient(x: Tensor) -> tuple[Tensor, Tensor]:
+            if compiled is not None and compiled.fit(blocks, x, chosen):
+                return compiled.gradient(blocks, x, chosen)
+            return eager(x)
+
+        return gradient
 
     def parabola(self, x: Tensor, v: Tensor | None) -> Parabola:
         """See `ebmood.networks.taylor.parabola`; without batch norm only."""

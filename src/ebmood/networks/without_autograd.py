@@ -5,12 +5,13 @@ Then activations can overwrite what they read, buffers can be used again, and ro
 stay in a core's own cache. Measured against autograd on the protocol's networks: docs/performance.md.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 PIECE = 1_024
 """Rows that go through a layer together: 1,024 x 100 floats in and out stay in a core's second cache."""
@@ -69,25 +70,25 @@ def _linear(layer: nn.Linear, x: Tensor, out: Tensor) -> Tensor:
 
 
 class InputGradient:
-    """`x -> J(x)' c(f(x))`: gradients of inputs alone, of a stack without batch norms.
+    """`ebmood.networks.gradients.input_gradient` of a stack without batch norms.
 
-    The answer is written into a buffer that the next call uses again.
+    The gradient is written into a buffer that the next call uses again.
 
     Args:
         blocks: the layers of f.
-        cotangent: c, from logits `(N, K)` to weights of them `(N, K)`.
+        chosen: which logit of each row, int64 `(N,)`; None for logsumexp f.
     """
 
-    def __init__(self, blocks: Sequence[Block], cotangent: Callable[[Tensor], Tensor]):
+    def __init__(self, blocks: Sequence[Block], chosen: Tensor | None):
         self.hidden = blocks[:-1]
         self.last = blocks[-1].linear
-        self.cotangent = cotangent
+        self.weights = None if chosen is None else one_hot(chosen, self.last.out_features)
         self.buffers: list[tuple[Tensor, Tensor, Tensor]] = []
         self.out = torch.empty(0)
 
     @torch.no_grad()
-    def __call__(self, x: Tensor) -> Tensor:
-        """The gradient at `x` `(N, D)`, of the same shape."""
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits `(N, K)` and the gradient at `x` `(N, D)`."""
         if self.out.shape != x.shape or self.out.dtype != x.dtype:
             self._allocate(x)
         h = x
@@ -95,13 +96,14 @@ class InputGradient:
             _linear(block.linear, h, out=before)
             h = _activate(block.activation, before, after)
         logits = nn.functional.linear(h, self.last.weight, self.last.bias)
-        gradient = self.cotangent(logits) @ self.last.weight
+        weights = logits.softmax(1) if self.weights is None else self.weights.to(logits.dtype)
+        gradient = weights @ self.last.weight
         for i in range(len(self.hidden) - 1, -1, -1):
             before, after, buffer = self.buffers[i]
             gradient = _pull_back(self.hidden[i].activation, gradient, before, after, buffer)
             out = self.buffers[i - 1][2] if i else self.out
             gradient = torch.mm(gradient, self.hidden[i].linear.weight, out=out)
-        return gradient
+        return logits, gradient
 
     def _allocate(self, x: Tensor) -> None:
         self.out = torch.empty_like(x)

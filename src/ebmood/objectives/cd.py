@@ -32,6 +32,10 @@ class ContrastiveDivergence(Objective):
         """One: the energy."""
         return (Player("energy", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
 
+    def expect(self, steps: int, rows: int) -> None:
+        """See `Objective.expect`: every step of a chain goes through the model."""
+        self.model.expect(steps * self.settings.chain.steps, rows)
+
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
         """L on a batch and as many negatives."""
         negatives, drift = self.negatives(len(batch.x), generator)

@@ -22,6 +22,10 @@ class MaximumLikelihood(Objective):
         """One: the density."""
         return (Player("density", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
 
+    def expect(self, steps: int, rows: int) -> None:
+        """See `Objective.expect`: every step goes through the model once."""
+        self.model.expect(steps, rows)
+
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
         """Minus the mean log-density of a batch, dequantised where the model asks for it."""
         return -self.model.log_density(self.model.dequantised(batch.x, generator)).mean(), {}

@@ -64,6 +64,9 @@ class Objective(nn.Module, ABC):
     def players(self) -> tuple[Player, ...]:
         """The players in the order in which they move."""
 
+    def expect(self, steps: int, rows: int) -> None:
+        """Told before a training of so many steps, on batches of so many rows: time to prepare the model."""
+
     def validation_loss(self, x: Tensor) -> Tensor:
         """A loss on held-out rows `(N, *shape)` that early stopping may watch, a scalar.
 

@@ -45,6 +45,10 @@ class Supervised(Objective):
 
         return (replace(energy, loss=loss), *others)
 
+    def expect(self, steps: int, rows: int) -> None:
+        """See `Objective.expect`."""
+        self.objective.expect(steps, rows)
+
     def validation_loss(self, x: Tensor) -> Tensor:
         """The inner objective's."""
         return self.objective.validation_loss(x)

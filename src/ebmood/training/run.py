@@ -90,7 +90,7 @@ class Run:
         )
         self.steps = training.length(self.batches.per_epoch)
         check_shares(self.batches.size, fabric)
-        self.objective.model.expect(self.steps, self.batches.size)
+        self.objective.expect(self.steps, self.batches.size)
         make_equal(objective.parameters(), fabric)
         self.noise = torch_stream(seed, rank_stream("noise", fabric), device)
         self.players = objective.players()

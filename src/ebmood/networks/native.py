@@ -1,4 +1,4 @@
-"""C++ that stands beside a model, compiled when first wanted and kept between processes.
+"""C++ that stands beside a network or model, compiled when first wanted and kept between processes.
 
 What is kept lies in `compiled/` of the cache folder (`EBMOOD_CACHE`, else `~/.cache/ebmood`), under a digest of the
 source, the compiler's options and the kind of machine: machines that share a folder share only what each can run.

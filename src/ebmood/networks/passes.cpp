@@ -1,0 +1,187 @@
+// Passes through a stack of linear layers with an activation after each but the last. Rows stand side by side in the
+// lanes of vectors, a block of them goes through all layers while it is in the nearest cache, and what an activation
+// does is done there too. Arrays are dense and row-major: x (N, D); logits (N, K); a layer's weights (outputs, inputs).
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#if defined(__AVX512F__)
+#define BYTES 64
+#elif defined(__AVX__)
+#define BYTES 32
+#else
+#define BYTES 16
+#endif
+typedef float Floats __attribute__((vector_size(BYTES)));
+typedef double Doubles __attribute__((vector_size(BYTES)));
+typedef int32_t Ints32 __attribute__((vector_size(BYTES)));
+typedef int64_t Ints64 __attribute__((vector_size(BYTES)));
+
+struct Float32 {
+    typedef float T;
+    typedef Floats Lanes;
+    typedef Ints32 Ints;
+    static constexpr int MANTISSA = 23, BIAS = 127, TERMS = 7;
+    static constexpr T LEAST = -87, MOST = 88, LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f;
+};
+
+struct Float64 {
+    typedef double T;
+    typedef Doubles Lanes;
+    typedef Ints64 Ints;
+    static constexpr int MANTISSA = 52, BIAS = 1023, TERMS = 13;
+    static constexpr T LEAST = -708, MOST = 709, LN2_HIGH = 6.93145751953125e-1, LN2_LOW = 1.42860682030941723212e-6;
+};
+
+// e^x to rounding, as 2^n e^r with |r| <= ln(2) / 2, the latter by its series; at the ends of T's range it stays there.
+template <class F>
+typename F::Lanes exponential(typename F::Lanes x) {
+    typedef typename F::T T;
+    const typename F::Lanes zero = {};
+    x = x < F::LEAST ? zero + F::LEAST : x;  // as it is where it is not a number
+    x = x > F::MOST ? zero + F::MOST : x;
+    const T integers = T(3) * T(int64_t(1) << (F::MANTISSA - 1));  // sums with it are rounded to such
+    const typename F::Lanes n = (x * T(1.44269504088896340736) + integers) - integers;
+    const typename F::Lanes r = (x - n * F::LN2_HIGH) - n * F::LN2_LOW;
+    typename F::Lanes series = zero + T(1);
+    for (int i = F::TERMS; i; i--) series = T(1) + series * r * (T(1) / T(i));
+    const typename F::Ints power = (__builtin_convertvector(n, typename F::Ints) + F::BIAS) << F::MANTISSA;
+    return series * (typename F::Lanes)power;
+}
+
+struct Activation {
+    int64_t bends;  // SiLU; else a (leaky) ReLU
+    double slope;
+
+    // z -> what becomes of it, and the derivative there.
+    template <class F>
+    void apply(typename F::Lanes& z, typename F::Lanes& derivative) const {
+        typedef typename F::Lanes Lanes;
+        const Lanes zero = {}, one = zero + typename F::T(1);
+        if (bends) {
+            const Lanes s = one / (one + exponential<F>(-z));
+            z *= s;
+            derivative = s + z * (one - s);
+        } else {
+            derivative = z > zero ? one : zero + typename F::T(slope);
+            z *= derivative;
+        }
+    }
+};
+
+template <class F>
+struct Stack {
+    typedef typename F::T T;
+    typedef typename F::Lanes Lanes;
+    static constexpr int64_t W = BYTES / sizeof(T), ROWS = 2 * W;  // a block is two vectors wide: [feature][2]
+
+    int64_t layers;
+    const int64_t* widths;  // of inputs, hidden layers and logits
+    const T *const *weights, *const *biases;
+    Activation act;
+
+    // Rows n, n + 1, ... of (N, D) into a block; the last row fills what is left over.
+    static void load(const T* rows, int64_t n, int64_t N, int64_t D, Lanes* block) {
+        for (int64_t w = 0; w < ROWS; w++) {
+            const T* row = rows + (n + w < N ? n + w : N - 1) * D;
+            for (int64_t d = 0; d < D; d++) block[2 * d + w / W][w % W] = row[d];
+        }
+    }
+
+    static void store(const Lanes* block, int64_t n, int64_t N, int64_t D, T* rows) {
+        for (int64_t w = 0; w < ROWS && n + w < N; w++)
+            for (int64_t d = 0; d < D; d++) rows[(n + w) * D + d] = block[2 * d + w / W][w % W];
+    }
+
+    // out[j] = start[j] + sum_k w[j * down + k * across] in[k], for J of them whose sums stay in registers
+    template <int J>
+    static void tile(const T* w, int64_t down, int64_t across, int64_t K, const T* start, const Lanes* in, Lanes* out) {
+        Lanes sum[J][2] = {};
+        for (int64_t k = 0; k < K; k++, w += across)
+            for (int j = 0; j < J; j++) {
+                sum[j][0] += w[j * down] * in[2 * k];
+                sum[j][1] += w[j * down] * in[2 * k + 1];
+            }
+        for (int j = 0; j < J; j++) {
+            const T from = start ? start[j] : T(0);
+            out[2 * j] = sum[j][0] + from;
+            out[2 * j + 1] = sum[j][1] + from;
+        }
+    }
+
+    static void product(const T* w, int64_t down, int64_t across, int64_t J, int64_t K, const T* start,
+                        const Lanes* in, Lanes* out) {
+        const int64_t whole = J / 6 * 6;
+        for (int64_t j = 0; j < whole; j += 6)
+            tile<6>(w + j * down, down, across, K, start ? start + j : start, in, out + 2 * j);
+        w += whole * down, out += 2 * whole, start = start ? start + whole : start;
+        if (J % 6 == 5) tile<5>(w, down, across, K, start, in, out);
+        if (J % 6 == 4) tile<4>(w, down, across, K, start, in, out);
+        if (J % 6 == 3) tile<3>(w, down, across, K, start, in, out);
+        if (J % 6 == 2) tile<2>(w, down, across, K, start, in, out);
+        if (J % 6 == 1) tile<1>(w, down, across, K, start, in, out);
+    }
+
+    void forth(int64_t l, const Lanes* in, Lanes* out) const {
+        product(weights[l], widths[l], 1, widths[l + 1], widths[l], biases[l], in, out);
+    }
+
+    void back(int64_t l, const Lanes* in, Lanes* out) const {
+        product(weights[l], 1, widths[l], widths[l], widths[l + 1], nullptr, in, out);
+    }
+
+    // Logits -> their softmax.
+    static void softmax(int64_t K, Lanes* block) {
+        for (int v = 0; v < 2; v++) {
+            Lanes most = block[v], sum = {};
+            for (int64_t k = 1; k < K; k++) most = block[2 * k + v] > most ? block[2 * k + v] : most;
+            for (int64_t k = 0; k < K; k++) sum += block[2 * k + v] = exponential<F>(block[2 * k + v] - most);
+            for (int64_t k = 0; k < K; k++) block[2 * k + v] /= sum;
+        }
+    }
+
+    int64_t widest() const { return *std::max_element(widths, widths + layers + 1); }
+
+    // The logits f at x, and the gradient of logsumexp f there, or of f[chosen] where there are such.
+    void gradient(int64_t N, const T* x, const int64_t* chosen, T* logits, T* out) const {
+        const int64_t K = widths[layers], all = std::accumulate(widths, widths + layers + 1, int64_t(0));
+        std::vector<Lanes> one(2 * widest()), two(2 * widest()), derivatives(2 * all);
+        for (int64_t n = 0; n < N; n += ROWS) {
+            Lanes *from = one.data(), *to = two.data(), *derivative = derivatives.data();
+            load(x, n, N, widths[0], from);
+            for (int64_t l = 0; l < layers; l++) {
+                forth(l, from, to);
+                std::swap(from, to);
+                if (l == layers - 1) break;
+                for (int64_t i = 0; i < 2 * widths[l + 1]; i++) act.apply<F>(from[i], *derivative++);
+            }
+            store(from, n, N, K, logits);
+            if (chosen) {
+                for (int64_t i = 0; i < 2 * K; i++) from[i] = Lanes{};
+                for (int64_t w = 0; w < ROWS && n + w < N; w++) from[2 * chosen[n + w] + w / W][w % W] = 1;
+            } else {
+                softmax(K, from);
+            }
+            for (int64_t l = layers - 1; l >= 0; l--) {
+                back(l, from, to);
+                std::swap(from, to);
+                if (l) derivative -= 2 * widths[l];
+                for (int64_t i = 0; l && i < 2 * widths[l]; i++) from[i] *= derivative[i];
+            }
+            store(from, n, N, widths[0], out);
+        }
+    }
+};
+
+#define NAMED(F, SUFFIX)                                                                                            \
+    extern "C" void gradient_##SUFFIX(int64_t layers, const int64_t* widths, const F::T* const* weights,           \
+                                      const F::T* const* biases, int64_t bends, double slope, int64_t N,           \
+                                      const F::T* x, const int64_t* chosen, F::T* logits, F::T* out) {             \
+        Stack<F>{layers, widths, weights, biases, {bends, slope}}.gradient(N, x, chosen, logits, out);             \
+    }
+
+NAMED(Float32, float32)
+NAMED(Float64, float64)

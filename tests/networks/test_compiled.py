@@ -1,0 +1,136 @@
+"""Compiled passes: the numbers of the eager ones to rounding, and eager where they cannot be or would not pay."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+
+from ebmood.models import EnergyMLP
+from ebmood.networks import MLP, input_gradient
+from ebmood.networks.compiled import pays
+from ebmood.networks.native import compiler, library
+
+needs_a_compiler = pytest.mark.skipif(
+    compiler() is None, reason="no C++ compiler here (CXX, g++, c++, clang++)"
+)
+in_both_precisions = pytest.mark.parametrize(
+    ("dtype", "near"), [(torch.float64, 1e-12), (torch.float32, 2e-5)]
+)
+COMPILED = ["relu", "leaky_relu", "silu"]
+
+
+def both(activation: str, outputs: int, dtype=torch.float64, hidden=(20, 31, 6)) -> tuple[MLP, MLP]:
+    """The same network, to be trained with compiled passes and without."""
+    torch.manual_seed(0)
+    network = MLP(7, hidden, outputs, activation, 0.2, compiled=True).to(dtype)
+    eager = copy.deepcopy(network)
+    network.expect(1, 1)
+    assert network.passes is not None
+    return network, eager
+
+
+def some(rows: int, dtype=torch.float64):
+    return torch.randn(rows, 7, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(dtype) * 3
+
+
+@needs_a_compiler
+@in_both_precisions
+@pytest.mark.parametrize("outputs", [1, 3, 8])
+@pytest.mark.parametrize("activation", COMPILED)
+def test_logits_and_input_gradients(cache, activation, outputs, dtype, near):
+    network, eager = both(activation, outputs, dtype)
+    for rows in (1, 16, 45):  # less than a block, whole ones, and one that is not
+        x, y = some(rows, dtype), torch.arange(rows) % outputs
+        for chosen in (None, y, y.flip(0)):
+            found = input_gradient(network, chosen)(x)
+            torch.testing.assert_close(found, input_gradient(eager, chosen)(x), rtol=near, atol=near)
+
+
+@needs_a_compiler
+def test_rows_stand_for_themselves_and_come_out_the_same_each_time(cache):
+    gradient = input_gradient(both("silu", 3, torch.float32)[0])
+    x = some(45, torch.float32)
+    logits, found = gradient(x)
+    for row in range(len(x)):
+        alone = gradient(x[row : row + 1].clone())
+        assert torch.equal(alone[0][0], logits[row])
+        assert torch.equal(alone[1][0], found[row])
+
+
+@needs_a_compiler
+@in_both_precisions
+@pytest.mark.parametrize("activation", COMPILED)
+def test_far_out_and_not_finite(cache, activation, dtype, near):
+    """Far from zero e^-x neither overflows nor vanishes; what is not finite is not hidden, and stays in its row."""
+    network, eager = both(activation, 3, dtype)
+    x = some(6, dtype)
+    x[1] *= 1e3
+    x[2] *= -1e4
+    x[3, 4], x[4, 0] = torch.nan, torch.inf
+    (logits, found), (expected_logits, expected) = input_gradient(network)(x), input_gradient(eager)(x)
+    finite = expected.isfinite().all(1)
+    assert finite.tolist() == [True, True, True, False, False, True]
+    assert torch.equal(found.isfinite().all(1), finite)
+    torch.testing.assert_close(logits[finite], expected_logits[finite], rtol=near, atol=near)
+    torch.testing.assert_close(found[finite], expected[finite], rtol=near, atol=10 * near)
+
+
+@needs_a_compiler
+def test_others_are_eager(cache):
+    """Evaluation, copies, pickles, activations that are not written, inputs that are not dense, other types."""
+    network, eager = both("silu", 3)
+    x = some(20)
+    expected = input_gradient(eager)(x)
+    assert not torch.equal(input_gradient(network)(x)[1], expected[1])  # it is compiled, and rounds elsewhere
+    for other in (copy.deepcopy(network), pickle.loads(pickle.dumps(network)), network.eval()):
+        assert torch.equal(input_gradient(other)(x)[1], expected[1])
+    network.train()
+    across = x.t().contiguous().t()
+    torch.testing.assert_close(input_gradient(network)(across)[1], expected[1])
+    with pytest.raises(RuntimeError, match="dtype"):
+        input_gradient(network)(x.float())
+    for activation, hidden in (("tanh", (20, 20)), ("silu", ())):
+        network, eager = both(activation, 3, hidden=hidden)
+        assert torch.equal(input_gradient(network)(x)[1], input_gradient(eager)(x)[1])
+
+
+@needs_a_compiler
+def test_classes_that_do_not_fit_are_refused(cache):
+    network, _ = both("silu", 3)
+    with pytest.raises(RuntimeError):
+        input_gradient(network, torch.tensor([0, 3]))
+    with pytest.raises(RuntimeError):
+        input_gradient(network, torch.tensor([0, 1]))(some(3))
+
+
+def test_without_a_compiler_all_is_eager_and_one_line_says_so(monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    library.cache_clear()
+    for _ in range(2):
+        network = MLP(7, (20,), 1, compiled=True)
+        network.expect(1, 1)
+        assert network.passes is None
+    library.cache_clear()
+    missing = "passes.cpp: not compiled (no C++ compiler: no-such-compiler not found)"
+    assert caplog.messages == [f"{missing}; computing eagerly, which is slower"]
+
+
+def test_short_trainings_are_eager_and_so_are_those_on_several_threads():
+    work = 512 * (48 * 100 + 4 * 100 * 100 + 100)
+    assert pays(100 * 100, work)
+    assert not pays(50 * 100, work)
+    try:
+        torch.set_num_threads(2)
+        assert not pays(10_000 * 100, work)
+    finally:
+        torch.set_num_threads(1)
+    barred, short = MLP(48, (100,) * 5, 1, compiled=False), MLP(48, (100,) * 5, 1)
+    barred.expect(10**6, 512)
+    short.expect(50 * 100, 512)
+    assert barred.passes is short.passes is None
+
+
+def test_keys_of_cells_do_not_know_the_default():
+    assert "compiled" not in EnergyMLP().model_dump(mode="json", exclude_none=True)

@@ -92,7 +92,8 @@ def test_damaged_images_are_named_or_left_out_and_counted(tmp_path):
     for k in (0, 5, 6, 9):
         write(place / f"{k:02}.png", png(GREY[k])[:40])
     with pytest.raises(
-        CorruptDataError, match=r"00\.png: is no image that can be read .* set `skip_corrupt: true`"
+        CorruptDataError,
+        match=r"00\.png: is no image that can be read .* `skip_corrupt: true`, or --skip-corrupt",
     ):
         load(place, cache)
     assert list(cache.iterdir()) == []

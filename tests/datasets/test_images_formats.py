@@ -176,7 +176,8 @@ def test_damaged_images_are_named(tmp_path):
     write(folder / "b.jpg", b"GIF? no")
     for k, name in enumerate(["a.png", "b.jpg"]):
         with pytest.raises(
-            CorruptDataError, match=rf"{name}: is no image that can be read .*`skip_corrupt: true`"
+            CorruptDataError,
+            match=rf"{name}: is no image that can be read .*`skip_corrupt: true`, or --skip-corrupt",
         ):
             own_parts(folder).train.read().picture(k)
     archive = write_zip(tmp_path / "set.zip", {"a.png": COLOUR[0], "b.png": COLOUR[1]})

@@ -146,13 +146,72 @@ def test_celeba(tmp_path, monkeypatch):
         parts.test.read()
 
 
+def write_lmdb(folder, images):
+    import lmdb
+
+    folder.mkdir(parents=True)
+    with lmdb.open(str(folder), map_size=2**24) as database, database.begin(write=True) as transaction:
+        for key, values in images.items():
+            transaction.put(key.encode(), png(values))
+    (folder / "lock.mdb").unlink()  # the archives hold none
+
+
+@pytest.mark.parametrize("inside", [".", "lsun"])
+def test_lsun_as_its_makers_hand_it_out(tmp_path, inside):
+    x = {
+        f"{key}1c44e5f5175a7e6358d207660f971d90abaf4": pixels(1, 30 + key, 26, 3, seed=key)[0]
+        for key in range(4)
+    }
+    for category, keys in {"church_outdoor": (0, 2), "tower": (1,)}.items():
+        write_lmdb(
+            tmp_path / inside / f"{category}_val_lmdb", {list(x)[key]: x[list(x)[key]] for key in keys}
+        )
+    part = ImageSet(set="lsun").find(tmp_path).test
+    pictures = part.read()
+    assert part.mixed
+    assert pictures.labels.tolist() == ["church_outdoor"] * 2 + ["tower"]
+    for number, key in enumerate((0, 2, 1)):
+        np.testing.assert_array_equal(np.asarray(pictures.picture(number)), list(x.values())[key])
+    write_lmdb(tmp_path / inside / "test_lmdb", x)
+    parts = ImageSet(set="lsun").find(tmp_path)
+    pictures = parts.test.read()
+    assert parts.train is None
+    assert pictures.labels is None
+    assert pictures.names[3].startswith("test_lmdb/31c44e5f")
+    np.testing.assert_array_equal(np.asarray(pictures.picture(3)), list(x.values())[3])
+
+
+def test_damaged_lsun_is_named(tmp_path):
+    x = {f"{key:040}": pixels(1, 60, 60, 3, seed=key)[0] for key in range(9)}
+    write_lmdb(tmp_path / "test_lmdb", x)
+    part = ImageSet(set="lsun").find(tmp_path).test
+    file = tmp_path / "test_lmdb" / "data.mdb"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2 // 4096 * 4096])
+    with pytest.raises(
+        CorruptDataError, match=r"test_lmdb: data\.mdb holds \d+ bytes where its head promises"
+    ):
+        part.read()
+    file.write_bytes(b"<html>" * 2000)
+    with pytest.raises(CorruptDataError, match="test_lmdb: is no LMDB database that can be read"):
+        part.read()
+    other = tmp_path / "other"
+    write_lmdb(other / "test_lmdb", x)
+    file = other / "test_lmdb" / "data.mdb"
+    at = file.read_bytes().index(png(list(x.values())[4])[:64])
+    file.write_bytes(file.read_bytes()[:at] + bytes(64) + file.read_bytes()[at + 64 :])
+    pictures = ImageSet(set="lsun").find(other).test.read()
+    with pytest.raises(CorruptDataError, match=r"test_lmdb: 0+4: is no image that can be read"):
+        pictures.picture(4)
+
+
 def test_what_is_missing_is_told_with_its_place_and_size(tmp_path):
     with pytest.raises(MissingDataError) as caught:
         ImageSet(set="cifar100").find(tmp_path)
     assert str(caught.value) == (
         f"cifar100 is not under {tmp_path}; put its files at cifar-100-python there, or cifar100/ (a folder of "
-        "images), cifar100.zip, cifar100.npz or cifar100-test-images-idx3-ubyte.gz; or set `download: true` "
-        "(about 170 MB)"
+        "images), cifar100.zip, cifar100.npz or cifar100-test-images-idx3-ubyte.gz; or fetch it: "
+        "`download: true`, or --download (about 170 MB)"
     )
 
 
@@ -195,6 +254,13 @@ def test_download(tmp_path, kmnist, capsys):
     ImageSet(set="kmnist").find(data, download=True)  # it is there: nothing is fetched, nothing warned of
 
 
+def test_what_is_there_by_its_name_is_not_downloaded(tmp_path, kmnist):
+    x = pixels(5, 28, 28, seed=3)
+    write(tmp_path / "data" / "kmnist-test-images-idx3-ubyte.gz", idx_bytes(x))
+    parts = ImageSet(set="kmnist").find(tmp_path / "data", download=True)  # a download would warn
+    np.testing.assert_array_equal(read(parts.test)[0], x)
+
+
 def test_download_with_a_wrong_checksum(tmp_path, kmnist, capsys):
     write(kmnist[0] / "t10k-images-idx3-ubyte.gz", b"something else")
     message = r"KMNIST: what was downloaded has a wrong checksum \(.*try again, or put its files at"
@@ -211,6 +277,7 @@ def test_download_without_a_network(tmp_path, monkeypatch, capsys):
         with pytest.warns(DataWarning, match="about 626 MB"), pytest.raises(MissingDataError) as caught:
             ImageSet(set="textures").find(tmp_path / "data", download=True)
     assert "DTD: the download failed (" in str(caught.value)
+    assert "refused" in str(caught.value)
     assert str(caught.value).endswith(f"; connect, or put its files at {tmp_path / 'data' / 'dtd' / 'dtd'}")
     assert "\n" not in str(caught.value)
 

@@ -39,7 +39,8 @@ def fmnist(data):
 
 def test_fmnist_with_kmnist_absent(fmnist):
     with pytest.raises(
-        MissingDataError, match=r"kmnist is not under .*; or set `missing: note` to go on without it"
+        MissingDataError,
+        match=r"kmnist is not under .*; or go on without it: `missing: note`, or --skip-missing",
     ):
         FMNIST().load()
     dataset = FMNIST(missing="note").load()

@@ -1,12 +1,14 @@
 """Figures of studies on images, and how pages show them."""
 
 import base64
+import io
 import re
 
 import numpy as np
 import pytest
 from made_images import image_seeds, made_image, png
 from made_records import failed_record
+from matplotlib.image import imread
 
 from ebmood.errors import EbmoodError
 from ebmood.report.study import study_page
@@ -65,14 +67,23 @@ def test_low_level_content_has_a_figure_of_its_own_and_no_other(folder):
     assert any("bottleneck 0.1" in word for word in words)
 
 
-def test_samples_are_written_as_they_came_from_the_first_seed_done(folder):
+def test_samples_of_the_first_seed_done_are_written_with_every_pixel_as_a_square(folder):
     found = {path.name for path in (folder / "figures").glob("samples-*")}
     assert found == {
         "samples-fmnist-small-cd-sound-chains.png",
         "samples-fmnist-small-vera-sound-generator.png",
     }
-    written = (folder / "figures" / "samples-fmnist-small-cd-sound-chains.png").read_bytes()
-    assert written == base64.b64decode(png(3, 2))
+    written = imread(folder / "figures" / "samples-fmnist-small-cd-sound-chains.png")[..., :3]
+    came = imread(io.BytesIO(base64.b64decode(png(3, 2))))
+    assert written.shape == (480, 720, 3)
+    squares = came.repeat(240, axis=0).repeat(240, axis=1)
+    np.testing.assert_allclose(written, np.stack([squares] * 3, axis=-1), atol=0.6 / 255)
+
+
+def test_a_picture_that_is_large_already_stays_as_it_is(tmp_path):
+    list(samples(gather([made_image("cd", pictures={"chains": png(800, 2)})]), "x", tmp_path))
+    (written,) = tmp_path.iterdir()
+    assert imread(written).shape[:2] == (2, 800)
 
 
 def test_the_page_links_to_what_is_there_and_tells_what_is_absent_once(folder):
@@ -101,8 +112,11 @@ def test_a_picture_that_is_none_is_named(tmp_path):
 
 def test_the_html_page_holds_the_samples_and_what_is_absent(records):
     html = study_page("A study", records).html()
-    assert f"data:image/png;base64,{png(3, 2)}" in html
-    assert 'viewBox="0 0 8 4"' in html
+    shown = [
+        imread(io.BytesIO(base64.b64decode(text))) for text in re.findall(r"image/png;base64,([^\"]+)", html)
+    ]
+    assert {image.shape[:2] for image in shown} == {(480, 720), (360, 720)}
+    assert 'viewBox="0 0 720 360"' in html
     assert "Absent on fmnist-small: kmnist (KMNIST: no files)." in html
     assert "Embeddings over pixels" in html
 

@@ -1,5 +1,7 @@
 """Tables, claims and marks of studies on images."""
 
+import math
+
 import numpy as np
 import pytest
 from made_images import CONTENTS, image_seeds, made_image
@@ -345,3 +347,16 @@ def change(low, high, small=False):
 def test_verdicts_on_several(changes, on_all, on_some):
     assert verdict_on_all(changes, 1) == on_all
     assert verdict_on_some(changes, 1) == on_some
+
+
+def test_bits_per_dimension_stand_beside_flows_that_tell_them():
+    records = [
+        *(made_image("glow", seed, bits_per_dim=3.0 + seed) for seed in (0, 1)),
+        made_image("realnvp"),  # of a version that did not measure it
+        made_image("cd"),
+    ]
+    (table,) = [table for table in all_tables(records) if table.name == "bits"]
+    (row,) = table.rows
+    assert row[1] == "Glow"
+    assert (row[4].mean, row[4].sd) == pytest.approx((3.5, math.sqrt(0.5)))
+    assert not [table for table in all_tables(records[2:]) if table.name == "bits"]

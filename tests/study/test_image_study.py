@@ -1,12 +1,19 @@
 """A study of images from files to records: pixels, bottleneck, embedding, a classifier's own score."""
 
+import math
+
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 
+from ebmood.datasets import Split
 from ebmood.errors import EbmoodError
+from ebmood.models import RealNVP, Scorer
+from ebmood.recipes.recipe import DensityScorer
 from ebmood.study.cell import run_cell
 from ebmood.study.entries import ImageFiles
+from ebmood.study.evidence import bits
 from ebmood.study.spec import load_study
 
 STUDY = """
@@ -31,6 +38,7 @@ recipes:
     training: {epochs: null, steps: 2, warmup: 0, batch_size: 16}
   - {method: knn, embedding: true}
   - max-softmax
+  - {method: realnvp, model: {channels: 4, blocks: 1}, training: {epochs: 2, batch_size: 64}}
 """
 
 
@@ -51,18 +59,39 @@ def test_from_files_to_records(folder):
         "cd bottleneck=0.5",
         "knn embedding",
         "max-softmax",
+        "realnvp",
     ]
     records = [run_cell(task.cell) for task in study.tasks]
-    assert [record.reason for record in records] == [None] * 4
-    assert [record.bottleneck for record in records] == [None, 0.5, None, None]
-    assert [record.embedding for record in records] == [None, None, "WRN-10-1", None]
-    assert [list(record.pictures) for record in records] == [["chains"], ["chains"], [], []]
+    assert [record.reason for record in records] == [None] * 5
+    assert [record.bottleneck for record in records] == [None, 0.5, None, None, None]
+    assert [record.embedding for record in records] == [None, None, "WRN-10-1", None, None]
+    assert [list(record.pictures) for record in records] == [["chains"], ["chains"], [], [], []]
+    assert [record.bits_per_dim is None for record in records] == [True] * 4 + [False]
+    untrained = 8 + math.log2(2 * math.pi) / 2 + 0.25 / (2 * math.log(2))  # at most: the identity, |z| <= 1/2
+    assert 1 < records[4].bits_per_dim < untrained
     kinds = {result.name: result.kind for result in records[0].results}
     assert kinds.pop("8") == kinds.pop("9") == "natural"
     assert {"uniform", "gaussian", "constant"} <= {n for n, kind in kinds.items() if kind == "non-natural"}
     assert {"shuffled-pixels", "edges"} <= {n for n, kind in kinds.items() if kind == "low-level"}
     assert all(list(record.absent) == ["elsewhere"] for record in records)
     assert not any(str(folder) in record.model_dump_json() for record in records)
+
+
+def test_bits_per_dimension_of_the_identity_are_the_closed_form():
+    """Bytes spread over their bins, z = (b + u) / 256 - 1/2, cost log2(256) - E log2 N(z; 0, 1) bits."""
+    x = np.random.default_rng(0).integers(0, 256, (200, 1, 8, 8), dtype=np.uint8)
+    split = Split("noise", x, x, x, None, None, None, 0, (), (), 0, 0)
+    flow = RealNVP(channels=4, blocks=1).build(split, 1)  # it starts at the identity
+    centres = (x + 0.5) / 256 - 0.5
+    square = np.mean(centres**2) + 1 / (12 * 256**2)
+    closed = 8 + (math.log(2 * math.pi) + square) / (2 * math.log(2))
+    assert bits(DensityScorer(flow, torch.device("cpu")), x, 0) == pytest.approx(closed, abs=1e-4)
+    assert bits(ZeroScorer(), x, 0) is None
+
+
+class ZeroScorer(Scorer):
+    def score_samples(self, x):
+        return np.zeros(len(x))
 
 
 def test_where_the_images_lie_has_no_part_in_the_key(folder):

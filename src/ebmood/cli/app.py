@@ -140,6 +140,9 @@ def study(
     skip_corrupt: Annotated[
         bool, typer.Option("--skip-corrupt", help="Leave damaged images out, and count them.")
     ] = False,
+    skip_missing: Annotated[
+        bool, typer.Option("--skip-missing", help="Go on without natural image sets that are not there.")
+    ] = False,
     watch: Annotated[
         Path | None,
         typer.Option(
@@ -182,7 +185,12 @@ def study(
                 cluster,
                 resume,
                 tensorboard,
-                command.ImageFiles(data=data and str(data), download=download, skip_corrupt=skip_corrupt),
+                command.ImageFiles(
+                    data=data and str(data),
+                    download=download,
+                    skip_corrupt=skip_corrupt,
+                    skip_missing=skip_missing,
+                ),
             )
         )
 

@@ -1,5 +1,6 @@
 """`ebmood study`: read the study, run it with a display, print its tables."""
 
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -47,6 +48,8 @@ def run(
                 make_fabric(device)  # a device that is not there is told once, not by every cell
             elif name not in presets():
                 name = str(Path(name).resolve())  # and so the paths in it: workers may start elsewhere
+            if name not in presets():
+                _import_beside(Path(name))
             study = load_study(name, device, files)
         with executors(cluster, jobs) as (many, open_executor):
             many = min(many, len(study.tasks))
@@ -71,6 +74,13 @@ def run(
         errors.print(f"stopped; the finished cells are kept in {folder}. To go on: {again}", soft_wrap=True)
         return STOPPED
     return 1 if _tell_failures(errors, records) else 0
+
+
+def _import_beside(file: Path) -> None:
+    """Let import paths in a study file name modules that lie beside it; processes started from here inherit that."""
+    folder = str(file.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def _tell_failures(console: Console, records: list[Record]) -> bool:

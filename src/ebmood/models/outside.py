@@ -74,7 +74,8 @@ def _class_at(path: str) -> type:
         cls = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise EbmoodError(
-            f"detector {path!r} cannot be imported ({error}); is its package installed?"
+            f"detector {path!r} cannot be imported ({error}); install its package, or put its file beside the "
+            "study file"
         ) from error
     if not hasattr(cls, "fit") or not (hasattr(cls, "score_samples") or hasattr(cls, "decision_function")):
         raise EbmoodError(f"detector {path!r} has no fit and score_samples or decision_function")

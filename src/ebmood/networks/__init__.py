@@ -1,7 +1,7 @@
 """Networks: tensors in, logits out. They know nothing of energies, training or data."""
 
 from ebmood.networks.activation import PIECEWISE_LINEAR, Activation
-from ebmood.networks.features import feature_extractor, import_module_object
+from ebmood.networks.features import check_module_path, feature_extractor, import_module_object
 from ebmood.networks.generator import NoisyGenerator
 from ebmood.networks.gradients import input_gradient
 from ebmood.networks.linearised import along_gradient
@@ -19,6 +19,7 @@ __all__ = [
     "ResNetGenerator",
     "WideResNet",
     "along_gradient",
+    "check_module_path",
     "feature_extractor",
     "import_module_object",
     "input_gradient",

@@ -83,12 +83,7 @@ def import_module_object(path: str, parameters: Mapping[str, Any] | None = None)
         EbmoodError: the path cannot be imported, the call fails, or no `torch.nn.Module` comes of it.
     """
     given = dict(parameters or {})
-    try:
-        found = pkgutil.resolve_name(path)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise EbmoodError(
-            f"module {path!r} cannot be imported ({_line(error)}); is its package installed?"
-        ) from error
+    found = check_module_path(path)
     if isinstance(found, nn.Module):
         if given:
             raise EbmoodError(
@@ -100,6 +95,21 @@ def import_module_object(path: str, parameters: Mapping[str, Any] | None = None)
             f"module {path!r} is a {type(found).__name__}; name a torch.nn.Module, or what makes one"
         )
     return _made(found, path, given)
+
+
+def check_module_path(path: str) -> Any:
+    """What stands at an import path; it is not called.
+
+    Raises:
+        EbmoodError: nothing does.
+    """
+    try:
+        return pkgutil.resolve_name(path)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise EbmoodError(
+            f"module {path!r} cannot be imported ({_line(error)}); install its package, or put its file beside the "
+            "study file"
+        ) from error
 
 
 def _made(make: Callable[..., Any], path: str, parameters: dict[str, Any]) -> nn.Module:

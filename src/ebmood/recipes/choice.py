@@ -34,7 +34,8 @@ def recipe_for(
         classifier: whose own scores the classifier baselines are; the default one if None.
 
     Raises:
-        EbmoodError: the method is unknown for such rows, or takes no such setting.
+        EbmoodError: the method is unknown for such rows, or takes no such setting; the user's classifier cannot be
+            imported.
     """
     images = len(shape) == 3
     if not images and embedding is not None:
@@ -53,5 +54,7 @@ def recipe_for(
         return IMAGE_METHODS[method](variant, gamma, pixels)
     if embedding is None:
         return METHODS[method](variant, gamma)
+    if isinstance(embedding, OutsideClassifier):
+        embedding.check()
     recipe = METHODS[method](variant, gamma, GREY_FEATURES if grey else COLOUR_FEATURES)
     return recipe.model_copy(update={"embedding": embedding, "shortened": embedding.shortened})

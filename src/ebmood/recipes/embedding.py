@@ -25,7 +25,7 @@ from ebmood.datasets.units import model_rows
 from ebmood.errors import EbmoodError
 from ebmood.files import atomic_path
 from ebmood.models import EnergyModel, EnergyWideResNet, Scorer
-from ebmood.networks import feature_extractor, import_module_object
+from ebmood.networks import check_module_path, feature_extractor, import_module_object
 from ebmood.objectives import CrossEntropy
 from ebmood.seeding import global_torch_stream
 from ebmood.settings import Settings, digest
@@ -121,6 +121,10 @@ class OutsideClassifier(Settings):
     def shortened(self) -> bool:
         """False: how long the user's module was trained is not known here."""
         return False
+
+    def check(self) -> None:
+        """Raises `EbmoodError` where the path cannot be imported."""
+        check_module_path(self.path)
 
     def features(self, split: Split, seed: int, device: str, report: Report | None = None) -> nn.Module:
         """The module up to its penultimate layer. Raises `EbmoodError` where it cannot be made."""

@@ -1,5 +1,6 @@
 """Figure: histograms of log p, images against their own low-level content, with and without a bottleneck."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from ebmood.results.drawing import (
     Picture,
     legend,
     new_figure,
+    round_ticks,
     save,
     shown,
 )
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 BINS = 40
 LINES = ((VERMILION, "-"), (GREEN, "--"), (PURPLE, "-."), (INK, ":"))
+TICKS = (0.05, 0.23, 0.41, 0.59, 0.77, 0.95)
+"""Where ticks stand about, in shares of an axis that is not even."""
+
 FAR = 12.0
 """From so many ID standard deviations on, steps of the axis grow."""
 
@@ -103,9 +108,9 @@ def _row(line: Sequence["Axes"], records: Sequence[Record | None], contents: Seq
         if record is not None:
             _panel(axes, {name: bend(each) for name, each in panel.items()}, edges)
             _gap_list(axes, gaps(record), contents)
-            ticks = _ticks(low, high) if bend is np.arcsinh else _even_ticks(low, high)
-            axes.set_xticks(bend(ticks), [f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
             axes.set_xlim(edges[0], edges[-1])
+            if bend is np.arcsinh:
+                round_ticks(axes, math.sinh, math.asinh, TICKS)
 
 
 def _standardised(record: Record | None, contents: Sequence[str]) -> dict[str, np.ndarray]:
@@ -138,22 +143,6 @@ def _gap_list(axes: "Axes", found: dict[str, float], contents: Sequence[str]) ->
             colour, _ = LINES[(number - 1) % len(LINES)]
             told = f"{found[name]:+.{2 if abs(found[name]) < 100 else 0}f}".replace("-", "\N{MINUS SIGN}")
             axes.text(1.03, 0.98 - 0.16 * number, told, color=colour, **place)
-
-
-def _even_ticks(low: float, high: float) -> np.ndarray:
-    from matplotlib.ticker import MaxNLocator
-
-    ticks = np.array(MaxNLocator(5).tick_values(low, high))
-    return ticks[(ticks >= low) & (ticks <= high)]
-
-
-def _ticks(low: float, high: float) -> np.ndarray:
-    """Zero and powers of ten to either side, six at most."""
-    decades = np.arange(0.0, np.ceil(np.log10(max(-low, high, 10.0))) + 1)
-    every = np.concatenate([-(10.0 ** decades[::-1]), [0.0], 10.0**decades])
-    inside = every[(every >= low) & (every <= high)]
-    apart = np.concatenate([[0.0], 10.0 ** decades[1 :: max(1, len(decades) // 3)]])
-    return inside[np.isin(np.abs(inside), apart)]
 
 
 def _empty(axes: "Axes", why: str) -> None:

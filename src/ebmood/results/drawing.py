@@ -1,10 +1,12 @@
 """What all figures share: their style, one way to lay out and to save them, and what labels say."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ebmood.files import atomic_path
 from ebmood.results.arms import Arm
@@ -98,6 +100,56 @@ def new_figure(
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure, figure.subplots(rows, columns, squeeze=False).tolist()
+
+
+def round_ticks(
+    axes: "Axes",
+    value: Callable[[float], float],
+    place: Callable[[float], float],
+    shares: Sequence[float],
+) -> None:
+    """Ticks at round numbers on an x axis whose steps are not even.
+
+    Near each of `shares` of the way along the axis stands the number with the fewest digits; near is within a sixth of
+    the way to the next.
+
+    Args:
+        axes: their x axis has its ends.
+        value: position on the axis -> the number that it stands for; increasing.
+        place: the inverse of `value`.
+        shares: at least two, ascending, in (0, 1).
+    """
+    low, high = axes.get_xlim()
+    reach = float(np.diff(shares).min()) / 6
+    numbers = [
+        _roundest(*(value(low + (high - low) * (share + side)) for side in (-reach, reach)))
+        for share in shares
+    ]
+    axes.set_xticks([place(number) for number in numbers], [in_print(number) for number in numbers])
+
+
+def _roundest(low: float, high: float) -> float:
+    """The number in [low, high] with the largest of the steps 1, 2 and 5 times a power of ten; zero if it is there."""
+    if low <= 0 <= high:
+        return 0.0
+    for power in range(int(np.ceil(np.log10(max(-low, high)))), -40, -1):
+        for step in (5, 2, 1):
+            multiple = round((low + high) / 2 / (step * 10.0**power))
+            number = float(f"{multiple * step}e{power}")
+            if low <= number <= high:
+                return number
+    return (low + high) / 2
+
+
+def in_print(number: float) -> str:
+    """A number as a figure prints it: a true minus, and powers of ten from 10,000 on and below 0.001."""
+    text = f"{number:.7g}"
+    if number and not 1e-3 <= abs(number) < 1e4:
+        mantissa, _, exponent = f"{number:.6e}".partition("e")
+        mantissa = mantissa.rstrip("0").rstrip(".")
+        times = {"1": "", "-1": "-"}.get(mantissa, rf"{mantissa}\times")
+        text = rf"{times}10^{{{int(exponent)}}}"
+    return f"${text}$"
 
 
 def save(figure: "Figure", stem: Path) -> None:

@@ -18,6 +18,7 @@ from ebmood.results.drawing import (
     new_figure,
     recipe_label,
     record_with,
+    round_ticks,
     save,
     shown,
 )
@@ -87,27 +88,14 @@ def _histogram(axes: "Axes", record: Record, name: str) -> None:
         place = {"transform": axes.transAxes, "va": "top", "fontsize": 6.5}
         axes.text(0.04, 0.97, f"AUROC {result.auroc:.3f}", color=INK, **place)
     axes.set_yticks([])
-    axes.margins(x=0.01)
     axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
-    places = low + (high - low) * np.array([0.12, 0.5, 0.88])
-    values = centre + width * np.sinh(places)
-    gaps = np.diff(values)
-    labels = [_in_print(v, gap) for v, gap in zip(values, (gaps[0], gaps.min(), gaps[1]), strict=True)]
-    shown = (
-        [0, 1, 2] if len("".join(labels).replace("times", "")) < 22 else [0, 2]
-    )  # long labels need the room
-    axes.set_xticks(places[shown], [labels[k] for k in shown])
-
-
-def _in_print(value: float, gap: float) -> str:
-    """A tick's label, with the digits that tell it from a neighbour `gap` away."""
-    number = next(
-        (t for n in range(2, 7) if abs(float(t := f"{value:.{n}g}") - value) < gap / 8), f"{value:.7g}"
+    axes.set_xlim(low, high)
+    round_ticks(
+        axes,
+        lambda place: float(centre + width * np.sinh(place)),
+        lambda score: float(np.arcsinh((score - centre) / width)),
+        (0.14, 0.5, 0.86),
     )
-    if 1 <= abs(float(number)) < 1e4 and "e" in number:
-        number = f"{float(number):.0f}"
-    mantissa, _, exponent = number.partition("e")
-    return rf"${mantissa}\times10^{{{int(exponent)}}}$" if exponent else f"${mantissa}$"
 
 
 def _shares(scores: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Figure: the log-density along rays that leave the data, as the weight of the cross-entropy grows."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,9 @@ from ebmood.results.findings import VARIANTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+LOWEST = -1e12
+"""Where axes end at the latest: below lie flows on inputs that they have no numbers for."""
 
 
 def rays(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture]:
@@ -42,7 +46,8 @@ def rays(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture]:
         name,
         f"Log-density along rays that leave the data on {arms[0].condition.label}, by the weight γ of the "
         "cross-entropy: median over rays and seeds, and the 10 % to 90 % band over rays. The scale is the "
-        "model's own (nats for flows), linear between -1 and 1 and logarithmic beyond.",
+        "model's own (nats for flows), linear between -1 and 1 and logarithmic beyond; axes end at "
+        "-10^12, where they would go further.",
     )
 
 
@@ -91,11 +96,24 @@ def _gamma_colour(gamma: float | None, gammas: Sequence[float]) -> Any:
 
 
 def _few_ticks(axes: "Axes") -> None:
-    from matplotlib.ticker import LogLocator, NullLocator, SymmetricalLogLocator
+    """Powers of ten on both axes, and zero; an axis that would go on beyond all numbers ends at `LOWEST`."""
+    from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
     axes.xaxis.set_major_locator(LogLocator(numticks=4))
     axes.xaxis.set_minor_locator(NullLocator())
-    locator = SymmetricalLogLocator(base=10.0, linthresh=1.0)
-    locator.set_params(numticks=6)
-    axes.yaxis.set_major_locator(locator)
+    axes.set_ylim(bottom=max(axes.get_ylim()[0], LOWEST))
+    axes.yaxis.set_major_locator(FixedLocator(_decades(*axes.get_ylim())))
     axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Zero, and to either side powers of ten as far apart as makes them few; none so near zero that labels touch."""
+    down, up = (math.log10(max(end, 1.0)) for end in (-low, high))
+    step = max(1, math.ceil((down + up) / 5))
+    first = step if step > 1 else 0  # a symmetric logarithmic axis gives each decade as much room as [0, 1]
+    powers = [
+        sign * 10.0**power
+        for sign, most in ((-1, down), (1, up))
+        for power in range(first, math.floor(most) + 1, step)
+    ]
+    return sorted([0.0, *(power for power in powers if low <= power <= high)])

@@ -2,8 +2,10 @@
 
 import base64
 import binascii
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ebmood.errors import EbmoodError
 from ebmood.files import atomic_path
@@ -13,11 +15,17 @@ from ebmood.results.table import slug
 from ebmood.study.records import Record
 
 _MADE_BY = {"chains": "samples of its SGLD chains", "generator": "samples of its generator"}
+SIDE = 720
+"""Pixels of a picture's longer side, at most: it is seen as it is, and printed sharp."""
+
+_UNSIGNED: Any = {"Software": None}
+"""No version of matplotlib in the file: equal records, equal files."""
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def samples(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture]:
-    """Write the pictures of each arm's first seed that has any, as they are.
+    """Write the pictures of each arm's first seed that has any, every pixel as a square of several.
 
     Raises:
         EbmoodError: a picture is no PNG in base64.
@@ -31,10 +39,22 @@ def samples(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture]:
         for name, content in record.pictures.items():
             file = f"samples-{stem}-{slug('-'.join(look).replace('γ', 'gamma'))}-{slug(name)}"
             with atomic_path(folder / f"{file}.png") as path:
-                path.write_bytes(_png(content, record, name))
+                path.write_bytes(_enlarged(_png(content, record, name)))
             made_by = _MADE_BY.get(name, name)
             caption = f"{', '.join(look)} on {arm.condition.label}: {made_by} (seed {record.seed})."
             yield Picture(file, caption, svg=False)
+
+
+def _enlarged(png: bytes) -> bytes:
+    """The picture with every pixel as a square, as large as keeps its longer side within `SIDE`; it is never shrunk."""
+    from matplotlib.image import imread, imsave
+
+    image = imread(io.BytesIO(png), format="png")
+    times = max(1, SIDE // max(image.shape[:2]))
+    file = io.BytesIO()
+    image = image.repeat(times, axis=0).repeat(times, axis=1)
+    imsave(file, image, format="png", cmap="gray", vmin=0, vmax=1, metadata=_UNSIGNED)
+    return file.getvalue()
 
 
 def _png(content: str, record: Record, name: str) -> bytes:

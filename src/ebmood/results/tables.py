@@ -7,6 +7,7 @@ import numpy as np
 
 from ebmood.datasets.dataset import Kind
 from ebmood.results.arms import Arm, Metric, conditions_of, gather, one_line
+from ebmood.results.bits import bits_table
 from ebmood.results.claims import claims_table
 from ebmood.results.conditions import Condition, Sets, mark_list
 from ebmood.results.contrasts import bottleneck_table, embeddings_table, supervision_table
@@ -91,9 +92,11 @@ def all_tables(records: Sequence[Record]) -> list[Table]:
     """Every table of a study, in the order in which they are read; those about images only where there are any."""
     arms = gather(records)
     images = any(arm.condition.images for arm in arms)
+    bits = bits_table(arms)
     return [
         overview_table(arms),
         flow_table(arms),
+        *([bits] if bits else []),
         supervision_table(arms),
         *([embeddings_table(arms), bottleneck_table(arms), gap_table(arms)] if images else []),
         gamma_table(arms),

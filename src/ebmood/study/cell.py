@@ -17,7 +17,7 @@ from ebmood.metrics import separation
 from ebmood.models import Scorer
 from ebmood.recipes import Recipe
 from ebmood.settings import Settings, digest
-from ebmood.study.evidence import kept_scores, landscape, rays
+from ebmood.study.evidence import bits, kept_scores, landscape, rays
 from ebmood.study.pictures import pictures
 from ebmood.study.records import OODResult, Record
 from ebmood.training import Checkpoints, DivergedError, Report
@@ -174,6 +174,7 @@ def _fit_and_score(
             "duplicates": split.duplicates,
             "crossing": split.crossing,
         },
+        "bits_per_dim": bits(scorer, split.test_x, cell.seed),
         "losses": {name: tuple(values) for name, values in fitted.history.items()},
         "events": fitted.events,
         "pictures": pictures(fitted.negatives),

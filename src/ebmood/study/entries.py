@@ -87,15 +87,18 @@ class ImageFiles(Settings):
         data: the data folder, in place of what the study file or EBMOOD_DATA says; None for those.
         download: whether torchvision may fetch sets that are not there.
         skip_corrupt: leave damaged images out, and note how many.
+        skip_missing: list natural sets that are not there as absent.
     """
 
     data: str | None = None
     download: bool = False
     skip_corrupt: bool = False
+    skip_missing: bool = False
 
     def applied(self, source: AnySource) -> AnySource:
         """The source with these in place of its own, where it is one of images."""
         if not isinstance(source, ImageSource):
             return source
-        changes = {name: value for name, value in self.model_dump().items() if value}
+        changes = {name: value for name, value in self.model_dump(exclude={"skip_missing"}).items() if value}
+        changes |= {"missing": "note"} if self.skip_missing else {}
         return source.but(**changes) if changes else source

@@ -1,10 +1,12 @@
-"""What figures need of a model, measured while it is there: scores, rays and landscapes."""
+"""What figures and tables need of a model, measured while it is there: scores, bits, rays and landscapes."""
 
 import numpy as np
+import torch
 
 from ebmood.datasets.units import model_rows
-from ebmood.models import Scorer
-from ebmood.seeding import numpy_stream
+from ebmood.models import ImageFlow, Scorer, bits_per_dim
+from ebmood.recipes.recipe import DensityScorer
+from ebmood.seeding import numpy_stream, torch_stream
 from ebmood.study.records import Landscape, Rays
 
 KEPT = 500
@@ -19,6 +21,23 @@ def kept_scores(scores: dict[str, np.ndarray]) -> dict[str, tuple[float, ...]]:
         scores: `(N,)` by set, in random order of rows.
     """
     return {name: tuple(float(f"{value:.7g}") for value in values[:KEPT]) for name, values in scores.items()}
+
+
+def bits(scorer: Scorer, rows: np.ndarray, seed: int) -> float | None:
+    """Bits per dimension of a flow on images, None for all else: the mean over dequantised rows, one draw each.
+
+    That bounds from above, but for the draw, the bits that a lossless code by this flow needs.
+
+    Args:
+        scorer: of a fitted model.
+        rows: in-distribution images `(N, C, H, W)`, uint8, that were not trained on.
+        seed: of the noise that spreads bytes over their bins.
+    """
+    if not (isinstance(scorer, DensityScorer) and isinstance(scorer.model, ImageFlow)):
+        return None
+    spread = scorer.model.dequantised(model_rows(rows), torch_stream(seed, "bits per dimension"))
+    scores = torch.from_numpy(scorer.score_samples(spread.numpy()))
+    return float(bits_per_dim(scores, rows.shape[1:]).mean())
 
 
 def rays(scorer: Scorer, rows: np.ndarray, seed: int) -> Rays:

@@ -74,6 +74,8 @@ class Record(Settings):
         normalised: scores are log-densities in nats; otherwise their scale and constant are unknown.
         status, reason: `done`, or `failed` and why.
         results: one entry for every out-of-distribution set; empty for a failed cell.
+        bits_per_dim: of dequantised ID test images under a flow on images; None for all else, and in records of
+            versions that did not measure it.
         rows: number of rows under `train`, `validation`, `test`, `duplicates`, `crossing`.
         losses: columns of the training history: `step` and one per logged quantity.
         events: one line for every time that training diverged, went back to an earlier state, and on.
@@ -106,6 +108,7 @@ class Record(Settings):
     status: Literal["done", "failed"]
     reason: str | None = None
     results: tuple[OODResult, ...] = ()
+    bits_per_dim: float | None = None
     rows: dict[str, int] = {}
     losses: dict[str, tuple[float, ...]] = {}
     events: tuple[str, ...] = ()

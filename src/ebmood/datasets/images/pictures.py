@@ -83,7 +83,7 @@ class Parts:
 
 
 def vision(module: str) -> Any:
-    """A module of torchvision or Pillow, which come with the extra `vision`.
+    """A module of torchvision, Pillow or lmdb, which come with the extra `vision`.
 
     Raises:
         EbmoodError: it is not installed; the message says how to get it.
@@ -92,7 +92,7 @@ def vision(module: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise EbmoodError(
-            f"images need torchvision and Pillow ({error}); install them with: pip install 'ebmood[vision]'"
+            f"images need the extra `vision` ({error}); get it with: pip install 'ebmood[vision]'"
         ) from error
 
 
@@ -124,9 +124,13 @@ def opened(source: object, name: str) -> "Image":
         raise CorruptDataError(f"{name}: is no image that can be read ({reason(error)}); {MEND}") from error
 
 
-MEND = "replace or delete it, or set `skip_corrupt: true`"
+_LONG = 240
+"""Characters of an exception's message that are told."""
+
+MEND = "replace or delete it, or leave it out: `skip_corrupt: true`, or --skip-corrupt"
 
 
 def reason(error: BaseException) -> str:
-    """An exception's message in one short line."""
-    return " ".join(str(error).split())[:120] or type(error).__name__
+    """An exception's message in one line; of a long one the beginning and the end, where the cause stands."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said if len(said) <= _LONG else f"{said[: _LONG // 2].rstrip()} ... {said[-_LONG // 2 :].lstrip()}"

@@ -10,6 +10,7 @@ from ebmood.datasets.images.arrays import npz_parts
 from ebmood.datasets.images.colours import colourised
 from ebmood.datasets.images.files import folder_parts, zip_parts
 from ebmood.datasets.images.idx import idx_part, idx_parts
+from ebmood.datasets.images.lsun import find_lsun
 from ebmood.datasets.images.official import OFFICIAL
 from ebmood.datasets.images.pictures import MissingDataError, Parts
 from ebmood.errors import EbmoodError
@@ -20,8 +21,8 @@ Known = Literal[
 ]
 TITLES = {"cifar10": "cifar-10", "cifar100": "cifar-100"}
 _ELSEWHERE = {
-    "notmnist": "notMNIST_small.tar.gz of yaroslavvb.com/upload/notMNIST unpacked",
-    "lsun": "LSUN's test images (github.com/fyu/lsun) as image files",
+    "notmnist": "notMNIST_small.tar.gz (about 8 MB; yaroslavvb.com/upload/notMNIST) unpacked as notmnist/",
+    "lsun": "test_lmdb/ of test_lmdb.zip, or church_outdoor_val_lmdb/ and its likes (github.com/fyu/lsun)",
 }
 
 
@@ -84,14 +85,14 @@ class ImageSet(Settings):
 
     def _find_known(self, data: Path, known: Known, download: bool) -> Parts:
         official = OFFICIAL.get(known)
-        if official:
-            parts = official.find(data)
-            if parts == Parts(None, None) and download:
-                official.download(data)
-                parts = official.find(data)
-            if parts != Parts(None, None):
-                return replace(parts, official=True)
+        find = official.find if official else find_lsun if known == "lsun" else lambda data: Parts(None, None)
         paths = _called(data, known)
+        parts = find(data)
+        if parts == Parts(None, None) and official and download and not paths:
+            official.download(data)
+            parts = find(data)
+        if parts != Parts(None, None):
+            return replace(parts, official=True)
         if len(paths) > 1:
             shown = " and ".join(path.name for path in paths[:2])
             raise EbmoodError(f"{data}: both {shown} could be {known}; leave one, or name it by `path`")
@@ -143,6 +144,7 @@ def _called(data: Path, name: str) -> list[Path]:
 def _advice(known: str, official: bool) -> str:
     own = f"{known}/ (a folder of images), {known}.zip, {known}.npz or {known}-test-images-idx3-ubyte.gz"
     if not official:
-        return f"put there {own}; for example {_ELSEWHERE[known]} as {known}/"
+        return f"put there {own}; for example {_ELSEWHERE[known]}"
     of = OFFICIAL[known]
-    return f"put its files at {of.place} there, or {own}; or set `download: true` (about {of.megabytes} MB)"
+    fetch = f"`download: true`, or --download (about {of.megabytes} MB)"
+    return f"put its files at {of.place} there, or {own}; or fetch it: {fetch}"

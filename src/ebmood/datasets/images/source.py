@@ -138,7 +138,9 @@ class ImageSource(Source):
                 natural[chosen.title] = self._decoded(part, channels)
             except MissingDataError as error:
                 if self.missing == "error":
-                    raise MissingDataError(f"{error}; or set `missing: note` to go on without it") from error
+                    raise MissingDataError(
+                        f"{error}; or go on without it: `missing: note`, or --skip-missing"
+                    ) from error
                 absent[chosen.title] = _first_clause(error, data)
             except CorruptDataError as error:
                 if not self.skip_corrupt:

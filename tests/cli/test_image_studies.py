@@ -1,0 +1,116 @@
+"""Studies of images in the shell: what a new user has wrong is one line, and exit code 2; nothing is left behind."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from in_this_process import run
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from ebmood.study.records import read_records
+
+STUDY = """
+datasets: {{kind: images, id: pictures, size: 8{more}}}
+seeds: 1
+embedding: {{kind: module, path: {path}, parameters: {{width: 5}}}}
+recipes: [{{method: knn, embedding: true}}]
+"""
+
+MINE = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.Tanh(), nn.Linear(width, 10))
+
+    def forward(self, x):
+        return self.layers(x)
+"""
+
+
+@pytest.fixture
+def ebmood(tmp_path, monkeypatch):
+    """The command line in a folder with a study, `pictures/` and a module; its cache is elsewhere."""
+    monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    (tmp_path / "pictures").mkdir()
+    for number, digit in enumerate(load_digits().images[:60]):
+        Image.fromarray((digit * 15.9).astype(np.uint8)).save(tmp_path / "pictures" / f"{number:02}.png")
+    (tmp_path / "my_pictures_net.py").write_text(MINE)
+
+    def command(*words, path="my_pictures_net.Net", more=""):
+        (tmp_path / "s.yaml").write_text(STUDY.format(path=path, more=more))
+        words = ("study", tmp_path / "s.yaml", "--data", tmp_path, "-o", tmp_path / "out", "-j", 1, *words)
+        return run(monkeypatch, *words)
+
+    return command
+
+
+def test_a_network_beside_the_study_and_what_is_left_out_when_asked(ebmood, tmp_path):
+    torn = tmp_path / "pictures" / "07.png"
+    torn.write_bytes(torn.read_bytes()[:50])
+    code, _, err = ebmood("--skip-corrupt", "--skip-missing", more=", natural: [svhn]")
+    assert code == 0, err
+    (record,) = read_records(tmp_path / "out" / "records.jsonl")
+    assert (record.status, record.embedding) == ("done", "Net")
+    assert record.rows["train"] + record.rows["validation"] + record.rows["test"] == 59
+    assert record.notes[1].startswith("1 damaged image left out (pictures/07.png: is no image")
+    assert record.absent == {"svhn": "svhn is not under the data folder"}
+    assert "penultimate features of Net" in (tmp_path / "out" / "results.md").read_text()
+
+
+def refused(outcome, tmp_path):
+    """The one line of a refusal, which left nothing."""
+    code, out, err = outcome
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+    return err
+
+
+def test_a_network_that_cannot_be_imported_is_refused_before_anything_runs(ebmood, tmp_path):
+    err = refused(ebmood(path="my_pictures_net.Nett"), tmp_path)
+    assert "s.yaml, line 5, recipes[0]: module 'my_pictures_net.Nett' cannot be imported" in err
+    assert "put its file beside the study file" in err
+
+
+def test_a_damaged_image_is_named(ebmood, tmp_path):
+    torn = tmp_path / "pictures" / "07.png"
+    torn.write_bytes(torn.read_bytes()[:50])
+    err = refused(ebmood(), tmp_path)
+    assert "pictures/07.png: is no image that can be read" in err
+    assert "--skip-corrupt" in err
+    assert list((tmp_path / "cache").glob("*")) == []
+
+
+def test_mixed_images_and_empty_folders_are_named(ebmood, tmp_path):
+    Image.new("L", (9, 8)).save(tmp_path / "pictures" / "30.png")
+    assert "30.png is 9x8 greyscale where those before it are 8x8" in refused(ebmood(), tmp_path)
+    Image.new("RGB", (8, 8)).save(tmp_path / "pictures" / "30.png")
+    assert "30.png is 8x8 colour where those before it are 8x8 greyscale" in refused(ebmood(), tmp_path)
+    for picture in (tmp_path / "pictures").iterdir():
+        picture.unlink()
+    assert "pictures: holds no images" in refused(ebmood(), tmp_path)
+
+
+def test_a_natural_set_that_is_not_there_is_told(ebmood, tmp_path):
+    err = refused(ebmood(more=", natural: [svhn]"), tmp_path)
+    assert "svhn is not under" in err
+    assert "--download (about 247 MB)" in err
+    assert "--skip-missing" in err
+
+
+def test_a_wrong_checksum_is_told(ebmood, tmp_path):
+    (tmp_path / "test_32x32.mat").write_bytes(b"MATLAB 5.0")
+    err = refused(ebmood(more=", natural: [svhn]"), tmp_path)
+    assert "test_32x32.mat: wrong checksum (MD5 " in err
+
+
+def test_cuda_asked_for_and_absent_is_told(ebmood, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "no CUDA device" in refused(ebmood("--device", "cuda"), tmp_path)

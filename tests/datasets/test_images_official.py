@@ -16,9 +16,12 @@ from written_images import (
     pixels,
     png,
     write,
+    write_celeba,
     write_cifar,
+    write_lmdb,
     write_mnist_like,
     write_svhn,
+    write_textures,
 )
 
 from ebmood.datasets.images.pictures import CorruptDataError, MissingDataError
@@ -94,19 +97,6 @@ def test_svhn(tmp_path, monkeypatch):
         parts.test.read()
 
 
-def write_textures(base):
-    x = {
-        f"{kind}/{kind}_{k:04}.png": pixels(1, 20 + k, 30, 3, seed=k)[0]
-        for kind in ("dotted", "banded")
-        for k in (1, 2)
-    }
-    for name, values in x.items():
-        write(base / "dtd" / "images" / name, png(values))
-    for part in ("train", "val", "test"):
-        write(base / "dtd" / "labels" / f"{part}1.txt", ("\n".join(x) + "\n").encode())
-    return x
-
-
 def test_textures(tmp_path):
     x = write_textures(tmp_path / "dtd")
     parts = ImageSet(set="textures").find(tmp_path)
@@ -121,20 +111,6 @@ def test_textures(tmp_path):
         pictures.picture(2)
 
 
-def write_celeba(base, monkeypatch):
-    x = pixels(6, 21, 17, 3)
-    for k, values in enumerate(x, start=1):
-        write(base / "img_align_celeba" / f"{k:06}.jpg", png(values))  # PNG inside, so that no byte is lost
-    lines = [f"{k:06}.jpg {part}" for k, part in enumerate((0, 0, 1, 2, 2, 2), start=1)]
-    listing = write(base / "list_eval_partition.txt", ("\n".join(lines) + "\n").encode())
-    kind = torchvision.datasets.CelebA
-    known = [
-        (where, md5(listing) if name == listing.name else sum_, name) for where, sum_, name in kind.file_list
-    ]
-    monkeypatch.setattr(kind, "file_list", known)
-    return x
-
-
 def test_celeba(tmp_path, monkeypatch):
     x = write_celeba(tmp_path / "celeba", monkeypatch)
     parts = ImageSet(set="celeba").find(tmp_path)
@@ -144,16 +120,6 @@ def test_celeba(tmp_path, monkeypatch):
     listing.write_text(listing.read_text() + "000007.jpg 2\n")
     with pytest.raises(CorruptDataError, match=r"list_eval_partition\.txt: wrong checksum"):
         parts.test.read()
-
-
-def write_lmdb(folder, images):
-    import lmdb
-
-    folder.mkdir(parents=True)
-    with lmdb.open(str(folder), map_size=2**24) as database, database.begin(write=True) as transaction:
-        for key, values in images.items():
-            transaction.put(key.encode(), png(values))
-    (folder / "lock.mdb").unlink()  # the archives hold none
 
 
 @pytest.mark.parametrize("inside", [".", "lsun"])

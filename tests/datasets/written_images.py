@@ -103,3 +103,45 @@ def write_zip(path: Path, images: dict[str, np.ndarray]) -> Path:
         for name, values in images.items():
             archive.writestr(name, png(values))
     return path
+
+
+def write_textures(base):
+    """DTD's images and the first of its partitions, each part of which has all of them."""
+    x = {
+        f"{kind}/{kind}_{k:04}.png": pixels(1, 20 + k, 30, 3, seed=k)[0]
+        for kind in ("dotted", "banded")
+        for k in (1, 2)
+    }
+    for name, values in x.items():
+        write(base / "dtd" / "images" / name, png(values))
+    for part in ("train", "val", "test"):
+        write(base / "dtd" / "labels" / f"{part}1.txt", ("\n".join(x) + "\n").encode())
+    return x
+
+
+def write_celeba(base, monkeypatch):
+    """CelebA's list of parts, whose checksum torchvision is told, and six images: two to train, three to test."""
+    from torchvision.datasets import CelebA
+
+    x = pixels(6, 21, 17, 3)
+    for k, values in enumerate(x, start=1):
+        write(base / "img_align_celeba" / f"{k:06}.jpg", png(values))  # PNG inside, so that no byte is lost
+    lines = [f"{k:06}.jpg {part}" for k, part in enumerate((0, 0, 1, 2, 2, 2), start=1)]
+    listing = write(base / "list_eval_partition.txt", ("\n".join(lines) + "\n").encode())
+    known = [
+        (where, md5(listing) if name == listing.name else sum_, name)
+        for where, sum_, name in CelebA.file_list
+    ]
+    monkeypatch.setattr(CelebA, "file_list", known)
+    return x
+
+
+def write_lmdb(folder, images):
+    """One of LSUN's databases."""
+    import lmdb
+
+    folder.mkdir(parents=True)
+    with lmdb.open(str(folder), map_size=2**24) as database, database.begin(write=True) as transaction:
+        for key, values in images.items():
+            transaction.put(key.encode(), png(values))
+    (folder / "lock.mdb").unlink()  # the archives hold none

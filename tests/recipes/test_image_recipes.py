@@ -1,6 +1,7 @@
 """Every image recipe learns sixty-four real pictures, and says what it is asked for in vain."""
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,9 @@ ENERGIES = [(m, *how) for m in ("ssm", "cd", "vera") for how in ((None, None), (
 
 @pytest.mark.parametrize(("method", "gamma", "bottleneck"), ENERGIES + FLOWS)
 def test_overfits_real_pictures_against_noise(method, gamma, bottleneck, split):
+    begun = time.process_time()
     fitted = short(method, gamma, bottleneck=bottleneck).fit(split, seed=0)
+    assert time.process_time() - begun < 60  # of a processor's seconds, whatever else it has to do
     noise = np.random.default_rng(0).integers(0, 256, size=(64, 1, SIZE, SIZE), dtype=np.uint8)
     inside, outside = fitted.scorer.score_samples(split.train_x), fitted.scorer.score_samples(noise)
     assert separation(inside, outside).auroc > 0.95

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ebmood.datasets import FMNIST, Split
+from ebmood.datasets import FMNIST, Images, Split
 from ebmood.errors import EbmoodError
 from ebmood.metrics import separation
+from ebmood.objectives import AdamW, CrossEntropy
 from ebmood.recipes import IMAGE_METHODS, Classifier, recipe_for
+from ebmood.study.cell import Cell, run_cell
+from ebmood.training import Checkpoints, Training
 
 SIZE = 8
 NETWORK = {"width": 1, "stride_first": True}
@@ -96,6 +99,50 @@ def test_embeddings_and_classifiers_share_one_training(split, tmp_path, monkeypa
     assert np.isfinite(scores["logsumexp"]).all()
     again = recipe.sees(split, seed=0)
     np.testing.assert_array_equal(seen.train_x, again.train_x)
+
+
+def small_classifier(**settings) -> Classifier:
+    return Classifier(
+        model=Classifier().model.but(depth=10, width=1, stride_first=True),
+        training=Training(steps=40, warmup=0, batch_size=32),
+        **settings,
+    )
+
+
+def test_a_classifier_that_was_killed_goes_on_to_the_same_features(split, tmp_path, monkeypatch):
+    monkeypatch.setattr(Checkpoints, "due", lambda self, step, fabric: step % 10 == 0)
+    recipe = recipe_for("knn", "sound", None, split.train_x.shape[1:], embedding=small_classifier())
+    monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path / "whole"))
+    whole = recipe.sees(split, 0)
+
+    def stop(progress):
+        if progress.step == 35:
+            raise KeyboardInterrupt
+
+    monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path / "killed"))
+    with pytest.raises(KeyboardInterrupt):
+        recipe.sees(split, 0, report=stop)
+    told = []
+    again = recipe.sees(split, 0, report=told.append)
+    assert told[0].step == 31
+    np.testing.assert_array_equal(again.train_x, whole.train_x)
+    left = sorted(path.suffix for path in (tmp_path / "killed" / "classifiers").iterdir())
+    assert left == [".lock", ".safetensors"], "no checkpoints"
+
+
+def test_what_a_classifier_healed_stands_in_every_record_of_its_features(tmp_path, monkeypatch):
+    monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path / "cache"))
+    x, y = real_pictures()
+    np.savez(tmp_path / "pictures.npz", X=x, y=y)
+    images = Images.model_validate({"id": "pictures.npz", "data": str(tmp_path), "size": SIZE})
+    steep = small_classifier(objective=CrossEntropy(optimiser=AdamW(lr=3e3)))
+    recipe = recipe_for("knn", "sound", None, (1, SIZE, SIZE), embedding=steep)
+    trained, cached = (run_cell(Cell(dataset=images, recipe=recipe, seed=0)) for _ in range(2))
+    assert trained.status == cached.status == "done"
+    assert trained.events
+    assert all(event.startswith("WRN-10-1: ") for event in trained.events), trained.events
+    assert trained.events == cached.events
+    assert not set(trained.events) & set(trained.notes), "said once"
 
 
 def test_the_noise_at_test_is_the_same_for_every_call(split):

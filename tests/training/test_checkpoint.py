@@ -10,12 +10,14 @@ import torch
 
 from ebmood.models import EnergyModel
 from ebmood.networks import MLP
-from ebmood.objectives import CD
+from ebmood.objectives import CD, Supervised
 from ebmood.samplers import SGLD
 from ebmood.training import Checkpoints, Training, make_fabric, train
 
 CPU = make_fabric("cpu")
 ROWS = torch.rand(100, 2, generator=torch.Generator().manual_seed(0))
+CLASSES = torch.arange(100) % 2
+SETTINGS = CD(chain=SGLD(steps=2), buffer=30)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forks")
@@ -24,22 +26,15 @@ def test_twenty_kills_at_random_moments_change_no_bit(tmp_path):
     subprocess.run(
         [sys.executable, str(script), str(tmp_path), "20"],
         check=True,
-        timeout=300,
+        timeout=900,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     starts = []
     for folder in sorted(tmp_path.iterdir()):
         whole, killed = ((folder / f"{name}.json").read_text() for name in ("whole", "killed"))
-        assert whole == killed, f"{folder.name}: the same model, history and events"
-        lines = (folder / "checkpoints" / "metrics.jsonl").read_text().splitlines()
-        points = [json.loads(line) for line in lines]
-        places = [(point["attempt"], point["step"]) for point in points]
-        assert places == sorted(set(places)), f"{folder.name}: no point twice"
-        _, history, events = json.loads(whole)
-        last = [point for point in points if point["attempt"] == len(events) and "event" not in point]
-        tail = history["step"][-len(last) :]
-        assert [point["step"] for point in last] == tail, f"{folder.name}: no point lost"
-        assert [point["event"] for point in points if "event" in point] == events
+        assert whole == killed, f"{folder.name}: the same model, history and events; or the same record"
+        told = (folder / "checkpoints" / "metrics.jsonl").read_text().splitlines()
+        check_points([json.loads(line) for line in told], json.loads(whole), folder.name)
         starts += [int(line) for line in (folder / "checkpoints" / "starts").read_text().split()]
         files = sorted(path.name for path in (folder / "checkpoints").glob("*[0-9].*"))
         assert len([name for name in files if name.endswith(".json")]) == 2
@@ -47,23 +42,23 @@ def test_twenty_kills_at_random_moments_change_no_bit(tmp_path):
     assert max(starts) > 30, "runs went on from checkpoints"
 
 
-def run(folder, steps=40, seed=0, report=None):
+def check_points(points, whole, name):
+    """Every point is there once, and every event."""
+    history, events = (whole["losses"], whole["events"]) if isinstance(whole, dict) else whole[1:]
+    places = [(point["attempt"], point["step"]) for point in points]
+    assert places == sorted(set(places)), f"{name}: no point twice"
+    last = [point for point in points if point["attempt"] == len(events) and "event" not in point]
+    tail = history["step"][-len(last) :]
+    assert [point["step"] for point in last] == tail, f"{name}: no point lost"
+    assert [point["event"] for point in points if "event" in point] == events
+
+
+def run(folder, steps=40, seed=0, report=None, rows=ROWS, settings=SETTINGS, gamma=1.0):
     torch.manual_seed(1)
-    model = EnergyModel(MLP(2, (8,), 1, "silu"))
-    objective = CD(chain=SGLD(steps=2), buffer=30).start(model, 1, (2,), 0)
+    objective = Supervised(settings.start(EnergyModel(MLP(2, (8,), 2, "silu")), 2, (2,), 0), gamma)
     kept = None if folder is None else Checkpoints(folder, steps=10)
-    train(
-        objective,
-        ROWS,
-        None,
-        Training(steps=steps, batch_size=25, warmup=5, average=15),
-        seed,
-        CPU,
-        (),
-        report,
-        None,
-        kept,
-    )
+    training = Training(steps=steps, batch_size=25, warmup=5, average=15)
+    train(objective, rows, CLASSES, training, seed, CPU, (), report, None, kept)
     return objective.state_dict()
 
 
@@ -143,9 +138,20 @@ def test_both_torn_is_a_new_beginning(interrupted, caplog):
     assert len(caplog.records) == 2
 
 
-def test_those_of_another_run_are_passed_over(interrupted, caplog):
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"seed": 1},
+        {"steps": 41},
+        {"rows": ROWS.flip(0)},
+        {"settings": SETTINGS.but(penalty=0.5)},
+        {"gamma": 2.0},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_those_of_another_run_are_passed_over(interrupted, caplog, other):
     seen = []
-    run(interrupted, seed=1, report=lambda progress: seen.append(progress.step))
+    run(interrupted, report=lambda progress: seen.append(progress.step), **other)
     assert seen[0] == 1
     assert "of a run with other settings or data" in caplog.text
 

@@ -78,10 +78,10 @@ def test_exploding_chains_are_noticed_while_all_is_finite_and_go_on():
 def test_what_cannot_be_healed_ends_with_all_that_was_tried():
     training = Training(steps=300, batch_size=64, warmup=0)
     with pytest.raises(
-        DivergedError, match=r"at step \d+, after going back 3 times .* down to 0.125 of"
+        DivergedError, match=r"^B: energy/.* at step \d+, after going back 3 times .* down to 0.125 of"
     ) as caught:
-        train(chains(0.03), ROWS, None, training, 0, CPU)
-    assert len(caught.value.events) == 3
+        train(chains(0.03), ROWS, None, training, 0, CPU, name="B")
+    assert [event[:10] for event in caught.value.events] == ["B: energy/"] * 3
     assert "\n" not in str(caught.value)
 
 

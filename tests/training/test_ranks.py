@@ -31,7 +31,7 @@ def ranks(tmp_path_factory) -> list[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("ranks")
     environment = ENVIRONMENT | {"GLOO_SOCKET_IFNAME": "lo"}
     done = subprocess.run(
-        [sys.executable, SCRIPT, folder, "2"], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, SCRIPT, folder, "2"], env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return [torch.load(folder / f"2-{rank}.pt") for rank in (0, 1)]

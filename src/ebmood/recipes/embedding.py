@@ -6,7 +6,10 @@ the split's own training rows and kept in the cache folder, so that the recipes 
 """
 
 import hashlib
+import json
 import os
+import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,19 +20,20 @@ import numpy as np
 import torch
 from filelock import FileLock
 from pydantic import Field
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ebmood.datasets.dataset import OODSet, Split
 from ebmood.datasets.units import model_rows
-from ebmood.errors import EbmoodError
+from ebmood.errors import EbmoodError, HealedWarning
 from ebmood.files import atomic_path
 from ebmood.models import EnergyModel, EnergyWideResNet, Scorer
 from ebmood.networks import check_module_path, feature_extractor, import_module_object
 from ebmood.objectives import CrossEntropy
 from ebmood.seeding import global_torch_stream
 from ebmood.settings import Settings, digest
-from ebmood.training import Report, Training, make_fabric, train
+from ebmood.training import Checkpoints, Report, Training, make_fabric, train
 
 IMAGES = 256
 """Images that are scored, or turned into features, together: a bound on memory."""
@@ -61,8 +65,13 @@ class Classifier(Settings):
     def fit(self, split: Split, seed: int, device: str, report: Report | None = None) -> EnergyModel:
         """The classifier, trained or from the cache, in evaluation mode on `device`.
 
+        A training that was killed goes on from its checkpoints, which lie in the cache too until it is done.
+
+        Warns:
+            HealedWarning: its training diverged, went back and on; also where the cache says that it did.
+
         Raises:
-            EbmoodError: there are not two classes, or the cache cannot be written.
+            EbmoodError: there are not two classes, the cache cannot be written, or training diverged.
         """
         if split.train_y is None or split.classes < 2:
             raise EbmoodError(
@@ -75,16 +84,29 @@ class Classifier(Settings):
         file = _cache() / f"{self._key(split, seed)}.safetensors"
         with _locked(file):
             if file.exists():
-                model.load_state_dict(load_file(file))
+                events = _read(file, model)
             else:
                 objective = self.objective.start(model, split.classes, split.train_x.shape[1:], seed)
                 rows, classes = torch.as_tensor(split.train_x), torch.as_tensor(split.train_y)
-                train(objective, rows, classes, self.training, seed, fabric, report=report)
-                with atomic_path(file) as temporary:
-                    save_file(
-                        {name: value.cpu().contiguous() for name, value in model.state_dict().items()},
-                        temporary,
+                kept = Checkpoints(file.with_suffix(""))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", HealedWarning)  # told below, with those before a break
+                    trained = train(
+                        objective,
+                        rows,
+                        classes,
+                        self.training,
+                        seed,
+                        fabric,
+                        report=report,
+                        checkpoints=kept,
+                        name=self.name,
                     )
+                events = trained.events
+                _write(file, model, events)
+                shutil.rmtree(kept.folder, ignore_errors=True)
+        for event in events:
+            warnings.warn(event, HealedWarning, stacklevel=2)
         return model.to(fabric.device).eval()
 
     def features(self, split: Split, seed: int, device: str, report: Report | None = None) -> nn.Module:
@@ -214,6 +236,20 @@ def _apply(network: nn.Module, x: np.ndarray, device: str) -> np.ndarray:
     place = make_fabric(device).device
     pieces = [network(model_rows(x[i : i + IMAGES]).to(place)).cpu() for i in range(0, len(x), IMAGES)]
     return torch.cat(pieces).numpy()
+
+
+def _write(file: Path, model: EnergyModel, events: tuple[str, ...]) -> None:
+    """Keep the weights, and what was healed on the way to them."""
+    tensors = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    with atomic_path(file) as temporary:
+        save_file(tensors, temporary, {"events": json.dumps(events)})
+
+
+def _read(file: Path, model: EnergyModel) -> tuple[str, ...]:
+    """Give the model its weights back; what was healed on the way to them."""
+    with safe_open(file, "pt") as kept:
+        model.load_state_dict({name: kept.get_tensor(name) for name in kept.keys()})  # noqa: SIM118  # no mapping
+        return tuple(json.loads((kept.metadata() or {}).get("events", "[]")))
 
 
 def _cache() -> Path:

@@ -7,7 +7,7 @@ import warnings
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -91,8 +91,13 @@ def run_cell(
             outcome = _fit_and_score(cell, dataset, report, checkpoints)
         except Exception as error:  # the reason is kept in the record and stands in every table
             outcome = _failed(_reason(error), error.events if isinstance(error, DivergedError) else ())
-    said = [str(warning.message) for warning in caught if not issubclass(warning.category, HealedWarning)]
+    healed, said = [], []
+    for warning in caught:
+        (healed if issubclass(warning.category, HealedWarning) else said).append(str(warning.message))
     notes = dict.fromkeys([*dataset.notes, *said])
+    # The outcome knows of the model's own training, also before a break; of its embedding's classifier, warnings do.
+    known = outcome["events"]
+    outcome["events"] = (*(event for event in dict.fromkeys(healed) if event not in known), *known)
     return _record(cell, key, dataset, started, time.perf_counter() - clock, tuple(notes), outcome)
 
 
@@ -102,7 +107,7 @@ def failed_record(cell: Cell, reason: str) -> Record:
     return _record(cell, cell_key(cell), dataset, datetime.now(UTC), 0.0, dataset.notes, outcome)
 
 
-def _failed(reason: str, events: tuple[str, ...] = ()) -> dict[str, object]:
+def _failed(reason: str, events: tuple[str, ...] = ()) -> dict[str, Any]:
     return {"status": "failed", "reason": reason, "events": events}
 
 
@@ -113,7 +118,7 @@ def _record(
     started: datetime,
     seconds: float,
     notes: tuple[str, ...],
-    outcome: dict[str, object],
+    outcome: dict[str, Any],
 ) -> Record:
     recipe = cell.recipe
     return Record.model_validate(
@@ -155,7 +160,7 @@ def versions() -> dict[str, str]:
 
 def _fit_and_score(
     cell: Cell, dataset: Dataset, report: Report, checkpoints: Checkpoints | None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     split = cell.recipe.sees(cell.dataset.split(dataset, cell.seed), cell.seed, cell.device, report)
     leak = cell.selection == "paper" and cell.recipe.training is not None
     select_by = partial(_mean_aupr, split) if leak else None

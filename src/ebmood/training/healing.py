@@ -98,14 +98,20 @@ class Ranges:
 class Healer:
     """Watches a run and knows where to go back to.
 
+    Args:
+        run: the run.
+        healing: when it counts as diverged.
+        name: what events and errors call it; nothing if empty.
+
     Attributes:
         good: the last two states that were kept, the older first.
         events: one line for every time that the run went back.
     """
 
-    def __init__(self, run: Run, healing: Healing):
+    def __init__(self, run: Run, healing: Healing, name: str = ""):
         self.run = run
         self.healing = healing
+        self.name = name
         self.ranges = Ranges(healing)
         self.events: list[str] = []
         self.good = deque([self.now()], maxlen=2)
@@ -135,14 +141,19 @@ class Healer:
         """
         step = self.run.step
         if len(self.events) >= self.healing.retries:
-            raise DivergedError(self._in_vain(f"{reason} at step {step}"), tuple(self.events))
+            message = self.named(self._in_vain(f"{reason} at step {step}"))
+            raise DivergedError(message, tuple(self.events))
         back, attempt = self.good[0], len(self.events) + 1
         self.good = deque([back], maxlen=2)
         self.restore(back)
         self.run.renew(attempt, self.healing.rate**attempt)
-        event = f"{reason} at step {step}; back to step {back.step} with new noise and rates times {self.run.rate:g}"
-        self.events.append(event)
-        return event
+        done = f"back to step {back.step} with new noise and rates times {self.run.rate:g}"
+        self.events.append(self.named(f"{reason} at step {step}; {done}"))
+        return self.events[-1]
+
+    def named(self, text: str) -> str:
+        """The text, with the name of what is trained before it."""
+        return f"{self.name}: {text}" if self.name else text
 
     def keep(self) -> None:
         """Keep the state after the last step, if it is time and nothing is out of its range."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from typing import Any, Protocol
 
 import torch
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 from ebmood.datasets.units import model_units
 from ebmood.objectives import Objective, Player
 from ebmood.seeding import torch_stream
-from ebmood.settings import digest
+from ebmood.settings import Settings, digest
 from ebmood.training.batches import Batches
 from ebmood.training.ranks import (
     anywhere,
@@ -102,6 +104,7 @@ class Run:
         self.rate = 1.0
         self.history: dict[str, list[float]] = {"step": []}
         self._never_finite = set(self._not_finite())  # a mixture's weight of zero, in logarithms, say
+        self._settings = _plain_values(self.objective)
 
     def move(self, measure: bool) -> tuple[Tensors, dict[str, float]]:
         """One step: every player moves once, all on the same batch.
@@ -249,11 +252,32 @@ class Run:
             for name, tensor in optimiser.state.get(parameter, {}).items()
         }
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        """A digest of what a state must have in common with this run to be one of its own."""
+        """A digest of what a state must have in common with this run to be one of its own: settings, rows, classes."""
         shapes = {name: list(tensor.shape) for name, tensor in self.objective.state_dict().items()}
-        return digest([self.training.model_dump(mode="json"), self.seed, list(self.batches.x.shape), shapes])
+        optimisers = {player.name: player.optimiser.model_dump(mode="json") for player in self.players}
+        rows = [None if part is None else _digest_of(part) for part in (self.batches.x, self.batches.y)]
+        hooks = [type(hook).__name__ for hook in self.hooks]
+        training = self.training.model_dump(mode="json")
+        return digest([training, self.seed, shapes, self._settings, optimisers, rows, hooks])
+
+
+def _digest_of(tensor: Tensor) -> str:
+    """SHA-256 of a tensor's bits and shape."""
+    content = sha256(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    content.update(str((tensor.dtype, tuple(tensor.shape))).encode())
+    return content.hexdigest()
+
+
+def _plain_values(objective: Objective) -> list[str]:
+    """What an objective and its modules were set to: settings, weights of terms, slopes; no tensors."""
+    return [
+        f"{place}.{name}={value!r}"
+        for place, module in objective.named_modules()
+        for name, value in sorted(vars(module).items())
+        if not name.startswith("_") and isinstance(value, (int, float, str, Settings))
+    ]
 
 
 def _hold_the_heap() -> None:

@@ -70,6 +70,7 @@ def train(
     report: Report | None = None,
     healing: Healing | None = None,
     checkpoints: Checkpoints | None = None,
+    name: str = "",
 ) -> Trained:
     """Let the objective's players move in turn until the steps are done or a hook ends it.
 
@@ -87,6 +88,7 @@ def train(
         report: called at every point of the history, and at every healing; in the first process alone.
         healing: what counts as divergence, and how often the run may try again; None for its defaults.
         checkpoints: where to go on from, and where to write them; None for neither.
+        name: what events and errors call it, where it is not all that is trained.
 
     Warns:
         HealedWarning: the run diverged and went on.
@@ -96,7 +98,7 @@ def train(
         EbmoodError: the processes do not divide the batch, or are not as many as the checkpoints are of.
     """
     run = Run(objective, x, y, training, seed, fabric, hooks)
-    healer = Healer(run, healing or Healing())
+    healer = Healer(run, healing or Healing(), name)
     tell = report if report and fabric.is_global_zero else (lambda progress: None)
     if checkpoints is not None and (saved := checkpoints.latest(run.identity, fabric)):
         healer.take_up(saved)
@@ -122,6 +124,8 @@ def train(
         if checkpoints is not None and checkpoints.due(run.step, fabric):
             checkpoints.save(healer.saved(), run.identity, fabric)
     run.finish()
-    if name := run.not_finite():
-        raise DivergedError(f"{name} is not finite after step {run.step}; lower the learning rate")
+    if found := run.not_finite():
+        raise DivergedError(
+            healer.named(f"{found} is not finite after step {run.step}; lower the learning rate")
+        )
     return Trained(run.history, tuple(healer.events))

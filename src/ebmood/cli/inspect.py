@@ -68,6 +68,7 @@ def summary(model: Path) -> dict[str, Any]:
         "embedding": record.embedding,
         "weights": sum(tensor.numel() for tensors in weights.values() for tensor in tensors.values()),
         "probes": [probe.model_dump(mode="json") for probe in record.probes],
+        "events": list(record.events),
         "versions": record.versions,
         "sha256": dict(record.files),
     }
@@ -96,6 +97,7 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
         ("alpha", f"{content['alpha']:g}"),
         ("flags", flags),
         ("self-test", ", ".join(f"{p['in_distribution']:.1%} of {p['name']}" for p in content["probes"])),
+        ("healed", "; ".join(content["events"])),
         ("seed", str(content["seed"])),
         ("weights", str(content["weights"])),
         ("versions", ", ".join(f"{name} {number}" for name, number in content["versions"].items())),

@@ -149,7 +149,12 @@ class ScoreModel(nn.Module):
         settings: what the model was built with.
         features: D.
         classes: number of classes K, 0 without labels.
+
+    Attributes:
+        events: one line for every time that the training of a network diverged, went back and on.
     """
+
+    events: tuple[str, ...] = ()
 
     low: Tensor
     high: Tensor
@@ -271,6 +276,12 @@ def fit_energy(
         report: called with (steps done, steps in all) now and then.
         y: `(N,)` class numbers 0..K-1, for a supervised fit.
         gamma: weight of the cross-entropy in a supervised fit.
+
+    Warns:
+        HealedWarning: the training of a network diverged, went back and on.
+
+    Raises:
+        DivergedError: that did not help.
     """
     from ebmood.objectives.dsm import DenoisingScoreMatching
     from ebmood.objectives.nce import NoiseContrastive
@@ -300,22 +311,26 @@ def fit_energy(
         halve_every=max(1, math.ceil(settings.steps / 6 / per_epoch)),
     )
     optimiser = AdamW(lr=settings.lr, weight_decay=settings.weight_decay)
-    objectives: list[Objective] = [
-        DenoisingScoreMatching(DenoisingEnergy(model.base, network, settings.sigmas), optimiser)
-        for network in model.denoisers
-    ]
-    for network in model.contrasts:
+    objectives: dict[str, Objective] = {
+        f"denoising network {number}": DenoisingScoreMatching(
+            DenoisingEnergy(model.base, network, settings.sigmas), optimiser
+        )
+        for number, network in enumerate(model.denoisers, start=1)
+    }
+    for number, network in enumerate(model.contrasts, start=1):
         contrast = NoiseContrastive(AnchoredEnergy(model.base, network), settings.widen, optimiser)
-        objectives.append(contrast if y is None else Supervised(contrast, gamma))
+        objectives[f"contrastive network {number}"] = contrast if y is None else Supervised(contrast, gamma)
     fabric = make_fabric(device)
     steps = settings.steps * len(objectives)
-    for number, objective in enumerate(objectives):
+    for number, (name, objective) in enumerate(objectives.items()):
 
         def tell(progress: Progress, done: int = number * settings.steps) -> None:
             if report is not None:
                 report(done + progress.step, steps)
 
-        train(objective, rows, labels, training, seed + 1_000_003 * number, fabric, report=tell)
+        own_seed = seed + 1_000_003 * number
+        trained = train(objective, rows, labels, training, own_seed, fabric, report=tell, name=name)
+        model.events += trained.events
     model.to(device).eval().requires_grad_(False)
     _calibrate(model, torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64)).to(device))
     if report is not None:

@@ -64,6 +64,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         settings_ (EnergySettings): of the energy, in full.
         seed_ (int): what `random_state` came to.
         n_training_rows_ (int): how many rows the energy was fitted on.
+        events_ (tuple): one line for every time that training diverged, went back and on; as a rule, none.
     """
 
     model_: ScoreModel
@@ -101,8 +102,10 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
 
         Raises:
             InputError: rows, classes or a parameter cannot be used.
+            DivergedError: training diverged again and again.
 
         Warns:
+            HealedWarning: training diverged, went back and on.
             CalibrationWarning: too few calibration rows to flag anything at level alpha.
             SelfTestWarning: a probe far from the training rows is rated in-distribution.
         """
@@ -125,6 +128,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
             gamma=float(self.gamma),
         )
         self.model_.eval().requires_grad_(False)
+        self.events_ = self.model_.events
         fitted = None if rows is None else rows.values[training]
         self.replacements_ = None if fitted is None else replacement_values(fitted)
         self.scorer_ = RowScorer(

@@ -66,6 +66,7 @@ class DetectorRecord(Settings):
         class_calibration_scores: for each class, ascending.
         probes: the self-test.
         embedding: class of the user's module; None without one.
+        events: one line for every time that training diverged, went back and on.
         versions: of the libraries that fitted and wrote it.
         notes: whatever the writer wanted kept.
         files: SHA-256 of each file of weights, by its part.
@@ -86,6 +87,7 @@ class DetectorRecord(Settings):
     class_calibration_scores: tuple[tuple[float, ...], ...] | None
     probes: tuple[Probe, ...]
     embedding: str | None
+    events: tuple[str, ...] = ()
     versions: dict[str, str]
     notes: dict[str, JsonValue]
     files: dict[Literal["score", "embed"], str]

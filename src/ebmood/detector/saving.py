@@ -57,6 +57,7 @@ def save(detector: EnergyDetector, folder: Path, notes: dict[str, JsonValue]) ->
                 else None
             ),
             probes=detector.probes_,
+            events=detector.events_,
             embedding=None if scorer.embedding is None else type(scorer.embedding).__qualname__,
             versions={name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
             notes=notes,
@@ -130,6 +131,7 @@ def load(folder: Path | str, *, embed: nn.Module | None = None, device: str = "c
             np.array(scores, dtype=np.float64) for scores in record.class_calibration_scores
         )
     detector.probes_ = record.probes
+    detector.events_ = record.events
     detector.notes_ = record.notes
     detector.calibration_scores_ = np.array(record.calibration_scores, dtype=np.float64)
     detector.offset_ = conformal.offset(detector.calibration_scores_, record.alpha)

@@ -267,6 +267,7 @@ def _fitted(detector: EnergyDetector, versions: Mapping[str, str]) -> list[Block
         ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items()) or "not recorded")
     )
     blocks: list[Block] = [Facts(tuple(facts))]
+    blocks += [Text(f"Healed in training: {event}") for event in detector.events_]
     settings = detector.settings_.model_dump(mode="json")
     blocks.append(
         Grid(

@@ -57,6 +57,15 @@ def test_page_says_what_was_run_and_what_failed(written):
     assert "ebmood 0.1.0, torch 2.4.0" in page
 
 
+def test_what_was_healed_is_said_once_with_who_it_was(tmp_path):
+    events = ("loss is nan at step 7; back to step 0", "loss is inf at step 9; back to step 0")
+    records = [made_record("cd", 0, events=events), made_record("cd", 1, events=events[:1])]
+    write_report(records, tmp_path)
+    lines = (tmp_path / "results.md").read_text().splitlines()
+    healed = [line for line in lines if line.startswith("- Healed")]
+    assert healed == [f"- Healed, 2 x (CD): {events[0]}", f"- Healed, 1 x (CD): {events[1]}"]
+
+
 def test_figures_of_equal_records_are_equal_files_and_leave_global_settings_alone(study, tmp_path):
     import matplotlib
 

@@ -89,7 +89,6 @@ def _what_was_run(arms: Sequence[Arm]) -> str:
     lines += _grouped("Failed", [(r.reason or "no reason recorded", r) for r in failed], arms)
     notes = [(note, r) for r in records for note in r.notes if note != r.degenerate and not _absent(note, r)]
     lines += _grouped("Note", notes, arms)
-    lines += _grouped("Healed", [(event, r) for r in records for event in r.events], arms)
     return "\n".join(lines) + "\n"
 
 

@@ -25,7 +25,9 @@ def folder(tmp_path):
     (folder / RECORDS).write_text(done)
     files = CellFiles(folder, study.tasks[1].key)
     files.progress.parent.mkdir()
-    files.progress.write_text('{"step": 30, "steps": 60, "losses": {"energy/loss": -1.5}, "seconds": 9}')
+    files.progress.write_text(
+        '{"step": 30, "steps": 60, "losses": {"energy/loss": -1.5}, "seconds": 9, "healed": 1}'
+    )
     return folder, Record.model_validate_json(running)
 
 
@@ -33,6 +35,7 @@ def folder(tmp_path):
 def test_it_shows_what_another_process_does_and_ends_with_it(folder, terminal):
     folder, record = folder
     console = Console(record=True, width=200, force_terminal=terminal, file=io.StringIO())
+    record = record.but(events=("loss is nan at step 7", "loss is inf at step 9"))
     writer = threading.Timer(0.3, append_record, (folder / RECORDS, record))
     writer.start()
     assert follow(folder, console, every=0.05) == 0
@@ -40,7 +43,8 @@ def test_it_shows_what_another_process_does_and_ends_with_it(folder, terminal):
     said = console.export_text()
     assert "T: 2 cells, 1 of them there already" in said
     assert "iforest, seed 0" in said
-    assert ("step 30/60" in said) == terminal
+    assert ("step 30/60" in said) == ("energy loss -1.5; healed 1 time " in said) == terminal
+    assert "AUROC; healed 2 times\n" in said
     assert len(read_study(folder)[1]) == 2
 
 

@@ -83,9 +83,8 @@ class Lines(Watcher):
         if record.status == "failed":
             self._say(f"{head}failed: {record.reason}", "red")
         else:
-            self._say(
-                head + ", ".join(f"{result.name} {result.auroc:.3f}" for result in record.results) + " AUROC"
-            )
+            scores = ", ".join(f"{result.name} {result.auroc:.3f}" for result in record.results)
+            self._say(f"{head}{scores} AUROC{_healed(len(record.events))}")
 
     def _say(self, line: str, style: str | None = None) -> None:
         self._console.print(line, style=style, markup=False, soft_wrap=True)
@@ -170,7 +169,13 @@ class Bars(Lines):
 def _losses(snapshot: Snapshot) -> str:
     """Each player's loss: `energy/loss` is the energy's."""
     losses = {name: value for name, value in snapshot.losses.items() if name.endswith("/loss")}
-    return "  ".join(f"{name.replace('/', ' ')} {value:.4g}" for name, value in losses.items())
+    shown = "  ".join(f"{name.replace('/', ' ')} {value:.4g}" for name, value in losses.items())
+    return shown + _healed(snapshot.healed)
+
+
+def _healed(times: int) -> str:
+    """How often training diverged and went back, where it did."""
+    return f"; healed {times} time{'s' * (times > 1)}" if times else ""
 
 
 def _kind(task: Named) -> str:

@@ -26,12 +26,14 @@ class Snapshot(Settings):
         step, steps: of the training.
         losses: by name, at that step.
         seconds: since the cell began.
+        healed: how often it has diverged and gone back so far.
     """
 
     step: int
     steps: int
     losses: dict[str, float]
     seconds: float
+    healed: int = 0
 
     @property
     def left(self) -> float | None:
@@ -58,7 +60,11 @@ class ProgressFile:
             return
         self._written = now
         snapshot = Snapshot(
-            step=progress.step, steps=progress.steps, losses=dict(progress.losses), seconds=now - self._began
+            step=progress.step,
+            steps=progress.steps,
+            losses=dict(progress.losses),
+            seconds=now - self._began,
+            healed=progress.attempt,
         )
         with suppress(EbmoodError):  # A full disk must not end a training whose record may still find room.
             write_text(self.path, snapshot.model_dump_json())

@@ -5,10 +5,11 @@ export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
 _default:
     @just --list
 
-# Make .venv and put the package with all tools into it
+# Make .venv, put the package with all tools into it, and add the hooks to git
 install:
     python3.11 -m venv .venv
     pip install -e '.[dev]'
+    pre-commit install
 
 # Rewrite the code as ruff wants it
 format:
@@ -16,7 +17,7 @@ format:
     ruff format .
 
 # Style, types, and who may import whom
-lint:
+check:
     ruff check .
     ruff format --check .
     lint-imports
@@ -25,6 +26,18 @@ lint:
 # The tests, or those that are named: just test tests/models -k radial
 test *arguments:
     pytest {{ arguments }}
+
+# What the pages show: code, study files, commands, links
+docs:
+    pytest tests/test_docs.py tests/detector/test_guide.py
+
+# Time of a training step beside plain PyTorch: just bench --only ssm
+bench *arguments:
+    python benchmarks/steps.py {{ arguments }}
+
+# Another benchmark, by its name in benchmarks/: just bench-of equal_quality --seeds 1
+bench-of name *arguments:
+    python benchmarks/{{ name }}.py {{ arguments }}
 
 # Real data, every method, short training
 quick *arguments:

@@ -1,14 +1,19 @@
 """What README, CONTRIBUTING and docs show as code runs, and their study files hold."""
 
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import torch
+import typer
 import yaml
 from pydantic import TypeAdapter
 
+from ebmood.cli.app import app
 from ebmood.datasets import AnySource, Toy, split_dataset
 from ebmood.metrics import separation
 from ebmood.objectives import Supervised
@@ -20,6 +25,7 @@ from ebmood.study.spec import load_study
 from ebmood.training import Training, make_fabric, train
 
 ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -93,9 +99,72 @@ def test_a_table_of_your_own_reads_records(tmp_path, monkeypatch, capsys):
     assert f"| {record.seconds:.1f} |" in markdown
 
 
+def prose(page: Path) -> str:
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_between_pages_lead_somewhere():
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
-    for page in pages:
-        prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-        for target in re.findall(r"\]\(([^)#:]+)\)", prose):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+    checked = 0
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)]+))?\)", prose(page)):
+            place = page.parent / target if target else page
+            assert place.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in anchors(place), f"{page.name}: {target}#{anchor}"
+            checked += bool(anchor)
+    assert checked > 2
+
+
+def shown_commands() -> Iterator[tuple[str, str]]:
+    """Every `ebmood ...`, `python benchmarks/...` and `just ...` of the pages and of the helps, and where it stands."""
+    texts = {page.name: page.read_text() for page in PAGES}
+    texts |= {path.name: path.read_text() for path in (ROOT / "src/ebmood/cli").glob("*.py")}
+    texts |= {path.name: path.read_text() for path in (ROOT / "benchmarks").glob("*.py")}
+    for name, text in texts.items():
+        blocks = re.sub(r"\\\n\s*", " ", text)
+        in_lines = (
+            r"^(?: {4}|\$ |(?=ebmood |python |just ))(?:\w+=\S+ )?((?:ebmood|python benchmarks/\S+|just) .+)$"
+        )
+        for found in re.findall(in_lines, blocks, re.MULTILINE):
+            yield name, re.split(r"\s{3,}|\s#|\s\||\s<", found)[0]
+        for found in re.findall(r"`((?:ebmood|python benchmarks/\S+|just) [^`\n]+)`", text):
+            yield name, found
+
+
+def refusal(command: str) -> str | None:
+    """Why a shown command could not be typed, or None. Nothing runs."""
+    tool, *words = shlex.split(re.sub(r"[\[\]]|\.\.\.", "", re.sub(r"(\S)\|\S+", r"\1", command)))
+    if tool == "just":
+        recipes = re.findall(r"^([a-z]\S*).*:$", (ROOT / "justfile").read_text(), re.MULTILINE)
+        return None if words[0] in recipes else f"no recipe {words[0]}"
+    if tool == "python":
+        script = ROOT / words[0]
+        options = re.findall(r'"(--[a-z-]+)"', script.read_text()) if script.exists() else []
+        return next((word for word in words[1:] if word.startswith("--") and word not in options), None)
+    group = typer.main.get_command(app)
+    root = click.Context(group, info_name="ebmood")
+    if words[0].startswith("-"):
+        return None if any(words[0] in parameter.opts for parameter in group.get_params(root)) else words[0]
+    inner = group.get_command(root, words[0])  # type: ignore[attr-defined]
+    if inner is None:
+        return f"no command {words[0]}"
+    parameters = inner.get_params(click.Context(inner))
+    known = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
+    return next((word for word in words[1:] if re.match("--?[a-z]", word) and word not in known), None)
+
+
+def test_commands_that_are_shown_can_be_typed():
+    commands = list(shown_commands())
+    assert len(commands) > 60
+    assert {command.split()[0] for _, command in commands} == {"ebmood", "python", "just"}
+    wrong = [(name, command, why) for name, command in commands if (why := refusal(command))]
+    assert not wrong
+    assert refusal("ebmood study quick --no-such") == "--no-such", "it can fail"
+    assert refusal("ebmood studies") == "no command studies"
+    assert refusal("python benchmarks/steps.py --round 3") == "--round"
+    assert refusal("just no-such") == "no recipe no-such"

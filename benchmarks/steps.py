@@ -29,6 +29,7 @@ from torch.utils.flop_counter import flop_registry
 
 from ebmood.models import EnergyModel, RadialFlow
 from ebmood.networks import MLP, WideResNet
+from ebmood.networks.precision import multiplies_in_bf16
 from ebmood.objectives import CD, SSM, VERA, Likelihood, Objective, ObjectiveSettings
 from ebmood.samplers import SGLD
 from ebmood.training import Training, make_fabric
@@ -164,20 +165,17 @@ def sgld_images(x: Tensor, name: str) -> Row:
     )
 
 
-def vera(name: str, x: Tensor, theirs: nn.Module, models, settings: VERA) -> Row:
+def vera(name: str, x: Tensor, theirs: nn.Module, ours: dict[str, tuple[EnergyModel, VERA]]) -> Row:
     shape = tuple(x.shape[1:])
-    objectives = [
-        settings.but(precision=precision).start(model, 1, shape, 0)
-        for precision, model in zip((None, "bf16"), models, strict=True)
-    ]
-    generator = objectives[0].generator
+    objectives = {side: settings.start(model, 1, shape, 0) for side, (model, settings) in ours.items()}
+    generator, settings = objectives["ours"].generator, objectives["ours"].settings
     if settings.resnet_channels is None:
         their_generator = plain_mlp_generator(settings, shape[0])
     else:
         their_generator = plain_networks.Generator(settings.noise, shape[0], settings.resnet_channels)
     plain_networks.copy_parameters(generator.network, their_generator)
     log_sigma = nn.Parameter(generator.log_sigma.detach().clone())
-    log_eta = nn.Parameter(objectives[0].log_eta.detach().clone())
+    log_eta = nn.Parameter(objectives["ours"].log_eta.detach().clone())
     g, rows, h = noise(), len(x), settings.noise
 
     def energy() -> Tensor:
@@ -196,8 +194,8 @@ def vera(name: str, x: Tensor, theirs: nn.Module, models, settings: VERA) -> Row
         plain_step(generate, [*their_generator.parameters(), log_sigma]),
         plain_step(posterior, [log_eta]),
     )
-    ours, half = (our_step(objective, x) for objective in objectives)
-    return Row(f"VERA, {name}", {"plain": plainly, "ours": ours, "ours, bf16": half}, {"ours, bf16"})
+    sides = {side: our_step(objective, x) for side, objective in objectives.items()}
+    return Row(f"VERA, {name}", {"plain": plainly, **sides}, {"ours, bf16"})
 
 
 def plain_mlp_generator(settings: VERA, features: int) -> nn.Sequential:
@@ -239,12 +237,21 @@ def every_row(count: int | None = None) -> dict[str, Callable[[], Row]]:
 
     def vera_rows() -> Row:
         theirs, ours = mlps(nn.LeakyReLU(0.2), "leaky_relu", 0.2)
-        return vera("MLP", x, theirs, tuple(ours.values()), VERA())
+        half = mlps(nn.LeakyReLU(0.2), "leaky_relu", 0.2)[1]["ours"]
+        sides = {
+            "ours": (ours["ours"], VERA(compiled=False)),
+            "ours, compiled": (ours["ours, compiled"], VERA(compiled=True)),
+            "ours, bf16": (half, VERA(precision="bf16", compiled=False)),
+        }
+        return vera("MLP", x, theirs, sides)
 
     def vera_images(name: str, shape: tuple[int, ...]) -> Row:
         theirs, ours = wideresnets(shape)
         settings = VERA(noise=128, resnet_channels=128)
-        return vera(f"WideResNet {name}", images(shape), theirs, (ours, wideresnets(shape)[1]), settings)
+        half = (wideresnets(shape)[1], settings.but(precision="bf16"))
+        return vera(
+            f"WideResNet {name}", images(shape), theirs, {"ours": (ours, settings), "ours, bf16": half}
+        )
 
     rows: dict[str, Callable[[], Row]] = {
         "cd mlp": lambda: cd(x),
@@ -343,10 +350,16 @@ def main() -> None:
         parser.error(f"no row's name holds {arguments.only!r}; the rows are: {', '.join(every)}")
     print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), {arguments.rounds} rounds")
     print(f"{'step':42} {'side':16} {'ms':>9} {'faster':>7} {'GFLOP':>8} {'of peak':>8}")
-    results = {}
+    results, bf16 = (
+        {},
+        multiplies_in_bf16("cpu"),
+    )  # sides that would only be float32 again, or imitated, are left out
     for make in chosen.values():
         torch.manual_seed(0)
         row = make()
+        if not bf16:
+            row.sides = {side: step for side, step in row.sides.items() if side not in row.bf16}
+            row.bf16 = set()
         results[row.name] = measure(row, arguments.rounds)
         for side, r in results[row.name].items():
             print(

@@ -96,6 +96,51 @@ def test_others_are_eager(cache):
 
 
 @needs_a_compiler
+@in_both_precisions
+@pytest.mark.parametrize("activation", COMPILED)
+def test_batch_norms(cache, activation, dtype, near):
+    """Values and running statistics; far from zero too, where the mean of squares is no way to a variance."""
+    torch.manual_seed(0)
+    network = MLP(7, (20, 31, 6), 3, activation, 0.2, batch_norm=True, bias=False, compiled=True).to(dtype)
+    eager = copy.deepcopy(network)
+    network.expect(1, 1)
+    with torch.no_grad():
+        for rows in (2, 32, 77):
+            for x in (some(rows, dtype), some(rows, dtype) + 100):
+                near_here = near * (1e3 if rows == 2 else 1)  # the sign of a difference, divided by its size
+                torch.testing.assert_close(network(x), eager(x), rtol=near_here, atol=near_here)
+                torch.testing.assert_close(
+                    network.state_dict(), eager.state_dict(), rtol=10 * near_here, atol=10 * near_here
+                )
+        x = some(77, dtype)
+        x[3, 2] = torch.nan
+        assert network(x).isnan().all()  # its row is in everybody's statistics
+
+
+@needs_a_compiler
+def test_batch_norms_in_the_middle_of_a_graph(cache):
+    """A graph that waits for its backward pass does not mind, and evaluation is eager."""
+    torch.manual_seed(0)
+    network = MLP(7, (20, 20), 3, "silu", batch_norm=True, compiled=True).double()
+    eager = copy.deepcopy(network)
+    network.expect(1, 1)
+    found = []
+    for each in (network, eager):
+        x = some(20).requires_grad_(True)
+        loss = each(x).square().sum()
+        with torch.no_grad():
+            each(some(30))
+            with pytest.raises(ValueError, match="more than 1 value"):
+                each(some(1))
+        loss.backward()
+        found.append(x.grad)
+    torch.testing.assert_close(*found)
+    eager.load_state_dict(network.state_dict())
+    with torch.no_grad():
+        assert torch.equal(network.eval()(some(9)), eager.eval()(some(9)))
+
+
+@needs_a_compiler
 def test_classes_that_do_not_fit_are_refused(cache):
     network, _ = both("silu", 3)
     with pytest.raises(RuntimeError):

@@ -8,9 +8,9 @@ from ebmood.networks import precision
 
 @pytest.fixture(autouse=True)
 def _asked_again():
-    precision._multiplies_in_bf16.cache_clear()
+    precision.multiplies_in_bf16.cache_clear()
     yield
-    precision._multiplies_in_bf16.cache_clear()
+    precision.multiplies_in_bf16.cache_clear()
 
 
 def product_in(chosen) -> torch.dtype:

@@ -158,14 +158,23 @@ def vera_agrees(objective: Objective, rows, theirs_network: nn.Module, steps: in
 
 
 @in_both_precisions
-def test_vera(model, rows, steps, near):
+@eager_and_compiled
+def test_vera(compiled, cache, model, rows, steps, near):
     settings = VERA(
-        noise=4, hidden=(16, 8), posterior_samples=6, entropy_weight=0.3, posterior_width=0.2, sigma=0.1
+        noise=4,
+        hidden=(16, 8),
+        posterior_samples=6,
+        entropy_weight=0.3,
+        posterior_width=0.2,
+        sigma=0.1,
+        compiled=compiled,
     )
     layers = [nn.Linear(4, 16, bias=False), nn.BatchNorm1d(16), nn.LeakyReLU(0.01)]
     layers += [nn.Linear(16, 8, bias=False), nn.BatchNorm1d(8), nn.LeakyReLU(0.01)]
     theirs = nn.Sequential(*layers, nn.Linear(8, 5, bias=False))
-    vera_agrees(settings.start(model, CLASSES, (5,), 0), rows, theirs, steps, near)
+    objective = settings.start(model, CLASSES, (5,), 0)
+    vera_agrees(objective, rows, theirs, steps, near)
+    assert (objective.generator.network.passes is not None) == compiled
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def test_chains_of_images_climb_their_own_class_in_pieces(noise):
 
 def test_bf16_gradients_are_near_those_in_float32_and_leave_noise_and_state_alone(noise, monkeypatch):
     # What bfloat16 does to numbers, on any processor: one without it imitates it, slowly.
-    monkeypatch.setattr(precision, "_multiplies_in_bf16", lambda device: True)
+    monkeypatch.setattr(precision, "multiplies_in_bf16", lambda device: True)
     torch.manual_seed(0)
     model = EnergyModel(WideResNet(1, 1, activation_name="silu"))
     x = torch.rand(4, 1, 8, 8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,10 @@ WARM_UP = 4.0
 
 SAVED = 2e-11
 """Seconds saved for each multiplication of a pass forwards, rounded down."""
+
+
+BLOCK = 32
+"""Rows that go through `passes.cpp` together at most, and a multiple of what they are with narrower vectors."""
 
 
 def pays(passes: int, multiplications: int) -> bool:
@@ -67,7 +72,38 @@ class CompiledPasses:
         self._call("gradient", blocks, x, chosen, logits, found)
         return logits, found
 
-    def _call(self, name: str, blocks: Sequence[Block], x: Tensor, *more: Tensor | None) -> None:
+    def normalise(self, blocks: Sequence[Block], x: Tensor) -> bool:
+        """Whether `normalised` can take these: a batch norm in training after every layer but the last."""
+        norms = [block.norm for block in blocks[:-1]]
+        learning = all(norm is not None and norm.training and norm.momentum is not None for norm in norms)
+        return learning and blocks[-1].norm is None and len(x) > 1 and self.fit(blocks, x)
+
+    def normalised(self, blocks: Sequence[Block], x: Tensor) -> Tensor:
+        """What the blocks make of `x` `(N, D)`, with its own statistics, which running ones take in: `(N, K)`."""
+        norms = [block.norm for block in blocks if block.norm is not None]
+        widths = [norm.num_features for norm in norms]
+        means, variances = x.new_empty(sum(widths)), x.new_empty(sum(widths))
+        rows = -(-len(x) // BLOCK) * BLOCK
+        room = x.new_empty(rows, max(x.shape[1], *(block.linear.out_features for block in blocks)))
+        found = x.new_empty(len(x), blocks[-1].linear.out_features)
+        gammas, betas = [norm.weight for norm in norms], [norm.bias for norm in norms]
+        epsilon = ctypes.c_double(norms[0].eps)
+        more = (_pointers(gammas), _pointers(betas), epsilon, means, variances, room, found)
+        self._call("normalised", blocks, x, *more)
+        variances *= len(x) / (len(x) - 1)  # as running ones have it
+        for norm, mean, variance in zip(norms, means.split(widths), variances.split(widths), strict=True):
+            seen, running, spread = norm.num_batches_tracked, norm.running_mean, norm.running_var
+            assert seen is not None
+            assert running is not None
+            assert spread is not None
+            assert norm.momentum is not None
+            # As data: graphs that wait for their backward pass hold these, without reading them.
+            seen.data.add_(1)
+            running.data.lerp_(mean, norm.momentum)
+            spread.data.lerp_(variance, norm.momentum)
+        return found
+
+    def _call(self, name: str, blocks: Sequence[Block], x: Tensor, *more: Any) -> None:
         bends, slope = _activation(blocks) or (False, 0.0)
         widths = [block.linear.in_features for block in blocks] + [blocks[-1].linear.out_features]
         function = getattr(self.code, f"{name}_{str(x.dtype).removeprefix('torch.')}")
@@ -79,7 +115,7 @@ class CompiledPasses:
             ctypes.c_int64(bends),
             ctypes.c_double(slope),
             ctypes.c_int64(len(x)),
-            *(ctypes.c_void_p(_address(tensor)) for tensor in (x, *more)),
+            *(_argument(value) for value in (x, *more)),
         )
 
 
@@ -113,6 +149,10 @@ def _plain(tensor: Tensor | None, dtype: torch.dtype) -> bool:
 
 def _address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
+
+
+def _argument(value: Any) -> Any:
+    return ctypes.c_void_p(_address(value)) if value is None or isinstance(value, Tensor) else value
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:

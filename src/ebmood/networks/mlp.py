@@ -65,7 +65,11 @@ class MLP(nn.Module):
         reduced = torch.is_autocast_enabled(x.device.type)  # which the passes without autograd do not see
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or reduced:
             return self.layers(x)
-        return forward(blocks_of(list(self.layers)), x)
+        blocks = blocks_of(list(self.layers))
+        compiled = self.passes if self.training and self.batch_norm else None
+        if compiled is not None and compiled.normalise(blocks, x):
+            return compiled.normalised(blocks, x)
+        return forward(blocks, x)
 
     def expect(self, passes: int, rows: int) -> None:
         """Time to prepare for a training on a CPU: passes are compiled where that is chosen, or pays and is not barred.

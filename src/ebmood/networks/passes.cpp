@@ -3,6 +3,7 @@
 // does is done there too. Arrays are dense and row-major: x (N, D); logits (N, K); a layer's weights (outputs, inputs).
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <numeric>
 #include <utility>
@@ -174,6 +175,57 @@ struct Stack {
             store(from, n, N, widths[0], out);
         }
     }
+
+    // What becomes of x where a batch norm follows every layer but the last, with the batch's own statistics. They need
+    // all rows of a layer before the next can change one, and are gathered while a block is near; then a block is
+    // normalised when the next layer reads it. Means and (biased) variances stand end to end for all layers; `blocks`
+    // is room for all rows, ROWS of them rounded up, of the widest layer.
+    void normalised(int64_t N, const T* x, const T* const* gammas, const T* const* betas, double epsilon, T* means,
+                    T* variances, Lanes* blocks, T* out) const {
+        const int64_t wide = 2 * widest();
+        std::vector<Lanes> from(wide), to(wide);
+        std::vector<T> scale(wide), offset(wide);
+        for (int64_t l = 0; l < layers; l++) {
+            const int64_t J = widths[l + 1];
+            std::vector<Lanes> sum(2 * J), squares(2 * J);
+            std::vector<T> first(J);  // row; moments are taken about it
+            for (int64_t n = 0; n < N; n += ROWS) {
+                Lanes* block = blocks + n / ROWS * wide;
+                if (l == 0) load(x, n, N, widths[0], from.data());
+                for (int64_t i = 0; l && i < 2 * widths[l]; i++) {
+                    Lanes derivative;
+                    from[i] = block[i] * scale[i / 2] + offset[i / 2];
+                    act.apply<F>(from[i], derivative);
+                }
+                if (l == layers - 1) {
+                    forth(l, from.data(), to.data());
+                    store(to.data(), n, N, J, out);
+                    continue;
+                }
+                forth(l, from.data(), block);
+                Lanes inside[2];
+                for (int64_t w = 0; w < ROWS; w++) inside[w / W][w % W] = n + w < N;
+                for (int64_t j = 0; n == 0 && j < J; j++) first[j] = block[2 * j][0];
+                for (int64_t i = 0; i < 2 * J; i++) {
+                    const Lanes away = (block[i] - first[i / 2]) * inside[i % 2];
+                    sum[i] += away;
+                    squares[i] += away * away;
+                }
+            }
+            for (int64_t j = 0; l < layers - 1 && j < J; j++) {
+                double one = 0, two = 0;
+                for (int64_t w = 0; w < ROWS; w++) {
+                    one += sum[2 * j + w / W][w % W] / double(N);
+                    two += squares[2 * j + w / W][w % W] / double(N);
+                }
+                const double mean = first[j] + one, variance = std::max(two - one * one, 0.0);
+                *means++ = T(mean);
+                *variances++ = T(variance);
+                scale[j] = T(gammas[l][j] / std::sqrt(variance + epsilon));
+                offset[j] = T(betas[l][j] - mean * scale[j]);
+            }
+        }
+    }
 };
 
 #define NAMED(F, SUFFIX)                                                                                            \
@@ -181,6 +233,13 @@ struct Stack {
                                       const F::T* const* biases, int64_t bends, double slope, int64_t N,           \
                                       const F::T* x, const int64_t* chosen, F::T* logits, F::T* out) {             \
         Stack<F>{layers, widths, weights, biases, {bends, slope}}.gradient(N, x, chosen, logits, out);             \
+    }                                                                                                               \
+    extern "C" void normalised_##SUFFIX(int64_t layers, const int64_t* widths, const F::T* const* weights,         \
+                                        const F::T* const* biases, int64_t bends, double slope, int64_t N,         \
+                                        const F::T* x, const F::T* const* gammas, const F::T* const* betas,        \
+                                        double epsilon, F::T* means, F::T* variances, F::T* room, F::T* out) {     \
+        Stack<F>{layers, widths, weights, biases, {bends, slope}}.normalised(                                      \
+            N, x, gammas, betas, epsilon, means, variances, (F::Lanes*)room, out);                                 \
     }
 
 NAMED(Float32, float32)

@@ -19,13 +19,13 @@ def reduced(precision: Precision | None, device: torch.device) -> AbstractContex
     be bfloat16. A processor that cannot multiply in bfloat16 would imitate it, some twenty times slower than float32:
     there the context changes nothing either, and one logged line says so.
     """
-    enabled = precision == "bf16" and _multiplies_in_bf16(device.type)
+    enabled = precision == "bf16" and multiplies_in_bf16(device.type)
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 @cache
-def _multiplies_in_bf16(device: str) -> bool:
-    """Whether it does, by torch's own test of the processor."""
+def multiplies_in_bf16(device: str) -> bool:
+    """Whether a kind of device does, by torch's own test of the processor; one line is logged if not."""
     if device != "cpu" or (
         torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     ):

@@ -49,6 +49,11 @@ class VariationalEntropy(Objective):
             Player("posterior", (self.log_eta,), self.posterior_loss, settings.posterior),
         )
 
+    def expect(self, steps: int, rows: int) -> None:
+        """See `Objective.expect`: the posterior's samples are most of what goes through the generator."""
+        if isinstance(self.generator.network, MLP):
+            self.generator.network.expect(steps * self.settings.posterior_samples, rows)
+
     def energy_loss(self, batch: Batch, generator: torch.Generator) -> Loss:
         """The energy's loss on a batch and as many samples of the generator."""
         with torch.no_grad():
@@ -129,6 +134,7 @@ class VERA(ObjectiveSettings):
         posterior_width: eta at the start.
         precision: `bf16` has the generator make the posterior's samples in bfloat16, which pays on images; None for
             float32 throughout.
+        compiled: whether training on a CPU uses compiled passes of the MLP generator; as `EnergyMLP` has it.
         sigma: the generator's output width at the start; `sigma_bounds` the interval it is kept in.
         energy, generator, posterior: optimisers.
     """
@@ -144,6 +150,7 @@ class VERA(ObjectiveSettings):
     posterior_samples: int = 20
     posterior_width: float = 0.1
     precision: Precision | None = None
+    compiled: bool | None = None
     sigma: float = 0.01
     sigma_bounds: tuple[float, float] = (0.01, 0.3)
     energy: AdamW = AdamW(lr=3e-5, betas=(0.0, 0.9))
@@ -167,5 +174,12 @@ class VERA(ObjectiveSettings):
                 f"VERA's MLP generator makes rows, not {tuple(shape)}: set `resnet_channels` for images"
             )
         return MLP(
-            self.noise, self.hidden, shape[0], self.activation, self.slope, batch_norm=True, bias=False
+            self.noise,
+            self.hidden,
+            shape[0],
+            self.activation,
+            self.slope,
+            batch_norm=True,
+            bias=False,
+            compiled=self.compiled,
         )

@@ -141,6 +141,23 @@ def test_batch_norms_in_the_middle_of_a_graph(cache):
 
 
 @needs_a_compiler
+@in_both_precisions
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_parabolas(cache, outputs, dtype, near):
+    """Values, curvatures and slopes of smooth networks, and the gradients of the first two."""
+    network, eager = both("silu", outputs, dtype)
+    v = some(45, dtype).flip(0)
+    weights = torch.linspace(-1, 1, 45, dtype=dtype)
+    found = []
+    for each in (network, eager):
+        value, second, u = each.parabola(some(45, dtype), v)
+        loss = (value * weights).sum() + second.mean()  # the latter's gradient comes as one number, repeated
+        found.append((value, second, u, *torch.autograd.grad(loss, list(each.parameters()))))
+    assert not torch.equal(found[0][1], found[1][1])  # they round elsewhere
+    torch.testing.assert_close(*found, rtol=near, atol=10 * near)
+
+
+@needs_a_compiler
 def test_classes_that_do_not_fit_are_refused(cache):
     network, _ = both("silu", 3)
     with pytest.raises(RuntimeError):

@@ -79,8 +79,9 @@ def losses_agree(objective: Objective, rows, theirs, steps: int = STEPS, near: f
 
 
 @in_both_precisions
+@eager_and_compiled
 @pytest.mark.parametrize("gamma", [None, 2.0])
-def test_ssm(gamma, model, rows, steps, near):
+def test_ssm(gamma, compiled, cache, model, rows, steps, near):
     objective = SSM().start(model, CLASSES, (5,), 0)
     if gamma:
         objective = Supervised(objective, gamma)
@@ -91,6 +92,7 @@ def test_ssm(gamma, model, rows, steps, near):
         return plain.supervised(loss, model.network, rows, y, gamma) if gamma else loss
 
     losses_agree(objective, rows, theirs, steps, near)
+    assert (model.network.passes is not None) == compiled
 
 
 @in_both_precisions

@@ -87,8 +87,7 @@ class CompiledPasses:
         room = x.new_empty(rows, max(x.shape[1], *(block.linear.out_features for block in blocks)))
         found = x.new_empty(len(x), blocks[-1].linear.out_features)
         gammas, betas = [norm.weight for norm in norms], [norm.bias for norm in norms]
-        epsilon = ctypes.c_double(norms[0].eps)
-        more = (_pointers(gammas), _pointers(betas), epsilon, means, variances, room, found)
+        more = (_pointers(gammas), _pointers(betas), float(norms[0].eps), means, variances, room, found)
         self._call("normalised", blocks, x, *more)
         variances *= len(x) / (len(x) - 1)  # as running ones have it
         for norm, mean, variance in zip(norms, means.split(widths), variances.split(widths), strict=True):
@@ -103,20 +102,38 @@ class CompiledPasses:
             spread.data.lerp_(variance, norm.momentum)
         return found
 
+    def bend(self, blocks: Sequence[Block], x: Tensor) -> bool:
+        """Whether `silu`, `advance` and `retreat` can take their streams."""
+        return self.fit(blocks, x) and (_activation(blocks) or (False, 0.0))[0]
+
+    def silu(self, z: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The first three derivatives of SiLU at z, whose value is written to `value`."""
+        found = torch.empty_like(z), torch.empty_like(z), torch.empty_like(z)
+        self._function("silu", z)(*map(_argument, (z.numel(), z, value, *found)))
+        return found
+
+    def advance(self, z: Tensor, *given: Tensor | None, out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `ebmood.networks.taylor`; of two streams, as `retreat` is."""
+        found = torch.empty_like(out[0]), torch.empty_like(out[0]), torch.empty_like(out[0])
+        self._function("advance", z)(*map(_argument, (out[0].numel(), z, *given, out, *found)))
+        return found
+
+    def retreat(self, above: Tensor, *given: Tensor) -> Tensor:
+        """See `ebmood.networks.taylor`."""
+        _, rows, width = above.shape
+        g = above.new_empty(3, rows, width)
+        self._function("retreat", g)(*map(_argument, (rows, width, above, *given, g)))
+        return g
+
+    def _function(self, name: str, like: Tensor) -> Any:
+        return getattr(self.code, f"{name}_{str(like.dtype).removeprefix('torch.')}")
+
     def _call(self, name: str, blocks: Sequence[Block], x: Tensor, *more: Any) -> None:
         bends, slope = _activation(blocks) or (False, 0.0)
         widths = [block.linear.in_features for block in blocks] + [blocks[-1].linear.out_features]
-        function = getattr(self.code, f"{name}_{str(x.dtype).removeprefix('torch.')}")
-        function(
-            ctypes.c_int64(len(blocks)),
-            (ctypes.c_int64 * len(widths))(*widths),
-            _pointers(_weights(blocks)),
-            _pointers(_biases(blocks)),
-            ctypes.c_int64(bends),
-            ctypes.c_double(slope),
-            ctypes.c_int64(len(x)),
-            *(_argument(value) for value in (x, *more)),
-        )
+        layers = (_pointers(_weights(blocks)), _pointers(_biases(blocks)))
+        given = (len(blocks), (ctypes.c_int64 * len(widths))(*widths), *layers, int(bends), slope, len(x), x)
+        self._function(name, x)(*map(_argument, (*given, *more)))
 
 
 def _activation(blocks: Sequence[Block]) -> tuple[bool, float] | None:
@@ -152,7 +169,15 @@ def _address(tensor: Tensor | None) -> int | None:
 
 
 def _argument(value: Any) -> Any:
-    return ctypes.c_void_p(_address(value)) if value is None or isinstance(value, Tensor) else value
+    match value:
+        case int():
+            return ctypes.c_int64(value)
+        case float():
+            return ctypes.c_double(value)
+        case None | Tensor():
+            return ctypes.c_void_p(_address(value))
+        case _:
+            return value
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:

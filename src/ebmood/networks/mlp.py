@@ -99,4 +99,4 @@ class MLP(nn.Module):
 
     def parabola(self, x: Tensor, v: Tensor | None) -> Parabola:
         """See `ebmood.networks.taylor.parabola`; without batch norm only."""
-        return parabola(blocks_of(list(self.layers)), x, v)
+        return parabola(blocks_of(list(self.layers)), x, v, self.passes if self.training else None)

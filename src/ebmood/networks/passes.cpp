@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -228,6 +229,74 @@ struct Stack {
     }
 };
 
+// What taylor.py does between the products where SiLUs bend, each in one pass over dense arrays.
+template <class F>
+struct Streams {
+    typedef typename F::T T;
+    typedef typename F::Lanes Lanes;
+    static constexpr int64_t W = BYTES / sizeof(T);
+
+    // Numbers i, i + 1, ... of n, as many as there are lanes, or are left.
+    static Lanes load(const T* from, int64_t i, int64_t n) {
+        Lanes lanes = {};
+        if (i + W <= n)
+            std::memcpy(&lanes, from + i, sizeof(Lanes));
+        else
+            for (int64_t w = 0; w < n - i; w++) lanes[w] = from[i + w];
+        return lanes;
+    }
+
+    static void store(const Lanes& lanes, int64_t i, int64_t n, T* to) {
+        if (i + W <= n)
+            std::memcpy(to + i, &lanes, sizeof(Lanes));
+        else
+            for (int64_t w = 0; w < n - i; w++) to[i + w] = lanes[w];
+    }
+
+    // SiLU and its three derivatives.
+    static void silu(int64_t n, const T* z, T* value, T* first, T* second, T* third) {
+        for (int64_t i = 0; i < n; i += W) {
+            const Lanes x = load(z, i, n), s = T(1) / (T(1) + exponential<F>(-x));
+            const Lanes ds = s - s * s, dds = ds - T(2) * ds * s;
+            store(x * s, i, n, value);
+            store(s + x * ds, i, n, first);
+            store(T(2) * ds + x * dds, i, n, second);
+            store(T(3) * dds + x * (ds - T(6) * ds * ds), i, n, third);
+        }
+    }
+
+    // `_advance`: z and out are (2, n), the slopes and the second derivatives; the last three are what is handed on.
+    static void advance(int64_t n, const T* z, const T* first, const T* second, const T* third, const T* above, T* out,
+                        T* bend, T* twice, T* push) {
+        for (int64_t i = 0; i < n; i += W) {
+            const Lanes slope = load(z, i, n), curve = load(z + n, i, n), s = load(first, i, n);
+            const Lanes ds = load(second, i, n), g = load(above, i, n), pushed = ds * slope;
+            store(slope * s, i, n, out);
+            store(curve * s + pushed * slope, i, n, out + n);
+            store((load(third, i, n) * slope * slope + ds * curve) * g, i, n, bend);
+            store(T(2) * pushed * g, i, n, twice);
+            store(pushed, i, n, push);
+        }
+    }
+
+    // `_retreat`: above is (2, N, J), of_second (N), all else (N, J), and g (3, N, J).
+    static void retreat(int64_t N, int64_t J, const T* above, const T* first, const T* bend, const T* twice,
+                        const T* push, const T* below, const T* of_second, T* g) {
+        const int64_t n = N * J;
+        for (int64_t row = 0; row < N; row++) {
+            const T weight = of_second[row];
+            const int64_t end = (row + 1) * J;
+            for (int64_t i = row * J; i < end; i += W) {
+                const Lanes s = load(first, i, end), slope = load(above + n, i, end);
+                const Lanes value = load(above, i, end) * s + load(bend, i, end) * weight + load(push, i, end) * slope;
+                store(value, i, end, g);
+                store(slope * s + load(twice, i, end) * weight, i, end, g + n);
+                store(load(below, i, end) * weight, i, end, g + 2 * n);
+            }
+        }
+    }
+};
+
 #define NAMED(F, SUFFIX)                                                                                            \
     extern "C" void gradient_##SUFFIX(int64_t layers, const int64_t* widths, const F::T* const* weights,           \
                                       const F::T* const* biases, int64_t bends, double slope, int64_t N,           \
@@ -240,6 +309,19 @@ struct Stack {
                                         double epsilon, F::T* means, F::T* variances, F::T* room, F::T* out) {     \
         Stack<F>{layers, widths, weights, biases, {bends, slope}}.normalised(                                      \
             N, x, gammas, betas, epsilon, means, variances, (F::Lanes*)room, out);                                 \
+    }                                                                                                               \
+    extern "C" void silu_##SUFFIX(int64_t n, const F::T* z, F::T* value, F::T* first, F::T* second, F::T* third) { \
+        Streams<F>::silu(n, z, value, first, second, third);                                                       \
+    }                                                                                                               \
+    extern "C" void advance_##SUFFIX(int64_t n, const F::T* z, const F::T* first, const F::T* second,              \
+                                     const F::T* third, const F::T* above, F::T* out, F::T* bend, F::T* twice,     \
+                                     F::T* push) {                                                                  \
+        Streams<F>::advance(n, z, first, second, third, above, out, bend, twice, push);                            \
+    }                                                                                                               \
+    extern "C" void retreat_##SUFFIX(int64_t N, int64_t J, const F::T* above, const F::T* first,                   \
+                                     const F::T* bend, const F::T* twice, const F::T* push, const F::T* below,     \
+                                     const F::T* of_second, F::T* g) {                                             \
+        Streams<F>::retreat(N, J, above, first, bend, twice, push, below, of_second, g);                           \
     }
 
 NAMED(Float32, float32)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ebmood.networks.compiled import CompiledPasses
 from ebmood.networks.without_autograd import Block
 
 
@@ -36,16 +37,19 @@ class Parabola(NamedTuple):
     u: Tensor
 
 
-def parabola(blocks: Sequence[Block], x: Tensor, v: Tensor | None) -> Parabola:
+def parabola(
+    blocks: Sequence[Block], x: Tensor, v: Tensor | None, compiled: CompiledPasses | None = None
+) -> Parabola:
     """F and its derivatives at `x` `(N, D)`.
 
     Args:
         blocks: layers without batch norms, two or more.
         x: inputs.
         v: directions, like x; not differentiated, no more than x is.
+        compiled: passes that do what stands between the products, where they can.
     """
     parameters = [p for block in blocks for p in (block.linear.weight, block.linear.bias)]
-    return Parabola(*_Parabola.apply(tuple(blocks), x, v, *parameters))  # pyright: ignore
+    return Parabola(*_Parabola.apply(tuple(blocks), compiled, x, v, *parameters))  # pyright: ignore
 
 
 class _Parabola(torch.autograd.Function):
@@ -53,9 +57,16 @@ class _Parabola(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, blocks: tuple[Block, ...], x: Tensor, v: Tensor | None, *parameters: Tensor | None
+        ctx: Any,
+        blocks: tuple[Block, ...],
+        compiled: CompiledPasses | None,
+        x: Tensor,
+        v: Tensor | None,
+        *parameters: Tensor | None,
     ) -> tuple[Tensor, ...]:
         bending = any(_bends(block.activation) for block in blocks)
+        if compiled is not None and (v is None or not compiled.bend(blocks, x)):
+            compiled = None
         streams = 2 if v is None else 3
         inputs = [x.new_empty(streams, *x.shape)]
         derivatives: list[tuple[Tensor, Tensor | None, Tensor | None]] = []
@@ -63,12 +74,12 @@ class _Parabola(torch.autograd.Function):
         for i, block in enumerate(blocks):
             z = nn.functional.linear(inputs[i][0], block.linear.weight, block.linear.bias)
             if i < len(blocks) - 1:
-                value, first, next_, third = _derivatives(
-                    block.activation, z, bending, bending and v is not None
-                )
                 inputs.append(z.new_empty(streams, *z.shape))
-                inputs[-1][0] = value
-                derivatives.append((first, next_, third))
+                if compiled is not None:
+                    derivatives.append(compiled.silu(z, inputs[-1][0]))
+                else:
+                    second, act = bending and v is not None, block.activation
+                    derivatives.append(_derivatives(act, z, bending, second, out=inputs[-1][0]))
         # The gradients of F after each activation, and before it, from the last layer to the first; then u.
         above, below = [z.softmax(1)], [z.softmax(1)]
         for block, (first, *_) in zip(blocks[:0:-1], derivatives[::-1], strict=True):
@@ -82,10 +93,12 @@ class _Parabola(torch.autograd.Function):
             h = inputs[i][1:]
             z = (h.flatten(0, 1) @ block.linear.weight.t()).view(len(h), len(x), -1)
             if i < len(blocks) - 1:
-                couplings.append(_advance(z, *derivatives[i], above[i], out=inputs[i + 1][1:]))
+                advance = _advance if compiled is None else compiled.advance
+                couplings.append(advance(z, *derivatives[i], above[i], out=inputs[i + 1][1:]))
         second = (below[-1] * z[-1]).sum(1)
         if v is not None and z.shape[2] > 1:
             second += (below[-1] * z[0].square()).sum(1) - (below[-1] * z[0]).sum(1).square()
+        ctx.retreat = _retreat if compiled is None else compiled.retreat
         ctx.blocks, ctx.inputs, ctx.below, ctx.couplings = blocks, inputs, below, couplings
         ctx.first, ctx.along = [first for first, *_ in derivatives], z
         ctx.straight = z.shape[2] == 1 and not bending
@@ -98,8 +111,9 @@ class _Parabola(torch.autograd.Function):
         of_value, of_second, _ = (None if g is None else g[:, None] for g in gradients)
         if of_second is None:
             of_second = ctx.below[-1].new_zeros(len(ctx.below[-1]), 1)
+        of_second = of_second.contiguous()
         found = (_straight if ctx.straight else _streams)(ctx, of_value, of_second)
-        return (None, None, None, *(g for pair in found for g in pair))
+        return (None, None, None, None, *(g for pair in found for g in pair))
 
 
 Found = list[tuple[Tensor, Tensor | None]]
@@ -128,7 +142,7 @@ def _streams(ctx: Any, of_value: Tensor | None, of_second: Tensor) -> Found:
         found.insert(0, (g.flatten(0, 1).t() @ h.flatten(0, 1), bias))
         if i:
             above = (g[:-1].flatten(0, 1) @ linear.weight).view(len(g) - 1, *h.shape[1:])
-            g = _retreat(above, ctx.first[i - 1], ctx.couplings[i - 1], ctx.below[i - 1], of_second)
+            g = ctx.retreat(above, ctx.first[i - 1], *ctx.couplings[i - 1], ctx.below[i - 1], of_second)
     return found
 
 
@@ -168,10 +182,12 @@ def _advance(
     return bend, torch.mul(push, above).mul_(2), push
 
 
-def _retreat(
-    above: Tensor, first: Tensor, couplings: tuple[Tensor, ...], below: Tensor, of_second: Tensor
-) -> Tensor:
-    """Gradients of an activation's streams, without the last -> those of its input's, with it."""
+def _retreat(above: Tensor, first: Tensor, *given: Tensor) -> Tensor:
+    """Gradients of an activation's streams, without the last -> those of its input's, with it.
+
+    Given are what `_advance` left, `below`, and the gradient of the second derivative `(N, 1)`.
+    """
+    *couplings, below, of_second = given
     g = above.new_empty(len(above) + 1, *below.shape)
     torch.mul(above, first, out=g[:-1])
     torch.mul(below, of_second, out=g[-1])
@@ -192,9 +208,9 @@ def _bends(act: nn.Module | None) -> bool:
 
 
 def _derivatives(
-    act: nn.Module | None, z: Tensor, bending: bool, second: bool
-) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-    """The activation at z and its first, second and third derivative; the last two if `bending`, if `second`."""
+    act: nn.Module | None, z: Tensor, bending: bool, second: bool, out: Tensor
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """The first three derivatives of the activation at z, the last two if `bending`, if `second`; out is its value."""
     match act:
         case nn.SiLU():
             s = torch.sigmoid(z)
@@ -202,26 +218,29 @@ def _derivatives(
             dds = torch.addcmul(ds, ds, s, value=-2)
             next_ = (z * dds).add_(ds, alpha=2)
             third = torch.addcmul(ds, ds, ds, value=-6).mul_(z).add_(dds, alpha=3) if second else None
-            return z * s, torch.addcmul(s, z, ds), next_, third
+            torch.mul(z, s, out=out)
+            return torch.addcmul(s, z, ds), next_, third
         case nn.Softplus():
             s = torch.sigmoid(act.beta * z)
             ds = act.beta * torch.addcmul(s, s, s, value=-1)
             third = act.beta * torch.addcmul(ds, ds, s, value=-2) if second else None
-            return nn.functional.softplus(z, act.beta, act.threshold), s, ds, third
+            out.copy_(nn.functional.softplus(z, act.beta, act.threshold))
+            return s, ds, third
         case nn.Tanh():
-            a = torch.tanh(z)
+            a = torch.tanh(z, out=out)
             first = 1 - a * a
-            return a, first, -2 * a * first, -2 * first * (1 - 3 * a * a) if second else None
+            return first, -2 * a * first, -2 * first * (1 - 3 * a * a) if second else None
         case nn.ELU():
-            a = nn.functional.elu(z, act.alpha)
+            a = out.copy_(nn.functional.elu(z, act.alpha))
             below = (a + act.alpha).masked_fill_(z > 0, 0)
-            return a, below.masked_fill(z > 0, 1), below, below if second else None
+            return below.masked_fill(z > 0, 1), below, below if second else None
         case nn.ReLU() | nn.LeakyReLU():
             slope = act.negative_slope if isinstance(act, nn.LeakyReLU) else 0.0
             # Not by a mask, whose filling is a branch for every number: fifteen times as slow.
             first = torch.ops.aten.leaky_relu_backward(z.new_ones(()).expand_as(z), z, slope, False)
             zeros = torch.zeros_like(z) if bending else None
-            return z * first, first, zeros, zeros if second else None
+            torch.mul(z, first, out=out)
+            return first, zeros, zeros if second else None
         case _:
             raise TypeError(
                 f"no derivatives are known here for {type(act).__name__}; add them to `_derivatives`"

@@ -39,6 +39,11 @@ class SlicedScoreMatching(Objective):
         """One: the energy."""
         return (Player("energy", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
 
+    def expect(self, steps: int, rows: int) -> None:
+        """See `Objective.expect`: what is saved is about two passes."""
+        if not self.model.flat:
+            self.model.expect(2 * steps, rows)
+
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
         """J on a batch, a mean over rows of sums over coordinates."""
         # Where no row can have curvature, none is looked for.

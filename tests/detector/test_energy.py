@@ -108,6 +108,23 @@ def test_a_blank_model_with_the_state_scores_the_same_to_the_bit(rows: np.ndarra
     assert (score(model, rows) == score(again, rows)).all()
 
 
+def test_the_most_alarmed_energy_decides(rows: np.ndarray) -> None:
+    """Whatever the rows, in the default; the mean lies between."""
+    x = torch.from_numpy(np.concatenate([rows, rows * 1.3, rows[::-1] - 5]))
+    with torch.no_grad():
+        largest = fit_energy(rows, SETTINGS["all"].but(contrast=True), seed=0).parts(x)
+        mean = fit_energy(rows, SETTINGS["mean"].but(contrast=True), seed=0).parts(x)
+    each = torch.stack([largest[name] for name in ("base", "denoising", "contrast")])
+    torch.testing.assert_close(largest["combined"], each.amin(0))
+    torch.testing.assert_close(mean["combined"], each.mean(0))
+
+
+def test_fitting_works_where_the_caller_switched_gradients_off(rows: np.ndarray) -> None:
+    with torch.no_grad():
+        off = fit_energy(rows, SETTINGS["all"], seed=0)
+    assert (score(off, rows) == score(fit_energy(rows, SETTINGS["all"], seed=0), rows)).all()
+
+
 def test_a_seed_fixes_the_fit(rows: np.ndarray) -> None:
     scores = [score(fit_energy(rows, SETTINGS["all"], seed), rows) for seed in (3, 3, 4)]
     assert (scores[0] == scores[1]).all()

@@ -62,6 +62,23 @@ def test_the_corrupted_feature_comes_first_in_nine_rows_of_ten(table, shift, qui
     assert found.mean() >= 0.9
 
 
+def test_three_standard_deviations_are_blamed_in_nine_rows_of_ten_over_tables_and_directions():
+    """On the base alone, which fits at once: with the network 0.98, 0.98 (cancer), 0.93 and 0.88 (wine)."""
+    found = []
+    for table in (load_breast_cancer, load_wine):
+        x, _ = table(return_X_y=True)
+        draw = np.random.default_rng(3)
+        x = x[draw.permutation(len(x))]
+        with warnings.catch_warnings(action="ignore"):
+            detector = EnergyDetector(energy=EnergySettings(denoising=False), random_state=0).fit(x[:-60])
+        for shift in (3.0, -3.0):
+            rows = x[-60:].copy()
+            feature = draw.integers(x.shape[1], size=60)
+            rows[np.arange(60), feature] += shift * x[:-60].std(axis=0)[feature]
+            found.append((detector.feature_contributions(rows).argmax(axis=1) == feature).mean())
+    assert np.mean(found) >= 0.9, found
+
+
 CELLS = st.one_of(
     st.sampled_from([0.0, 1.0, -1.0, 0.5, 1e-300, 5e-324, 1e99, -1e99, 1e300, -1.7e308]),
     st.floats(-10, 10),

@@ -99,14 +99,15 @@ def test_marks_carriage_returns_and_lone_columns(csv):
     ("text", "complaint"),
     [
         ("", "t.csv: the file is empty"),
-        ("\n", "the file is empty|no rows"),
+        ("\n", "its first line is empty"),
         ("a,b\n", "the table has no rows"),
         ("a,a\n1,2\n", "the column name 'a' stands twice"),
         ("a,b\n1,2\n3\n", "t.csv: row 2 has 1 cells, the header 2"),
         ("a,b\n1,2\n3,4,5\n", "row 2 has 3 cells"),
         ("a;b\n1;2\n", "separate columns by commas"),
         (b"a,b\n1,\xff\n", "[Rr]ow #1.*UTF8"),
-        (b"\xff,b\n1,2\n", "header is no CSV in UTF-8"),
+        (b"\xff,b\n1,2\n", "header is no CSV in UTF-8.*save it as UTF-8"),
+        (b"\n\n1,2\n", "its first line is empty; it needs a header"),
     ],
 )
 def test_bad_csv_is_named(csv, text, complaint):
@@ -186,7 +187,7 @@ def test_numbers_are_read_as_they_are_written():
 @pytest.mark.parametrize(
     ("cells", "complaint"),
     [
-        (["1", "two"], "t: row 2, column 'a': 'two' is text.*--one-hot a, or leave it out with --drop a"),
+        (["1", "two"], "t: row 2, column 'a': 'two' is text.*fit with --one-hot a .*--drop a"),
         (["1", "inf"], "row 2, column 'a': .*infinite.*--drop a"),
         (["1", "1e999"], "row 2, column 'a': .*infinite"),
         ([1.0, float("-inf")], "row 2, column 'a': .*infinite"),

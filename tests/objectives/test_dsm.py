@@ -1,6 +1,6 @@
 import torch
 
-from ebmood.models import DenoisingEnergy, GaussianMixture
+from ebmood.models import DenoisingEnergy, TiedMixture
 from ebmood.networks import MLP
 from ebmood.objectives import AdamW, DenoisingScoreMatching
 from ebmood.training.trainer import Training, make_fabric, train
@@ -15,7 +15,7 @@ def test_the_scores_of_a_gaussian_are_recovered_at_every_level() -> None:
         torch.randn(4000, 2, generator=torch.Generator().manual_seed(0)) @ torch.linalg.cholesky(COVARIANCE).T
     )
     torch.manual_seed(0)
-    model = DenoisingEnergy(GaussianMixture(2, 1), MLP(2, (48, 48), 2, "silu"), SIGMAS)
+    model = DenoisingEnergy(TiedMixture(2, 1), MLP(2, (48, 48), 2, "silu"), SIGMAS)
     training = Training(steps=800, batch_size=512, warmup=50, halve_every=20)
     at = rows[:500].clone().requires_grad_(True)
     before = [_error(model, at, level) for level in range(2)]

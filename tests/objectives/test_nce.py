@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.distributions import Normal
 
-from ebmood.models import AnchoredEnergy, GaussianMixture
+from ebmood.models import AnchoredEnergy, TiedMixture
 from ebmood.networks import MLP
 from ebmood.objectives import AdamW, Batch, NoiseContrastive, Supervised
 from ebmood.training.trainer import Training, make_fabric, train
@@ -12,7 +12,7 @@ TRAINING = Training(steps=600, batch_size=512, warmup=30, halve_every=25)
 
 def start(classes: int = 1) -> NoiseContrastive:
     torch.manual_seed(0)
-    model = AnchoredEnergy(GaussianMixture(1, 1, classes), MLP(1, (32, 32), classes, "silu"))
+    model = AnchoredEnergy(TiedMixture(1, 1, classes), MLP(1, (32, 32), classes, "silu"))
     return NoiseContrastive(model, widen=2.0, optimiser=AdamW(lr=5e-3))
 
 

@@ -18,12 +18,12 @@ from ebmood.models import (
     DenoisingEnergy,
     DensityModel,
     EnergyModel,
-    GaussianMixture,
     Glow,
     ModelSettings,
     Radial,
     RealNVP,
     Spline,
+    TiedMixture,
 )
 from ebmood.networks import MLP, WideResNet
 from ebmood.objectives import (
@@ -76,10 +76,10 @@ def flow(settings: ModelSettings, x: Tensor = ROWS) -> Start:
     return build
 
 
-def base() -> GaussianMixture:
+def base() -> TiedMixture:
     """The same each time: it is given, not trained."""
     with global_torch_stream(0, "base"):
-        return GaussianMixture(4, 2)
+        return TiedMixture(4, 2)
 
 
 def forgetful() -> nn.Module:

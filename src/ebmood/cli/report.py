@@ -118,8 +118,8 @@ def of_model(
     Raises:
         EbmoodError: detector or rows cannot be used.
     """
+    from ebmood.detector.loading import load
     from ebmood.detector.record import read_record
-    from ebmood.detector.saving import load
     from ebmood.detector.sources import load_detector
     from ebmood.report.model import ORDINARY, model_page
 

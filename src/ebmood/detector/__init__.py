@@ -2,7 +2,7 @@
 
 from ebmood.detector.energy import EnergySettings
 from ebmood.detector.estimator import EnergyDetector
+from ebmood.detector.loading import load
 from ebmood.detector.probes import Probe
-from ebmood.detector.saving import load
 
 __all__ = ["EnergyDetector", "EnergySettings", "Probe", "load"]

@@ -51,7 +51,7 @@ def numbers(piece: Piece, column: str) -> NDArray[np.float64]:
     if infinite.any():
         row = int(infinite.argmax())
         raise InputError(
-            f"{piece.place(row, column)}: {cells[row].as_py()} is infinite; leave the row out, or the column "
+            f"{piece.place(row, column)}: {cells[row].as_py()} is infinite; leave the row out, or fit "
             f"with {option('--drop', column)}"
         )
     return values
@@ -105,8 +105,8 @@ def _from_text(piece: Piece, column: str, cells: pyarrow.Array) -> NDArray[np.fl
             row = next(row for row, cell in enumerate(present) if not _is_number(cell))
             text = present[row].as_py()
             raise InputError(
-                f"{piece.place(row, column)}: {text[:40]!r} is text, not a number; encode the column with "
-                f"{option('--one-hot', column)}, or leave it out with {option('--drop', column)}"
+                f"{piece.place(row, column)}: {text[:40]!r} is text, not a number; fit with "
+                f"{option('--one-hot', column)} to encode the column, or leave it out with {option('--drop', column)}"
             ) from None
     _check_whole(piece, column, cells, values)
     return values
@@ -120,7 +120,7 @@ def _check_whole(piece: Piece, column: str, cells: pyarrow.Array, values: NDArra
         if _WHOLE.fullmatch(written) and len(written) < 400 and abs(int(written)) > EXACT:
             raise InputError(
                 f"{piece.place(row, column)}: the whole number {written[:40]} is past 2^53, where neighbours cannot "
-                f"be told apart; leave the column out with {option('--drop', column)} if it is an identifier"
+                f"be told apart; fit with {option('--drop', column)} if it is an identifier"
             )
 
 

@@ -22,6 +22,7 @@ from ebmood.detector.inputs import Rows, check_columns, column_labels, read_rows
 from ebmood.detector.labels import Labels, read_labels
 from ebmood.detector.parameters import device_of, how_to_calibrate, seed_of, split_rows
 from ebmood.detector.probes import Probe, run_probes
+from ebmood.detector.saving import save
 from ebmood.detector.scorer import RowScorer
 from ebmood.errors import CalibrationWarning, InputError
 
@@ -237,8 +238,6 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         Raises:
             EbmoodError: the folder cannot be written.
         """
-        from ebmood.detector.saving import save  # late: `saving` builds detectors
-
         check_is_fitted(self)
         save(self, Path(folder), notes or {})
 

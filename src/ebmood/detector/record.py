@@ -33,6 +33,7 @@ FORMAT = "ebmood-detector"
 VERSION = 1
 JSON_NAME = "detector.json"
 LARGEST_JSON = 2**30  # bytes
+MODEL = "model."  # what the score model's tensors are called by in the file
 _WEIGHTS = re.compile(r"(score|embed)-[0-9a-f]{64}\.safetensors")
 
 Weights = dict[str, Tensor]

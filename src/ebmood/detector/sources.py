@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ebmood.datasets.images.files import image_names
 from ebmood.detector.images import NOTE, ImageDetector, ImageFolder
-from ebmood.detector.saving import load
+from ebmood.detector.loading import load
 from ebmood.detector.streaming import STANDARD, TableStream, open_table
 from ebmood.detector.tabular import Scored, TableDetector, Watch
 from ebmood.errors import EbmoodError, InputError

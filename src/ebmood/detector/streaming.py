@@ -116,7 +116,11 @@ class _CSV(TableStream):
             text = header.decode("utf-8-sig")
             self.names = tuple(next(plain_csv.reader(io.StringIO(text, newline="")), ()))
         except (UnicodeDecodeError, plain_csv.Error) as error:
-            raise EbmoodError(f"{where}: its header is no CSV in UTF-8 ({_one_line(error)})") from error
+            raise EbmoodError(
+                f"{where}: its header is no CSV in UTF-8 ({_one_line(error)}); save it as UTF-8"
+            ) from error
+        if not self.names:
+            raise EbmoodError(f"{where}: its first line is empty; it needs a header there")
         _check_names(where, self.names)
 
     def pieces(self, columns: Sequence[str]) -> Iterator[Piece]:

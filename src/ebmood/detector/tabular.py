@@ -15,9 +15,9 @@ from ebmood import calibration as conformal
 from ebmood.detector.cells import categories, option
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.inputs import HUGEST
+from ebmood.detector.loading import load
 from ebmood.detector.parameters import device_of, seed_of, split_rows
 from ebmood.detector.preparation import Preparation, Raw, fit_preparation, named, read_columns
-from ebmood.detector.saving import load
 from ebmood.detector.streaming import Piece, TableStream
 from ebmood.errors import EbmoodError, InputError
 

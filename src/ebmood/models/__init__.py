@@ -8,7 +8,7 @@ from ebmood.models.energy_wideresnet import EnergyWideResNet
 from ebmood.models.glow import Glow
 from ebmood.models.image_flow import ImageFlow, bits_per_dim
 from ebmood.models.knn import KNearestNeighbours
-from ebmood.models.mixture import GaussianMixture
+from ebmood.models.mixture import TiedMixture
 from ebmood.models.outside import OutsideDetector, OutsideScorer
 from ebmood.models.radial import Radial, RadialFlow
 from ebmood.models.realnvp import RealNVP
@@ -21,7 +21,6 @@ __all__ = [
     "EnergyMLP",
     "EnergyModel",
     "EnergyWideResNet",
-    "GaussianMixture",
     "Glow",
     "ImageFlow",
     "KNearestNeighbours",
@@ -34,6 +33,7 @@ __all__ = [
     "Scorer",
     "Spline",
     "SplineFlow",
+    "TiedMixture",
     "bits_per_dim",
     "log_density_of",
 ]

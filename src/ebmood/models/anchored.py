@@ -9,7 +9,7 @@ a network grows linearly at most, so p falls wherever q does: where plain energy
 from torch import Tensor, nn
 
 from ebmood.models.energy import EnergyModel
-from ebmood.models.mixture import GaussianMixture
+from ebmood.models.mixture import TiedMixture
 
 
 class AnchoredEnergy(EnergyModel):
@@ -20,7 +20,7 @@ class AnchoredEnergy(EnergyModel):
         network: f, `(N, D) -> (N, C)` with one output for every class of `base`.
     """
 
-    def __init__(self, base: GaussianMixture, network: nn.Module):
+    def __init__(self, base: TiedMixture, network: nn.Module):
         super().__init__(network)
         self.base = base
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmood.models.density import DensityModel
-from ebmood.models.mixture import GaussianMixture
+from ebmood.models.mixture import TiedMixture
 
 
 class DenoisingEnergy(DensityModel):
@@ -28,7 +28,7 @@ class DenoisingEnergy(DensityModel):
 
     sigmas: Tensor
 
-    def __init__(self, base: GaussianMixture, network: nn.Module, sigmas: Sequence[float]):
+    def __init__(self, base: TiedMixture, network: nn.Module, sigmas: Sequence[float]):
         super().__init__()
         self.base = base
         self.network = network

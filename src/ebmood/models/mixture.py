@@ -1,15 +1,18 @@
-"""A Gaussian mixture that is normalised, can be sampled, and knows its own smoothed versions in closed form.
+"""A mixture of many Gaussians of one shape, normalised, that knows its own smoothed versions in closed form.
 
-    q(x)       = sum_k w_k N(x; mu_k, C_k)
-    q_sigma(x) = (q * N(0, sigma^2 I))(x) = sum_k w_k N(x; mu_k, C_k + sigma^2 I)
+    q(x)       = sum_k w_k N(x; mu_k, C)
+    q_sigma(x) = (q * N(0, sigma^2 I))(x) = sum_k w_k N(x; mu_k, C + sigma^2 I)
 
-With `C_k = V_k diag(v_k) V_k'`, one projection of x on the axes V_k serves every sigma. Components belong to classes
-(one class without labels), so that `q(x, y)` is at hand too. Fitted by EM (scikit-learn's) and then shrunk, because
-a component with few rows has a covariance that means little.
+With `C = V diag(v) V'`, one turn of x onto the axes V serves every component and every sigma, and what is left for
+each sigma is one product of rows and means. So a row costs `D^2 + K D` multiplications, where components with
+covariances of their own cost `K D^2`; many centres find more than few shapes (docs/results/adbench.md). Components
+belong to classes (one class without labels), so that `q(x, y)` is at hand too. Fitted by k-means, which is right
+where clumps lie apart and no more than a fair cover elsewhere: nothing here hangs on the likelihood.
 """
 
 import math
 import warnings
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -19,14 +22,18 @@ from torch import Tensor
 from ebmood.models.density import DensityModel
 from ebmood.seeding import stream_seed
 
-EM_ROWS = 20_000
-"""EM sees at most so many rows, drawn at random."""
-EM_WORK = 2e11
-"""Multiplications that EM may take, about."""
+ROWS = 20_000
+"""k-means sees at most so many rows, drawn at random."""
+ROUNDS = 50
+"""Rounds of k-means, at most."""
+ROWS_EACH = 2
+"""A class has one component for so many of its rows, at most."""
 
 
-class GaussianMixture(DensityModel):
-    """Mixture of `classes * components` Gaussians with full covariances over rows `(N, D)`; see the module's head.
+class TiedMixture(DensityModel):
+    """Mixture of `classes * components` Gaussians of one full covariance over rows `(N, D)`; see the module's head.
+
+    Computes in float64 whatever comes in: distances are differences of far larger squares.
 
     Args:
         features: D.
@@ -46,119 +53,141 @@ class GaussianMixture(DensityModel):
         self.classes = classes
         self.register_buffer("log_weights", torch.full((every,), -math.log(every), dtype=torch.float64))
         self.register_buffer("means", torch.zeros(every, features, dtype=torch.float64))
-        self.register_buffer("axes", torch.eye(features, dtype=torch.float64).repeat(every, 1, 1))
-        self.register_buffer("variances", torch.ones(every, features, dtype=torch.float64))
+        self.register_buffer("axes", torch.eye(features, dtype=torch.float64))
+        self.register_buffer("variances", torch.ones(features, dtype=torch.float64))
 
     def class_log_density(self, x: Tensor) -> Tensor:
         """`log q(x, y)` for every class: `(N, D) -> (N, C)`."""
-        return self.joint(x, self.variances.new_zeros(1))[:, :, 0]
+        return self.smoothed(self.variances.new_zeros(1))(x)[0].mT
 
     def log_density(self, x: Tensor) -> Tensor:
         """`log q(x)`: `(N, D) -> (N,)`."""
-        return over_classes(self.class_log_density(x))
+        return self.class_log_density(x).logsumexp(1)
 
     def smoothed_log_density(self, x: Tensor, sigmas: Tensor) -> Tensor:
         """`log q_sigma(x)` for every sigma: `(N, D), (L,) -> (N, L)`."""
-        return over_classes(self.joint(x, sigmas))
+        return self.smoothed(sigmas)(x).logsumexp(1).mT
 
-    def joint(self, x: Tensor, sigmas: Tensor) -> Tensor:
-        """`log q_sigma(x, y)`: `(N, D), (L,) -> (N, C, L)`."""
-        components, features = self.means.shape
-        variances = self.variances[:, :, None] + sigmas.to(torch.float64).square()  # (K, D, L)
-        volume = 0.5 * variances.log().sum(1) + 0.5 * features * math.log(2 * math.pi)
-        constant = (self.log_weights[:, None] - volume)[:, :, None]
-        axes = self.axes.mT
-        centre = (axes @ self.means[:, :, None]).to(x.dtype)
-        # Rows last: products with few levels are twice as fast so. In place: (K, D, N) numbers fill the caches.
-        squares = torch.matmul(axes.to(x.dtype), x.mT).sub_(centre).square_()  # along each Gaussian's axes
-        joint = torch.baddbmm(constant.to(x.dtype), (-0.5 / variances.mT).to(x.dtype), squares)  # (K, L, N)
-        # By name: len(x) would fix N in a graph.
-        shape = (self.classes, components // self.classes, len(sigmas), x.shape[0])
-        return torch.logsumexp(joint.reshape(shape), dim=1).permute(2, 0, 1)
+    @torch.no_grad()
+    def smoothed_score(self, x: Tensor, sigmas: Tensor) -> Tensor:
+        """`grad log q_sigma(x)`, each row under a sigma of its own: `(N, D), (N, 1) -> (N, D)` in the type of x."""
+        turned = x.to(torch.float64) @ self.axes
+        means = self.means @ self.axes
+        precisions = 1 / (self.variances + sigmas.to(torch.float64).square())
+        # Of each squared distance without |x|^2, which all components share.
+        joint = (turned * precisions) @ means.mT - 0.5 * precisions @ means.square().mT
+        share = torch.softmax(joint + self.log_weights, dim=1)
+        return (((share @ means - turned) * precisions) @ self.axes.mT).to(x.dtype)
+
+    @torch.no_grad()
+    def smoothed(self, sigmas: Tensor) -> "SmoothedMixture":
+        """The mixture at every sigma, `(L,)`, ready to be asked about rows again and again."""
+        each = len(self.log_weights) // self.classes
+        # Components that no class has need not be asked.
+        there = self.log_weights.reshape(self.classes, each).amax(0) > -math.inf
+        kept = there.repeat(self.classes)
+        variances = self.variances + sigmas.to(torch.float64).square()[:, None]  # (L, D)
+        volumes = 0.5 * (variances.log() + math.log(2 * math.pi)).sum(1)
+        shrink = variances.rsqrt()
+        centres = (self.means[kept] @ self.axes) * shrink[:, None]  # (L, K, D)
+        constants = self.log_weights[kept] - volumes[:, None] - 0.5 * centres.square().sum(2)
+        return SmoothedMixture(self.classes, self.axes.mT.contiguous(), shrink, centres, constants)
 
     def sample(self, rows: int, generator: torch.Generator, widen: float = 1.0) -> Tensor:
         """Rows of the mixture, or of it with every standard deviation multiplied by `widen`: `(rows, D)`."""
         which = torch.multinomial(self.log_weights.exp(), rows, replacement=True, generator=generator)
         shape = (rows, self.means.shape[1])
         noise = torch.randn(shape, generator=generator, dtype=torch.float64, device=self.means.device)
-        steps = noise * self.variances[which].sqrt() * widen
-        # Rows of one Gaussian together, so that its axes are read once and not copied for every row.
-        order = which.argsort()
-        parts = steps[order].split(which.bincount(minlength=len(self.means)).tolist())
-        steps[order] = torch.cat([part @ axes.mT for part, axes in zip(parts, self.axes, strict=True)])
-        return self.means[which] + steps
+        return self.means[which] + (noise * self.variances.sqrt() * widen) @ self.axes.mT
 
-    def widened(self, widen: float) -> "GaussianMixture":
+    def widened(self, widen: float) -> "TiedMixture":
         """The mixture with every standard deviation multiplied by `widen`."""
-        wide = GaussianMixture(self.means.shape[1], len(self.means) // self.classes, self.classes)
+        wide = TiedMixture(self.means.shape[1], len(self.means) // self.classes, self.classes)
         wide.load_state_dict(self.state_dict())
         wide.variances.mul_(widen**2)
         return wide.to(self.means.device)
 
     def fit(self, x: np.ndarray, y: np.ndarray | None, floor: float, prior: float, seed: int) -> Self:
-        """Fit by EM within each class, then shrink.
+        """Fit by k-means within each class; the covariance is that of all rows about their own centres.
 
-        A component of n rows gets `(n C + m P) / (n + m)`, with m = `prior` * D pseudo-rows of the pooled covariance P,
-        itself shrunk to its own diagonal in the same way; then no variance is below `floor`. A class has no more
-        components than one for every max(10, D) rows.
+        It is divided by the rows less the centres, which the rows have pulled towards them, and drawn to its own
+        diagonal as `(n C + m diag C) / (n + m)` with m = `prior` * D; then no variance along an axis is below `floor`.
 
         Args:
             x: `(N, D)` training rows.
             y: `(N,)` class numbers, or None.
             floor: smallest variance along any axis, > 0.
             prior: pseudo-rows per column, >= 0.
-            seed: EM's start is drawn from it.
+            seed: the starts of k-means are drawn from it.
         """
         components = len(self.log_weights) // self.classes
         groups = [x] if y is None else [x[y == k] for k in range(self.classes)]
         self.log_weights.fill_(-math.inf)
+        scatter, seen, used = np.zeros((x.shape[1], x.shape[1])), 0, 0
         for k, rows in enumerate(groups):
             if not len(rows):
                 continue
-            weights, means, covariances = _em(
-                rows, components, floor, stream_seed(seed, f"mixture/{k}") % 2**32
-            )
-            covariances = _shrunk(weights, covariances, len(rows), prior)
-            variances, axes = np.linalg.eigh(covariances)
-            at = slice(k * components, k * components + len(weights))
+            drawn, means, nearest = _centres(rows, components, stream_seed(seed, f"mixture/{k}") % 2**32)
+            weights = np.bincount(nearest, minlength=len(means)) / len(drawn)
+            at = slice(k * components, k * components + len(means))
             self.log_weights[at] = torch.from_numpy(np.log(weights * len(rows) / len(x)))
             self.means[at] = torch.from_numpy(means)
-            self.variances[at] = torch.from_numpy(np.maximum(variances, floor))
-            self.axes[at] = torch.from_numpy(axes)
+            apart = drawn - means[nearest]
+            scatter, seen, used = scatter + apart.T @ apart, seen + len(drawn), used + len(means)
+        covariance = scatter / max(seen - used, seen / (2 * ROWS_EACH))
+        pseudo = prior * x.shape[1]
+        covariance = (seen * covariance + pseudo * np.diag(np.diag(covariance))) / (seen + pseudo)
+        variances, axes = np.linalg.eigh(covariance)
+        self.variances.copy_(torch.from_numpy(np.maximum(variances, floor)))
+        self.axes.copy_(torch.from_numpy(axes))
         return self
 
 
-def over_classes(joint: Tensor) -> Tensor:
-    """`log sum_y q(x, y)` over the second axis."""
-    return joint.squeeze(1) if joint.shape[1] == 1 else torch.logsumexp(joint, dim=1)
+@dataclass(frozen=True)
+class SmoothedMixture:
+    """A mixture of K Gaussians at L levels of noise, with all that does not depend on rows worked out.
+
+    Attributes:
+        classes: C.
+        axes: `(D, D)`, an axis in each row.
+        shrink: `(L, D)`, one over the standard deviations along the axes.
+        centres: `(L, K, D)`, the means along the axes, in standard deviations.
+        constants: `(L, K)`, all that does not depend on rows.
+    """
+
+    classes: int
+    axes: Tensor
+    shrink: Tensor
+    centres: Tensor
+    constants: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """`log q_sigma(x, y)`: `(N, D) -> (L, C, N)` float64, rows last, where products are fastest."""
+        levels, components, _ = self.centres.shape
+        rows = x.shape[0]  # by name: len(x) would fix N in a graph
+        at = self.shrink[:, :, None] * (self.axes @ x.to(torch.float64).mT)
+        joint = torch.baddbmm(self.constants[:, :, None], self.centres, at)
+        joint = joint.reshape(levels, self.classes, components // self.classes, rows)
+        most = joint.amax(2).clamp(min=-1e300)  # a class without rows has minus infinity everywhere
+        # What is left of the exponents is small: float32 will do. Below -80 they add nothing, and take far longer.
+        rest = (joint - most[:, :, None]).to(torch.float32).clamp_(min=-80).exp_().sum(2).log()
+        return rest.to(torch.float64) + (most - 0.5 * at.square().sum(1)[:, None])
 
 
-def _em(x: np.ndarray, components: int, floor: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if len(x) > EM_ROWS:
-        x = x[np.random.default_rng(seed).choice(len(x), EM_ROWS, replace=False)]
+def _centres(x: np.ndarray, components: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows that were drawn, centres of them, and which is nearest: `(n, D), (K, D), (n,)`."""
+    if len(x) > ROWS:
+        x = x[np.random.default_rng(seed).choice(len(x), ROWS, replace=False)]
     distinct = len(np.unique(x, axis=0))
-    components = max(1, min(components, len(x) // max(10, x.shape[1]), distinct))
+    components = max(1, min(components, len(x) // ROWS_EACH, distinct))
     if components == 1:
-        mean = x.mean(axis=0)
-        return np.ones(1), mean[None], ((x - mean).T @ (x - mean) / len(x))[None]
-    from sklearn import mixture  # late: a fitted mixture does not need it
+        return x, x.mean(axis=0)[None], np.zeros(len(x), dtype=np.intp)
+    from sklearn.cluster import KMeans  # late: a fitted mixture does not need it
     from sklearn.exceptions import ConvergenceWarning
 
-    # Wide tables: a step costs N K D^2, and a few from the start of k-means must do.
-    steps = int(np.clip(EM_WORK / (len(x) * components * x.shape[1] ** 2), 5, 60))
-    em = mixture.GaussianMixture(components, reg_covar=floor, tol=1e-3, max_iter=steps, random_state=seed)
     with warnings.catch_warnings():
-        # A mixture that EM has not quite settled on is a density like any other.
+        # Rows that differ by next to nothing: it finds fewer centres than there are rows.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        em.fit(x)
-    weights, means, covariances = (np.asarray(v) for v in (em.weights_, em.means_, em.covariances_))
-    kept = weights > 1e-12
-    return weights[kept] / weights[kept].sum(), means[kept], covariances[kept]
-
-
-def _shrunk(weights: np.ndarray, covariances: np.ndarray, rows: int, prior: float) -> np.ndarray:
-    pseudo = prior * covariances.shape[1]
-    pooled = np.einsum("k,kij->ij", weights, covariances)
-    pooled = (rows * pooled + pseudo * np.diag(np.diag(pooled))) / (rows + pseudo)
-    share = (weights * rows / (weights * rows + pseudo))[:, None, None]
-    return share * covariances + (1 - share) * pooled
+        found = KMeans(components, n_init="auto", max_iter=ROUNDS, random_state=seed).fit(x)  # one start
+    kept, nearest = np.unique(np.asarray(found.labels_), return_inverse=True)
+    return x, found.cluster_centers_[kept], nearest.ravel()

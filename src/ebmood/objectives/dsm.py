@@ -38,9 +38,7 @@ class DenoisingScoreMatching(Objective):
         sigma = self.model.sigmas.to(x.dtype)[levels]
         noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
         noisy = (x + sigma * noise).requires_grad_(True)
-        # The base's score does not depend on what is trained: no second derivatives through it.
-        base = self.model.base.smoothed_log_density(noisy, self.model.sigmas).gather(1, levels)
-        (fixed,) = torch.autograd.grad(base.sum(), noisy)
+        fixed = self.model.base.smoothed_score(noisy, sigma)  # it does not depend on what is trained
         learnt = self.model.network(noisy).gather(1, levels) / sigma
         (moving,) = torch.autograd.grad(learnt.sum(), noisy, create_graph=True)
         return (sigma * (fixed + moving) + noise).square().sum(1).mean(), {}

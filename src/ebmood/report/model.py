@@ -283,11 +283,10 @@ def _fitted(detector: EnergyDetector, versions: Mapping[str, str]) -> list[Block
         assert quantiles is not None
         assert ranges is not None
         least, most = ranges
+        told = least, quantiles[0], quantiles[len(quantiles) // 2], quantiles[-1], most
         rows = tuple(
             (name, *(f"{float(v):.5g}" for v in values))
-            for name, *values in zip(
-                detector.column_labels(), least, quantiles[0], quantiles[5], quantiles[-1], most, strict=True
-            )
+            for name, *values in zip(detector.column_labels(), *told, strict=True)
         )
         head = ("feature", "smallest", "1 %", "median", "99 %", "largest")
         blocks.append(Grid("Features in the training rows", head, (False, *[True] * 5), rows, folded=True))

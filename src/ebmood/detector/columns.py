@@ -1,0 +1,83 @@
+"""Columns of any unit and any tail as columns of about unit spread with light tails, and how far out rows lie."""
+
+import math
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+HUGE = 1e300  # values beyond count as this
+WIDEST = 1e15  # standardised values are clipped here, so that a row at 1e300 still has a finite score
+REACH = 3.0  # how far beyond the bulk of a column a value still counts in its scale, in widths of the bulk
+BEND = 3.0  # standard deviations from which on the arcsinh bends columns noticeably
+
+
+class Columns(nn.Module):
+    """Raw columns -> columns of about unit spread with light tails, and how far rows lie outside the ranges."""
+
+    center: Tensor
+    scale: Tensor
+    mean: Tensor
+    spread: Tensor
+    middle: Tensor
+    extent: Tensor
+
+    def __init__(self, features: int):
+        super().__init__()
+        for name, value in {
+            "center": 0,
+            "scale": 1,
+            "mean": 0,
+            "spread": 1,
+            "middle": 0,
+            "extent": 1,
+        }.items():
+            self.register_buffer(name, torch.full((features,), float(value), dtype=torch.float64))
+
+    def fit(self, x: np.ndarray) -> Self:
+        """Take everything from training rows `(N, D)`."""
+        x = np.clip(x, -HUGE, HUGE)
+        median = np.median(x, axis=0)
+        lowest, low, high, highest = np.quantile(x, [0, 0.01, 0.99, 1], axis=0)
+        # A few values far out must not decide on the scale. Columns that are nearly always one value have no bulk.
+        reach = np.where(high > low, REACH * (high - low), HUGE)
+        inner = np.clip(x, low - reach, high + reach) - median
+        size = np.maximum(np.abs(inner).max(axis=0), 1e-290)
+        center = (inner / size).mean(axis=0) * size + median
+        scale = (inner / size).std(axis=0) * size
+        # A column that never moved counts as if one row in N had moved by its own size.
+        tiny = np.maximum(np.abs(median) * 1e-12, 1e-290)
+        never = np.maximum(np.abs(median), 1.0) / math.sqrt(len(x))
+        moved = highest - lowest > tiny
+        self._take(center=center, scale=np.where(moved, np.maximum(scale, tiny), never))
+        self._take(middle=lowest / 2 + highest / 2, extent=np.where(moved, highest - lowest, never))
+        bent = self._bent(torch.from_numpy(inner + median)).numpy().astype(np.float64)
+        spread = bent.std(axis=0)
+        self._take(mean=bent.mean(axis=0), spread=np.where(spread > 1e-9, spread, 1.0))
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, D)` float64 -> `(N, D)` float32, each column monotone.
+
+        Raw numbers need float64 (a clock's milliseconds since 1970, say); their distances from the middle do not.
+        """
+        return self._bent(x).sub_(self.mean.to(torch.float32)).div_(self.spread.to(torch.float32))
+
+    def excess(self, x: Tensor) -> Tensor:
+        """Training ranges by which a row lies outside, summed over columns: `(N, D) -> (N,)`.
+
+        A column counts from one range off its middle, so that rows a little outside are left to the energies.
+        """
+        ranges = x.clamp(-HUGE, HUGE).sub_(self.middle).div_(self.extent).clamp_(-WIDEST, WIDEST)
+        return ranges.to(torch.float32).abs_().sub_(1).clamp_(min=0).sum(1).to(torch.float64)
+
+    def _bent(self, x: Tensor) -> Tensor:
+        u = x.clamp(-HUGE, HUGE).sub_(self.center).div_(BEND * self.scale).clamp_(-WIDEST, WIDEST)
+        u = u.to(torch.float32)
+        # arcsinh by hand: torch's takes six times as long.
+        return torch.sqrt(u.square().add_(1)).add_(u.abs()).log_().mul_(BEND * torch.sign(u))
+
+    def _take(self, **values: np.ndarray) -> None:
+        for name, value in values.items():
+            getattr(self, name).copy_(torch.from_numpy(np.asarray(value, dtype=np.float64)))

@@ -54,6 +54,8 @@ def test_list_names_every_preset():
     assert result.exit_code == 0
     for name in ("quick", "segment", "sensorless", "gamma", "toys"):
         assert name in result.output
+    folder = Path(result.output.splitlines()[-1].split("files in ")[1].split("; copy one")[0])
+    assert (folder / "sensorless.yaml").is_file()
 
 
 def test_a_study_without_a_name_is_a_usage_error():
@@ -95,6 +97,35 @@ def test_a_study_ends_with_tables_and_files_and_tables_come_again_from_records(m
     code, again, _ = shell(monkeypatch, capsys, "tables", out)
     assert (code, again) == (0, tables)
     assert (out / "results.md").exists()
+
+
+def test_one_seed_runs_alone_and_what_is_not_run_is_told(monkeypatch, capsys, tmp_path):
+    (tmp_path / "play.yaml").write_text(TOY)
+    words = ("study", tmp_path / "play.yaml", "-o", tmp_path / "out", "-j", 1)
+    code, _, lines = shell(monkeypatch, capsys, *words, "--seed", 1)
+    assert code == 0
+    assert "[1/1] moons, knn, seed 1" in lines
+    assert "1 of the study's 2 cells are not run yet" in lines
+    assert "Not run, 1 x: moons, knn (seed 0)." in (tmp_path / "out" / "results.md").read_text()
+    code, _, lines = shell(monkeypatch, capsys, *words, "--seed", 7)
+    assert code == 2
+    assert lines.endswith("ebmood: error: seed 7 is none of the study's, which are 0, 1; mend --seed\n")
+    code, _, lines = shell(monkeypatch, capsys, *words)
+    assert code == 0
+    assert "2 cells, 1 of them there already" in lines
+    assert "not run" not in lines
+
+
+def test_a_constant_column_is_told_once(monkeypatch, capsys, tmp_path):
+    rows = "".join(f"{i % 7},5.0,{'ok' if i % 5 else 'broken'}\n" for i in range(60))
+    (tmp_path / "pumps.csv").write_text("a,b,state\n" + rows)
+    (tmp_path / "s.yaml").write_text(
+        "datasets: {kind: table, path: pumps.csv, label_column: state, hold_out: [broken]}\nseeds: 1\n"
+        "recipes: [knn, iforest]\n"
+    )
+    code, _, lines = shell(monkeypatch, capsys, "study", tmp_path / "s.yaml", "-o", tmp_path / "out", "-j", 1)
+    assert code == 0
+    assert lines.count("column 'b' is constant (5)") == 1
 
 
 # It can be made, but not fitted: there are more components than rows.

@@ -48,6 +48,16 @@ def test_it_shows_what_another_process_does_and_ends_with_it(folder, terminal):
     assert len(read_study(folder)[1]) == 2
 
 
+def test_cells_that_were_left_out_are_not_waited_for(tmp_path):
+    text = "title: T\ndatasets: {kind: toy, rows: 100}\nseeds: 2\nrecipes: [knn]\n"
+    (tmp_path / "s.yaml").write_text(text)
+    study, out = load_study(str(tmp_path / "s.yaml")), tmp_path / "out"
+    run_study(study, out, seeds=[1], open_executor=lambda: ThreadPoolExecutor(1))
+    console = Console(record=True, width=200, file=io.StringIO())
+    assert follow(out, console, every=0.05) == 0
+    assert "T: 1 cells, 1 of them there already" in console.export_text()
+
+
 def test_a_folder_without_a_study_is_told(tmp_path):
     with pytest.raises(EbmoodError, match="no study to watch"):
         follow(tmp_path)

@@ -1,3 +1,6 @@
+from itertools import product
+
+import pytest
 import torch
 from quadratic import PRECISION, gaussian_rows, quadratic_model
 from torch import nn
@@ -19,6 +22,36 @@ def test_loss_of_a_gaussian_is_its_closed_form(noise):
     exact = -p.trace() + 0.5 * (p @ p @ torch.linalg.inv(PRECISION)).trace()
     # Diagonal P: v'Pv is tr P for every v in {-1, 1}^3, so nothing is left to chance.
     torch.testing.assert_close(loss, exact, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("activation", "outputs"), [("silu", 1), ("softplus", 3), ("leaky_relu", 3)])
+def test_the_mean_over_projections_is_score_matching_with_the_whole_hessian(
+    monkeypatch, noise, activation, outputs
+):
+    """E_v[v'Hv] is the mean over all 2^D signs, which is tr H: J = mean(tr Hess F + |grad F|^2 / 2), by autograd."""
+    torch.manual_seed(1)
+    model = EnergyModel(MLP(4, (16, 16), outputs, activation)).double()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.6)
+    rows = torch.randn(8, 4, generator=noise, dtype=torch.float64)
+    traces, norms, off_diagonal = [], [], 0.0
+    for row in rows:
+        hessian = torch.autograd.functional.hessian(lambda x: model.log_density(x[None]).sum(), row)
+        score = torch.autograd.functional.jacobian(lambda x: model.log_density(x[None]).sum(), row)
+        traces.append(hessian.trace())
+        norms.append(score.square().sum() / 2)
+        off_diagonal = max(off_diagonal, float((hessian - hessian.diag().diag()).abs().max()))
+    exact = (torch.stack(traces) + torch.stack(norms)).mean()
+    assert off_diagonal > 0.01  # one projection alone would not do
+
+    objective = SSM().start(model, outputs, (4,), 0)
+    losses = []
+    for signs in product((-1.0, 1.0), repeat=4):
+        v = torch.tensor(signs, dtype=torch.float64).expand(8, 4)
+        monkeypatch.setattr("ebmood.objectives.ssm.rademacher", lambda like, generator, v=v: v)
+        losses.append(objective.loss(Batch(rows, None), noise)[0])
+    torch.testing.assert_close(torch.stack(losses).mean(), exact, rtol=1e-10, atol=1e-12)
+    assert torch.stack(losses).std() > 1e-3
 
 
 def test_projections_are_signs(noise):

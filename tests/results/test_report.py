@@ -7,7 +7,11 @@ import pytest
 from made_records import failed_record, made_record, seeds, with_pictures
 
 from ebmood.errors import EbmoodError
+from ebmood.results.arms import gather
+from ebmood.results.rays import _few_ticks
 from ebmood.results.report import write_report
+from ebmood.results.tables import all_tables
+from ebmood.study.plan import Plan
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +100,51 @@ def test_a_constant_score_can_be_drawn(tmp_path):
         [record.but(landscape=flat, rays=still, scores={"id": (1.0,) * 9, "sky": (1.0,) * 9})], tmp_path
     )
     assert "Degenerate: SSM (sound): a constant minimises it" in (tmp_path / "results.md").read_text()
+
+
+def test_cells_of_the_plan_without_a_record_stand_as_not_run(tmp_path):
+    records = [made_record("ssm", 0), made_record("radial", 0)]
+    names = [f"segment, {method}, seed {seed}" for method in ("ssm", "radial") for seed in range(3)]
+    keys = [f"{method}-{seed}" for method in ("ssm", "radial") for seed in range(3)]
+    plan = Plan(title="T", keys=tuple(keys), names=tuple(names), seeds={"segment": (0, 1, 2)})
+    tables = write_report(records, tmp_path, "T", plan)
+    page = (tmp_path / "results.md").read_text()
+    assert "2 cells (data set x recipe x seed): 2 done, 0 failed, 4 not run." in page
+    assert "- Not run, 4 x: segment, ssm (seeds 1, 2); segment, radial (seeds 1, 2).\n" in page
+    assert all(row[-1] == "1 of 3 seeds" for row in tables[0].rows)
+    assert all(row[-1] == "" for row in all_tables(records)[0].rows)
+    assert gather(records, plan.seeds)[0].expected == (0, 1, 2)
+
+
+def test_a_recipe_whose_other_seed_is_drawn_says_so(tmp_path):
+    records = [
+        with_pictures(made_record("ssm", 0)).but(scores={}),  # a record of old: it kept no scores
+        with_pictures(made_record("ssm", 1)),
+        with_pictures(made_record("ssm", 0, gamma=1.0)),
+    ]
+    write_report(records, tmp_path)
+    page = (tmp_path / "results.md").read_text()
+    assert "against each OOD set (one seed of each recipe, at its label);" in page
+    assert "Densities on segment (seed 0), coloured" in page
+    words = re.findall("<!-- (.*?) -->", (tmp_path / "figures" / "histograms-segment-ssm.svg").read_text())
+    assert {"seed 0", "seed 1"} <= set(words)
+
+
+def test_rays_that_stay_within_one_have_plain_ticks():
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    axes.set_xscale("log")
+    axes.set_xlim(0.01, 100)
+    axes.set_yscale("symlog", linthresh=1.0)
+    axes.set_ylim(-0.293573, 0.0150237)
+    _few_ticks(axes)
+    axes.figure.draw_without_rendering()
+    labels = [label.get_text().replace("\N{MINUS SIGN}", "-") for label in axes.get_yticklabels()]
+    inside = [float(label) for label in labels if -0.293573 <= float(label) <= 0.0150237]
+    assert 0.0 in inside
+    assert len(inside) >= 3
+    assert all(abs(100 * value - round(100 * value)) < 1e-9 for value in inside)
 
 
 def test_report_of_nothing(tmp_path):

@@ -3,12 +3,16 @@
 import csv
 import io
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
+from made_records import failed_record, seeds
 
 from ebmood.results.comparisons import Change
 from ebmood.results.table import Column, Estimate, Spread, Table, latex_escape
+from ebmood.results.tables import all_tables
 
 TABLE = Table(
     "made",
@@ -67,6 +71,40 @@ def test_latex_is_balanced_and_has_one_ampersand_between_cells():
     assert len(rows) == 3
     assert all(len(re.findall(r"(?<!\\)&", row)) == 3 for row in rows)
     assert not re.search(r"(?<!\\)[%#_]", "".join(rows))
+
+
+def test_latex_makes_a_table_smaller_only_where_it_is_larger_than_a_page():
+    def grid(columns: int, rows: int) -> str:
+        row = ("some words here",) * columns
+        return Table("t", "T", tuple(Column(f"c{i}", "c") for i in range(columns)), (row,) * rows).latex()
+
+    assert "resizebox" not in grid(3, 20)
+    assert "graphicx" not in grid(3, 20)
+    assert r"\resizebox{\linewidth}{!}{%" in grid(12, 20)
+    assert r"\resizebox{!}{0.9\textheight}{%" in grid(3, 200)
+    assert all(tex.count("{") == tex.count("}") for tex in (grid(3, 20), grid(12, 20), grid(3, 200)))
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_every_table_compiles_and_fits_a_page(tmp_path):
+    records = [
+        *seeds(5, "ssm", variant="paper", degenerate="a_constant & 5 % of {it} ~ ^ \\ # $x$ <b> | `y` [z]"),
+        *seeds(5, "ssm"),
+        *[record for gamma in (0.01, 1.0, 100.0) for record in seeds(5, "ssm", 0.7, gamma=gamma)],
+        *seeds(5, "radial"),
+        failed_record("vera", 0, "a_b & c % # $ {x} ~ ^ \\ <y> | `z` [w]"),
+    ]
+    inputs = []
+    for table in all_tables(records):
+        (tmp_path / f"{table.name}.tex").write_text(table.latex())
+        inputs.append(rf"\input{{{table.name}}}\clearpage")
+    head = [r"\documentclass{article}", r"\usepackage{booktabs,graphicx}", r"\begin{document}"]
+    (tmp_path / "all.tex").write_text("\n".join([*head, *inputs, r"\end{document}", ""]))
+    words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    for complaint in ("Overfull", "Float too large", "Missing character"):
+        assert complaint not in done.stdout, done.stdout[-2000:]
 
 
 def test_a_row_of_the_wrong_length_is_refused():

@@ -154,8 +154,8 @@ def test_tables_are_of_the_study_last_run_there(tmp_path):
     out = tmp_path / "out"
     run_study(make(tmp_path, "\n- knn\n- iforest\n"), out, open_executor=here)
     run_study(make(tmp_path, "\n- knn\n"), out, open_executor=here)
-    title, records = read_study(out)
-    assert (title, [record.method for record in records]) == ("T", ["knn", "knn"])
+    plan, records = read_study(out)
+    assert (plan.title, [record.method for record in records]) == ("T", ["knn", "knn"])
     (out / "study.json").unlink()
     assert len(read_study(out)[1]) == 4
     with pytest.raises(EbmoodError, match="no records"):

@@ -77,6 +77,8 @@ app.command(epilog=report_.EPILOG)(report_.report)
 
     ebmood study segment -o results/segment -j 2
 
+    ebmood study gamma --seed 0                one seed now, the others another time
+
     ebmood study mine.yaml --retry-failed
 
     ebmood study segment --cluster tcp://head:8786
@@ -112,6 +114,14 @@ def study(
             min=1,
             metavar="N",
             help="Cells at once, one core each. [default: all cores, or all workers]",
+        ),
+    ] = None,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="N",
+            help="Run the cells of this seed alone; may be repeated. [default: all]",
+            show_default=False,
         ),
     ] = None,
     cluster: Cluster = None,
@@ -180,6 +190,7 @@ def study(
                 name,
                 out,
                 jobs,
+                seed,
                 device.value,
                 retry_failed,
                 cluster,
@@ -205,8 +216,7 @@ def tables(
     from ebmood.cli.show import show_report
     from ebmood.study.runner import read_study
 
-    title, records = read_study(folder)
-    show_report(title, records, folder)
+    show_report(*read_study(folder), folder)
 
 
 @app.command(epilog="[bold]Example[/bold]\n\n    ebmood export pumps-model pumps.onnx")

@@ -1,6 +1,5 @@
 """`ebmood study --watch`: a study that runs elsewhere, shown from its files alone."""
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from rich.console import Console
 from ebmood.cli.watch import watching
 from ebmood.errors import EbmoodError
 from ebmood.study.files import CellFiles
+from ebmood.study.plan import PLAN, read_plan
 from ebmood.study.progress import Snapshot, read_snapshot
 from ebmood.study.records import Record, read_records
 from ebmood.study.runner import RECORDS, latest
@@ -69,15 +69,12 @@ def _code(study: SeenStudy, records: dict[str, Record]) -> int:
 
 
 def _read(folder: Path) -> SeenStudy:
-    path = folder / "study.json"
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        names = about.get("names", about["keys"])
-        return SeenStudy(about["title"], tuple(map(Seen, about["keys"], names)))
-    except (OSError, ValueError, KeyError) as error:
+    plan = read_plan(folder)
+    if plan is None:
         raise EbmoodError(
-            f"{path}: no study to watch ({error}); name the folder that `ebmood study` writes to"
-        ) from error
+            f"{folder / PLAN}: no study to watch; name the folder that `ebmood study` writes to"
+        )
+    return SeenStudy(plan.title, tuple(Seen(*cell) for cell in plan.cells if cell[0] not in plan.left_out))
 
 
 def _running(study: SeenStudy, folder: Path) -> dict[str, tuple[Seen, Snapshot | None]]:

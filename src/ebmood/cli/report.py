@@ -103,7 +103,8 @@ def _of_study(folder: Path) -> "Page":
     from ebmood.report.study import study_page
     from ebmood.study.runner import read_study
 
-    return study_page(*read_study(folder))
+    plan, records = read_study(folder)
+    return study_page(plan.title, records, plan)
 
 
 def of_model(

@@ -9,6 +9,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from ebmood.results.table import Table
+from ebmood.study.plan import Plan
 from ebmood.study.records import Record
 
 GAP = 2
@@ -18,8 +19,8 @@ UNBOUNDED = 1000
 """Columns of a page that is no terminal: a file or a pipe breaks no lines."""
 
 
-def show_report(title: str, records: Sequence[Record], folder: Path) -> None:
-    """Write tables and figures into `folder`, and print the tables.
+def show_report(plan: Plan, records: Sequence[Record], folder: Path) -> None:
+    """Write tables and figures into `folder`, print the tables, and say how much of the plan they leave out.
 
     Raises:
         EbmoodError: the folder cannot be written.
@@ -28,12 +29,17 @@ def show_report(title: str, records: Sequence[Record], folder: Path) -> None:
 
     messages = Console(stderr=True, highlight=False)
     with messages.status("making tables and figures"):
-        tables = write_report(records, folder, title)
+        tables = write_report(records, folder, plan.title, plan)
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=UNBOUNDED)
     for table in tables:
         print_table(console, table)
+    missing = plan.not_run({record.key for record in records})
+    if missing:
+        messages.print(
+            f"{len(missing)} of the study's {len(plan.keys)} cells are not run yet", soft_wrap=True
+        )
     messages.print(f"tables/ and figures/ are in {folder}; read {folder / 'results.md'}", soft_wrap=True)
 
 

@@ -1,6 +1,7 @@
 """`ebmood study`: read the study, run it with a display, print its tables."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from ebmood.cli.watch import watching
 from ebmood.cli.where import executors
 from ebmood.study.entries import ImageFiles
 from ebmood.study.records import Record
-from ebmood.study.runner import run_study
+from ebmood.study.runner import read_study, run_study
 from ebmood.study.spec import Device, load_study, preset_title, presets
 from ebmood.training import check_tensorboard, make_fabric
 
@@ -24,12 +25,15 @@ def list_presets() -> None:
     for name, file in presets().items():
         table.add_row(f"[bold]{name}[/bold]", preset_title(file))
     Console().print(table)
+    folder = next(iter(presets().values())).parent
+    Console(highlight=False).print(f"They are files in {folder}; copy one to change it.", soft_wrap=True)
 
 
 def run(
     name: str,
     out: Path | None,
     jobs: int | None,
+    seeds: Sequence[int] | None,
     device: Device,
     retry_failed: bool,
     cluster: str | None,
@@ -57,6 +61,7 @@ def run(
                 records = run_study(
                     study,
                     folder,
+                    seeds=seeds,
                     jobs=many,
                     retry_failed=retry_failed,
                     resume=resume,
@@ -64,11 +69,12 @@ def run(
                     watcher=watcher,
                     open_executor=open_executor,
                 )
-        show_report(study.title, records, folder)
+        show_report(*read_study(folder), folder)
     except KeyboardInterrupt:
         again = (
             f"ebmood study {name}"
             + (f" -o {out}" if out else "")
+            + "".join(f" --seed {seed}" for seed in seeds or ())
             + (f" --cluster {cluster}" if cluster else "")
         )
         errors.print(f"stopped; the finished cells are kept in {folder}. To go on: {again}", soft_wrap=True)

@@ -61,6 +61,7 @@ class Lines(Watcher):
         self._jobs = jobs
         self._total = 0
         self._done = 0
+        self._told: set[str] = set()
 
     def planned(self, study: Titled, todo: Sequence[Named]) -> None:
         """See `Watcher`."""
@@ -85,6 +86,11 @@ class Lines(Watcher):
         else:
             scores = ", ".join(f"{result.name} {result.auroc:.3f}" for result in record.results)
             self._say(f"{head}{scores} AUROC{_healed(len(record.events))}")
+        for note in record.notes:
+            # Each is told once, and what is degenerate was told before the first cell.
+            if note not in self._told and not (record.degenerate and record.degenerate in note):
+                self._told.add(note)
+                self._say(f"note: {note}", "yellow")
 
     def _say(self, line: str, style: str | None = None) -> None:
         self._console.print(line, style=style, markup=False, soft_wrap=True)

@@ -41,7 +41,8 @@ class Sensorless(Source):
         """
         if self.source == "openml":
             instead = (
-                "`source:` with the path of UCI's Sensorless_drive_diagnosis.txt, a .csv, .parquet or .npz"
+                "`{kind: sensorless, source: FILE}` in a study file of your own (FILE: UCI's "
+                "Sensorless_drive_diagnosis.txt, or a .csv, .parquet or .npz)"
             )
             rows = fetch_rows(self.openml, "Sensorless", instead)
         else:

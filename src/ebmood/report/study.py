@@ -10,24 +10,29 @@ from ebmood.report.svg import inline, of_png
 from ebmood.results.arms import Arm, conditions_of, gather, one_line
 from ebmood.results.drawing import Picture
 from ebmood.results.figures import draw_figures
+from ebmood.results.report import by_recipe
 from ebmood.results.table import Table, slug
 from ebmood.results.tables import all_tables, legend
+from ebmood.study.plan import Plan
 from ebmood.study.records import Record
 
 COUNTS = ("train", "validation", "test", "duplicates", "crossing")
 
 
-def study_page(title: str, records: Sequence[Record]) -> Page:
+def study_page(title: str, records: Sequence[Record], plan: Plan | None = None) -> Page:
     """The page of a study.
 
     Args:
         title: of the study.
-        records: one for each cell, done and failed ones.
+        records: one for each cell that was run, done and failed ones.
+        plan: what the study asks for; its cells without a record are listed as not run.
     """
-    arms = gather(records)
+    seeds = plan.seeds if plan else None
+    missing = plan.not_run({record.key for record in records}) if plan else []
+    arms = gather(records, seeds)
     failed = [record for record in records if record.status == "failed"]
-    sections = [Section("run", "What was run", _what_was_run(arms, records, failed))]
-    for table in all_tables(records):
+    sections = [Section("run", "What was run", _what_was_run(arms, records, failed, missing))]
+    for table in all_tables(records, seeds):
         sections.append(Section(f"table-{slug(table.name)}", table.title, [_grid(table)]))
     sections.append(Section("words", "How to read the tables", [Facts(legend(arms))]))
     charts = _charts(arms)
@@ -35,10 +40,13 @@ def study_page(title: str, records: Sequence[Record]) -> Page:
         sections.append(Section("figures", "Figures", charts))
     data = ", ".join(condition.label for condition in conditions_of(arms))
     lead = f"{len(records)} cells (data set x recipe x seed) on {data or 'no data'}; {len(failed)} failed."
+    lead += f" {len(missing)} more are not run." if missing else ""
     return Page(title, lead, tuple(sections), f"Made by ebmood {version('ebmood')}.")
 
 
-def _what_was_run(arms: Sequence[Arm], records: Sequence[Record], failed: Sequence[Record]) -> list[Block]:
+def _what_was_run(
+    arms: Sequence[Arm], records: Sequence[Record], failed: Sequence[Record], missing: Sequence[str]
+) -> list[Block]:
     rows = []
     for condition in conditions_of(arms):
         here = [arm for arm in arms if arm.condition == condition]
@@ -70,6 +78,8 @@ def _what_was_run(arms: Sequence[Arm], records: Sequence[Record], failed: Sequen
         who = f"{record.dataset}, {record.method} {record.variant}, seed {record.seed}"
         blocks.append(Text(f"Healed ({who}): {one_line(event, 400)}"))
     blocks += [Text(f"{text}.") for condition in conditions_of(arms) for text in condition.remarks]
+    if missing:
+        blocks.append(Text(f"Not run, {len(missing)} x: {'; '.join(by_recipe(missing))}."))
     for reason in dict.fromkeys(record.reason or "no reason recorded" for record in failed):
         who = [record for record in failed if (record.reason or "no reason recorded") == reason]
         methods = ", ".join(dict.fromkeys(record.method for record in who))

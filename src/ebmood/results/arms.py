@@ -1,6 +1,6 @@
 """Which records belong together: an arm is one recipe on one body of data, under several seeds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -142,10 +142,14 @@ def method_name(method: str) -> str:
     return METHOD_NAMES.get(method, method)
 
 
-def gather(records: Iterable[Record]) -> list[Arm]:
+def gather(records: Iterable[Record], seeds: Mapping[str, Iterable[int]] | None = None) -> list[Arm]:
     """Sort records into arms, in the order in which tables show them.
 
     Of several records of one cell the last stands, but a failure never hides an earlier result.
+
+    Args:
+        records: done and failed ones.
+        seeds: that were planned, by the data set's name; those of the records count in any case.
     """
     cells: dict[tuple, Record] = {}
     for record in records:
@@ -162,7 +166,8 @@ def gather(records: Iterable[Record]) -> list[Arm]:
     forms = _forms(cells.values())
     expected: dict[Condition, set[int]] = {}
     for record in cells.values():
-        expected.setdefault(conditions[data_of(record)], set()).add(record.seed)
+        condition = conditions[data_of(record)]
+        expected.setdefault(condition, set((seeds or {}).get(condition.dataset, ()))).add(record.seed)
 
     looks: dict[tuple, list[str]] = {}
     for identity in groups:

@@ -65,6 +65,13 @@ def record_with(arm: Arm, what: str) -> Record:
     return record
 
 
+def seeds_drawn(records: Sequence[Record]) -> tuple[str, list[str]]:
+    """Which seeds are shown: in words for a caption, and for the label of each record (empty where all are one)."""
+    if len({record.seed for record in records}) == 1:
+        return f"seed {records[0].seed}", [""] * len(records)
+    return "one seed of each recipe, at its label", [f"\nseed {record.seed}" for record in records]
+
+
 def recipe_label(arm: Arm, group: str) -> str:
     """What tells an arm from others of its group, a method's name or a family's, over one line or two."""
     parts = [arm.form.strip(", ")] if arm.method == group else [arm.name]

@@ -20,6 +20,7 @@ from ebmood.results.drawing import (
     record_with,
     round_ticks,
     save,
+    seeds_drawn,
     shown,
 )
 from ebmood.results.table import slug
@@ -43,11 +44,12 @@ def histograms(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture
         sets = list(dict.fromkeys(r.name for record in records for r in chosen_sets(record, "all")))
         if not sets:
             continue
+        told, seeds = seeds_drawn(records)
         with new_figure(len(usual), len(sets), 1.75, 1.25) as (figure, panels):
-            for row, arm, record in zip(panels, usual, records, strict=True):
+            for row, arm, record, seed in zip(panels, usual, records, seeds, strict=True):
                 for axes, name in zip(row, sets, strict=True):
                     _histogram(axes, record, name)
-                row[0].set_ylabel(_narrow(recipe_label(arm, group).replace(", ", "\n")), fontsize=7)
+                row[0].set_ylabel(_narrow(recipe_label(arm, group).replace(", ", "\n") + seed), fontsize=7)
             for axes, name in zip(panels[0], sets, strict=True):
                 axes.set_title(name)
             figure.supxlabel(_score_label(usual), fontsize=8)
@@ -58,7 +60,7 @@ def histograms(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture
         label = usual[0].condition.label
         yield Picture(
             name,
-            f"{title} on {label}: share of test rows by score, ID against each OOD set (first seed done); "
+            f"{title} on {label}: share of test rows by score, ID against each OOD set ({told}); "
             "higher is more in-distribution. Steps are even near the ID rows and grow far from them (asinh); "
             "scores beyond the ends count in the outermost bins.",
         )

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ebmood.results.arms import Arm
-from ebmood.results.drawing import INK, VERMILION, Picture, new_figure, recipe_label, record_with, save, shown
+from ebmood.results.drawing import (
+    INK,
+    VERMILION,
+    Picture,
+    new_figure,
+    recipe_label,
+    record_with,
+    save,
+    seeds_drawn,
+    shown,
+)
 from ebmood.study.records import Landscape
 
 if TYPE_CHECKING:
@@ -19,15 +29,16 @@ def landscapes(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture
     drawn = [arm for arm in arms if shown(arm, "landscape") is not None]
     if not drawn:
         return
+    records = [record_with(arm, "landscape") for arm in drawn]
+    told, seeds = seeds_drawn(records)
     columns = min(4, len(drawn))
-    with new_figure(-(-len(drawn) // columns), columns, 1.75, 1.8) as (figure, grid):
+    with new_figure(-(-len(drawn) // columns), columns, 1.75, 1.65) as (figure, grid):
         flat = [axes for row in grid for axes in row]
         image = None
-        for axes, arm in zip(flat, drawn, strict=False):
-            landscape = record_with(arm, "landscape").landscape
-            assert landscape is not None
-            image = _landscape(axes, landscape)
-            axes.set_title(recipe_label(arm, ""), fontsize=7)
+        for axes, arm, record, seed in zip(flat, drawn, records, seeds, strict=False):
+            assert record.landscape is not None
+            image = _landscape(axes, record.landscape)
+            axes.set_title(recipe_label(arm, "") + seed, fontsize=7)
         for axes in flat[len(drawn) :]:
             axes.set_visible(False)
         assert image is not None
@@ -38,7 +49,7 @@ def landscapes(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture
         save(figure, folder / name)
     yield Picture(
         name,
-        f"Densities on {arms[0].condition.label} (first seed done), coloured by rank, since most models have "
+        f"Densities on {arms[0].condition.label} ({told}), coloured by rank, since most models have "
         "no common scale. Dots: training rows. White line: the level that keeps 95 % of them.",
     )
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LOWEST = -1e12
 """Where axes end at the latest: below lie flows on inputs that they have no numbers for."""
 
+LINEAR = 1.0
+"""The vertical axis is linear up to here to both sides of zero, and logarithmic beyond."""
+
 
 def rays(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture]:
     """One panel for each method and variant, one line for each weight of the cross-entropy."""
@@ -29,7 +32,7 @@ def rays(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Picture]:
         flat = [axes for row in grid for axes in row]
         for axes, (title, members) in zip(flat, panels.items(), strict=False):
             axes.set_xscale("log")
-            axes.set_yscale("symlog", linthresh=1.0)
+            axes.set_yscale("symlog", linthresh=LINEAR)
             for arm in members:
                 _ray_lines(axes, arm, _gamma_colour(arm.gamma, gammas))
             axes.set_title(title)
@@ -97,13 +100,17 @@ def _gamma_colour(gamma: float | None, gammas: Sequence[float]) -> Any:
 
 def _few_ticks(axes: "Axes") -> None:
     """Powers of ten on both axes, and zero; an axis that would go on beyond all numbers ends at `LOWEST`."""
-    from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
+    from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator, ScalarFormatter
 
     axes.xaxis.set_major_locator(LogLocator(numticks=4))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_ylim(bottom=max(axes.get_ylim()[0], LOWEST))
-    axes.yaxis.set_major_locator(FixedLocator(_decades(*axes.get_ylim())))
     axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(bottom=max(axes.get_ylim()[0], LOWEST))
+    if max(map(abs, axes.get_ylim())) < LINEAR:  # no power of ten lies within
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.yaxis.set_major_formatter(ScalarFormatter())
+    else:
+        axes.yaxis.set_major_locator(FixedLocator(_decades(*axes.get_ylim())))
 
 
 def _decades(low: float, high: float) -> list[float]:

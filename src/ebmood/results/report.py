@@ -10,16 +10,20 @@ from ebmood.results.drawing import Picture
 from ebmood.results.figures import draw_figures
 from ebmood.results.table import Table
 from ebmood.results.tables import all_tables, legend
+from ebmood.study.plan import Plan
 from ebmood.study.records import Record
 
 
-def write_report(records: Sequence[Record], folder: Path | str, title: str = "Results") -> list[Table]:
+def write_report(
+    records: Sequence[Record], folder: Path | str, title: str = "Results", plan: Plan | None = None
+) -> list[Table]:
     """Write tables, figures and `results.md` into `folder`; each file appears whole or not at all.
 
     Args:
         records: of a study, done and failed ones.
         folder: made where it does not exist. Gets `tables/*.md,csv,tex`, `figures/*.png,svg`, `results.md`.
         title: heading of `results.md`.
+        plan: what the study asks for; its cells without a record are listed as not run.
 
     Returns:
         The tables, in the order of the page.
@@ -28,19 +32,27 @@ def write_report(records: Sequence[Record], folder: Path | str, title: str = "Re
         EbmoodError: the folder cannot be written.
     """
     folder = Path(folder)
-    tables = all_tables(records)
+    seeds = plan.seeds if plan else None
+    missing = plan.not_run({record.key for record in records}) if plan else []
+    tables = all_tables(records, seeds)
     for table in tables:
         write_text(folder / "tables" / f"{table.name}.md", f"# {table.title}\n\n{table.markdown()}")
         write_text(folder / "tables" / f"{table.name}.csv", table.csv())
         write_text(folder / "tables" / f"{table.name}.tex", table.latex())
-    arms = gather(records)
+    arms = gather(records, seeds)
     pictures = draw_figures(arms, folder / "figures")
-    write_text(folder / "results.md", _page(title, arms, tables, pictures))
+    write_text(folder / "results.md", _page(title, arms, missing, tables, pictures))
     return tables
 
 
-def _page(title: str, arms: Sequence[Arm], tables: Sequence[Table], pictures: Sequence[Picture]) -> str:
-    parts = [f"# {title}\n", _what_was_run(arms), _legend(arms)]
+def _page(
+    title: str,
+    arms: Sequence[Arm],
+    missing: Sequence[str],
+    tables: Sequence[Table],
+    pictures: Sequence[Picture],
+) -> str:
+    parts = [f"# {title}\n", _what_was_run(arms, missing), _legend(arms)]
     for table in tables:
         files = ", ".join(f"[{kind}](tables/{table.name}.{kind})" for kind in ("csv", "tex"))
         parts.append(f"## {table.title}\n\n{table.markdown()}\nAs files: {files}\n")
@@ -53,7 +65,7 @@ def _page(title: str, arms: Sequence[Arm], tables: Sequence[Table], pictures: Se
     return "\n".join(parts)
 
 
-def _what_was_run(arms: Sequence[Arm]) -> str:
+def _what_was_run(arms: Sequence[Arm], missing: Sequence[str]) -> str:
     records = [record for arm in arms for record in arm.records.values()]
     if not records:
         return "## What was run\n\nNo cell yet.\n"
@@ -62,7 +74,7 @@ def _what_was_run(arms: Sequence[Arm]) -> str:
     lines = [
         "## What was run\n",
         f"{len(records)} cells (data set x recipe x seed): {len(records) - len(failed)} done, "
-        f"{len(failed)} failed. "
+        f"{len(failed)} failed{f', {len(missing)} not run' if missing else ''}. "
         f"Together they took {hours} of wall time, each cell counted by itself"
         + (f"; the first started {min(started)} (UTC).\n" if (started := _started(records)) else ".\n"),
         "| data | content | training rows | validation | test | duplicates | crossing | seeds |",
@@ -86,15 +98,30 @@ def _what_was_run(arms: Sequence[Arm]) -> str:
         lines.append(f"- Degenerate: {', '.join(who)}: {one_line(reason, 400)}")
     lines += _grouped("Healed", [(event, r) for r in records for event in r.events], arms)
     lines += [f"- {text}." for condition in conditions_of(arms) for text in condition.remarks]
+    if missing:
+        lines.append(f"- Not run, {len(missing)} x: {'; '.join(by_recipe(missing))}.")
     lines += _grouped("Failed", [(r.reason or "no reason recorded", r) for r in failed], arms)
-    notes = [(note, r) for r in records for note in r.notes if note != r.degenerate and not _absent(note, r)]
+    notes = [(note, r) for r in records for note in r.notes if not _known(note, r)]
     lines += _grouped("Note", notes, arms)
     return "\n".join(lines) + "\n"
 
 
-def _absent(note: str, record: Record) -> bool:
-    """Whether a note says again why a natural set is absent."""
-    return any(name in note and reason in note for name, reason in record.absent.items())
+def by_recipe(names: Sequence[str]) -> list[str]:
+    """Cells' names with the seeds of each recipe together: `moons, knn (seeds 1, 2)`."""
+    seeds: dict[str, list[str]] = {}
+    for name in names:
+        recipe, _, seed = name.rpartition(", seed ")
+        seeds.setdefault(recipe or name, []).append(seed)
+    return [
+        f"{recipe} ({'seeds' if len(some) > 1 else 'seed'} {', '.join(some)})"
+        for recipe, some in seeds.items()
+    ]
+
+
+def _known(note: str, record: Record) -> bool:
+    """Whether a note says again that a recipe is degenerate, or why a natural set is absent."""
+    absent = any(name in note and reason in note for name, reason in record.absent.items())
+    return absent or bool(record.degenerate and record.degenerate in note)
 
 
 def _data_line(condition: Condition, arms: Sequence[Arm]) -> str:

@@ -177,21 +177,27 @@ class Table:
         return file.getvalue()
 
     def latex(self) -> str:
-        """A floating table for `booktabs`; special characters are escaped, so it compiles as it stands."""
+        """A floating table for `booktabs`; special characters are escaped, so it compiles as it stands.
+
+        One that is larger than a page of an article is made smaller, so that nothing of it is cut off.
+        """
+        texts = [[column.title for column in self.columns], *self.texts()]
+        smaller = _smaller(texts)
         alignment = "".join("l" if column.shape == "text" else "r" for column in self.columns)
         lines = [
-            r"% \usepackage{booktabs}; where the table is wide, \usepackage{graphicx} and \resizebox",
+            r"% \usepackage{booktabs}" + (r" \usepackage{graphicx}" if smaller else ""),
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{latex_escape(' '.join((self.title + '.', *self.notes)))}}}",
             rf"\label{{tab:{self.name}}}",
+            *([smaller + "{%"] if smaller else []),
             rf"\begin{{tabular}}{{{alignment}}}",
             r"\toprule",
-            _latex_row([column.title for column in self.columns]),
+            _latex_row(texts[0]),
             r"\midrule",
-            *(_latex_row(texts) for texts in self.texts()),
+            *map(_latex_row, texts[1:]),
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}" + ("}" if smaller else ""),
             r"\end{table}",
         ]
         return "\n".join(lines) + "\n"
@@ -249,6 +255,17 @@ def latex_escape(text: str) -> str:
     """
     marked = _NUMBER_MINUS.sub("\0", text)
     return "".join(_LATEX.get(character, character) for character in marked).replace("\0", "$-$")
+
+
+def _smaller(texts: Sequence[Sequence[str]]) -> str:
+    """What brings a table to the size of an article's page; empty where it is no larger."""
+    # In points, at ten points a letter: 345 x 550 is the text of an article, less 50 for the caption.
+    columns = zip(*texts, strict=True)
+    wide = sum(5.0 * max(map(len, column)) + 12.0 for column in columns) / 345.0
+    high = 12.0 * len(texts) / 500.0
+    if max(wide, high) <= 1.0:
+        return ""
+    return r"\resizebox{\linewidth}{!}" if wide >= high else r"\resizebox{!}{0.9\textheight}"
 
 
 def _latex_row(texts: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """The tables of scores: every method on every out-of-distribution set, and the means in brief."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
 import numpy as np
@@ -88,9 +88,12 @@ def legend(arms: Sequence[Arm]) -> tuple[tuple[str, str], ...]:
     return (*_LEGEND, *(_LEGEND_OF_IMAGES if of_images else ()), *(_HEALED if healed else ()))
 
 
-def all_tables(records: Sequence[Record]) -> list[Table]:
-    """Every table of a study, in the order in which they are read; those about images only where there are any."""
-    arms = gather(records)
+def all_tables(records: Sequence[Record], seeds: Mapping[str, Iterable[int]] | None = None) -> list[Table]:
+    """Every table of a study, in the order in which they are read; those about images only where there are any.
+
+    `seeds` are those that were planned, by the data set's name.
+    """
+    arms = gather(records, seeds)
     images = any(arm.condition.images for arm in arms)
     bits = bits_table(arms)
     return [

@@ -4,19 +4,20 @@ Cells leave this process through `ebmood.executors` alone (processes here, or a 
 writes records. What stops a study stops it between two whole records.
 """
 
-import json
 import shutil
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ebmood.errors import EbmoodError
 from ebmood.executors.process import OneProcess
 from ebmood.executors.spread import spread
-from ebmood.files import only_writer, write_text
+from ebmood.files import only_writer
 from ebmood.study.cell import failed_record
 from ebmood.study.files import CellFiles
+from ebmood.study.plan import Plan, read_plan, write_plan
 from ebmood.study.progress import Snapshot, read_snapshot
 from ebmood.study.records import Record, append_record, read_records
 from ebmood.study.spec import Study, Task
@@ -30,7 +31,7 @@ class Watcher:
     """Whoever wants to know how a study goes. This one does not."""
 
     def planned(self, study: Study, todo: Sequence[Task]) -> None:
-        """The study is about to run the cells `todo`; the others have their records already."""
+        """The study, without seeds that were not asked for, is about to run `todo`; the others have their records."""
 
     def running(self, tasks: dict[str, tuple[Task, Snapshot | None]]) -> None:
         """The cells running now, by key, with their last report."""
@@ -46,6 +47,7 @@ def run_study(
     study: Study,
     folder: Path,
     *,
+    seeds: Collection[int] | None = None,
     jobs: int = 1,
     retry_failed: bool = False,
     resume: bool = True,
@@ -59,8 +61,9 @@ def run_study(
 
     Args:
         study: what to run.
-        folder: gets `records.jsonl`, `study.json` with the keys and names of the cells of the study last run
-            there, `metrics/KEY.jsonl`, and while cells run `progress/` and `checkpoints/`.
+        folder: gets `records.jsonl`, `study.json` with the plan of the study last run there,
+            `metrics/KEY.jsonl`, and while cells run `progress/` and `checkpoints/`.
+        seeds: run the cells of these seeds alone, and leave the others for another time; None for all.
         jobs: how many cells run at once, each on an executor of its own.
         retry_failed: also run cells again whose last record says failed.
         resume: cells that were stopped in the middle go on from their checkpoints; otherwise they begin anew.
@@ -70,20 +73,19 @@ def run_study(
             tried once more before it is recorded as failed. `ebmood.executors.cluster` opens those of a cluster.
 
     Raises:
-        EbmoodError: the folder cannot be written, or another run is writing into it, or the cluster went away.
-            Earlier records stay.
+        EbmoodError: a seed is none of the study's, the folder cannot be written, another run is writing into
+            it, or the cluster went away. Earlier records stay.
     """
     watcher = watcher or Watcher()
+    wanted = replace(study, tasks=_of_seeds(study, seeds))
     with only_writer(folder):
         found = latest(read_records(folder / RECORDS))
         done = {key for key, record in found.items() if record.status == "done" or not retry_failed}
-        todo = [task for task in study.tasks if task.key not in done]
-        about = {"name": study.name, "title": study.title, "keys": [task.key for task in study.tasks]}
-        about["names"] = [task.name for task in study.tasks]
+        todo = [task for task in wanted.tasks if task.key not in done]
         if not resume:
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        write_text(folder / "study.json", json.dumps(about, indent=1))
-        watcher.planned(study, todo)
+        write_plan(folder, _plan(study, wanted))
+        watcher.planned(wanted, todo)
         running = _run(todo, folder.resolve(), jobs, tensorboard, watcher, open_executor)
         with closing(running) as finished:
             for task, record in finished:
@@ -96,8 +98,8 @@ def run_study(
     return [found[task.key] for task in study.tasks if task.key in found]
 
 
-def read_study(folder: Path) -> tuple[str, list[Record]]:
-    """The title and the records of the study last run in `folder`: the newest of each cell, in its order.
+def read_study(folder: Path) -> tuple[Plan, list[Record]]:
+    """The plan and the records of the study last run in `folder`: the newest of each cell, in its order.
 
     Raises:
         EbmoodError: the folder holds no records, or they cannot be read.
@@ -105,15 +107,33 @@ def read_study(folder: Path) -> tuple[str, list[Record]]:
     found = latest(read_records(folder / RECORDS))
     if not found:
         raise EbmoodError(f"{folder / RECORDS}: no records; run `ebmood study ... -o {folder}` first")
-    try:
-        about = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:  # Records alone make tables too.
-        about = {"title": folder.name, "keys": list(found)}
-    except (OSError, ValueError) as error:
-        raise EbmoodError(
-            f"{folder / 'study.json'}: cannot be read ({error}); remove it and try again"
-        ) from error
-    return about["title"], [found[key] for key in about["keys"] if key in found]
+    # Records alone make tables too.
+    plan = read_plan(folder) or Plan(title=folder.name, keys=tuple(found))
+    return plan, [found[key] for key in plan.keys if key in found]
+
+
+def _of_seeds(study: Study, seeds: Collection[int] | None) -> tuple[Task, ...]:
+    if seeds is None:
+        return study.tasks
+    known = sorted({task.cell.seed for task in study.tasks})
+    for seed in seeds:
+        if seed not in known:
+            raise EbmoodError(
+                f"seed {seed} is none of the study's, which are {', '.join(map(str, known))}; mend --seed"
+            )
+    return tuple(task for task in study.tasks if task.cell.seed in seeds)
+
+
+def _plan(study: Study, wanted: Study) -> Plan:
+    kept = {task.key for task in wanted.tasks}
+    return Plan(
+        name=study.name,
+        title=study.title,
+        keys=tuple(task.key for task in study.tasks),
+        names=tuple(task.name for task in study.tasks),
+        seeds=study.seeds,
+        left_out=tuple(task.key for task in study.tasks if task.key not in kept),
+    )
 
 
 def latest(records: Sequence[Record]) -> dict[str, Record]:

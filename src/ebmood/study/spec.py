@@ -18,8 +18,8 @@ Relative paths are relative to the study file.
 """
 
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import resources
 from itertools import product
@@ -50,11 +50,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Study:
-    """What a study file asks for. `tasks` are distinct, seed by seed, in the order of the file."""
+    """What a study file asks for.
+
+    Attributes:
+        name: the preset's, or the file's.
+        title: of the results.
+        tasks: its distinct cells, seed by seed, in the order of the file.
+        seeds: of each data set, by its name.
+    """
 
     name: str
     title: str
     tasks: tuple[Task, ...]
+    seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def presets() -> dict[str, Path]:
@@ -99,6 +107,7 @@ def load_study(name_or_file: str, device: Device = "cpu", files: ImageFiles | No
         for plan in _plans(document, entry, ("recipes", i), sources, file.embedding)
     ]
     tasks: dict[str, Task] = {}
+    seeds: dict[str, set[int]] = {}
     for source, dataset in sources:
         # Seed by seed, so that an interrupted study has whole rows to compare.
         for seed in sorted({seed for plan in plans for seed in plan.seeds or file.seeds}):
@@ -108,15 +117,20 @@ def load_study(name_or_file: str, device: Device = "cpu", files: ImageFiles | No
                         dataset=source, recipe=plan.recipe, seed=seed, selection=file.selection, device=device
                     )
                     key = cell_key(cell)
+                    seeds.setdefault(dataset.name, set()).add(seed)
                     tasks.setdefault(
                         key, Task(cell, key, f"{dataset.name}, {plan.recipe.label}, seed {seed}")
                     )
-    for recipe in {task.cell.recipe.label: task.cell.recipe for task in tasks.values()}.values():
+    degenerate: dict[str, dict[str, None]] = {}
+    for recipe in (task.cell.recipe for task in tasks.values()):
         if recipe.degenerate:
-            warnings.warn(f"{recipe.label}: {recipe.degenerate}", DegenerateObjectiveWarning, stacklevel=2)
+            degenerate.setdefault(recipe.degenerate, {})[recipe.label] = None
+    for why, labels in degenerate.items():
+        warnings.warn(f"{', '.join(labels)}: {why}", DegenerateObjectiveWarning, stacklevel=2)
     if not tasks:
         raise EbmoodError(f"{path}: the study holds no cell; its recipes name none of its data sets")
-    return Study(path.stem, file.title or path.stem, tuple(tasks.values()))
+    in_order = {name: tuple(sorted(some)) for name, some in seeds.items()}
+    return Study(path.stem, file.title or path.stem, tuple(tasks.values()), in_order)
 
 
 @dataclass(frozen=True)

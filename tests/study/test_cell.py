@@ -143,3 +143,9 @@ def test_landscape_is_indexed_by_row_then_column():
     i, j = 7, 31
     assert found.value[i][j] == pytest.approx(-np.hypot(found.x[j], found.y[i]))
     assert landscape(Cone(), np.zeros((5, 3))) is None
+
+
+def test_landscape_of_a_constant_column_has_room_on_both_sides():
+    found = landscape(Cone(), np.array([[0.0, 5.0], [1.0, 5.0]]))
+    assert (found.y[0], found.y[-1]) == (4.5, 5.5)
+    assert (np.diff(found.y) > 0).all()

@@ -64,7 +64,7 @@ def rays(scorer: Scorer, rows: np.ndarray, seed: int) -> Rays:
 
 
 def landscape(scorer: Scorer, rows: np.ndarray) -> Landscape | None:
-    """Scores on a grid over the data and half its range to every side; None unless the data are 2-D.
+    """Scores on a grid over the data and half its range to every side (1 where that is zero); None unless 2-D.
 
     Args:
         scorer: of a fitted model.
@@ -73,9 +73,8 @@ def landscape(scorer: Scorer, rows: np.ndarray) -> Landscape | None:
     if rows.shape[1:] != (2,):
         return None
     low, high = rows.min(0), rows.max(0)
-    axes = [
-        np.linspace(low[i] - (high[i] - low[i]) / 2, high[i] + (high[i] - low[i]) / 2, GRID) for i in (0, 1)
-    ]
+    beyond = np.where(high > low, high - low, 1.0) / 2
+    axes = [np.linspace(low[i] - beyond[i], high[i] + beyond[i], GRID) for i in (0, 1)]
     grid = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
     value = scorer.score_samples(grid).reshape(GRID, GRID)
     return Landscape(

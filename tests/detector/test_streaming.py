@@ -303,3 +303,17 @@ def test_scores_in_parquet_need_kept_columns_of_one_type(tmp_path):
 def test_standard_input_is_a_table(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a,b\n1,2\n")))
     assert read("-") == [["1"], ["2"]]
+
+
+def test_memory_holds_one_row_group_of_a_parquet_file_and_not_all_of_it(tmp_path):
+    path = tmp_path / "t.parquet"
+    rows = np.random.default_rng(0).normal(size=20_000)  # 160 kB, which nothing compresses
+    with parquet.ParquetWriter(path, pyarrow.schema([("a", pyarrow.float64())])) as writer:
+        for _ in range(50):
+            writer.write_table(pyarrow.table({"a": rows}))
+    before, most, read = pyarrow.total_allocated_bytes(), 0, 0
+    for piece in open_table(path).pieces(["a"]):
+        read += piece.rows.num_rows
+        most = max(most, pyarrow.total_allocated_bytes() - before)
+    assert read == 50 * len(rows)
+    assert most < 10 * rows.nbytes  # of 50

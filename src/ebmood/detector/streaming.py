@@ -199,7 +199,7 @@ class _Parquet(TableStream):
                 self._check_same_columns(path, _parquet_names(path, file))
                 before, rows = 0, max(1, file.metadata.num_rows)
                 size = min(2**16, max(2**8, CELLS // max(1, len(columns))))
-                for batch in file.iter_batches(batch_size=size, columns=list(columns)):
+                for batch in _batches(file, size, list(columns)):
                     if batch.num_rows:
                         yield Piece(str(path), before, batch.select(columns))
                     before += batch.num_rows
@@ -217,6 +217,12 @@ class _Parquet(TableStream):
                 f"{path}: column {odd[0]!r} is in one of {self._files[0].name} and {path.name} alone; "
                 "all files of a folder must have the same columns"
             )
+
+
+def _batches(file: parquet.ParquetFile, size: int, columns: list[str]) -> Iterator[pyarrow.RecordBatch]:
+    """All rows, one row group after another: asked for all at once, pyarrow would keep what it has read of each."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(batch_size=size, row_groups=[group], columns=columns)
 
 
 class _Bytes(io.RawIOBase):

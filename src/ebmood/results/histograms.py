@@ -92,12 +92,16 @@ def _histogram(axes: "Axes", record: Record, name: str) -> None:
     axes.set_yticks([])
     axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
     axes.set_xlim(low, high)
-    round_ticks(
-        axes,
-        lambda place: float(centre + width * np.sinh(place)),
-        lambda score: float(np.arcsinh((score - centre) / width)),
-        (0.14, 0.5, 0.86),
-    )
+    for places in ((0.14, 0.5, 0.86), (0.14, 0.86)):  # long labels need the room of two
+        round_ticks(
+            axes,
+            lambda place: float(centre + width * np.sinh(place)),
+            lambda score: float(np.arcsinh((score - centre) / width)),
+            places,
+        )
+        text = "".join(label.get_text().strip("$") for label in axes.get_xticklabels())
+        if len(text.replace(r"\times", "")) < 23:
+            break
 
 
 def _shares(scores: np.ndarray, edges: np.ndarray) -> np.ndarray:

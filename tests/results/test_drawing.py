@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from ebmood.results.drawing import in_print, round_ticks
+from ebmood.results.drawing import in_print, legend, new_figure, round_ticks
 from ebmood.results.rays import _decades
 
 
@@ -73,3 +73,15 @@ def test_decades_are_few_apart_and_inside(low, high):
     bent = np.sign(found) * np.where(found == 0, 0, 1 + np.log10(np.maximum(np.abs(found), 1)))
     room = 2 + math.log10(max(-low, 1)) + math.log10(max(high, 1))
     assert (np.diff(bent) >= room / 12).all()
+
+
+@pytest.mark.parametrize("columns", [1, 4])
+def test_a_legend_stays_on_its_figure(columns):
+    with new_figure(1, columns, 2.0, 1.75) as (figure, panels):
+        for label in ("unsupervised", *(f"γ = {gamma:g}" for gamma in (0.01, 0.1, 1, 10, 100))):
+            panels[0][0].plot([0, 1], [0, 1], label=label)
+        legend(figure, *panels[0])
+        figure.draw_without_rendering()
+        box = figure.legends[0].get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width

@@ -90,7 +90,10 @@ def legend(figure: "Figure", *panels: "Axes") -> None:
         handles, labels = axes.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
     labels = sorted(entries, key=lambda label: float(label.split()[-1]) if label.startswith("γ") else -1.0)
-    figure.legend([entries[label] for label in labels], labels, loc="outside upper center", ncols=6)
+    columns = min(
+        6, int(figure.get_figwidth() / 1.1)
+    )  # inches that an entry takes; a small figure has room for few
+    figure.legend([entries[label] for label in labels], labels, loc="outside upper center", ncols=columns)
 
 
 @contextmanager

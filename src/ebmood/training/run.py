@@ -21,6 +21,7 @@ from ebmood.training.ranks import (
     average_gradients,
     check_shares,
     from_all,
+    from_first,
     make_equal,
     rank_stream,
     share,
@@ -254,13 +255,17 @@ class Run:
 
     @cached_property
     def identity(self) -> str:
-        """A digest of what a state must have in common with this run to be one of its own: settings, rows, classes."""
+        """A digest of what a state must have in common with this run to be one of its own: settings, rows, classes.
+
+        It is the first process's; the others must ask for it too.
+        """
         shapes = {name: list(tensor.shape) for name, tensor in self.objective.state_dict().items()}
         optimisers = {player.name: player.optimiser.model_dump(mode="json") for player in self.players}
         rows = [None if part is None else _digest_of(part) for part in (self.batches.x, self.batches.y)]
         hooks = [type(hook).__name__ for hook in self.hooks]
         training = self.training.model_dump(mode="json")
-        return digest([training, self.seed, shapes, self._settings, optimisers, rows, hooks])
+        own = digest([training, self.seed, shapes, self._settings, optimisers, rows, hooks])
+        return from_first(own, self.fabric)
 
 
 def _digest_of(tensor: Tensor) -> str:

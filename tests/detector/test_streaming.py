@@ -317,3 +317,16 @@ def test_memory_holds_one_row_group_of_a_parquet_file_and_not_all_of_it(tmp_path
         most = max(most, pyarrow.total_allocated_bytes() - before)
     assert read == 50 * len(rows)
     assert most < 10 * rows.nbytes  # of 50
+
+
+def test_nor_does_memory_hold_the_whole_of_one_row_group(tmp_path):
+    path = tmp_path / "t.parquet"
+    rows = np.random.default_rng(0).normal(size=1_500_000)  # 12 MB
+    parquet.write_table(pyarrow.table({"a": rows}), path, row_group_size=len(rows))
+    before, most, first = pyarrow.total_allocated_bytes(), 0, 0
+    for piece in open_table(path).pieces(["a"]):
+        most = max(most, pyarrow.total_allocated_bytes() - before)
+        assert (piece.rows["a"].to_numpy() == rows[first : first + piece.rows.num_rows]).all()
+        first += piece.rows.num_rows
+    assert first == len(rows)
+    assert most < rows.nbytes / 3

@@ -31,6 +31,9 @@ BLOCK = 2**20
 CELLS = 2**18
 """Cells of Parquet read at once."""
 
+BUFFER = 2**16
+"""Bytes of a column of Parquet read ahead."""
+
 LONGEST_HEADER = 2**24
 
 
@@ -307,7 +310,8 @@ def opened(path: Path) -> Iterator[parquet.ParquetFile]:
         if path.stat().st_size == 0:
             raise EbmoodError(f"{path}: the file is empty; it needs columns and rows")
         try:
-            with parquet.ParquetFile(path) as file:
+            # By default whole row groups are fetched, and there may be one alone.
+            with parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
                 yield file
         except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:
             raise EbmoodError(f"{path}: not a Parquet file that can be read ({_one_line(error)})") from error

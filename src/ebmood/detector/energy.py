@@ -25,6 +25,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ebmood.detector.columns import Columns
+from ebmood.detector.pieces import PIECE
 from ebmood.models.anchored import AnchoredEnergy
 from ebmood.models.denoising import DenoisingEnergy
 from ebmood.models.mixture import SmoothedMixture, TiedMixture
@@ -283,10 +284,10 @@ def fit_energy(
 def _calibrate(model: ScoreModel, x: Tensor) -> None:
     """Set what makes energies comparable, and the guard's weight, from training rows `(N, D)`."""
     with torch.no_grad():
-        energies = torch.cat([model.energies(model.columns(rows)) for rows in x.split(4096)], dim=1)
+        energies = torch.cat([model.energies(model.columns(rows)) for rows in x.split(PIECE)], dim=1)
         middle, high = np.quantile(energies.cpu().numpy(), [0.5, 0.95], axis=1)
         model.z_center.copy_(torch.from_numpy(middle))
         model.z_scale.copy_(torch.from_numpy(np.maximum((high - middle) / 1.645, 1e-2)))
-        median = float(torch.cat([model(rows) for rows in x.split(4096)]).median())
+        median = float(torch.cat([model(rows) for rows in x.split(PIECE)]).median())
         # At FAR ranges the energies may say -CEILING at the least; the guard must outweigh that.
         model.guard.copy_(torch.tensor(max(1.0, (CEILING - median + 1) / (FAR - 2))))

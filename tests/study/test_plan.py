@@ -71,4 +71,7 @@ def test_a_plan_of_an_earlier_version_can_be_read_and_a_broken_one_is_one_line(t
     (tmp_path / PLAN).write_text('{"title": ')
     with pytest.raises(EbmoodError, match=r"study\.json: cannot be read \(.+\); remove it and try again$"):
         read_plan(tmp_path)
+    (tmp_path / PLAN).write_text('{"title": "T", "keys": ["a", "b"], "names": ["A"]}')
+    with pytest.raises(EbmoodError, match=r"study\.json: cannot be read \(.*2 keys and 1 names\)"):
+        read_plan(tmp_path)
     assert read_records(tmp_path / RECORDS) == []

@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from ebmood.errors import EbmoodError
 from ebmood.files import write_text
@@ -31,6 +31,12 @@ class Plan(Settings):
     names: tuple[str, ...] = ()
     seeds: Mapping[str, tuple[int, ...]] = {}
     left_out: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_has_its_name(self) -> "Plan":
+        if self.names and len(self.names) != len(self.keys):
+            raise ValueError(f"{len(self.keys)} keys and {len(self.names)} names")
+        return self
 
     @property
     def cells(self) -> list[tuple[str, str]]:

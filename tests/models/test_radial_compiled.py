@@ -5,8 +5,10 @@ import ctypes
 import importlib.util
 import os
 import pickle
+import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,12 @@ def test_what_is_not_finite_stays_so(cache):
 
 
 @needs_a_compiler
+def test_rows_of_another_width_are_refused(cache):
+    with pytest.raises(RuntimeError, match="size"):
+        a_flow(True).log_density(torch.zeros(3, 17, dtype=torch.float64))
+
+
+@needs_a_compiler
 def test_scores_and_copies_and_pickles_are_eager_and_the_state_is_the_same(cache):
     flow, eager = a_flow(True), a_flow(False)
     x = torch.rand(9, 18, dtype=torch.float64)
@@ -143,6 +151,22 @@ def test_what_does_not_compile_or_load_is_one_line(tmp_path, monkeypatch, caplog
     assert len(caplog.messages) == 2
     assert all("\n" not in line for line in caplog.messages)
     assert {path.suffix for path in (tmp_path / "compiled").iterdir()} == {".so"}  # no temporary file is left
+
+
+@needs_a_compiler
+def test_two_threads_that_compile_at_once(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path))
+    slow = tmp_path / "slow"  # so that neither is done before both are under way
+    slow.write_text(f'#!/bin/sh\n{shlex.join(compiler() or [])} "$@"\nsleep 1\n')
+    slow.chmod(0o755)
+    monkeypatch.setenv("CXX", str(slow))
+    source = tmp_path / "nothing.cpp"
+    source.write_text('extern "C" double half(double x) { return x / 2; }\n')
+    with ThreadPoolExecutor(2) as threads:
+        assert all(threads.map(library.__wrapped__, [source, source]))
+    assert caplog.messages == []
+    (kept,) = (tmp_path / "compiled").iterdir()
+    assert kept.suffix == ".so"
 
 
 @needs_a_compiler

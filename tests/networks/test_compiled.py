@@ -166,6 +166,29 @@ def test_classes_that_do_not_fit_are_refused(cache):
         input_gradient(network, torch.tensor([0, 1]))(some(3))
 
 
+@needs_a_compiler
+def test_rows_of_another_width_are_refused_and_never_read_past(cache):
+    network, _ = both("silu", 3)
+    for wrong in (some(20)[:, :6].clone(), some(20).repeat(1, 2), some(20).flatten()):
+        with pytest.raises(RuntimeError):
+            input_gradient(network)(wrong)
+    network = MLP(7, (20, 20), 3, "silu", batch_norm=True, compiled=True).double()
+    network.expect(1, 1)
+    with torch.no_grad(), pytest.raises(RuntimeError):
+        network(some(20)[:, :6].clone())
+
+
+@needs_a_compiler
+def test_weights_that_are_made_when_asked_for(cache):
+    """A parametrised layer's weight is a new tensor each time, and must live while the compiled code reads it."""
+    network, eager = both("leaky_relu", 3)
+    for each in (network, eager):
+        for layer in each.layers:
+            if isinstance(layer, torch.nn.Linear):
+                torch.nn.utils.parametrizations.weight_norm(layer)
+    torch.testing.assert_close(input_gradient(network)(some(45)), input_gradient(eager)(some(45)))
+
+
 def test_without_a_compiler_all_is_eager_and_one_line_says_so(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path))
     monkeypatch.setenv("CXX", "no-such-compiler")

@@ -1,5 +1,6 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -68,6 +69,18 @@ def test_unless_it_is_told_not_to(stopped):
     study, folder, files = stopped
     run_study(study, folder, open_executor=here, resume=False)
     assert "mark" not in files.metrics.read_text()
+
+
+def test_which_leaves_alone_what_it_does_not_run(stopped):
+    """A cell of a seed that is not asked for keeps its checkpoints."""
+    study, folder, files = stopped
+    (task,) = study.tasks
+    cell = task.cell.model_copy(update={"seed": 1})
+    both = replace(study, tasks=(task, Task(cell, cell_key(cell), "another")))
+    run_study(both, folder, seeds=[1], open_executor=here, resume=False)
+    assert any(files.checkpoints.glob("*.json"))
+    run_study(both, folder, open_executor=here)
+    assert "mark" in files.metrics.read_text()
 
 
 def test_what_could_not_be_healed_is_in_the_record():

@@ -55,7 +55,8 @@ class CompiledLayers:
     def fit(self, x: Tensor, centre: Tensor) -> bool:
         """Whether they can take these: float32 or float64 on the CPU, both alike, and nothing traced or transformed."""
         plain = type(x) is Tensor and x.device.type == "cpu" and not torch.compiler.is_compiling()
-        return plain and x.dtype == centre.dtype and x.dtype in (torch.float32, torch.float64)
+        alike = x.dtype == centre.dtype and x.shape[1:] == centre.shape[1:]
+        return plain and alike and x.dtype in (torch.float32, torch.float64)
 
     def __call__(self, x: Tensor, centre: Tensor, alpha: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
         """`RadialFlow.transform` of `x` `(N, D)`, of centres `(L, D)`, and `alpha` and `beta` `(L,)`.

@@ -60,8 +60,9 @@ class CompiledPasses:
             _activation(blocks) is not None
             and type(x) is Tensor
             and x.dtype in (torch.float32, torch.float64)
+            and x.shape[1:] == (blocks[0].linear.in_features,)
             and all(_plain(tensor, x.dtype) for tensor in (x, *_weights(blocks), *_biases(blocks)))
-            and (chosen is None or len(chosen) == len(x))
+            and (chosen is None or (chosen.device.type == "cpu" and chosen.shape == x.shape[:1]))
             and not torch.compiler.is_compiling()
         )
 
@@ -131,7 +132,9 @@ class CompiledPasses:
     def _call(self, name: str, blocks: Sequence[Block], x: Tensor, *more: Any) -> None:
         bends, slope = _activation(blocks) or (False, 0.0)
         widths = [block.linear.in_features for block in blocks] + [blocks[-1].linear.out_features]
-        layers = (_pointers(_weights(blocks)), _pointers(_biases(blocks)))
+        # Held until the call is over: a parametrised layer makes its weight anew whenever it is asked for it.
+        weights, biases = _weights(blocks), _biases(blocks)
+        layers = (_pointers(weights), _pointers(biases))
         given = (len(blocks), (ctypes.c_int64 * len(widths))(*widths), *layers, int(bends), slope, len(x), x)
         self._function(name, x)(*map(_argument, (*given, *more)))
 

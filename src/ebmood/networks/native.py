@@ -15,11 +15,10 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
-from ebmood.errors import EbmoodError
-from ebmood.files import atomic_path
 from ebmood.settings import digest
 
 # -ffast-math would make a process that loads the library flush small numbers to zero, and hide what is not finite.
@@ -51,7 +50,7 @@ def library(source: Path) -> ctypes.CDLL | None:
         if not built.exists():
             _compile(source, options, built)
         return ctypes.CDLL(str(built))
-    except (_NoLibraryError, EbmoodError, OSError) as error:
+    except (_NoLibraryError, OSError) as error:
         log.warning("%s: not compiled (%s); computing eagerly, which is slower", source.name, error)
         return None
 
@@ -72,7 +71,10 @@ def _compile(source: Path, options: tuple[str, ...], built: Path) -> None:
     command = compiler()
     if command is None:
         raise _NoLibraryError(f"no C++ compiler: {os.environ.get('CXX') or 'g++, c++ and clang++'} not found")
-    with atomic_path(built) as temporary:
+    built.parent.mkdir(parents=True, exist_ok=True)
+    # In a folder of its own: threads, and machines that share the cache, may compile the same at the same moment.
+    with TemporaryDirectory(prefix=".", dir=built.parent) as own:
+        temporary = Path(own) / built.name
         try:
             subprocess.run(
                 [*command, *options, str(source), "-o", str(temporary)],
@@ -86,3 +88,4 @@ def _compile(source: Path, options: tuple[str, ...], built: Path) -> None:
             raise _NoLibraryError(f"{command[0]}: {first}") from error
         except subprocess.TimeoutExpired as error:
             raise _NoLibraryError(f"{command[0]}: still at work after {PATIENCE} s") from error
+        os.replace(temporary, built)

@@ -82,8 +82,8 @@ def run_study(
         found = latest(read_records(folder / RECORDS))
         done = {key for key, record in found.items() if record.status == "done" or not retry_failed}
         todo = [task for task in wanted.tasks if task.key not in done]
-        if not resume:
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        for task in todo if not resume else ():
+            shutil.rmtree(CellFiles(folder, task.key).checkpoints, ignore_errors=True)
         write_plan(folder, _plan(study, wanted))
         watcher.planned(wanted, todo)
         running = _run(todo, folder.resolve(), jobs, tensorboard, watcher, open_executor)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ebmood.networks.native import library
+from ebmood.networks.native import Compiled
 
 WARM_UP = 2.0
 """Seconds that compiling takes at most, waiting for the compiler included."""
@@ -34,23 +34,10 @@ def pays(steps: int, layers: int, numbers: int) -> bool:
     return alone and steps * layers * SAVED > WARM_UP
 
 
-class CompiledLayers:
-    """The layers of any radial flow, forwards and backwards.
+class CompiledLayers(Compiled):
+    """The layers of any radial flow, forwards and backwards."""
 
-    They are this process's own: a copy or a pickle is None, and what holds it computes eagerly.
-    """
-
-    def __init__(self, code: ctypes.CDLL):
-        self.code = code
-
-    def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        return type(None), ()
-
-    @classmethod
-    def found(cls) -> CompiledLayers | None:
-        """From the cache, or compiled now; None, with one line logged, where that cannot be."""
-        code = library(Path(__file__).with_name("radial.cpp"))
-        return None if code is None else cls(code)
+    SOURCE = Path(__file__).with_name("radial.cpp")
 
     def fit(self, x: Tensor, centre: Tensor) -> bool:
         """Whether they can take these: float32 or float64 on the CPU, both alike, and nothing traced or transformed."""

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ebmood.networks.native import library
+from ebmood.networks.native import Compiled
 from ebmood.networks.without_autograd import Block
 
 WARM_UP = 4.0
@@ -36,23 +36,10 @@ def pays(passes: int, multiplications: int) -> bool:
     return torch.get_num_threads() == 1 and passes * multiplications * SAVED > WARM_UP
 
 
-class CompiledPasses:
-    """Passes through any stack of linear layers with one ReLU, leaky ReLU or SiLU between them.
+class CompiledPasses(Compiled):
+    """Passes through any stack of linear layers with one ReLU, leaky ReLU or SiLU between them."""
 
-    They are this process's own: a copy or a pickle is None, and what holds it computes eagerly.
-    """
-
-    def __init__(self, code: ctypes.CDLL):
-        self.code = code
-
-    def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        return type(None), ()
-
-    @classmethod
-    def found(cls) -> CompiledPasses | None:
-        """From the cache, or compiled now; None, with one line logged, where that cannot be."""
-        code = library(Path(__file__).with_name("passes.cpp"))
-        return None if code is None else cls(code)
+    SOURCE = Path(__file__).with_name("passes.cpp")
 
     def fit(self, blocks: Sequence[Block], x: Tensor, chosen: Tensor | None = None) -> bool:
         """Whether they can take these: float32 or float64 on the CPU, all alike, dense, and nothing traced."""

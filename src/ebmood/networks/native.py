@@ -16,6 +16,7 @@ import sys
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import ClassVar, Self
 
 import torch
 
@@ -53,6 +54,27 @@ def library(source: Path) -> ctypes.CDLL | None:
     except (_NoLibraryError, OSError) as error:
         log.warning("%s: not compiled (%s); computing eagerly, which is slower", source.name, error)
         return None
+
+
+class Compiled:
+    """Compiled code in an object's hands; subclasses name its source and call it.
+
+    It is this process's own: a copy or a pickle is None, and what holds it computes eagerly.
+    """
+
+    SOURCE: ClassVar[Path]
+
+    def __init__(self, code: ctypes.CDLL):
+        self.code = code
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
+
+    @classmethod
+    def found(cls) -> Self | None:
+        """From the cache, or compiled now; None, with one line logged, where that cannot be."""
+        code = library(cls.SOURCE)
+        return None if code is None else cls(code)
 
 
 def cache_folder() -> Path:

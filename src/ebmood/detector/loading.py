@@ -98,7 +98,7 @@ def _model(folder: Path, record: DetectorRecord, tensors: Weights, classes: int)
         if shapes != _shapes(state):
             odd = sorted(set(shapes.items()) ^ set(_shapes(state).items()))[0][0]
             raise EbmoodError(
-                f"{folder}: weights do not fit the settings, first {odd!r}; save the detector again"
+                f"{folder}: weights do not fit the settings, first {odd!r}; fit the detector again"
             )
         model = ScoreModel.blank(record.energy, record.features, classes)
         model.load_state_dict(state)
@@ -164,7 +164,7 @@ def _array(folder: Path, tensors: Weights, name: str, shape: tuple[int | None, .
         or any(want not in (None, got) for want, got in zip(shape, tensor.shape, strict=True))
     ):
         raise EbmoodError(
-            f"{folder}: its weights hold no {name!r} of the right shape; save the detector again"
+            f"{folder}: its weights hold no {name!r} of the right shape; fit the detector again"
         )
     return tensor.numpy()
 

@@ -170,6 +170,20 @@ def test_two_threads_that_compile_at_once(tmp_path, monkeypatch, caplog):
 
 
 @needs_a_compiler
+def test_a_header_that_changes_is_compiled_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path))
+    source, header = tmp_path / "nothing.cpp", tmp_path / "one.h"
+    source.write_text('#include "one.h"\nextern "C" int one() { return ONE; }\n')
+    found = []
+    for number in (1, 2):
+        header.write_text(f"#define ONE {number}\n")
+        code = library.__wrapped__(source)
+        assert code is not None
+        found.append(code.one())
+    assert found == [1, 2]
+
+
+@needs_a_compiler
 def test_loading_leaves_small_numbers_alone(tmp_path, monkeypatch):
     """-ffast-math would flush them to zero in the whole process."""
     monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path))

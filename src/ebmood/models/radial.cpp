@@ -6,15 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#if defined(__AVX512F__)
-#define BYTES 64
-#elif defined(__AVX__)
-#define BYTES 32
-#else
-#define BYTES 16
-#endif
-typedef float Floats __attribute__((vector_size(BYTES)));
-typedef double Doubles __attribute__((vector_size(BYTES)));
+#include "../networks/lanes.h"
 
 template <class T, class Lanes>
 struct Flow {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ebmood.networks.native import Compiled
+from ebmood.networks.native import Compiled, argument, integers, plain, pointers
 from ebmood.networks.without_autograd import Block
 
 WARM_UP = 4.0
@@ -48,7 +47,7 @@ class CompiledPasses(Compiled):
             and type(x) is Tensor
             and x.dtype in (torch.float32, torch.float64)
             and x.shape[1:] == (blocks[0].linear.in_features,)
-            and all(_plain(tensor, x.dtype) for tensor in (x, *_weights(blocks), *_biases(blocks)))
+            and all(plain(tensor, x.dtype) for tensor in (x, *_weights(blocks), *_biases(blocks)))
             and (chosen is None or (chosen.device.type == "cpu" and chosen.shape == x.shape[:1]))
             and not torch.compiler.is_compiling()
         )
@@ -75,7 +74,7 @@ class CompiledPasses(Compiled):
         room = x.new_empty(rows, max(x.shape[1], *(block.linear.out_features for block in blocks)))
         found = x.new_empty(len(x), blocks[-1].linear.out_features)
         gammas, betas = [norm.weight for norm in norms], [norm.bias for norm in norms]
-        more = (_pointers(gammas), _pointers(betas), float(norms[0].eps), means, variances, room, found)
+        more = (pointers(gammas), pointers(betas), float(norms[0].eps), means, variances, room, found)
         self._call("normalised", blocks, x, *more)
         variances *= len(x) / (len(x) - 1)  # as running ones have it
         for norm, mean, variance in zip(norms, means.split(widths), variances.split(widths), strict=True):
@@ -97,33 +96,30 @@ class CompiledPasses(Compiled):
     def silu(self, z: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The first three derivatives of SiLU at z, whose value is written to `value`."""
         found = torch.empty_like(z), torch.empty_like(z), torch.empty_like(z)
-        self._function("silu", z)(*map(_argument, (z.numel(), z, value, *found)))
+        self.function("silu", z)(*map(argument, (z.numel(), z, value, *found)))
         return found
 
     def advance(self, z: Tensor, *given: Tensor | None, out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `ebmood.networks.taylor`; of two streams, as `retreat` is."""
         found = torch.empty_like(out[0]), torch.empty_like(out[0]), torch.empty_like(out[0])
-        self._function("advance", z)(*map(_argument, (out[0].numel(), z, *given, out, *found)))
+        self.function("advance", z)(*map(argument, (out[0].numel(), z, *given, out, *found)))
         return found
 
     def retreat(self, above: Tensor, *given: Tensor) -> Tensor:
         """See `ebmood.networks.taylor`."""
         _, rows, width = above.shape
         g = above.new_empty(3, rows, width)
-        self._function("retreat", g)(*map(_argument, (rows, width, above, *given, g)))
+        self.function("retreat", g)(*map(argument, (rows, width, above, *given, g)))
         return g
-
-    def _function(self, name: str, like: Tensor) -> Any:
-        return getattr(self.code, f"{name}_{str(like.dtype).removeprefix('torch.')}")
 
     def _call(self, name: str, blocks: Sequence[Block], x: Tensor, *more: Any) -> None:
         bends, slope = _activation(blocks) or (False, 0.0)
         widths = [block.linear.in_features for block in blocks] + [blocks[-1].linear.out_features]
         # Held until the call is over: a parametrised layer makes its weight anew whenever it is asked for it.
         weights, biases = _weights(blocks), _biases(blocks)
-        layers = (_pointers(weights), _pointers(biases))
-        given = (len(blocks), (ctypes.c_int64 * len(widths))(*widths), *layers, int(bends), slope, len(x), x)
-        self._function(name, x)(*map(_argument, (*given, *more)))
+        layers = (pointers(weights), pointers(biases))
+        given = (len(blocks), integers(widths), *layers, int(bends), slope, len(x), x)
+        self.function(name, x)(*map(argument, (*given, *more)))
 
 
 def _activation(blocks: Sequence[Block]) -> tuple[bool, float] | None:
@@ -146,29 +142,3 @@ def _weights(blocks: Sequence[Block]) -> list[Tensor | None]:
 
 def _biases(blocks: Sequence[Block]) -> list[Tensor | None]:
     return [block.linear.bias for block in blocks]
-
-
-def _plain(tensor: Tensor | None, dtype: torch.dtype) -> bool:
-    return tensor is None or (
-        tensor.device.type == "cpu" and tensor.dtype == dtype and tensor.is_contiguous()
-    )
-
-
-def _address(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
-
-
-def _argument(value: Any) -> Any:
-    match value:
-        case int():
-            return ctypes.c_int64(value)
-        case float():
-            return ctypes.c_double(value)
-        case None | Tensor():
-            return ctypes.c_void_p(_address(value))
-        case _:
-            return value
-
-
-def _pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
-    return (ctypes.c_void_p * len(tensors))(*map(_address, tensors))

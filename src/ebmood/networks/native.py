@@ -9,16 +9,19 @@ import ctypes
 import logging
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
+from torch import Tensor
 
 from ebmood.settings import digest
 
@@ -28,6 +31,7 @@ VECTORS = {
     "AVX2": ("-mavx2", "-mfma"),
     "AVX512": ("-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma"),
 }
+INCLUDED = re.compile(r'^#include "(.+)"$', re.MULTILINE)
 PATIENCE = 120
 """Seconds that the compiler may take."""
 
@@ -45,7 +49,7 @@ def library(source: Path) -> ctypes.CDLL | None:
     Each process asks once and remembers the answer.
     """
     options = (*OPTIONS, *VECTORS.get(torch.backends.cpu.get_cpu_capability(), ()))
-    key = digest([source.read_text(encoding="utf-8"), options, sys.platform, platform.machine()])
+    key = digest([*_texts(source), options, sys.platform, platform.machine()])
     built = cache_folder() / f"{source.stem}-{key}.so"
     try:
         if not built.exists():
@@ -76,6 +80,44 @@ class Compiled:
         code = library(cls.SOURCE)
         return None if code is None else cls(code)
 
+    def function(self, name: str, like: Tensor) -> Any:
+        """The function of this name for numbers of a tensor's type."""
+        return getattr(self.code, f"{name}_{str(like.dtype).removeprefix('torch.')}")
+
+
+def plain(tensor: Tensor | None, dtype: torch.dtype) -> bool:
+    """Whether compiled code can read it as it lies: dense, on the CPU, of this type; or there is none."""
+    return tensor is None or (
+        tensor.device.type == "cpu" and tensor.dtype == dtype and tensor.is_contiguous()
+    )
+
+
+def argument(value: Any) -> Any:
+    """As ctypes hands it over: integers, floats, tensors by their address, and what ctypes knows."""
+    match value:
+        case int():
+            return ctypes.c_int64(value)
+        case float():
+            return ctypes.c_double(value)
+        case None | Tensor():
+            return ctypes.c_void_p(_address(value))
+        case _:
+            return value
+
+
+def pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
+    """Addresses of tensors, which are to live until the call is over."""
+    return (ctypes.c_void_p * len(tensors))(*map(_address, tensors))
+
+
+def integers(values: Sequence[int]) -> ctypes.Array[ctypes.c_int64]:
+    """A C array."""
+    return (ctypes.c_int64 * len(values))(*values)
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
 
 def cache_folder() -> Path:
     """Where libraries are kept."""
@@ -87,6 +129,12 @@ def compiler() -> list[str] | None:
     wanted = shlex.split(os.environ.get("CXX", ""))
     commands = [wanted] if wanted else [["g++"], ["c++"], ["clang++"]]
     return next((command for command in commands if shutil.which(command[0])), None)
+
+
+def _texts(source: Path) -> list[str]:
+    """Of the source, and of our own headers that it names."""
+    text = source.read_text(encoding="utf-8")
+    return [text, *((source.parent / name).read_text(encoding="utf-8") for name in INCLUDED.findall(text))]
 
 
 def _compile(source: Path, options: tuple[str, ...], built: Path) -> None:

@@ -10,15 +10,8 @@
 #include <utility>
 #include <vector>
 
-#if defined(__AVX512F__)
-#define BYTES 64
-#elif defined(__AVX__)
-#define BYTES 32
-#else
-#define BYTES 16
-#endif
-typedef float Floats __attribute__((vector_size(BYTES)));
-typedef double Doubles __attribute__((vector_size(BYTES)));
+#include "lanes.h"
+
 typedef int32_t Ints32 __attribute__((vector_size(BYTES)));
 typedef int64_t Ints64 __attribute__((vector_size(BYTES)));
 

@@ -180,10 +180,11 @@ def test_vera(compiled, cache, model, rows, steps, near):
 
 
 @pytest.fixture
-def images(dtype):
+def images(dtype, compiled):
     """A piecewise-linear energy of images, and some."""
     torch.manual_seed(6)
-    return EnergyModel(WideResNet(1, 1, width=1)).to(dtype), torch.rand(4, 1, 8, 8).to(dtype) * 2 - 1
+    network = WideResNet(1, 1, width=1, compiled=compiled)
+    return EnergyModel(network).to(dtype), torch.rand(4, 1, 8, 8).to(dtype) * 2 - 1
 
 
 @in_both_precisions
@@ -199,7 +200,8 @@ def test_ssm_of_images(images, steps, near):
 
 
 @in_both_precisions
-def test_cd_of_images(images, dtype, steps, near):
+@eager_and_compiled
+def test_cd_of_images(compiled, cache, images, dtype, steps, near):
     model, x = images
     settings = CD(chain=SGLD(steps=2, step_size=0.3, noise=0.05), buffer=12, restart=0.2, penalty=0.7)
     objective = settings.start(model, 1, (1, 8, 8), 0).to(dtype)
@@ -211,6 +213,7 @@ def test_cd_of_images(images, dtype, steps, near):
         steps,
         near,
     )
+    assert (model.network.passes is not None) == compiled
     torch.testing.assert_close(objective.buffer.samples, buffer, rtol=10 * near, atol=10 * near)
 
 
@@ -224,11 +227,13 @@ def test_vera_of_images(images, dtype, steps, near):
 
 
 @in_both_precisions
+@eager_and_compiled
 @pytest.mark.parametrize("conditional", [False, True])
-def test_chains_of_images(conditional, dtype, steps, near):
+def test_chains_of_images(conditional, compiled, cache, dtype, steps, near):
     """More images than go through the network at once."""
     torch.manual_seed(6)
-    model = EnergyModel(WideResNet(1, CLASSES, width=1)).to(dtype)
+    model = EnergyModel(WideResNet(1, CLASSES, width=1, compiled=compiled)).to(dtype)
+    model.expect(steps, 36)
     start = torch.rand(36, 1, 8, 8).to(dtype)
     y = torch.arange(36) % CLASSES if conditional else None
     ours = SGLD(steps=steps, step_size=0.1, noise=0.05)

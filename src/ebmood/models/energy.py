@@ -48,7 +48,7 @@ class EnergyModel(DensityModel):
 
     def expect(self, passes: int, rows: int) -> None:
         """See `DensityModel.expect`."""
-        if isinstance(self.network, MLP):
+        if isinstance(self.network, (MLP, WideResNet)):
             self.network.expect(passes, rows)
 
     def logits(self, x: Tensor) -> Tensor:

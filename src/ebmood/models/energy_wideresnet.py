@@ -28,6 +28,9 @@ class EnergyWideResNet(ModelSettings):
         norm: `batch`, or None as published.
         bottleneck: channels kept after every stage, as a share in (0, 1]; None for no bottleneck. The paper's: 0.05,
             0.1, 0.2.
+        compiled: whether chains of a training on a CPU use compiled passes (docs/performance.md), the same but for
+            rounding; eager where no C++ compiler is found, where the activation is smooth, and with `norm`. None: where
+            compiling costs less than it saves.
     """
 
     kind: Literal["energy-wideresnet"] = "energy-wideresnet"
@@ -39,6 +42,7 @@ class EnergyWideResNet(ModelSettings):
     slope: float = 0.2
     norm: Norm | None = None
     bottleneck: Annotated[float, Field(gt=0, le=1)] | None = None
+    compiled: bool | None = None
 
     @model_validator(mode="after")
     def _a_depth_that_exists(self) -> Self:
@@ -48,7 +52,7 @@ class EnergyWideResNet(ModelSettings):
 
     def build(self, split: Split, outputs: int) -> EnergyModel:
         """See `ModelSettings.build`. Raises `EbmoodError` where the rows are no images."""
-        channels, _, _ = image_shape(split, self.kind)
+        channels, height, width = image_shape(split, self.kind)
         network = WideResNet(
             channels,
             outputs,
@@ -60,6 +64,8 @@ class EnergyWideResNet(ModelSettings):
             self.norm,
             self.bottleneck,
             self.stride_first,
+            self.compiled,
+            (height, width),
         )
         return EnergyModel(network)
 

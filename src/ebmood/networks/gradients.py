@@ -1,4 +1,4 @@
-"""Gradients of a network's inputs, as chains need them: in closed form where that is written, else by autograd."""
+"""Gradients of a network's inputs, as chains need them: in closed form or compiled where they are, else by autograd."""
 
 from collections.abc import Callable
 from itertools import repeat
@@ -48,4 +48,11 @@ def input_gradient(network: nn.Module, chosen: Tensor | None = None) -> InputGra
             (gradient,) = torch.autograd.grad(logits, x, weights.to(f.dtype))
         return f, gradient
 
-    return gradient
+    if not isinstance(network, WideResNet) or network.passes is None or not network.training:
+        return gradient
+    images, compiled = network, network.passes
+
+    def where_they_fit(x: Tensor) -> tuple[Tensor, Tensor]:
+        return compiled.gradient(images, x, chosen) if compiled.fit(images, x, chosen) else gradient(x)
+
+    return where_they_fit

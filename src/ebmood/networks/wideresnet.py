@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmood.networks.activation import PIECEWISE_LINEAR, Activation, activation
+from ebmood.networks.convolutions import CompiledConvolutions, multiplications, pays
 
 Norm = Literal["batch"]
 
@@ -46,11 +47,15 @@ class WideResNet(nn.Module):
         stride_first: strides stand in the first convolution of a block, as in the network's own paper. That saves
             two fifths of the arithmetic at 10-2.
 
+        compiled: whether chains of a training use compiled passes; None where that pays. See `expect`.
+        size: height and width of the images that `expect` counts with.
+
     Shapes:
         `(N, channels, H, W) -> (N, K)`, any H and W, in [-1, 1].
 
     Attributes:
         piecewise_linear: so are the logits, as functions of x: no logit has any curvature.
+        passes: compiled ones, where a training has them; see `expect`.
 
     Raises:
         ValueError: the depth is not 6n + 4.
@@ -68,8 +73,13 @@ class WideResNet(nn.Module):
         norm: Norm | None = None,
         bottleneck: float | None = None,
         stride_first: bool = False,
+        compiled: bool | None = None,
+        size: tuple[int, int] = (32, 32),
     ):
         super().__init__()
+        self.compiled = compiled
+        self.size = size
+        self.passes: CompiledConvolutions | None = None
         blocks, rest = divmod(depth - 4, 6)
         if rest or blocks < 1:
             raise ValueError(f"a WideResNet's depth is 6n + 4 (10, 16, 22, 28, ...), not {depth}")
@@ -103,6 +113,20 @@ class WideResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits of `x`."""
         return self.last(self.features(x))
+
+    def expect(self, passes: int, rows: int) -> None:
+        """Time to prepare for a training on a CPU: passes are compiled where that is chosen, or pays and is not barred.
+
+        Compiled passes are for training, and for piecewise-linear networks; in evaluation mode all is eager.
+
+        Args:
+            passes: of batches through the network, forwards and back, of which only input gradients are wanted.
+            rows: in each.
+        """
+        work = rows * multiplications(self, *self.size)
+        chosen = pays(passes, work) if self.compiled is None else self.compiled
+        able = self.piecewise_linear and not self.last.weight.is_cuda
+        self.passes = CompiledConvolutions.found() if chosen and able else None
 
     def _initialise(self, gain: float) -> None:
         blocks = [module for module in self.modules() if isinstance(module, Block)]

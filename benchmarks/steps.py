@@ -92,7 +92,7 @@ def our_steps(settings: ObjectiveSettings, ours: Ours, x: Tensor) -> dict[str, S
 
 def wideresnets(shape: tuple[int, ...]) -> tuple[nn.Module, EnergyModel]:
     """The same network twice."""
-    ours = EnergyModel(WideResNet(shape[1], 1))
+    ours = EnergyModel(WideResNet(shape[1], 1, compiled=False))
     theirs = plain_networks.WideResNet(shape[1], 1, 2, nn.LeakyReLU(0.2))
     plain_networks.copy_parameters(ours.network, theirs)
     return theirs, ours
@@ -153,12 +153,16 @@ def ssm_images(x: Tensor, name: str) -> Row:
 
 def sgld_images(x: Tensor, name: str) -> Row:
     theirs, ours = wideresnets(tuple(x.shape))
-    g, score = noise(), ours.score()
+    compiled = EnergyModel(WideResNet(x.shape[1], 1, compiled=True))
+    plain_networks.copy_parameters(ours.network, compiled.network)
+    compiled.expect(0, len(x))
+    g, score, fast = noise(), ours.score(), compiled.score()
     return Row(
         f"SGLD step, WideResNet {name}",
         {
             "plain": lambda: plain.langevin(theirs, x, 1, 1.0, 0.01, g),
             "ours": lambda: SGLD(steps=1).sample(score, x, g),
+            "ours, compiled": lambda: SGLD(steps=1).sample(fast, x, g),
             "ours, bf16": lambda: SGLD(steps=1, precision="bf16").sample(score, x, g),
         },
         {"ours, bf16"},

@@ -10,6 +10,7 @@ from ebmood.models import EnergyMLP
 from ebmood.networks import MLP, input_gradient
 from ebmood.networks.compiled import pays
 from ebmood.networks.native import compiler, library
+from ebmood.networks.without_autograd import blocks_of
 
 needs_a_compiler = pytest.mark.skipif(
     compiler() is None, reason="no C++ compiler here (CXX, g++, c++, clang++)"
@@ -155,6 +156,27 @@ def test_parabolas(cache, outputs, dtype, near):
         found.append((value, second, u, *torch.autograd.grad(loss, list(each.parameters()))))
     assert not torch.equal(found[0][1], found[1][1])  # they round elsewhere
     torch.testing.assert_close(*found, rtol=near, atol=10 * near)
+
+
+@needs_a_compiler
+@in_both_precisions
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+def test_straight_lines(cache, activation, dtype, near):
+    """Values and slopes of one piecewise-linear logit, and their gradients, of whole blocks and others."""
+    network, eager = both(activation, 1, dtype)
+    for rows in (1, 16, 45):
+        weights = torch.linspace(-1, 1, rows, dtype=dtype)
+        found = []
+        for each in (network, eager):
+            value, slope, u = each.parabola(some(rows, dtype), None)
+            losses = (value * weights).sum() + slope.mean(), slope.mean()
+            gradients = [
+                torch.autograd.grad(loss, list(each.parameters()), retain_graph=True) for loss in losses
+            ]
+            found.append((value, slope, u, *gradients[0], *gradients[1]))
+        torch.testing.assert_close(*found, rtol=near, atol=10 * near)
+    assert network.passes is not None
+    assert network.passes.straight(blocks_of(list(network.layers)), some(45, dtype))
 
 
 @needs_a_compiler

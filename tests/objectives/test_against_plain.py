@@ -96,11 +96,12 @@ def test_ssm(gamma, compiled, cache, model, rows, steps, near):
 
 
 @in_both_precisions
+@eager_and_compiled
 @pytest.mark.parametrize("logits", [1, CLASSES])
-def test_ssm_without_curvature(logits, dtype, rows, steps, near):
+def test_ssm_without_curvature(logits, compiled, cache, dtype, rows, steps, near):
     """One logit of a piecewise-linear MLP has none, and none is looked for; several have."""
     torch.manual_seed(4)
-    model = EnergyModel(MLP(5, (16, 16), logits, "leaky_relu", 0.2)).to(dtype)
+    model = EnergyModel(MLP(5, (16, 16), logits, "leaky_relu", 0.2, compiled=compiled)).to(dtype)
     losses_agree(
         SSM().start(model, logits, (5,), 0),
         rows,

@@ -59,6 +59,26 @@ class CompiledPasses(Compiled):
         self._call("gradient", blocks, x, chosen, logits, found)
         return logits, found
 
+    def straight(self, blocks: Sequence[Block], x: Tensor) -> bool:
+        """Whether `line` can take these: one logit, and nothing that bends."""
+        return (
+            blocks[-1].linear.out_features == 1
+            and self.fit(blocks, x)
+            and not (_activation(blocks) or (True, 0.0))[0]
+        )
+
+    def line(self, blocks: Sequence[Block], x: Tensor) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
+        """The logit at x and its slope along its gradient u, both `(N,)`, and what their gradients will need.
+
+        That is, of each layer what it is given, `(2, N, width)`, of x and along u, and the gradient of its result.
+        """
+        inputs = [x.new_empty(2, len(x), block.linear.in_features) for block in blocks]
+        below = [x.new_empty(len(x), block.linear.out_features) for block in blocks[:-1]]
+        value, slope = x.new_empty(len(x)), x.new_empty(len(x))
+        inputs[0][0] = x
+        self._call("line", blocks, x, pointers(inputs), pointers(below), value, slope)
+        return value, slope, inputs, [*below, x.new_ones(len(x), 1)]
+
     def normalise(self, blocks: Sequence[Block], x: Tensor) -> bool:
         """Whether `normalised` can take these: a batch norm in training after every layer but the last."""
         norms = [block.norm for block in blocks[:-1]]

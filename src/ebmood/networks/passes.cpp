@@ -170,6 +170,43 @@ struct Stack {
         }
     }
 
+    // One piecewise-linear logit at x, and its slope along its gradient there, u, held fixed. `inputs` are what each layer
+    // is given, of both, (2, N, width), the first of x and u; `below` the gradients behind each layer but the last.
+    void line(int64_t N, const T* x, T* const* inputs, T* const* below, T* value, T* slope) const {
+        const int64_t all = std::accumulate(widths, widths + layers + 1, int64_t(0));
+        std::vector<Lanes> one(2 * widest()), two(2 * widest()), derivatives(2 * all);
+        for (int64_t n = 0; n < N; n += ROWS) {
+            Lanes *from = one.data(), *to = two.data(), *derivative = derivatives.data();
+            load(x, n, N, widths[0], from);
+            for (int64_t l = 0; l < layers; l++) {
+                forth(l, from, to);
+                std::swap(from, to);
+                if (l == layers - 1) break;
+                for (int64_t i = 0; i < 2 * widths[l + 1]; i++) act.apply<F>(from[i], *derivative++);
+                store(from, n, N, widths[l + 1], inputs[l + 1]);
+            }
+            store(from, n, N, 1, value);
+            for (int v = 0; v < 2; v++) from[v] = Lanes{} + T(1);
+            for (int64_t l = layers - 1; l >= 0; l--) {
+                back(l, from, to);
+                std::swap(from, to);
+                if (l == 0) break;
+                derivative -= 2 * widths[l];
+                for (int64_t i = 0; i < 2 * widths[l]; i++) from[i] *= derivative[i];
+                store(from, n, N, widths[l], below[l - 1]);
+            }
+            store(from, n, N, widths[0], inputs[0] + N * widths[0]);
+            for (int64_t l = 0; l < layers; l++) {
+                product(weights[l], widths[l], 1, widths[l + 1], widths[l], nullptr, from, to);
+                std::swap(from, to);
+                if (l == layers - 1) break;
+                for (int64_t i = 0; i < 2 * widths[l + 1]; i++) from[i] *= *derivative++;
+                store(from, n, N, widths[l + 1], inputs[l + 1] + N * widths[l + 1]);
+            }
+            store(from, n, N, 1, slope);
+        }
+    }
+
     // What becomes of x where a batch norm follows every layer but the last, with the batch's own statistics. They need
     // all rows of a layer before the next can change one, and are gathered while a block is near; then a block is
     // normalised when the next layer reads it. Means and (biased) variances stand end to end for all layers; `blocks`
@@ -295,6 +332,12 @@ struct Streams {
                                       const F::T* const* biases, int64_t bends, double slope, int64_t N,           \
                                       const F::T* x, const int64_t* chosen, F::T* logits, F::T* out) {             \
         Stack<F>{layers, widths, weights, biases, {bends, slope}}.gradient(N, x, chosen, logits, out);             \
+    }                                                                                                               \
+    extern "C" void line_##SUFFIX(int64_t layers, const int64_t* widths, const F::T* const* weights,               \
+                                  const F::T* const* biases, int64_t bends, double slope, int64_t N,               \
+                                  const F::T* x, F::T* const* inputs, F::T* const* below, F::T* value,             \
+                                  F::T* along) {                                                                   \
+        Stack<F>{layers, widths, weights, biases, {bends, slope}}.line(N, x, inputs, below, value, along);         \
     }                                                                                                               \
     extern "C" void normalised_##SUFFIX(int64_t layers, const int64_t* widths, const F::T* const* weights,         \
                                         const F::T* const* biases, int64_t bends, double slope, int64_t N,         \

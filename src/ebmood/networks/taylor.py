@@ -46,7 +46,7 @@ def parabola(
         blocks: layers without batch norms, two or more.
         x: inputs.
         v: directions, like x; not differentiated, no more than x is.
-        compiled: passes that do what stands between the products, where they can.
+        compiled: passes that do what stands between the products, or all of a straight line's, where they can.
     """
     parameters = [p for block in blocks for p in (block.linear.weight, block.linear.bias)]
     return Parabola(*_Parabola.apply(tuple(blocks), compiled, x, v, *parameters))  # pyright: ignore
@@ -65,6 +65,13 @@ class _Parabola(torch.autograd.Function):
         *parameters: Tensor | None,
     ) -> tuple[Tensor, ...]:
         bending = any(_bends(block.activation) for block in blocks)
+        ctx.blocks = blocks
+        if compiled is not None and v is None and compiled.straight(blocks, x):
+            value, second, ctx.inputs, ctx.below = compiled.line(blocks, x)
+            ctx.straight, u = True, ctx.inputs[0][1].clone()
+            ctx.mark_non_differentiable(u)
+            ctx.set_materialize_grads(False)
+            return value, second, u
         if compiled is not None and (v is None or not compiled.bend(blocks, x)):
             compiled = None
         streams = 2 if v is None else 3
@@ -99,7 +106,7 @@ class _Parabola(torch.autograd.Function):
         if v is not None and z.shape[2] > 1:
             second += (below[-1] * z[0].square()).sum(1) - (below[-1] * z[0]).sum(1).square()
         ctx.retreat = _retreat if compiled is None else compiled.retreat
-        ctx.blocks, ctx.inputs, ctx.below, ctx.couplings = blocks, inputs, below, couplings
+        ctx.inputs, ctx.below, ctx.couplings = inputs, below, couplings
         ctx.first, ctx.along = [first for first, *_ in derivatives], z
         ctx.straight = z.shape[2] == 1 and not bending
         ctx.mark_non_differentiable(u)

@@ -41,8 +41,8 @@ class SlicedScoreMatching(Objective):
         return (Player("energy", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
 
     def expect(self, steps: int, rows: int) -> None:
-        """See `Objective.expect`: what is saved is about two passes of an MLP that has curvature."""
-        if isinstance(self.model.network, MLP) and not self.model.flat:
+        """See `Objective.expect`: what is saved is about two passes of an MLP."""
+        if isinstance(self.model.network, MLP):
             self.model.expect(2 * steps, rows)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:

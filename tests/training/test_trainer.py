@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -164,3 +166,16 @@ class TestBestState:
     def test_ends_after_patience_looks_without_a_better_one(self):
         weight, stopped, _ = self.numbers([1.0, 0.5, 2.0, 1.0, 1.9, 5.0], patience=2)
         assert (weight, stopped) == (6.0, 10)
+
+
+def test_one_process_is_one_whatever_cluster_it_runs_on(tmp_path, monkeypatch):
+    """Fabric would warn of an unused `srun`, and refuse a job of two tasks."""
+    srun = tmp_path / "srun"
+    srun.write_text("#!/bin/sh\n")
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert make_fabric("cpu").world_size == 1
+    for name, value in {"NTASKS": "2", "JOB_NAME": "dask-worker", "PROCID": "1", "LOCALID": "1"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    fabric = make_fabric("cpu")
+    assert (fabric.world_size, fabric.global_rank) == (1, 0)

@@ -62,21 +62,26 @@ class Columns(nn.Module):
 
         Raw numbers need float64 (a clock's milliseconds since 1970, say); their distances from the middle do not.
         """
-        return self._bent(x).sub_(self.mean.to(torch.float32)).div_(self.spread.to(torch.float32))
+        per = 1 / self.spread
+        return self._bent(x).mul_(per.to(torch.float32)).sub_((self.mean * per).to(torch.float32))
 
     def excess(self, x: Tensor) -> Tensor:
         """Training ranges by which a row lies outside, summed over columns: `(N, D) -> (N,)`.
 
         A column counts from one range off its middle, so that rows a little outside are left to the energies.
         """
-        ranges = x.clamp(-HUGE, HUGE).sub_(self.middle).div_(self.extent).clamp_(-WIDEST, WIDEST)
-        return ranges.to(torch.float32).abs_().sub_(1).clamp_(min=0).sum(1).to(torch.float64)
+        ranges = self._apart(x, self.middle, self.extent)
+        return ranges.abs_().sub_(1).clamp_(min=0).sum(1).to(torch.float64)
 
     def _bent(self, x: Tensor) -> Tensor:
-        u = x.clamp(-HUGE, HUGE).sub_(self.center).div_(BEND * self.scale).clamp_(-WIDEST, WIDEST)
-        u = u.to(torch.float32)
+        u = self._apart(x, self.center, BEND * self.scale)
         # arcsinh by hand: torch's takes six times as long.
-        return torch.sqrt(u.square().add_(1)).add_(u.abs()).log_().mul_(BEND * torch.sign(u))
+        return u.square().add_(1).sqrt_().add_(u.abs()).log_().mul_(u.sign_()).mul_(BEND)
+
+    @staticmethod
+    def _apart(x: Tensor, center: Tensor, unit: Tensor) -> Tensor:
+        """How many units x lies off a center, as far as WIDEST, in float32. Divisions would take twice as long."""
+        return (x - center).mul_(1 / unit).clamp_(-WIDEST, WIDEST).to(torch.float32)
 
     def _take(self, **values: np.ndarray) -> None:
         for name, value in values.items():

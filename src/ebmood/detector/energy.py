@@ -61,10 +61,10 @@ class EnergySettings(Settings):
     denoising: bool = True
     contrast: bool = False
     combine: Literal["largest", "mean"] = "largest"
-    sigmas: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.1, 1.0), min_length=1)
+    sigmas: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.3,), min_length=1)
     widen: float = Field(default=2.0, gt=1)
     members: int = Field(default=1, ge=1)
-    hidden: tuple[int, ...] = (96, 96)
+    hidden: tuple[int, ...] = (64,)
     steps: int = Field(default=500, ge=1)
     batch_size: int = Field(default=256, ge=2)
     lr: float = Field(default=3e-3, gt=0)

@@ -91,7 +91,7 @@ class TiedMixture(DensityModel):
         shrink = variances.rsqrt()
         centres = (self.means[kept] @ self.axes) * shrink[:, None]  # (L, K, D)
         constants = self.log_weights[kept] - volumes[:, None] - 0.5 * centres.square().sum(2)
-        return SmoothedMixture(self.classes, self.axes.mT.contiguous(), shrink, centres, constants)
+        return SmoothedMixture(self.classes, shrink[:, :, None] * self.axes.mT, centres, constants)
 
     def sample(self, rows: int, generator: torch.Generator, widen: float = 1.0) -> Tensor:
         """Rows of the mixture, or of it with every standard deviation multiplied by `widen`: `(rows, D)`."""
@@ -149,15 +149,13 @@ class SmoothedMixture:
 
     Attributes:
         classes: C.
-        axes: `(D, D)`, an axis in each row.
-        shrink: `(L, D)`, one over the standard deviations along the axes.
+        axes: `(L, D, D)`, an axis in each row, over the standard deviation along it.
         centres: `(L, K, D)`, the means along the axes, in standard deviations.
         constants: `(L, K)`, all that does not depend on rows.
     """
 
     classes: int
     axes: Tensor
-    shrink: Tensor
     centres: Tensor
     constants: Tensor
 
@@ -165,13 +163,13 @@ class SmoothedMixture:
         """`log q_sigma(x, y)`: `(N, D) -> (L, C, N)` float64, rows last, where products are fastest."""
         levels, components, _ = self.centres.shape
         rows = x.shape[0]  # by name: len(x) would fix N in a graph
-        at = self.shrink[:, :, None] * (self.axes @ x.to(torch.float64).mT)
+        at = self.axes @ x.to(torch.float64).mT
         joint = torch.baddbmm(self.constants[:, :, None], self.centres, at)
         joint = joint.reshape(levels, self.classes, components // self.classes, rows)
         most = joint.amax(2).clamp(min=-1e300)  # a class without rows has minus infinity everywhere
         # What is left of the exponents is small: float32 will do. Below -80 they add nothing, and take far longer.
-        rest = (joint - most[:, :, None]).to(torch.float32).clamp_(min=-80).exp_().sum(2).log()
-        return rest.to(torch.float64) + (most - 0.5 * at.square().sum(1)[:, None])
+        rest = joint.sub_(most[:, :, None]).to(torch.float32).clamp_(min=-80).exp_().sum(2).log_()
+        return rest.to(torch.float64) + (most - 0.5 * at.square_().sum(1)[:, None])
 
 
 def _centres(x: np.ndarray, components: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

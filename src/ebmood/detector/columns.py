@@ -1,4 +1,9 @@
-"""Columns of any unit and any tail as columns of about unit spread with light tails, and how far out rows lie."""
+"""Columns of any unit and any tail as columns of comparable spread with light tails, and how far out rows lie.
+
+A column is divided by its standard deviation, or by a sixth of its span where that is more: a column that hardly ever
+moves (a pixel in a corner, a counter of rare events) would else be the loudest when it does. Columns that share a unit,
+as the pixels of an image do, keep their proportions: all are divided by one number.
+"""
 
 import math
 from typing import Self
@@ -10,11 +15,13 @@ from torch import Tensor, nn
 HUGE = 1e300  # values beyond count as this
 WIDEST = 1e15  # standardised values are clipped here, so that a row at 1e300 still has a finite score
 REACH = 3.0  # how far beyond the bulk of a column a value still counts in its scale, in widths of the bulk
-BEND = 3.0  # standard deviations from which on the arcsinh bends columns noticeably
+BEND = 3.0  # divisors from which on the arcsinh bends columns noticeably
+SPAN = 6.0  # a column's span is at most so many divisors
+ALPHABET = 256  # columns of one unit have no more values between them: grey levels, grades, yes and no
 
 
 class Columns(nn.Module):
-    """Raw columns -> columns of about unit spread with light tails, and how far rows lie outside the ranges."""
+    """Raw columns -> columns of comparable spread with light tails, and how far rows lie outside the ranges."""
 
     center: Tensor
     scale: Tensor
@@ -45,20 +52,27 @@ class Columns(nn.Module):
         inner = np.clip(x, low - reach, high + reach) - median
         size = np.maximum(np.abs(inner).max(axis=0), 1e-290)
         center = (inner / size).mean(axis=0) * size + median
-        scale = (inner / size).std(axis=0) * size
+        deviation = (inner / size).std(axis=0) * size
         # A column that never moved counts as if one row in N had moved by its own size.
         tiny = np.maximum(np.abs(median) * 1e-12, 1e-290)
         never = np.maximum(np.abs(median), 1.0) / math.sqrt(len(x))
         moved = highest - lowest > tiny
-        self._take(center=center, scale=np.where(moved, np.maximum(scale, tiny), never))
+        deviation = np.where(moved, np.maximum(deviation, tiny), never)
+        if share_a_unit(x):
+            most = deviation[moved].max()
+            scale = np.full_like(deviation, most * math.sqrt(np.mean((deviation[moved] / most) ** 2)))
+        else:
+            scale = np.where(moved, np.maximum(deviation, np.ptp(inner, axis=0) / SPAN), never)
+        self._take(center=center, scale=scale)
         self._take(middle=lowest / 2 + highest / 2, extent=np.where(moved, highest - lowest, never))
         bent = self._bent(torch.from_numpy(inner + median)).numpy().astype(np.float64)
-        spread = bent.std(axis=0)
+        # What the bend took from the spread is given back; what the divisor did stays.
+        spread = bent.std(axis=0) * (scale / deviation)
         self._take(mean=bent.mean(axis=0), spread=np.where(spread > 1e-9, spread, 1.0))
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, D)` float64 -> `(N, D)` float32, each column monotone.
+        """`(N, D)` float64 -> `(N, D)` float32, each column monotone, none of a spread much above 1 in training.
 
         Raw numbers need float64 (a clock's milliseconds since 1970, say); their distances from the middle do not.
         """
@@ -86,3 +100,15 @@ class Columns(nn.Module):
     def _take(self, **values: np.ndarray) -> None:
         for name, value in values.items():
             getattr(self, name).copy_(torch.from_numpy(np.asarray(value, dtype=np.float64)))
+
+
+def share_a_unit(x: np.ndarray) -> bool:
+    """Whether the columns of `(N, D)` look like readings on one scale, as pixels do.
+
+    They draw their values from one small alphabet, and most of those that move span half of it or more.
+    """
+    spans = np.ptp(x, axis=0)
+    spans = spans[spans > 0]
+    if len(spans) < 2 or np.median(spans) < 0.5 * np.ptp(x):
+        return False
+    return all(len(np.unique(part)) <= ALPHABET for part in (x[:ALPHABET], x))

@@ -28,6 +28,8 @@ ROUNDS = 50
 """Rounds of k-means, at most."""
 ROWS_EACH = 2
 """A class has one component for so many of its rows, at most."""
+AT_ONCE = 2**22
+"""Pairs of rows and components in memory at a time: 32 MB of them, for each level of noise."""
 
 
 class TiedMixture(DensityModel):
@@ -163,6 +165,9 @@ class SmoothedMixture:
         """`log q_sigma(x, y)`: `(N, D) -> (L, C, N)` float64, rows last, where products are fastest."""
         levels, components, _ = self.centres.shape
         rows = x.shape[0]  # by name: len(x) would fix N in a graph
+        few = max(1, AT_ONCE // components)
+        if not torch.compiler.is_compiling() and rows > few:
+            return torch.cat([self(part) for part in x.split(few)], dim=2)
         at = self.axes @ x.to(torch.float64).mT
         joint = torch.baddbmm(self.constants[:, :, None], self.centres, at)
         joint = joint.reshape(levels, self.classes, components // self.classes, rows)

@@ -44,7 +44,7 @@ class EnergySettings(Settings):
     Attributes:
         components: Gaussians of the base, of each class, at most; fewer where rows are few.
         floor: smallest variance of the Gaussians along any axis, in units of a standardised column.
-        prior: how far their covariance is drawn to its own diagonal, in pseudo-rows per column.
+        prior: how far their covariance is drawn to a ball of its size, in pseudo-rows per column.
         denoising: whether the denoising energies take part.
         contrast: whether the contrastive energy takes part; with labels it always does, as it alone learns them.
         combine: the energies, the base among them: `largest` (the most alarmed counts) or `mean`.
@@ -55,13 +55,13 @@ class EnergySettings(Settings):
         steps, batch_size, lr, weight_decay: of training.
     """
 
-    components: int = Field(default=128, ge=1)
+    components: int = Field(default=192, ge=1)
     floor: float = Field(default=0.01, gt=0)
-    prior: float = Field(default=0.5, ge=0)
+    prior: float = Field(default=32.0, ge=0)
     denoising: bool = True
     contrast: bool = False
     combine: Literal["largest", "mean"] = "largest"
-    sigmas: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.3,), min_length=1)
+    sigmas: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.15,), min_length=1)
     widen: float = Field(default=2.0, gt=1)
     members: int = Field(default=1, ge=1)
     hidden: tuple[int, ...] = (64,)

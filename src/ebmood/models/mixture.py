@@ -26,7 +26,7 @@ ROWS = 20_000
 """k-means sees at most so many rows, drawn at random."""
 ROUNDS = 50
 """Rounds of k-means, at most."""
-ROWS_EACH = 2
+ROWS_EACH = 3
 """A class has one component for so many of its rows, at most."""
 AT_ONCE = 2**22
 """Pairs of rows and components in memory at a time: 32 MB of them, for each level of noise."""
@@ -112,8 +112,9 @@ class TiedMixture(DensityModel):
     def fit(self, x: np.ndarray, y: np.ndarray | None, floor: float, prior: float, seed: int) -> Self:
         """Fit by k-means within each class; the covariance is that of all rows about their own centres.
 
-        It is divided by the rows less the centres, which the rows have pulled towards them, and drawn to its own
-        diagonal as `(n C + m diag C) / (n + m)` with m = `prior` * D; then no variance along an axis is below `floor`.
+        It is divided by the rows less the centres, which the rows have pulled towards them, and drawn to the ball of
+        its own size as `(n C + m (tr C / D) I) / (n + m)` with m = `prior` * D (Ledoit & Wolf 2004, with a weight that
+        is given); then no variance along an axis is below `floor`.
 
         Args:
             x: `(N, D)` training rows.
@@ -138,7 +139,8 @@ class TiedMixture(DensityModel):
             scatter, seen, used = scatter + apart.T @ apart, seen + len(drawn), used + len(means)
         covariance = scatter / max(seen - used, seen / (2 * ROWS_EACH))
         pseudo = prior * x.shape[1]
-        covariance = (seen * covariance + pseudo * np.diag(np.diag(covariance))) / (seen + pseudo)
+        ball = np.eye(len(covariance)) * (np.trace(covariance) / len(covariance))
+        covariance = (seen * covariance + pseudo * ball) / (seen + pseudo)
         variances, axes = np.linalg.eigh(covariance)
         self.variances.copy_(torch.from_numpy(np.maximum(variances, floor)))
         self.axes.copy_(torch.from_numpy(axes))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 
 from ebmood.errors import EbmoodError, HealedWarning
@@ -54,7 +54,7 @@ def make_fabric(device: str, processes: int = 1, nodes: int = 1) -> Fabric:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if processes * nodes == 1:
-        # Named, since on a cluster (within a job, or with `srun` in reach) Fabric would take it for one of many ranks.
+        # Told so, or Lightning asks SLURM: it warns wherever `srun` is, and refuses jobs of several tasks.
         return Fabric(accelerator=device, devices=1, plugins=LightningEnvironment())
     fabric = Fabric(accelerator=device, devices=processes, num_nodes=nodes, strategy="ddp")
     fabric.launch()

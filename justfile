@@ -35,6 +35,10 @@ docs:
 bench *arguments:
     python benchmarks/steps.py {{ arguments }}
 
+# The same under pytest-benchmark, which keeps and compares: just bench-kept -k cd --benchmark-json steps.json
+bench-kept *arguments:
+    pytest benchmarks {{ arguments }}
+
 # Another benchmark, by its name in benchmarks/: just bench-of equal_quality --seeds 1
 bench-of name *arguments:
     python benchmarks/{{ name }}.py {{ arguments }}

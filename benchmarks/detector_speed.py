@@ -1,6 +1,7 @@
 """How long do fitting and scoring take, beside what people use? Ratios of one run.
 
     python benchmarks/detector_speed.py [--rows 100000] [--columns 48] [--rounds 5] [--only NAME ...]
+    pytest benchmarks/test_detector_speed.py --benchmark-json detector.json
 
 All detectors are fitted once, then score the same rows, on one thread each, in rounds that go through all of them in
 turn: what else the machine does falls on all alike. CPU time is counted, of scoring that of the fastest round. Some
@@ -11,7 +12,8 @@ fitting is not. A ratio above 1 means that ours is faster.
 import argparse
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -78,6 +80,29 @@ def table(rows: int, columns: int) -> np.ndarray:
     return np.tanh(mixed) + 0.3 * z + stream.integers(0, 4, (rows, 1))
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    with threadpool_limits(1), warnings.catch_warnings(action="ignore"):
+        yield
+
+
+def fit_all(every: dict[str, Timed], rows: int, columns: int) -> Callable[[], None]:
+    """Fit all; what comes back has all score the same rows once, in turn."""
+    fitted, scored = np.split(table(2 * rows, columns), 2)
+    for timed in every.values():
+        timed.fit(fitted)
+
+    def turn() -> None:
+        for timed in every.values():
+            timed.score(scored)
+
+    return turn
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -90,23 +115,15 @@ def main() -> None:
     )
     options = parser.parse_args()
 
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(1)
-    x = table(2 * options.rows, options.columns)
-    fitted, scored = np.split(x, 2)
     every = {
         name: timed
         for name, timed in detectors().items()
         if name == OURS or not options.only or any(word in name for word in options.only)
     }
-    with threadpool_limits(1), warnings.catch_warnings(action="ignore"):
-        for timed in every.values():
-            timed.fit(fitted)
+    with one_thread():
+        turn = fit_all(every, options.rows, options.columns)
         for _ in range(options.rounds):
-            for timed in every.values():
-                timed.score(scored)
+            turn()
     ours = every[OURS]
     print(f"{options.rows} rows of {options.columns} columns, CPU seconds; a ratio above 1: ours is faster\n")
     print("| detector | fit | ratio | score | ratio | aimed at |")

@@ -2,10 +2,13 @@
 
     OMP_NUM_THREADS=1 python benchmarks/steps.py --rounds 9 --json steps.json
     OMP_NUM_THREADS=1 python benchmarks/steps.py --only ssm
+    python benchmarks/steps.py --device cuda
+    pytest benchmarks/test_steps.py --benchmark-json steps.json
 
 A step is all of it: batch, loss, backward pass, optimiser. All sides of a row take turns, and so does a matrix product
 of the same number type, the machine's peak; what is compared is medians. Seconds are of the processor, all threads
-together, so that what else the machine does disturbs little. Nothing here sets thread counts.
+together, so that what else the machine does disturbs little; with CUDA they are the clock's, until the device is done.
+Nothing here sets thread counts.
 
 FLOPs are those that torch's counter finds in our own step (products and convolutions, of which an element-wise pass
 has none), so the share of the peak says how well we use the machine and not how much work we found to leave out.
@@ -36,6 +39,7 @@ from ebmood.training import Training, make_fabric
 from ebmood.training.run import Run
 
 Step = Callable[[], object]
+DEVICE = torch.device("cpu")
 FEATURES, ROWS = 48, 512
 IMAGES = {"1x32x32": (64, 1, 32, 32), "3x32x32": (32, 3, 32, 32)}
 
@@ -51,7 +55,7 @@ class Row:
 
 def our_step(objective: Objective, x: Tensor) -> Step:
     """One move of the training loop."""
-    run = Run(objective, x, None, Training(batch_size=len(x), warmup=0), 0, make_fabric("cpu"), ())
+    run = Run(objective, x, None, Training(batch_size=len(x), warmup=0), 0, make_fabric(DEVICE.type), ())
     return lambda: run.move(measure=False)
 
 
@@ -61,7 +65,8 @@ def plain_step(loss: Callable[[], Tensor], parameters) -> Step:
 
     def step():
         optimiser.zero_grad()
-        loss().backward()
+        with DEVICE:  # where plain code makes what it needs
+            loss().backward()
         optimiser.step()
 
     return step
@@ -76,13 +81,13 @@ Ours = dict[str, EnergyModel]
 
 def mlps(activation: nn.Module, name, slope: float = 0.01) -> tuple[nn.Module, Ours]:
     """The same network three times: the plain one, and ours by the name of its side."""
-    theirs = plain.mlp(FEATURES, 100, 5, 1, activation)
+    theirs = plain.mlp(FEATURES, 100, 5, 1, activation).to(DEVICE)
     ours = {
         "ours": EnergyModel(MLP(FEATURES, (100,) * 5, 1, name, slope, compiled=False)),
         "ours, compiled": EnergyModel(MLP(FEATURES, (100,) * 5, 1, name, slope, compiled=True)),
     }
     for model in ours.values():
-        plain_networks.copy_parameters(theirs, model.network)
+        plain_networks.copy_parameters(theirs, model.to(DEVICE).network)
     return theirs, ours
 
 
@@ -92,19 +97,19 @@ def our_steps(settings: ObjectiveSettings, ours: Ours, x: Tensor) -> dict[str, S
 
 def wideresnets(shape: tuple[int, ...]) -> tuple[nn.Module, EnergyModel]:
     """The same network twice."""
-    ours = EnergyModel(WideResNet(shape[1], 1, compiled=False))
-    theirs = plain_networks.WideResNet(shape[1], 1, 2, nn.LeakyReLU(0.2))
+    ours = EnergyModel(WideResNet(shape[1], 1, compiled=False)).to(DEVICE)
+    theirs = plain_networks.WideResNet(shape[1], 1, 2, nn.LeakyReLU(0.2)).to(DEVICE)
     plain_networks.copy_parameters(ours.network, theirs)
     return theirs, ours
 
 
 def noise() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
+    return torch.Generator(DEVICE).manual_seed(0)
 
 
 def cd(x: Tensor) -> Row:
     theirs, ours = mlps(nn.LeakyReLU(0.01), "leaky_relu")
-    g, buffer = noise(), torch.rand(9_000, FEATURES) * 2 - 1
+    g, buffer = noise(), (torch.rand(9_000, FEATURES) * 2 - 1).to(DEVICE)
     sides = {
         "plain": plain_step(
             lambda: plain.cd_loss(theirs, x, buffer, g, 100, 1.0, 0.01, 0.05, 1.0), theirs.parameters()
@@ -153,7 +158,7 @@ def ssm_images(x: Tensor, name: str) -> Row:
 
 def sgld_images(x: Tensor, name: str) -> Row:
     theirs, ours = wideresnets(tuple(x.shape))
-    compiled = EnergyModel(WideResNet(x.shape[1], 1, compiled=True))
+    compiled = EnergyModel(WideResNet(x.shape[1], 1, compiled=True)).to(DEVICE)
     plain_networks.copy_parameters(ours.network, compiled.network)
     compiled.expect(0, len(x))
     g, score, fast = noise(), ours.score(), compiled.score()
@@ -177,6 +182,7 @@ def vera(name: str, x: Tensor, theirs: nn.Module, ours: dict[str, tuple[EnergyMo
         their_generator = plain_mlp_generator(settings, shape[0])
     else:
         their_generator = plain_networks.Generator(settings.noise, shape[0], settings.resnet_channels)
+    their_generator.to(DEVICE)
     plain_networks.copy_parameters(generator.network, their_generator)
     log_sigma = nn.Parameter(generator.log_sigma.detach().clone())
     log_eta = nn.Parameter(objectives["ours"].log_eta.detach().clone())
@@ -211,7 +217,8 @@ def plain_mlp_generator(settings: VERA, features: int) -> nn.Sequential:
 
 
 def radial(x: Tensor) -> Row:
-    flow, compiled = RadialFlow(FEATURES, 20, compiled=False), RadialFlow(FEATURES, 20, compiled=True)
+    flow = RadialFlow(FEATURES, 20, compiled=False).to(DEVICE)
+    compiled = RadialFlow(FEATURES, 20, compiled=True).to(DEVICE)
     compiled.load_state_dict(flow.state_dict())
     layers = [
         tuple(nn.Parameter(p.detach().clone()) for p in layer)
@@ -237,7 +244,7 @@ def torchebm():
 
 def every_row(count: int | None = None) -> dict[str, Callable[[], Row]]:
     """How to make each row, by the name that `--only` looks in; `count` images in place of the stated batches."""
-    x = torch.rand(ROWS, FEATURES)
+    x = torch.rand(ROWS, FEATURES).to(DEVICE)
 
     def vera_rows() -> Row:
         theirs, ours = mlps(nn.LeakyReLU(0.2), "leaky_relu", 0.2)
@@ -276,22 +283,16 @@ def every_row(count: int | None = None) -> dict[str, Callable[[], Row]]:
 
 
 def images(shape: tuple[int, ...]) -> Tensor:
-    return torch.rand(shape) * 2 - 1
+    return (torch.rand(shape) * 2 - 1).to(DEVICE)
 
 
 def peak(dtype: torch.dtype) -> Step:
     """A product large enough to reach the machine's peak; `PEAK_FLOPS` of work."""
-    a, b = torch.rand(1024, 1024).to(dtype), torch.rand(1024, 1024).to(dtype)
+    a, b = (torch.rand(1024, 1024).to(DEVICE, dtype) for _ in range(2))
     return lambda: a @ b
 
 
 PEAK_FLOPS = 2 * 1024**3
-
-
-def measured(step: Step) -> float:
-    start = time.process_time()
-    step()
-    return time.process_time() - start
 
 
 class Counter(TorchDispatchMode):
@@ -315,28 +316,64 @@ def flops(step: Step) -> int:
     return counter.flops
 
 
-def measure(row: Row, rounds: int) -> dict[str, dict[str, float]]:
-    """Medians over rounds in which all sides take turns, after one to warm up."""
-    peaks = {"fp32 peak": peak(torch.float32)} | ({"bf16 peak": peak(torch.bfloat16)} if row.bf16 else {})
-    steps = row.sides | peaks
-    for step in steps.values():
-        step()
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds):
-        for name, step in steps.items():
-            seconds[name].append(measured(step))
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    found = {}
-    for name in row.sides:
-        work = flops(row.sides[name.removesuffix(", compiled")])  # torch's counter does not see compiled code
-        top = PEAK_FLOPS / medians["bf16 peak" if name in row.bf16 else "fp32 peak"]
-        found[name] = {
-            "ms": medians[name] * 1e3,
-            "faster": medians["plain"] / medians[name],
-            "gigaflops": work / 1e9,
-            "share_of_peak": work / medians[name] / top,
-        }
-    return found
+class Turns:
+    """The sides of a row and the machine's peaks, which take turns."""
+
+    def __init__(self, row: Row):
+        self.row = row
+        peaks = {"fp32 peak": peak(torch.float32)} | ({"bf16 peak": peak(torch.bfloat16)} if row.bf16 else {})
+        self.steps = row.sides | peaks
+        self.seconds: dict[str, list[float]] = {name: [] for name in self.steps}
+        for step in self.steps.values():
+            step()  # to warm up
+
+    def turn(self) -> None:
+        """All sides once."""
+        for name, step in self.steps.items():
+            self.seconds[name].append(measured(step))
+
+    def medians(self) -> dict[str, dict[str, float]]:
+        """What each side took, and what share of the peak it reached."""
+        medians = {name: statistics.median(values) for name, values in self.seconds.items()}
+        found = {}
+        for name in self.row.sides:
+            # torch's counter does not see compiled code
+            work = flops(self.row.sides[name.removesuffix(", compiled")])
+            top = PEAK_FLOPS / medians["bf16 peak" if name in self.row.bf16 else "fp32 peak"]
+            found[name] = {
+                "ms": medians[name] * 1e3,
+                "faster": medians["plain"] / medians[name],
+                "gigaflops": work / 1e9,
+                "share_of_peak": work / medians[name] / top,
+            }
+        return found
+
+
+def measured(step: Step) -> float:
+    """Seconds of a step: of the processor; with CUDA the clock's, until the device is done."""
+    cuda = DEVICE.type == "cuda"
+    if cuda:
+        torch.cuda.synchronize()
+    clock = time.perf_counter if cuda else time.process_time
+    start = clock()
+    step()
+    if cuda:
+        torch.cuda.synchronize()
+    return clock() - start
+
+
+def made(make: Callable[[], Row]) -> Row:
+    """The row, without the sides that its device cannot run as they are meant."""
+    torch.manual_seed(0)
+    row = make()
+    # In float32 again, or imitated; compiled code is for processors.
+    bf16 = set() if multiplies_in_bf16(DEVICE.type) else row.bf16
+    left = {
+        side: step
+        for side, step in row.sides.items()
+        if side not in bf16 and not (DEVICE.type == "cuda" and side.endswith("compiled"))
+    }
+    return Row(row.name, left, row.bf16 - bf16)
 
 
 def main() -> None:
@@ -346,28 +383,26 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", default="", help="rows whose name holds this")
     parser.add_argument("--images", type=int, help="images a batch, where those stated take too long")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--json", type=Path, help="where the numbers go as well")
     arguments = parser.parse_args()
+    global DEVICE
+    DEVICE = torch.device(arguments.device)
     every = every_row(arguments.images)
     chosen = {name: make for name, make in every.items() if arguments.only in name}
     if not chosen:
         parser.error(f"no row's name holds {arguments.only!r}; the rows are: {', '.join(every)}")
     print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), {arguments.rounds} rounds")
     print(f"{'step':42} {'side':16} {'ms':>9} {'faster':>7} {'GFLOP':>8} {'of peak':>8}")
-    results, bf16 = (
-        {},
-        multiplies_in_bf16("cpu"),
-    )  # sides that would only be float32 again, or imitated, are left out
+    results = {}
     for make in chosen.values():
-        torch.manual_seed(0)
-        row = make()
-        if not bf16:
-            row.sides = {side: step for side, step in row.sides.items() if side not in row.bf16}
-            row.bf16 = set()
-        results[row.name] = measure(row, arguments.rounds)
-        for side, r in results[row.name].items():
+        turns = Turns(made(make))
+        for _ in range(arguments.rounds):
+            turns.turn()
+        results[turns.row.name] = turns.medians()
+        for side, r in results[turns.row.name].items():
             print(
-                f"{row.name:42} {side:16} {r['ms']:9.2f} {r['faster']:6.2f}x {r['gigaflops']:8.2f} "
+                f"{turns.row.name:42} {side:16} {r['ms']:9.2f} {r['faster']:6.2f}x {r['gigaflops']:8.2f} "
                 f"{r['share_of_peak']:7.0%}",
                 flush=True,
             )

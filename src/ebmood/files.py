@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -18,7 +19,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         EbmoodError: the folder cannot be made or written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    # Neither a thread beside this one nor a machine that shares the folder may have the same name.
+    temporary = path.with_name(f".{path.stem}.{uuid4().hex[:16]}.partial{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -49,7 +51,7 @@ def only_writer(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=1)  # whoever only asks whether it is held has it for a moment
     except Timeout:
         owner = path.read_text() or "unknown"
         raise EbmoodError(
@@ -64,3 +66,12 @@ def only_writer(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_written(folder: Path) -> bool:
+    """Whether a process holds the folder's lock; also where that cannot be told."""
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return False
+    except (Timeout, OSError, NotImplementedError):
+        return True

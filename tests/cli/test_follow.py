@@ -7,6 +7,7 @@ from rich.console import Console
 
 from ebmood.cli.follow import follow
 from ebmood.errors import EbmoodError
+from ebmood.files import only_writer
 from ebmood.study.files import CellFiles
 from ebmood.study.records import Record, append_record
 from ebmood.study.runner import RECORDS, read_study, run_study
@@ -36,16 +37,34 @@ def test_it_shows_what_another_process_does_and_ends_with_it(folder, terminal):
     folder, record = folder
     console = Console(record=True, width=200, force_terminal=terminal, file=io.StringIO())
     record = record.but(events=("loss is nan at step 7", "loss is inf at step 9"))
-    writer = threading.Timer(0.3, append_record, (folder / RECORDS, record))
-    writer.start()
-    assert follow(folder, console, every=0.05) == 0
-    writer.join()
+    with only_writer(folder):
+        writer = threading.Timer(0.3, append_record, (folder / RECORDS, record))
+        writer.start()
+        assert follow(folder, console, every=0.05) == 0
+        writer.join()
     said = console.export_text()
     assert "T: 2 cells, 1 of them there already" in said
     assert "iforest, seed 0" in said
     assert ("step 30/60" in said) == ("energy loss -1.5; healed 1 time " in said) == terminal
     assert "AUROC; healed 2 times\n" in said
     assert len(read_study(folder)[1]) == 2
+
+
+def test_it_ends_with_a_study_that_was_stopped(folder):
+    folder, _ = folder  # what one leaves that is killed: also how far its cell was
+    console = Console(record=True, width=200, file=io.StringIO())
+    assert follow(folder, console, every=0.05) == 1
+    assert "no study runs in" in (said := console.export_text())
+    assert "; 1 of 2 cells are not there." in said
+    with only_writer(folder):  # asking for the lock has not taken it
+        held = threading.Timer(0.5, lambda: None)
+        console = Console(record=True, width=200, file=io.StringIO())
+        watcher = threading.Thread(target=follow, args=(folder, console, 0.05), daemon=True)
+        held.start(), watcher.start()
+        held.join()
+        assert watcher.is_alive()
+    watcher.join(20)
+    assert not watcher.is_alive()
 
 
 def test_cells_that_were_left_out_are_not_waited_for(tmp_path):

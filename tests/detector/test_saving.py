@@ -296,7 +296,12 @@ def test_an_embedding_that_is_not_needed_is_refused(saved):
         load(saved, embed=nn.Identity())
 
 
-def test_what_cannot_be_written_says_so_and_leaves_the_old_one(detector, saved, tmp_path):
+class SameName:
+    hex = "0" * 16
+
+
+def test_what_cannot_be_written_says_so_and_leaves_the_old_one(detector, saved, tmp_path, monkeypatch):
+    monkeypatch.setattr("ebmood.files.uuid4", SameName)
     (tmp_path / "file").write_text("")
     with pytest.raises(EbmoodError, match="is a file"):
         detector.save(tmp_path / "file")
@@ -304,7 +309,7 @@ def test_what_cannot_be_written_says_so_and_leaves_the_old_one(detector, saved, 
         detector.save(tmp_path / "file" / "below")
     if os.path.exists("/dev/full"):
         before = (saved / "detector.json").read_bytes()
-        full = saved / f".{weights_of(saved).stem}.{os.getpid()}.partial.safetensors"
+        full = saved / f".{weights_of(saved).stem}.{SameName.hex}.partial.safetensors"
         full.symlink_to("/dev/full")
         with pytest.raises(EbmoodError, match="No space left"):
             detector.save(saved)
@@ -313,9 +318,10 @@ def test_what_cannot_be_written_says_so_and_leaves_the_old_one(detector, saved, 
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full disk")
-def test_weights_of_a_save_that_failed_do_not_stay(saved, quick):
+def test_weights_of_a_save_that_failed_do_not_stay(saved, quick, monkeypatch):
+    monkeypatch.setattr("ebmood.files.uuid4", SameName)
     before = sorted(path.name for path in saved.iterdir())
-    (saved / f".detector.{os.getpid()}.partial.json").symlink_to("/dev/full")
+    (saved / f".detector.{SameName.hex}.partial.json").symlink_to("/dev/full")
     with pytest.raises(EbmoodError, match="No space left"):
         EnergyDetector(energy=quick, random_state=9).fit(ROWS).save(saved)
     assert sorted(path.name for path in saved.iterdir()) == before

@@ -1,6 +1,7 @@
 """On a real scheduler with real workers, each a process of its own here."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from cluster_work import says_what_is_missing, stays
 
 from ebmood.errors import EbmoodError
+from ebmood.executors import cluster as module
 from ebmood.executors.cluster import open_cluster, slurm_cluster
 from ebmood.study.records import read_records
 from ebmood.study.runner import RECORDS, Watcher, run_study
@@ -200,3 +202,102 @@ def test_the_job_for_slurm_is_one_worker_on_one_core(tmp_path, monkeypatch):
     assert "#SBATCH --cpus-per-task=1" in script
     assert "--nthreads 1" in script
     assert "--nworkers 1" in script or "--nworkers" not in script
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """Commands that do as SLURM's: a job is a group of processes here, and its number is that of the first."""
+    pytest.importorskip("dask_jobqueue")
+    folder = tmp_path / "slurm"
+    folder.mkdir()
+    commands = {
+        "sbatch": f"""
+            cp "$1" {folder}/job.$$
+            setsid sh {folder}/job.$$ > {folder}/log.$$ 2>&1 < /dev/null &
+            echo $! >> {folder}/jobs
+            echo "Submitted batch job $!"
+        """,
+        "squeue": f"for job in $(cat {folder}/jobs); do kill -0 $job 2>/dev/null && echo $job; done; true",
+        "scancel": "kill -9 -$1",
+    }
+    for name, text in commands.items():
+        (folder / name).write_text(f"#!/bin/sh\n{textwrap.dedent(text)}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
+    monkeypatch.setattr(module, "LOOK", 0.5)
+    return folder
+
+
+def jobs(slurm: Path) -> list[int]:
+    path = slurm / "jobs"
+    return [int(job) for job in path.read_text().split()] if path.exists() else []
+
+
+@pytest.mark.skipif(sys.platform == "win32" or not shutil.which("setsid"), reason="SLURM is for Linux")
+def test_a_job_that_ends_is_submitted_again_and_takes_no_waiting_cell_with_it(slurm, tmp_path):
+    study, ended, retried = make(tmp_path), [], []
+
+    class Canceller(Watcher):
+        """Ends the job of each worker that says who it is: both at once, with cells that wait for them."""
+
+        def running(self, tasks):
+            if not ended and (tmp_path / "mark").exists() and (tmp_path / "mark").read_text():
+                ended.extend(jobs(slurm))
+                for job in ended:
+                    os.killpg(job, signal.SIGKILL)
+
+        def retried(self, task):
+            retried.append(task.key)
+
+    with open_cluster("slurm:2") as opened:
+        there = run_study(
+            study, tmp_path / "out", jobs=4, watcher=Canceller(), open_executor=opened.open_executor
+        )
+    assert [record.status for record in there] == ["done"] * 6
+    assert len(ended) == 2
+    assert len(retried) <= 2  # four were under way
+    assert 1 <= len(set(jobs(slurm)) - set(ended)) <= 2
+    when(lambda: not any(map(alive, jobs(slurm))), 10)
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.parametrize(
+    ("sbatch", "complaint"),
+    [
+        ("echo invalid partition: nosuch >&2; exit 1", "no jobs can be submitted .invalid partition: nosuch"),
+        ("echo Submitted batch job 999999999", "its jobs end before their workers come; .* of job 999999999"),
+    ],
+)
+def test_where_no_job_comes_to_work_it_is_told_and_no_cell_is_blamed(slurm, tmp_path, sbatch, complaint):
+    (slurm / "sbatch").write_text(f"#!/bin/sh\n{sbatch}\n")
+    (slurm / "jobs").touch()
+    with pytest.raises(EbmoodError, match=complaint) as error, open_cluster("slurm:2") as opened:
+        run_study(make(tmp_path), tmp_path / "out", jobs=2, open_executor=opened.open_executor)
+    assert "\n" not in str(error.value)
+    assert read_records(tmp_path / "out" / RECORDS) == []
+
+
+@pytest.mark.parametrize("where", ["local:1", "slurm:1"])
+def test_ctrl_c_while_a_cluster_is_made_is_heard_once_it_can_be_closed(where, slurm, monkeypatch):
+    make_it = {"local:1": "local_cluster", "slurm:1": "slurm_cluster"}[where]
+    plain, made = getattr(module, make_it), []
+
+    def interrupted(*words):
+        signal.raise_signal(signal.SIGINT)
+        made.append(plain(*words))
+        return made[0]
+
+    monkeypatch.setattr(module, make_it, interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), open_cluster(where):
+        raise AssertionError("not heard")
+    assert made[0].status.name == "closed"
+    assert signal.getsignal(signal.SIGINT) is before  # importing dask-jobqueue takes Ctrl-C for itself

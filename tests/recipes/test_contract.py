@@ -1,5 +1,8 @@
 """One contract for every recipe: it trains, its scores are finite, and it learns two moons (or is marked)."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,7 @@ from ebmood.errors import DegenerateObjectiveWarning, EbmoodError
 from ebmood.metrics import separation
 from ebmood.recipes import METHODS, Recipe, outside_detector
 from ebmood.samplers import MALA, SGLD
+from ebmood.training import Checkpoints
 
 MODEL = {"hidden": (64, 64)}
 FAST = {"lr": 2e-3, "betas": (0.0, 0.9)}
@@ -157,6 +161,43 @@ def test_selection_keeps_the_state_that_is_rated_highest(split):
     assert len(ratings) > 1
     assert kept == pytest.approx(ratings[0])
     assert ratings[-1] != pytest.approx(ratings[0])
+
+
+@pytest.mark.parametrize("chosen_by", ["validation loss", "validation OOD sets", "function"])
+def test_a_checkpoint_that_was_chosen_by_others_is_not_taken_up(chosen_by, split, tmp_path, caplog):
+    def highest(scorer):
+        return float(scorer.score_samples(split.validation_x).mean())
+
+    def lowest(scorer):
+        return -highest(scorer)
+
+    stops = {"validate_every": 1} if chosen_by == "validation loss" else {}
+    recipe = METHODS["radial"]("sound", None).overridden(
+        training={"steps": 40, "batch_size": 600, "warmup": 0, "validate_every": None} | stops
+    )
+    select_by = None if stops else partial(highest)
+
+    def fit(split, select_by, checkpoints):
+        fitted = recipe.fit(split, seed=0, select_by=select_by, checkpoints=checkpoints)
+        return fitted.scorer.score_samples(split.test_x)
+
+    def kept():
+        return Checkpoints(tmp_path, steps=7)
+
+    whole = fit(split, select_by, kept())
+    caplog.clear()
+    np.testing.assert_array_equal(fit(split, select_by, kept()), whole)  # the same run takes up its own
+    assert not caplog.text
+    if chosen_by == "validation loss":
+        split = replace(split, validation_x=split.validation_x[:5])
+    elif chosen_by == "validation OOD sets":
+        first, *others = split.validation_ood
+        split = replace(split, validation_ood=(replace(first, x=first.x[:5]), *others))
+    else:
+        select_by = lowest
+    there = fit(split, select_by, kept())
+    assert "of a run with other settings or data" in caplog.text
+    np.testing.assert_array_equal(there, fit(split, select_by, None))
 
 
 def test_a_detector_that_cannot_be_made_is_refused_when_it_is_named():

@@ -29,7 +29,8 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 def ranks(tmp_path_factory) -> list[dict[str, Any]]:
     """What the two processes have in the end."""
     folder = tmp_path_factory.mktemp("ranks")
-    environment = ENVIRONMENT | {"GLOO_SOCKET_IFNAME": "lo"}
+    # As in a job of SLURM with one task and two cores, whose script this is.
+    environment = ENVIRONMENT | {"GLOO_SOCKET_IFNAME": "lo", "SLURM_NTASKS": "1", "SLURM_PROCID": "0"}
     done = subprocess.run(
         [sys.executable, SCRIPT, folder, "2"], env=environment, capture_output=True, text=True, timeout=600
     )

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -132,6 +134,17 @@ def test_an_average_is_the_mean_of_the_steps_and_leaves_other_players_alone():
     assert mean.b.item() == last.b.item()
     with pytest.raises(ValueError, match="set one of them"):
         Training(average=5, validate_every=2)
+
+
+def test_one_process_heeds_no_slurm_around_it(tmp_path, monkeypatch, recwarn):
+    (tmp_path / "srun").write_text("#!/bin/sh\n")
+    (tmp_path / "srun").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for tasks in (None, "4"):  # on a login node, and in a job of four tasks
+        if tasks:
+            monkeypatch.setenv("SLURM_NTASKS", tasks)
+        assert make_fabric("cpu").world_size == 1
+    assert not recwarn.list
 
 
 def test_cuda_asked_for_and_absent():

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ebmood.cli.watch import watching
 from ebmood.errors import EbmoodError
+from ebmood.files import is_written
 from ebmood.study.files import CellFiles
 from ebmood.study.plan import PLAN, read_plan
 from ebmood.study.progress import Snapshot, read_snapshot
@@ -35,10 +36,10 @@ class SeenStudy:
 
 
 def follow(folder: Path, console: Console | None = None, every: float = EVERY) -> int:
-    """Show a running study until every cell has its record; Ctrl-C leaves the study alone.
+    """Show a running study until every cell has its record, or nobody works on it; Ctrl-C leaves the study alone.
 
     Returns:
-        The exit code: 1 if cells failed.
+        The exit code: 1 if cells failed, or are not there when the study stops.
 
     Raises:
         EbmoodError: the folder holds no study.
@@ -51,7 +52,8 @@ def follow(folder: Path, console: Console | None = None, every: float = EVERY) -
         watcher.planned(study, todo)
         size = -1
         while True:
-            running = _running(study, folder)
+            written = is_written(folder)  # Asked first: what its run leaves is there when it lets go.
+            running = _running(study, folder) if written else {}
             now = _size(folder / RECORDS)
             if now != size:
                 size, records = now, latest(read_records(folder / RECORDS))
@@ -61,6 +63,13 @@ def follow(folder: Path, console: Console | None = None, every: float = EVERY) -
             watcher.running(running)
             if not todo:
                 return _code(study, records)
+            if not written:
+                console.print(
+                    f"no study runs in {folder} now; {len(todo)} of {len(study.tasks)} cells are not there. The "
+                    "command that began it goes on with it",
+                    soft_wrap=True,
+                )
+                return 1
             time.sleep(every)
 
 

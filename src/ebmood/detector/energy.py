@@ -1,15 +1,15 @@
 """The default score of a table: an energy learnt by denoising, on top of a base density.
 
 1. **Base**: a mixture q of many Gaussians of one shape.
-2. **Denoising**: energies of the data at two levels of noise, learnt by denoising score matching on top of q under the
-   same noise.
+2. **Denoising**: an energy of the data under noise (of several levels, by choice), learnt by denoising score matching
+   on top of q under the same noise.
 3. **Contrast**, by choice and always with labels: `log p = log q + f`, with f learnt by noise-contrastive estimation
    against q and a widened q.
 
 Each energy becomes a robust z-score over the training rows (median 0, 95th percentile 1.645: the upper tail is what
 must be comparable), averaged over the levels of noise; the base counts as an energy too. The score is minus the largest
-of them: whichever is most alarmed decides. Columns come in standardised through an arcsinh, which leaves the middle as
-it is and takes the weight out of heavy tails.
+of them: whichever is most alarmed decides. Columns come in comparable (`ebmood.detector.columns`), through an arcsinh,
+which leaves the middle as it is and takes the weight out of heavy tails.
 
 Outside the training ranges a guard is added that no setting can switch off: it grows with the distance from the
 ranges, and its weight is set after the fit so that a row 1,000 ranges away scores below the median training row.
@@ -44,7 +44,7 @@ class EnergySettings(Settings):
     Attributes:
         components: Gaussians of the base, of each class, at most; fewer where rows are few.
         floor: smallest variance of the Gaussians along any axis, in units of a standardised column.
-        prior: how far their covariance is drawn to its own diagonal, in pseudo-rows per column.
+        prior: how far their covariance is drawn to a ball of its size, in pseudo-rows per column.
         denoising: whether the denoising energies take part.
         contrast: whether the contrastive energy takes part; with labels it always does, as it alone learns them.
         combine: the energies, the base among them: `largest` (the most alarmed counts) or `mean`.
@@ -55,16 +55,16 @@ class EnergySettings(Settings):
         steps, batch_size, lr, weight_decay: of training.
     """
 
-    components: int = Field(default=128, ge=1)
+    components: int = Field(default=192, ge=1)
     floor: float = Field(default=0.01, gt=0)
-    prior: float = Field(default=0.5, ge=0)
+    prior: float = Field(default=32.0, ge=0)
     denoising: bool = True
     contrast: bool = False
     combine: Literal["largest", "mean"] = "largest"
-    sigmas: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.1, 1.0), min_length=1)
+    sigmas: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.15,), min_length=1)
     widen: float = Field(default=2.0, gt=1)
     members: int = Field(default=1, ge=1)
-    hidden: tuple[int, ...] = (96, 96)
+    hidden: tuple[int, ...] = (64,)
     steps: int = Field(default=500, ge=1)
     batch_size: int = Field(default=256, ge=2)
     lr: float = Field(default=3e-3, gt=0)
@@ -93,6 +93,8 @@ class ScoreModel(nn.Module):
     z_scale: Tensor
     guard: Tensor
     _levels: SmoothedMixture
+    _per_sigma: Tensor
+    _box: tuple[Tensor, Tensor]
 
     def __init__(self, settings: EnergySettings, features: int, classes: int = 0):
         super().__init__()
@@ -123,6 +125,8 @@ class ScoreModel(nn.Module):
         self._levels = self.base.smoothed(
             torch.cat([sigmas, sigmas.new_zeros(1)]) if len(self.contrasts) else sigmas
         )
+        self._per_sigma = 1 / sigmas[:, None]
+        self._box = self.low.to(torch.float32), self.high.to(torch.float32)
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """As of any module; settles."""
@@ -153,30 +157,42 @@ class ScoreModel(nn.Module):
         found = [joint[:levels].logsumexp(1) if self.classes else joint[:levels, 0]]
         learnt = self._seen(x)
         if len(self.denoisers):
-            found.append(found[0] + learnt["denoising"].mT / joint.new_tensor(self.settings.sigmas)[:, None])
+            found.append(found[0] + learnt["denoising"].mT * self._per_sigma)
         if len(self.contrasts):
             found.append((joint[levels] + learnt["contrast"].mT).logsumexp(0, keepdim=True))
         return torch.cat(found).neg_()
 
+    def alarms(self, x: Tensor) -> Tensor:
+        """How alarmed each energy is by raw rows: `(N, D) -> (A, N)`; see `names`."""
+        z = (self.energies(self.columns(x)) - self.z_center[:, None]) / self.z_scale[:, None]
+        levels, contrasts = len(self.settings.sigmas), 1 if len(self.contrasts) else 0
+        if levels > 1:
+            of_levels = z[: len(z) - contrasts].unflatten(0, (-1, levels)).mean(1)
+            z = torch.cat([of_levels, z[len(z) - contrasts :]])
+        # Beyond the ceiling in either direction an energy has said all it can; the guard goes on from there.
+        return z.clamp(-CEILING, CEILING)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the energies that `alarms` has."""
+        there = {"base": True, "denoising": len(self.denoisers), "contrast": len(self.contrasts)}
+        return [name for name, count in there.items() if count]
+
     def parts(self, x: Tensor) -> dict[str, Tensor]:
         """Scores `(N,)` of each energy alone and of what counts, by name: base, denoising, contrast, combined."""
-        z = (self.energies(self.columns(x)) - self.z_center[:, None]) / self.z_scale[:, None]
-        levels = len(self.settings.sigmas)
-        alarms = {"base": z[:levels].mean(0)}
-        if len(self.denoisers):
-            alarms["denoising"] = z[levels : 2 * levels].mean(0)
-        if len(self.contrasts):
-            alarms["contrast"] = z[-1]
-        # Beyond the ceiling in either direction an energy has said all it can; the guard goes on from there.
-        alarms = {name: alarm.clamp(-CEILING, CEILING) for name, alarm in alarms.items()}
-        every = torch.stack(list(alarms.values()))
-        alarms["combined"] = every.amax(0) if self.settings.combine == "largest" else every.mean(0)
-        guard = self.guard * self.columns.excess(x)
-        return {name: -alarm - guard for name, alarm in alarms.items()}
+        alarms, guard = self.alarms(x), self._guard(x)
+        found = dict(zip(self.names, alarms, strict=True)) | {"combined": self._combined(alarms)}
+        return {name: -alarm - guard for name, alarm in found.items()}
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores of raw rows: `(N, D) -> (N,)`."""
-        return self.parts(x)["combined"]
+        return -self._combined(self.alarms(x)) - self._guard(x)
+
+    def _combined(self, alarms: Tensor) -> Tensor:
+        return alarms.amax(0) if self.settings.combine == "largest" else alarms.mean(0)
+
+    def _guard(self, x: Tensor) -> Tensor:
+        return self.guard * self.columns.excess(x)
 
     def _network(self, outputs: int) -> MLP:
         network = MLP(self.features, self.settings.hidden, outputs, "silu")
@@ -190,7 +206,8 @@ class ScoreModel(nn.Module):
 
         Means over the members: denoising `(N, L)`, contrast `(N, K)`.
         """
-        inside = torch.minimum(torch.maximum(x, self.low.to(x.dtype)), self.high.to(x.dtype))
+        low, high = self._box
+        inside = torch.minimum(torch.maximum(x, low), high)
         kinds = {"denoising": self.denoisers, "contrast": self.contrasts}
         there = {
             kind: [cast(MLP, each) for each in networks] for kind, networks in kinds.items() if len(networks)

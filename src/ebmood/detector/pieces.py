@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-PIECE = 1024
+PIECE = 2048
 """Rows: so many that the calls between the arithmetic cost little, so few that one row alone is not dear."""
 
 BITS = 32  # kept of a score, after the point where it is below 1; a double has 52

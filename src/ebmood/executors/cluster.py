@@ -9,7 +9,9 @@ import logging
 import pickle
 import re
 import shutil
+import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +34,12 @@ PATIENCE = 5.0
 
 START = 60.0
 """Seconds that a worker of this machine has to start again."""
+
+LOOK = 5.0
+"""Seconds between two looks at SLURM's queue."""
+
+ROOM = 0.5
+"""Seconds between two looks for a worker that is free."""
 
 UNWANTED = 1.0
 """Seconds between two looks of a worker whether anyone still waits for its work."""
@@ -75,6 +83,7 @@ def open_cluster(where: str) -> Iterator[Cluster]:
         )
     try:
         import distributed
+        from dask import config
     except ImportError as error:
         raise EbmoodError(
             f"--cluster {where}: needs the extra `cluster`: pip install 'ebmood[cluster]'"
@@ -83,12 +92,21 @@ def open_cluster(where: str) -> Iterator[Cluster]:
     with ExitStack() as stack:
         address = where
         count = 0
+        look: Callable[[], None] = lambda: None  # noqa: E731
         if made:
             count = int(made[2])
             resource_tracker.ensure_running()  # or starting it would undo the mask
-            with deaf_to_interrupts():
-                cluster = local_cluster(count) if made[1] == "local" else slurm_cluster(where, count)
-            stack.callback(cluster.close)
+            with _interrupts_later(), deaf_to_interrupts():
+                if made[1] == "local":
+                    cluster = local_cluster(count)
+                    stack.callback(cluster.close)
+                else:
+                    # We submit a job again where one ends, and know better than Dask when that is.
+                    stack.enter_context(config.set({"distributed.deploy.lost-worker-timeout": "1000d"}))
+                    cluster = slurm_cluster(where, count)
+                    jobs = _Jobs(where, cluster, count)
+                    stack.callback(jobs.close)
+                    look = jobs.look
             address = cluster.scheduler_address
         try:
             if running:  # A client takes long to give up.
@@ -102,7 +120,25 @@ def open_cluster(where: str) -> Iterator[Cluster]:
         _check_versions(where, client)
         there: Any = client.nthreads()
         workers = count or len(there)
-        yield Cluster(workers, lambda: _Slot(where, client, START if where.startswith("local:") else None))
+        gate = _Gate(client, look)
+        patience = START if where.startswith("local:") else None
+        yield Cluster(workers, lambda: _Slot(where, client, patience, gate))
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """A Ctrl-C inside is heard at the end: a cluster that is made by half cannot be closed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard:
+        raise KeyboardInterrupt
 
 
 def local_cluster(workers: int) -> "LocalCluster":
@@ -127,6 +163,7 @@ def slurm_cluster(where: str, jobs: int) -> "SLURMCluster":
     Raises:
         EbmoodError: the extra is not installed, or jobs cannot be submitted.
     """
+    interrupted = signal.getsignal(signal.SIGINT)
     try:
         from dask import config
         from dask_jobqueue.slurm import SLURMCluster
@@ -134,26 +171,144 @@ def slurm_cluster(where: str, jobs: int) -> "SLURMCluster":
         raise EbmoodError(
             f"--cluster {where}: needs the extra `slurm`: pip install 'ebmood[slurm]'"
         ) from error
+    finally:
+        signal.signal(signal.SIGINT, interrupted)  # or, once dask-jobqueue is imported, Ctrl-C is a success
     if shutil.which("sbatch") is None:
         raise EbmoodError(f"--cluster {where}: no `sbatch` here; run it on a machine where SLURM takes jobs")
     memory = config.get("jobqueue.slurm.memory", None) or "4GB"
+    # No page for all who are on this machine, on a port that another study holds.
+    options = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    options |= config.get("jobqueue.slurm.scheduler-options", None) or {}
     with config.set({"distributed.scheduler.allowed-failures": 0}):
         try:
-            cluster = SLURMCluster(cores=1, processes=1, memory=memory, silence_logs="critical")
+            cluster = SLURMCluster(
+                cores=1, processes=1, memory=memory, scheduler_options=options, silence_logs="critical"
+            )
             cluster.scale(jobs=jobs)
         except (OSError, RuntimeError, ValueError) as error:
             raise EbmoodError(f"--cluster {where}: no jobs can be submitted ({_one_line(error)})") from error
     return cluster
 
 
+class _Jobs:
+    """SLURM's jobs, kept at their number while work waits for a worker.
+
+    Where a job ends whose worker had come (its time is over, it was cancelled), another takes its place. One that
+    ends before that would do so again.
+    """
+
+    def __init__(self, where: str, cluster: "SLURMCluster", count: int):
+        self._where = where
+        self._cluster: Any = cluster
+        self._count = count
+        self._came: set[str] = set()
+        self._next = 0.0
+
+    def look(self) -> None:
+        """Submit anew what is to be.
+
+        Raises:
+            EbmoodError: no job is left, and none will come.
+        """
+        self._came |= {str(worker.name) for worker in list(self._cluster.scheduler.workers.values())}
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + LOOK
+        jobs = dict(self._cluster.workers)  # Submitted, or refused; before the queue is looked at.
+        look = ("squeue", "--me", "--noheader", "--format=%A")
+        try:
+            queue = subprocess.run(look, capture_output=True, text=True, check=True, timeout=60)
+        except (OSError, subprocess.SubprocessError):
+            return  # SLURM has much to do, and may answer the next time
+        ended = [name for name, job in jobs.items() if job.job_id not in queue.stdout.split()]
+        again = [name for name in ended if name in self._came]
+        for name in again:
+            self._came.remove(name)
+            _over(self._cluster.workers.pop(name))
+        if again:
+            self._cluster.scale(jobs=self._count)
+        elif jobs and len(ended) == len(jobs):
+            self._tell(jobs[ended[-1]])
+
+    def close(self) -> None:
+        """Cancel all jobs and end the scheduler."""
+        for job in list(self._cluster.workers.values()):
+            _over(job)
+        self._cluster.close()
+
+    def _tell(self, job: Any) -> None:
+        """Why there is no job, if that is still so."""
+        if job.job_id is not None:
+            raise EbmoodError(
+                f"--cluster {self._where}: its jobs end before their workers come; see what SLURM says of job "
+                f"{job.job_id}, and what that wrote (slurm-{job.job_id}.out, if not set otherwise)"
+            )
+        try:
+            self._cluster.sync(job.start)
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = _one_line(str(error).rpartition("stderr:")[2] or error)
+            raise EbmoodError(f"--cluster {self._where}: no jobs can be submitted ({reason})") from error
+
+
+def _over(job: Any) -> None:
+    """Dask will not close a cluster while a job of it is held as running, and dask-jobqueue never says otherwise."""
+    from distributed import Status
+
+    job.status = Status.closed
+
+
+class _Gate:
+    """Lets through as many pieces of work as there are workers: one that waits behind another would die with it.
+
+    Args:
+        client: of the cluster.
+        look: called now and then while work waits; may raise an `EbmoodError`.
+    """
+
+    def __init__(self, client: "Client", look: Callable[[], None]):
+        self.trouble: EbmoodError | None = None
+        self._client = client
+        self._look = look
+        self._lock = threading.Lock()
+        self._through = 0
+
+    @contextmanager
+    def worker(self, unwanted: Callable[[], bool]) -> Iterator[None]:
+        """Waits for a worker, and lets go of it at the end of the block. Raises whatever there is against it."""
+        while not self._room():
+            if unwanted():
+                raise BrokenExecutor("cancelled")
+            time.sleep(ROOM)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._through -= 1
+
+    def _room(self) -> bool:
+        with self._lock:
+            try:
+                self._look()
+            except EbmoodError as error:
+                self.trouble = error
+                raise
+            there: Any = self._client.nthreads()
+            room = self._through < len(there)
+            self._through += room
+        return room
+
+
 class _Slot(ThreadPoolExecutor):
     """One piece of work at a time: a thread here that waits for a worker there."""
 
-    def __init__(self, where: str, client: "Client", patience: float | None):
+    def __init__(self, where: str, client: "Client", patience: float | None, gate: _Gate):
+        if gate.trouble:
+            raise gate.trouble
         _still_there(where, client, patience)
         super().__init__(1)
         self._where = where
         self._client = client
+        self._gate = gate
         self._remote: Any = None
         self._over = False
 
@@ -178,12 +333,13 @@ class _Slot(ThreadPoolExecutor):
         from distributed import KilledWorker
 
         try:
-            # Packed, so that the scheduler need not import what the work is made of.
-            self._remote = self._client.submit(_there, pickle.dumps((fn, args, kwargs)), pure=False)
-            if self._over:  # since before there was anything to cancel
-                self._cancel()
-            error = self._remote.exception()  # when it is done; raises where it was lost
-            result = self._remote.result() if error is None else None
+            with self._gate.worker(unwanted=lambda: self._over):
+                # Packed, so that the scheduler need not import what the work is made of.
+                self._remote = self._client.submit(_there, pickle.dumps((fn, args, kwargs)), pure=False)
+                if self._over:  # since before there was anything to cancel
+                    self._cancel()
+                error = self._remote.exception()  # when it is done; raises where it was lost
+                result = self._remote.result() if error is None else None
         except Exception as lost:
             raise BrokenExecutor(f"{self._where}: work was lost ({_one_line(lost)})") from lost
         finally:
@@ -288,5 +444,5 @@ def _quiet() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _one_line(error: BaseException) -> str:
+def _one_line(error: BaseException | str) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -26,8 +26,10 @@ ROWS = 20_000
 """k-means sees at most so many rows, drawn at random."""
 ROUNDS = 50
 """Rounds of k-means, at most."""
-ROWS_EACH = 2
+ROWS_EACH = 3
 """A class has one component for so many of its rows, at most."""
+AT_ONCE = 2**22
+"""Pairs of rows and components in memory at a time: 32 MB of them, for each level of noise."""
 
 
 class TiedMixture(DensityModel):
@@ -91,7 +93,7 @@ class TiedMixture(DensityModel):
         shrink = variances.rsqrt()
         centres = (self.means[kept] @ self.axes) * shrink[:, None]  # (L, K, D)
         constants = self.log_weights[kept] - volumes[:, None] - 0.5 * centres.square().sum(2)
-        return SmoothedMixture(self.classes, self.axes.mT.contiguous(), shrink, centres, constants)
+        return SmoothedMixture(self.classes, shrink[:, :, None] * self.axes.mT, centres, constants)
 
     def sample(self, rows: int, generator: torch.Generator, widen: float = 1.0) -> Tensor:
         """Rows of the mixture, or of it with every standard deviation multiplied by `widen`: `(rows, D)`."""
@@ -110,8 +112,9 @@ class TiedMixture(DensityModel):
     def fit(self, x: np.ndarray, y: np.ndarray | None, floor: float, prior: float, seed: int) -> Self:
         """Fit by k-means within each class; the covariance is that of all rows about their own centres.
 
-        It is divided by the rows less the centres, which the rows have pulled towards them, and drawn to its own
-        diagonal as `(n C + m diag C) / (n + m)` with m = `prior` * D; then no variance along an axis is below `floor`.
+        It is divided by the rows less the centres, which the rows have pulled towards them, and drawn to the ball of
+        its own size as `(n C + m (tr C / D) I) / (n + m)` with m = `prior` * D (Ledoit & Wolf 2004, with a weight that
+        is given); then no variance along an axis is below `floor`.
 
         Args:
             x: `(N, D)` training rows.
@@ -136,7 +139,8 @@ class TiedMixture(DensityModel):
             scatter, seen, used = scatter + apart.T @ apart, seen + len(drawn), used + len(means)
         covariance = scatter / max(seen - used, seen / (2 * ROWS_EACH))
         pseudo = prior * x.shape[1]
-        covariance = (seen * covariance + pseudo * np.diag(np.diag(covariance))) / (seen + pseudo)
+        ball = np.eye(len(covariance)) * (np.trace(covariance) / len(covariance))
+        covariance = (seen * covariance + pseudo * ball) / (seen + pseudo)
         variances, axes = np.linalg.eigh(covariance)
         self.variances.copy_(torch.from_numpy(np.maximum(variances, floor)))
         self.axes.copy_(torch.from_numpy(axes))
@@ -149,15 +153,13 @@ class SmoothedMixture:
 
     Attributes:
         classes: C.
-        axes: `(D, D)`, an axis in each row.
-        shrink: `(L, D)`, one over the standard deviations along the axes.
+        axes: `(L, D, D)`, an axis in each row, over the standard deviation along it.
         centres: `(L, K, D)`, the means along the axes, in standard deviations.
         constants: `(L, K)`, all that does not depend on rows.
     """
 
     classes: int
     axes: Tensor
-    shrink: Tensor
     centres: Tensor
     constants: Tensor
 
@@ -165,13 +167,16 @@ class SmoothedMixture:
         """`log q_sigma(x, y)`: `(N, D) -> (L, C, N)` float64, rows last, where products are fastest."""
         levels, components, _ = self.centres.shape
         rows = x.shape[0]  # by name: len(x) would fix N in a graph
-        at = self.shrink[:, :, None] * (self.axes @ x.to(torch.float64).mT)
+        few = max(1, AT_ONCE // components)
+        if not torch.compiler.is_compiling() and rows > few:
+            return torch.cat([self(part) for part in x.split(few)], dim=2)
+        at = self.axes @ x.to(torch.float64).mT
         joint = torch.baddbmm(self.constants[:, :, None], self.centres, at)
         joint = joint.reshape(levels, self.classes, components // self.classes, rows)
         most = joint.amax(2).clamp(min=-1e300)  # a class without rows has minus infinity everywhere
         # What is left of the exponents is small: float32 will do. Below -80 they add nothing, and take far longer.
-        rest = (joint - most[:, :, None]).to(torch.float32).clamp_(min=-80).exp_().sum(2).log()
-        return rest.to(torch.float64) + (most - 0.5 * at.square().sum(1)[:, None])
+        rest = joint.sub_(most[:, :, None]).to(torch.float32).clamp_(min=-80).exp_().sum(2).log_()
+        return rest.to(torch.float64) + (most - 0.5 * at.square_().sum(1)[:, None])
 
 
 def _centres(x: np.ndarray, components: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

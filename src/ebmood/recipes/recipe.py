@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from hashlib import sha256
 from typing import Annotated, Literal
 
 import numpy as np
@@ -29,7 +31,7 @@ from ebmood.models import (
 from ebmood.objectives import AnyObjective, Objective, Supervised
 from ebmood.recipes.embedding import IMAGES, ClassifierScore, Embedding, embedded
 from ebmood.seeding import global_torch_stream, torch_stream
-from ebmood.settings import Settings
+from ebmood.settings import Settings, digest
 from ebmood.training import (
     BestState,
     Checkpoints,
@@ -288,11 +290,28 @@ class Recipe(Settings):
                     lambda: -float(objective.validation_loss(held_out)),
                     self.training.validate_every,
                     self.training.patience,
+                    _digest_of(split.validation_x),
                 )
             )
         if select_by is not None:
-            hooks.append(BestState(objective, lambda: select_by(scorer), every=10))
+            rows = _digest_of(split.validation_x, *(ood.x for ood in split.validation_ood))
+            identity = digest([_name_of(select_by), rows])
+            hooks.append(BestState(objective, lambda: select_by(scorer), every=10, identity=identity))
         return hooks
+
+
+def _digest_of(*arrays: np.ndarray) -> str:
+    content = sha256()
+    for array in arrays:
+        content.update(f"{array.dtype.str} {array.shape}".encode())
+        content.update(np.ascontiguousarray(array).data)
+    return content.hexdigest()[:16]
+
+
+def _name_of(function: Callable) -> str:
+    """Of the function that a `partial` or an object stands for, as far as it has a name."""
+    function = function.func if isinstance(function, partial) else function
+    return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
 def _merged(old: dict[str, object], new: dict[str, object]) -> dict[str, object]:

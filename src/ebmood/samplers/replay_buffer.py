@@ -48,5 +48,10 @@ class ReplayBuffer(nn.Module):
         return x, slots, slots % self.classes
 
     def put(self, slots: Tensor, x: Tensor) -> None:
-        """Keep chain ends `(N, *shape)` in their slots `(N,)`."""
-        self.samples[slots] = x
+        """Keep chain ends `(N, *shape)` in their slots `(N,)`; of several for one slot the last.
+
+        Which one an assignment would keep is left open where rows are written side by side: on CUDA, or by threads.
+        """
+        order = torch.arange(len(slots), device=slots.device)
+        last = order.new_zeros(len(self.samples)).scatter_reduce_(0, slots, order, "amax")
+        self.samples[slots] = x[last[slots]]

@@ -162,6 +162,7 @@ def _run(
         watcher.running({task.key: (task, read_snapshot(_file(folder, task))) for task in tasks})
 
     try:
+        shutil.rmtree(folder / "progress", ignore_errors=True)  # left by a run that was killed, and not true
         if todo:
             with suppress(OSError):  # Workers write into it where they see it, and never make it.
                 (folder / "progress").mkdir(exist_ok=True)

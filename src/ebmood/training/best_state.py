@@ -17,18 +17,26 @@ class BestState:
             a NaN never counts as better.
         every: epochs between looks.
         patience: looks in a row without improvement after which training ends; None for never.
+        identity: a digest of what the number depends on beside the module. A checkpoint whose hook has another one
+            is not taken up: its best state may have been chosen by other rows.
 
     Attributes:
         best: the highest number seen; `best_epoch` where.
     """
 
     def __init__(
-        self, module: nn.Module, evaluate: Callable[[], float], every: int, patience: int | None = None
+        self,
+        module: nn.Module,
+        evaluate: Callable[[], float],
+        every: int,
+        patience: int | None = None,
+        identity: str = "",
     ):
         self.module = module
         self.evaluate = evaluate
         self.every = every
         self.patience = patience
+        self.identity = identity
         self.best = -math.inf
         self.best_epoch: int | None = None
         self._state: dict[str, Tensor] | None = None

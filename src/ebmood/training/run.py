@@ -33,7 +33,10 @@ Numbers = dict[str, Any]
 
 
 class Hook(Protocol):
-    """Something that looks at training now and then."""
+    """Something that looks at training now and then.
+
+    Where checkpoints must not be taken up by one that looks at other things, it has an `identity`, a text.
+    """
 
     def after_epoch(self, epoch: int) -> bool:
         """Called after every epoch (counted from 1); True ends training."""
@@ -255,14 +258,14 @@ class Run:
 
     @cached_property
     def identity(self) -> str:
-        """A digest of what a state must have in common with this run to be one of its own: settings, rows, classes.
+        """A digest of what a state must have in common with this run to be one of its own: settings, rows, hooks.
 
         It is the first process's; the others must ask for it too.
         """
         shapes = {name: list(tensor.shape) for name, tensor in self.objective.state_dict().items()}
         optimisers = {player.name: player.optimiser.model_dump(mode="json") for player in self.players}
         rows = [None if part is None else _digest_of(part) for part in (self.batches.x, self.batches.y)]
-        hooks = [type(hook).__name__ for hook in self.hooks]
+        hooks = [type(hook).__name__ + getattr(hook, "identity", "") for hook in self.hooks]
         training = self.training.model_dump(mode="json")
         own = digest([training, self.seed, shapes, self._settings, optimisers, rows, hooks])
         return from_first(own, self.fabric)

@@ -1,12 +1,14 @@
 """The one training loop. It knows players, batches and hooks, and no method by name."""
 
 import math
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 
 from ebmood.errors import EbmoodError, HealedWarning
@@ -53,8 +55,13 @@ def make_fabric(device: str, processes: int = 1, nodes: int = 1) -> Fabric:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if processes * nodes == 1:
-        return Fabric(accelerator=device, devices=1)
-    fabric = Fabric(accelerator=device, devices=processes, num_nodes=nodes, strategy="ddp")
+        # Told so, or Lightning asks SLURM: it warns wherever `srun` is, and refuses jobs of several tasks.
+        return Fabric(accelerator=device, devices=1, plugins=LightningEnvironment())
+    by_srun = os.environ.get("SLURM_STEP_NUM_TASKS") == str(processes * nodes)
+    started = by_srun or "TORCHELASTIC_RUN_ID" in os.environ
+    # By torchrun, or by srun; but a job's own script is one process, whatever SLURM says of tasks there.
+    plugins = None if started or nodes > 1 else LightningEnvironment()
+    fabric = Fabric(accelerator=device, devices=processes, num_nodes=nodes, strategy="ddp", plugins=plugins)
     fabric.launch()
     return fabric
 

@@ -7,13 +7,13 @@ shapes the pixels. An entry has its name only once it is whole.
 
 import contextlib
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 import numpy as np
 from pydantic import ValidationError
@@ -115,7 +115,7 @@ def _mapped(entry: Path) -> Decoded:
 @contextmanager
 def _made(entry: Path) -> Iterator[Path]:
     """A folder to write an entry into, renamed to `entry` at the end, removed if anything goes wrong."""
-    partial = entry.with_name(f".{entry.name}.{os.getpid()}.partial")
+    partial = entry.with_name(f".{entry.name}.{uuid4().hex[:16]}.partial")
     try:
         partial.mkdir(parents=True)
         yield partial

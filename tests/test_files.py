@@ -1,0 +1,54 @@
+import threading
+
+import pytest
+
+from ebmood.errors import EbmoodError
+from ebmood.files import atomic_path, is_written, only_writer
+
+
+def test_two_threads_that_write_one_file_do_not_meet(tmp_path):
+    target, both = tmp_path / "target.txt", threading.Barrier(2, timeout=20)
+    faults: list[Exception] = []
+
+    def write(letter: str) -> None:
+        try:
+            with atomic_path(target) as temporary:
+                both.wait()
+                with open(temporary, "x") as file:
+                    file.write(letter * 1000)
+                both.wait()
+        except Exception as error:
+            faults.append(error)
+            both.abort()
+
+    threads = [threading.Thread(target=write, args=(letter,)) for letter in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    assert target.read_text() in ("a" * 1000, "b" * 1000)
+    assert [path.name for path in tmp_path.iterdir()] == ["target.txt"]
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
+    target = tmp_path / "target.txt"
+    target.write_text("old")
+
+    def fail() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise OSError("the disk is full")
+
+    with pytest.raises(EbmoodError, match="cannot be written"):
+        fail()
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("target.txt", "old")]
+
+
+def test_asking_whether_a_folder_is_written_takes_nothing(tmp_path):
+    assert not is_written(tmp_path)
+    with only_writer(tmp_path):
+        assert is_written(tmp_path)
+        with pytest.raises(EbmoodError, match="another run is writing here"), only_writer(tmp_path):
+            pass
+    assert not is_written(tmp_path)

@@ -184,8 +184,8 @@ def vera(name: str, x: Tensor, theirs: nn.Module, ours: dict[str, tuple[EnergyMo
         their_generator = plain_networks.Generator(settings.noise, shape[0], settings.resnet_channels)
     their_generator.to(DEVICE)
     plain_networks.copy_parameters(generator.network, their_generator)
-    log_sigma = nn.Parameter(generator.log_sigma.detach().clone())
-    log_eta = nn.Parameter(objectives["ours"].log_eta.detach().clone())
+    log_sigma = nn.Parameter(generator.log_sigma.detach().clone().to(DEVICE))
+    log_eta = nn.Parameter(objectives["ours"].log_eta.detach().clone().to(DEVICE))
     g, rows, h = noise(), len(x), settings.noise
 
     def energy() -> Tensor:

@@ -73,13 +73,17 @@ def test_single_precision(cache):
 
 @needs_a_compiler
 def test_images_stand_for_themselves_and_come_out_the_same_each_time(cache):
-    gradient = input_gradient(both(dtype=torch.float32)[0])
-    x = some(5, 3, 12, 12, dtype=torch.float32)
-    logits, found = gradient(x)
+    """The same company gives the same bits. Another may round otherwise: it does with AVX-512, under GCC 13."""
+    gradient = input_gradient(both()[0])
+    x = some(5, 3, 12, 12)
+    logits, found = (tensor.clone() for tensor in gradient(x))
     for image in range(len(x)):
         alone = gradient(x[image : image + 1].clone())
-        assert torch.equal(alone[0][0], logits[image])
-        assert torch.equal(alone[1][0], found[image])
+        torch.testing.assert_close(alone[0][0], logits[image], rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(alone[1][0], found[image], rtol=1e-10, atol=1e-12)
+    again = gradient(x)
+    assert torch.equal(again[0], logits)
+    assert torch.equal(again[1], found)
 
 
 @needs_a_compiler

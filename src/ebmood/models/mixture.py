@@ -175,8 +175,8 @@ class SmoothedMixture:
         joint = joint.reshape(levels, self.classes, components // self.classes, rows)
         most = joint.amax(2).clamp(min=-1e300)  # a class without rows has minus infinity everywhere
         # What is left of the exponents is small: float32 will do. Below -80 they add nothing, and take far longer.
-        rest = joint.sub_(most[:, :, None]).to(torch.float32).clamp_(min=-80).exp_().sum(2).log_()
-        return rest.to(torch.float64) + (most - 0.5 * at.square_().sum(1)[:, None])
+        rest = (joint - most[:, :, None]).to(torch.float32).clamp_(min=-80).exp_().sum(2).log_()
+        return rest.to(torch.float64) + (most - 0.5 * at.square().sum(1)[:, None])
 
 
 def _centres(x: np.ndarray, components: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,11 +3,11 @@
     q(x)       = sum_k w_k N(x; mu_k, C)
     q_sigma(x) = (q * N(0, sigma^2 I))(x) = sum_k w_k N(x; mu_k, C + sigma^2 I)
 
-With `C = V diag(v) V'`, one turn of x onto the axes V serves every component and every sigma, and what is left for
-each sigma is one product of rows and means. So a row costs `D^2 + K D` multiplications, where components with
-covariances of their own cost `K D^2`; many centres find more than few shapes (docs/results/adbench.md). Components
-belong to classes (one class without labels), so that `q(x, y)` is at hand too. Fitted by k-means, which is right
-where clumps lie apart and no more than a fair cover elsewhere: nothing here hangs on the likelihood.
+With `C = V diag(v) V'`, one turn of x onto the axes V serves every component, and what is left is one product of rows
+and means. So at each sigma a row costs `D^2 + K D` multiplications, where components with covariances of their own cost
+`K D^2`; many centres find more than few shapes (docs/results/adbench.md). Components belong to classes (one class
+without labels), so that `q(x, y)` is at hand too. Fitted by k-means, which is right where clumps lie apart and no more
+than a fair cover elsewhere: nothing here hangs on the likelihood.
 """
 
 import math
@@ -175,7 +175,8 @@ class SmoothedMixture:
         joint = joint.reshape(levels, self.classes, components // self.classes, rows)
         most = joint.amax(2).clamp(min=-1e300)  # a class without rows has minus infinity everywhere
         # What is left of the exponents is small: float32 will do. Below -80 they add nothing, and take far longer.
-        rest = joint.sub_(most[:, :, None]).to(torch.float32).clamp_(min=-80).exp_().sum(2).log_()
+        apart = joint - most[:, :, None] if joint.requires_grad else joint.sub_(most[:, :, None])
+        rest = apart.to(torch.float32).clamp_(min=-80).exp_().sum(2).log_()
         return rest.to(torch.float64) + (most - 0.5 * at.square_().sum(1)[:, None])
 
 

@@ -2,8 +2,9 @@
 
     OMP_NUM_THREADS=1 pytest benchmarks/test_steps.py -k "cd or radial" --benchmark-json steps.json
 
-What pytest-benchmark times is one turn of all sides of a row: sides that it timed one after the other would each have
-the machine as it is at another time. The medians of the sides and their ratios are in `extra_info`.
+Images come four a batch. What pytest-benchmark times is one turn of all sides of a row: sides that it timed one after
+the other would each have the machine as it is at another time. The medians of the sides and their ratios are in
+`extra_info`.
 """
 
 import pytest

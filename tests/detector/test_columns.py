@@ -32,6 +32,7 @@ def within(x: np.ndarray) -> np.ndarray:
         (np.random.default_rng(0).integers(0, [90, 5, 2], (500, 3)), False),  # an age, children, yes and no
         (np.zeros((20, 3)), False),
         (np.arange(20.0)[:, None], False),
+        (np.random.default_rng(0).random((60, 4)), False),  # few values in all, since there are few rows
     ],
 )
 def test_columns_that_share_a_unit_are_known(x, shared):
@@ -49,6 +50,15 @@ def test_columns_that_share_a_unit_keep_their_proportions():
     assert moved.max() < 2 * moved.min()
 
 
+@pytest.mark.parametrize(("value", "other"), [(0.3, 0.1 + 0.2), (0.0, 1e-300), (1e15, 1e15 + 1)])
+def test_columns_that_differ_by_rounding_alone_are_columns_that_never_moved(value, other):
+    x = np.where(np.random.default_rng(0).random((100, 3)) < 0.5, value, other)
+    for rows in (x, np.column_stack([x, np.arange(100) % 2])):
+        z = seen(rows)
+        assert np.isfinite(z).all()
+        assert np.abs(z[:, :3]).max() < 1e-3
+
+
 def test_a_rare_event_counts_as_a_part_of_its_span():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(5_000, 2))
@@ -61,5 +71,7 @@ def test_a_rare_event_counts_as_a_part_of_its_span():
 
 
 def test_units_of_columns_do_not_matter():
-    units = np.random.default_rng(0).uniform(0.01, 100, WINE.shape[1])
-    np.testing.assert_allclose(seen(WINE * units), seen(WINE), rtol=1e-4, atol=1e-4)
+    rng = np.random.default_rng(0)
+    for x in (WINE, rng.normal(size=(40, 4))):
+        units = rng.uniform(0.01, 100, x.shape[1])
+        np.testing.assert_allclose(seen(x * units), seen(x), rtol=1e-4, atol=1e-4)

@@ -48,6 +48,16 @@ def test_scores_are_the_gradients_of_log_densities_each_row_at_its_own_noise(two
     torch.testing.assert_close(two.smoothed_score(x, sigmas[:, None]), gradient)
 
 
+def test_log_densities_have_gradients_of_rows(two: TiedMixture) -> None:
+    x = 3 * torch.randn(60, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    x.requires_grad_(True)
+    sigmas = torch.tensor([0.0, 2.0], dtype=torch.float64)
+    for level, sigma in enumerate(sigmas):
+        (gradient,) = torch.autograd.grad(two.smoothed_log_density(x, sigmas)[:, level].sum(), x)
+        expected = two.smoothed_score(x.detach(), sigma.expand(60, 1))
+        torch.testing.assert_close(gradient, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_it_integrates_to_one(two: TiedMixture) -> None:
     axis = torch.linspace(-12, 12, 481, dtype=torch.float64)
     grid = torch.cartesian_prod(axis, axis)

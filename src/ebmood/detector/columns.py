@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-HUGE = 1e300  # values beyond count as this
+HUGE = 1e300  # training values beyond count as this
 WIDEST = 1e15  # standardised values are clipped here, so that a row at 1e300 still has a finite score
 REACH = 3.0  # how far beyond the bulk of a column a value still counts in its scale, in widths of the bulk
 BEND = 3.0  # divisors from which on the arcsinh bends columns noticeably
@@ -59,7 +59,7 @@ class Columns(nn.Module):
         never = np.maximum(np.abs(median), 1.0) / math.sqrt(len(x))
         moved = highest - lowest > tiny
         deviation = np.where(moved, np.maximum(deviation, tiny), never)
-        if share_a_unit(x):
+        if moved.sum() > 1 and share_a_unit(x):
             most = deviation[moved].max()
             scale = np.full_like(deviation, most * math.sqrt(np.mean((deviation[moved] / most) ** 2)))
         else:
@@ -106,10 +106,12 @@ class Columns(nn.Module):
 def share_a_unit(x: np.ndarray) -> bool:
     """Whether the columns of `(N, D)` look like readings on one scale, as pixels do.
 
-    They draw their values from one small alphabet, and most of those that move span half of it or more.
+    They draw their values from one small alphabet, each value twice or more on average, and most of those that move
+    span half of it or more.
     """
     spans = np.ptp(x, axis=0)
     spans = spans[spans > 0]
     if len(spans) < 2 or np.median(spans) < 0.5 * np.ptp(x):
         return False
-    return len(np.unique(x[:: max(1, len(x) // LOOKED_AT)])) <= ALPHABET
+    looked_at = x[:: max(1, len(x) // LOOKED_AT)]
+    return len(np.unique(looked_at)) <= min(ALPHABET, looked_at.size // 2)

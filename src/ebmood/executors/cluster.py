@@ -128,17 +128,18 @@ def open_cluster(where: str) -> Iterator[Cluster]:
 @contextmanager
 def _interrupts_later() -> Iterator[None]:
     """A Ctrl-C inside is heard at the end: a cluster that is made by half cannot be closed."""
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is None:
         yield
         return
     heard: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if heard:
-        raise KeyboardInterrupt
+        if heard:
+            raise KeyboardInterrupt
 
 
 def local_cluster(workers: int) -> "LocalCluster":

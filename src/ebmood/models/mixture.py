@@ -3,11 +3,11 @@
     q(x)       = sum_k w_k N(x; mu_k, C)
     q_sigma(x) = (q * N(0, sigma^2 I))(x) = sum_k w_k N(x; mu_k, C + sigma^2 I)
 
-With `C = V diag(v) V'`, one turn of x onto the axes V serves every component and every sigma, and what is left for
-each sigma is one product of rows and means. So a row costs `D^2 + K D` multiplications, where components with
-covariances of their own cost `K D^2`; many centres find more than few shapes (docs/results/adbench.md). Components
-belong to classes (one class without labels), so that `q(x, y)` is at hand too. Fitted by k-means, which is right
-where clumps lie apart and no more than a fair cover elsewhere: nothing here hangs on the likelihood.
+With `C = V diag(v) V'`, one turn of x onto the axes V serves every component, and what is left is one product of rows
+and means. So at each sigma a row costs `D^2 + K D` multiplications, where components with covariances of their own cost
+`K D^2`; many centres find more than few shapes (docs/results/adbench.md). Components belong to classes (one class
+without labels), so that `q(x, y)` is at hand too. Fitted by k-means, which is right where clumps lie apart and no more
+than a fair cover elsewhere: nothing here hangs on the likelihood.
 """
 
 import math
@@ -74,11 +74,12 @@ class TiedMixture(DensityModel):
     def smoothed_score(self, x: Tensor, sigmas: Tensor) -> Tensor:
         """`grad log q_sigma(x)`, each row under a sigma of its own: `(N, D), (N, 1) -> (N, D)` in the type of x."""
         turned = x.to(torch.float64) @ self.axes
-        means = self.means @ self.axes
+        there = self.log_weights > -math.inf
+        means = self.means[there] @ self.axes
         precisions = 1 / (self.variances + sigmas.to(torch.float64).square())
         # Of each squared distance without |x|^2, which all components share.
         joint = (turned * precisions) @ means.mT - 0.5 * precisions @ means.square().mT
-        share = torch.softmax(joint + self.log_weights, dim=1)
+        share = torch.softmax(joint + self.log_weights[there], dim=1)
         return (((share @ means - turned) * precisions) @ self.axes.mT).to(x.dtype)
 
     @torch.no_grad()

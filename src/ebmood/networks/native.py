@@ -49,9 +49,9 @@ def library(source: Path) -> ctypes.CDLL | None:
     Each process asks once and remembers the answer.
     """
     options = (*OPTIONS, *VECTORS.get(torch.backends.cpu.get_cpu_capability(), ()))
-    key = digest([*_texts(source), options, sys.platform, platform.machine()])
-    built = cache_folder() / f"{source.stem}-{key}.so"
     try:
+        key = digest([*_texts(source), options, sys.platform, platform.machine()])
+        built = cache_folder() / f"{source.stem}-{key}.so"
         if not built.exists():
             _compile(source, options, built)
         return ctypes.CDLL(str(built))

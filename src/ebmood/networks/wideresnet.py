@@ -46,7 +46,6 @@ class WideResNet(nn.Module):
         bottleneck: r in (0, 1], or None for no bottleneck; at least one channel is kept.
         stride_first: strides stand in the first convolution of a block, as in the network's own paper. That saves
             two fifths of the arithmetic at 10-2.
-
         compiled: whether chains of a training use compiled passes; None where that pays. See `expect`.
         size: height and width of the images that `expect` counts with.
 

@@ -16,19 +16,16 @@ has none), so the share of the peak says how well we use the machine and not how
 
 import argparse
 import json
-import statistics
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import plain
 import plain_networks
 import torch
+import turns
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+from turns import Row, Step, Turns
 
 from ebmood.models import EnergyModel, RadialFlow
 from ebmood.networks import MLP, WideResNet
@@ -38,24 +35,15 @@ from ebmood.samplers import SGLD
 from ebmood.training import Training, make_fabric
 from ebmood.training.run import Run
 
-Step = Callable[[], object]
-DEVICE = torch.device("cpu")
 FEATURES, ROWS = 48, 512
 IMAGES = {"1x32x32": (64, 1, 32, 32), "3x32x32": (32, 3, 32, 32)}
 
 
-@dataclass
-class Row:
-    """One step of the table: its sides by name, `plain` among them, and which of them multiply in bfloat16."""
-
-    name: str
-    sides: dict[str, Step]
-    bf16: set[str] = field(default_factory=set)
-
-
 def our_step(objective: Objective, x: Tensor) -> Step:
     """One move of the training loop."""
-    run = Run(objective, x, None, Training(batch_size=len(x), warmup=0), 0, make_fabric(DEVICE.type), ())
+    run = Run(
+        objective, x, None, Training(batch_size=len(x), warmup=0), 0, make_fabric(turns.DEVICE.type), ()
+    )
     return lambda: run.move(measure=False)
 
 
@@ -65,7 +53,7 @@ def plain_step(loss: Callable[[], Tensor], parameters) -> Step:
 
     def step():
         optimiser.zero_grad()
-        with DEVICE:  # where plain code makes what it needs
+        with turns.DEVICE:  # where plain code makes what it needs
             loss().backward()
         optimiser.step()
 
@@ -81,13 +69,13 @@ Ours = dict[str, EnergyModel]
 
 def mlps(activation: nn.Module, name, slope: float = 0.01) -> tuple[nn.Module, Ours]:
     """The same network three times: the plain one, and ours by the name of its side."""
-    theirs = plain.mlp(FEATURES, 100, 5, 1, activation).to(DEVICE)
+    theirs = plain.mlp(FEATURES, 100, 5, 1, activation).to(turns.DEVICE)
     ours = {
         "ours": EnergyModel(MLP(FEATURES, (100,) * 5, 1, name, slope, compiled=False)),
         "ours, compiled": EnergyModel(MLP(FEATURES, (100,) * 5, 1, name, slope, compiled=True)),
     }
     for model in ours.values():
-        plain_networks.copy_parameters(theirs, model.to(DEVICE).network)
+        plain_networks.copy_parameters(theirs, model.to(turns.DEVICE).network)
     return theirs, ours
 
 
@@ -97,19 +85,19 @@ def our_steps(settings: ObjectiveSettings, ours: Ours, x: Tensor) -> dict[str, S
 
 def wideresnets(shape: tuple[int, ...]) -> tuple[nn.Module, EnergyModel]:
     """The same network twice."""
-    ours = EnergyModel(WideResNet(shape[1], 1, compiled=False)).to(DEVICE)
-    theirs = plain_networks.WideResNet(shape[1], 1, 2, nn.LeakyReLU(0.2)).to(DEVICE)
+    ours = EnergyModel(WideResNet(shape[1], 1, compiled=False)).to(turns.DEVICE)
+    theirs = plain_networks.WideResNet(shape[1], 1, 2, nn.LeakyReLU(0.2)).to(turns.DEVICE)
     plain_networks.copy_parameters(ours.network, theirs)
     return theirs, ours
 
 
 def noise() -> torch.Generator:
-    return torch.Generator(DEVICE).manual_seed(0)
+    return torch.Generator(turns.DEVICE).manual_seed(0)
 
 
 def cd(x: Tensor) -> Row:
     theirs, ours = mlps(nn.LeakyReLU(0.01), "leaky_relu")
-    g, buffer = noise(), (torch.rand(9_000, FEATURES) * 2 - 1).to(DEVICE)
+    g, buffer = noise(), (torch.rand(9_000, FEATURES) * 2 - 1).to(turns.DEVICE)
     sides = {
         "plain": plain_step(
             lambda: plain.cd_loss(theirs, x, buffer, g, 100, 1.0, 0.01, 0.05, 1.0), theirs.parameters()
@@ -158,7 +146,7 @@ def ssm_images(x: Tensor, name: str) -> Row:
 
 def sgld_images(x: Tensor, name: str) -> Row:
     theirs, ours = wideresnets(tuple(x.shape))
-    compiled = EnergyModel(WideResNet(x.shape[1], 1, compiled=True)).to(DEVICE)
+    compiled = EnergyModel(WideResNet(x.shape[1], 1, compiled=True)).to(turns.DEVICE)
     plain_networks.copy_parameters(ours.network, compiled.network)
     compiled.expect(0, len(x))
     g, score, fast = noise(), ours.score(), compiled.score()
@@ -182,10 +170,10 @@ def vera(name: str, x: Tensor, theirs: nn.Module, ours: dict[str, tuple[EnergyMo
         their_generator = plain_mlp_generator(settings, shape[0])
     else:
         their_generator = plain_networks.Generator(settings.noise, shape[0], settings.resnet_channels)
-    their_generator.to(DEVICE)
+    their_generator.to(turns.DEVICE)
     plain_networks.copy_parameters(generator.network, their_generator)
-    log_sigma = nn.Parameter(generator.log_sigma.detach().clone().to(DEVICE))
-    log_eta = nn.Parameter(objectives["ours"].log_eta.detach().clone().to(DEVICE))
+    log_sigma = nn.Parameter(generator.log_sigma.detach().clone().to(turns.DEVICE))
+    log_eta = nn.Parameter(objectives["ours"].log_eta.detach().clone().to(turns.DEVICE))
     g, rows, h = noise(), len(x), settings.noise
 
     def energy() -> Tensor:
@@ -217,8 +205,8 @@ def plain_mlp_generator(settings: VERA, features: int) -> nn.Sequential:
 
 
 def radial(x: Tensor) -> Row:
-    flow = RadialFlow(FEATURES, 20, compiled=False).to(DEVICE)
-    compiled = RadialFlow(FEATURES, 20, compiled=True).to(DEVICE)
+    flow = RadialFlow(FEATURES, 20, compiled=False).to(turns.DEVICE)
+    compiled = RadialFlow(FEATURES, 20, compiled=True).to(turns.DEVICE)
     compiled.load_state_dict(flow.state_dict())
     layers = [
         tuple(nn.Parameter(p.detach().clone()) for p in layer)
@@ -244,7 +232,7 @@ def torchebm():
 
 def every_row(count: int | None = None) -> dict[str, Callable[[], Row]]:
     """How to make each row, by the name that `--only` looks in; `count` images in place of the stated batches."""
-    x = torch.rand(ROWS, FEATURES).to(DEVICE)
+    x = torch.rand(ROWS, FEATURES).to(turns.DEVICE)
 
     def vera_rows() -> Row:
         theirs, ours = mlps(nn.LeakyReLU(0.2), "leaky_relu", 0.2)
@@ -283,83 +271,7 @@ def every_row(count: int | None = None) -> dict[str, Callable[[], Row]]:
 
 
 def images(shape: tuple[int, ...]) -> Tensor:
-    return (torch.rand(shape) * 2 - 1).to(DEVICE)
-
-
-def peak(dtype: torch.dtype) -> Step:
-    """A product large enough to reach the machine's peak; `PEAK_FLOPS` of work."""
-    a, b = (torch.rand(1024, 1024).to(DEVICE, dtype) for _ in range(2))
-    return lambda: a @ b
-
-
-PEAK_FLOPS = 2 * 1024**3
-
-
-class Counter(TorchDispatchMode):
-    """Adds up torch's own formulas; its `FlopCounterMode` would hook modules too, which `autograd.grad` bars."""
-
-    flops = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        if (formula := flop_registry.get(func.overloadpacket)) is not None:
-            named = {
-                name: value for name, value in (kwargs or {}).items() if name not in ("out", "grad_input")
-            }
-            self.flops += formula(*args, **named, out_val=result)
-        return result
-
-
-def flops(step: Step) -> int:
-    with Counter() as counter:
-        step()
-    return counter.flops
-
-
-class Turns:
-    """The sides of a row and the machine's peaks, which take turns."""
-
-    def __init__(self, row: Row):
-        self.row = row
-        peaks = {"fp32 peak": peak(torch.float32)} | ({"bf16 peak": peak(torch.bfloat16)} if row.bf16 else {})
-        self.steps = row.sides | peaks
-        self.seconds: dict[str, list[float]] = {name: [] for name in self.steps}
-        for step in self.steps.values():
-            step()  # to warm up
-
-    def turn(self) -> None:
-        """All sides once."""
-        for name, step in self.steps.items():
-            self.seconds[name].append(measured(step))
-
-    def medians(self) -> dict[str, dict[str, float]]:
-        """What each side took, and what share of the peak it reached."""
-        medians = {name: statistics.median(values) for name, values in self.seconds.items()}
-        found = {}
-        for name in self.row.sides:
-            # torch's counter does not see compiled code
-            work = flops(self.row.sides[name.removesuffix(", compiled")])
-            top = PEAK_FLOPS / medians["bf16 peak" if name in self.row.bf16 else "fp32 peak"]
-            found[name] = {
-                "ms": medians[name] * 1e3,
-                "faster": medians["plain"] / medians[name],
-                "gigaflops": work / 1e9,
-                "share_of_peak": work / medians[name] / top,
-            }
-        return found
-
-
-def measured(step: Step) -> float:
-    """Seconds of a step: of the processor; with CUDA the clock's, until the device is done."""
-    cuda = DEVICE.type == "cuda"
-    if cuda:
-        torch.cuda.synchronize()
-    clock = time.perf_counter if cuda else time.process_time
-    start = clock()
-    step()
-    if cuda:
-        torch.cuda.synchronize()
-    return clock() - start
+    return (torch.rand(shape) * 2 - 1).to(turns.DEVICE)
 
 
 def made(make: Callable[[], Row]) -> Row:
@@ -367,11 +279,11 @@ def made(make: Callable[[], Row]) -> Row:
     torch.manual_seed(0)
     row = make()
     # In float32 again, or imitated; compiled code is for processors.
-    bf16 = set() if multiplies_in_bf16(DEVICE.type) else row.bf16
+    bf16 = set() if multiplies_in_bf16(turns.DEVICE.type) else row.bf16
     left = {
         side: step
         for side, step in row.sides.items()
-        if side not in bf16 and not (DEVICE.type == "cuda" and side.endswith("compiled"))
+        if side not in bf16 and not (turns.DEVICE.type == "cuda" and side.endswith("compiled"))
     }
     return Row(row.name, left, row.bf16 - bf16)
 
@@ -386,8 +298,7 @@ def main() -> None:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--json", type=Path, help="where the numbers go as well")
     arguments = parser.parse_args()
-    global DEVICE
-    DEVICE = torch.device(arguments.device)
+    turns.DEVICE = torch.device(arguments.device)
     every = every_row(arguments.images)
     chosen = {name: make for name, make in every.items() if arguments.only in name}
     if not chosen:
@@ -396,13 +307,13 @@ def main() -> None:
     print(f"{'step':42} {'side':16} {'ms':>9} {'faster':>7} {'GFLOP':>8} {'of peak':>8}")
     results = {}
     for make in chosen.values():
-        turns = Turns(made(make))
+        sides = Turns(made(make))
         for _ in range(arguments.rounds):
-            turns.turn()
-        results[turns.row.name] = turns.medians()
-        for side, r in results[turns.row.name].items():
+            sides.turn()
+        results[sides.row.name] = sides.medians()
+        for side, r in results[sides.row.name].items():
             print(
-                f"{turns.row.name:42} {side:16} {r['ms']:9.2f} {r['faster']:6.2f}x {r['gigaflops']:8.2f} "
+                f"{sides.row.name:42} {side:16} {r['ms']:9.2f} {r['faster']:6.2f}x {r['gigaflops']:8.2f} "
                 f"{r['share_of_peak']:7.0%}",
                 flush=True,
             )

@@ -8,7 +8,8 @@ the other would each have the machine as it is at another time. The medians of t
 """
 
 import pytest
-from steps import Turns, every_row, made
+from steps import every_row, made
+from turns import Turns
 
 ROUNDS = 9
 

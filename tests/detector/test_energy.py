@@ -163,3 +163,8 @@ def test_the_graph_does_not_depend_on_the_rows(rows: np.ndarray) -> None:
     program = torch.export.export(model, example, dynamic_shapes={"x": {0: torch.export.Dim("rows")}})
     wide = torch.from_numpy(np.concatenate([rows, 1e6 * rows]))
     torch.testing.assert_close(program.module()(wide), model(wide))
+
+
+@pytest.mark.parametrize(("classes", "each"), [(0, 192), (4, 192), (10, 77), (100, 8)])
+def test_many_classes_share_the_components(classes: int, each: int) -> None:
+    assert len(ScoreModel(EnergySettings(), 3, classes).base.log_weights) == each * max(classes, 1)

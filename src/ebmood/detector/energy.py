@@ -34,6 +34,7 @@ from ebmood.networks.together import mean_logits
 from ebmood.settings import Settings
 
 CEILING = 100.0  # no robust z-score of an energy leaves [-CEILING, CEILING]
+MANY = 4  # classes that may have all the components that one has; more share as many
 MARGIN = 1.0  # how far outside the training rows networks still look, in standard deviations
 FAR = 1000.0  # training ranges after which the guard alone must decide
 
@@ -42,7 +43,8 @@ class EnergySettings(Settings):
     """Every choice of the default energy. The defaults are what ships, for tables of any kind.
 
     Attributes:
-        components: Gaussians of the base, of each class, at most; fewer where rows are few.
+        components: Gaussians of the base, at most; fewer where rows are few. With labels as many for each class, but
+            four times as many in all at most.
         floor: smallest variance of the Gaussians along any axis, in units of a standardised column.
         prior: how far their covariance is drawn to a ball of its size, in pseudo-rows per column.
         denoising: whether the denoising energies take part.
@@ -102,7 +104,8 @@ class ScoreModel(nn.Module):
         self.features = features
         self.classes = classes
         self.columns = Columns(features)
-        self.base = TiedMixture(features, settings.components, max(classes, 1))
+        each = min(settings.components, math.ceil(MANY * settings.components / max(classes, 1)))
+        self.base = TiedMixture(features, each, max(classes, 1))
         levels, members = len(settings.sigmas), range(settings.members)
         contrast = settings.contrast or classes > 0
         self.denoisers = nn.ModuleList(self._network(levels) for _ in members if settings.denoising)

@@ -153,7 +153,7 @@ def local_cluster(workers: int) -> "LocalCluster":
             n_workers=workers,
             threads_per_worker=1,
             memory_limit=None,
-            dashboard_address=None,  # type: ignore[arg-type]  # None opens no dashboard; dask's hint forgets it
+            dashboard_address="127.0.0.1:0",  # or, with None too, it asks for a port that another study may hold
             silence_logs=logging.CRITICAL,
         )
 

@@ -33,3 +33,8 @@ class CalibrationWarning(UserWarning):
 
 class SelfTestWarning(UserWarning):
     """The fitted detector rates inputs as in-distribution that lie far outside its training rows."""
+
+
+def one_line(error: BaseException | str) -> str:
+    """What an error of another library says, in one line of at most 200 characters; its kind where it says nothing."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

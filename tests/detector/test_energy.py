@@ -108,7 +108,7 @@ def test_one_huge_value_does_not_flatten_its_column(rng: np.random.Generator) ->
 
 def test_a_blank_model_with_the_state_scores_the_same_to_the_bit(rows: np.ndarray) -> None:
     model = fit_energy(rows, SETTINGS["all"], seed=0)
-    again = ScoreModel.blank(model.settings, 6)
+    again = ScoreModel(model.settings, 6)
     again.load_state_dict(model.state_dict())
     assert (score(model, rows) == score(again, rows)).all()
 

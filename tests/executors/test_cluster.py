@@ -16,7 +16,9 @@ from cluster_work import says_what_is_missing, stays
 
 from ebmood.errors import EbmoodError
 from ebmood.executors import cluster as module
-from ebmood.executors.cluster import open_cluster, slurm_cluster
+from ebmood.executors import slurm as slurm_module
+from ebmood.executors.cluster import open_cluster
+from ebmood.executors.slurm import slurm_cluster
 from ebmood.study.records import read_records
 from ebmood.study.runner import RECORDS, Watcher, run_study
 from ebmood.study.spec import Study, load_study
@@ -225,7 +227,7 @@ def slurm(tmp_path, monkeypatch):
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
     monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
-    monkeypatch.setattr(module, "LOOK", 0.5)
+    monkeypatch.setattr(slurm_module, "LOOK", 0.5)
     return folder
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ebmood.errors import EbmoodError
+from ebmood.errors import EbmoodError, one_line
 
 if TYPE_CHECKING:
     import pyarrow
@@ -81,7 +81,7 @@ def read_rows(path: Path | str, label_column: str | None, drop: Iterable[str] = 
             return _read_npz(path, label_column, tuple(drop))
         return _read_columns(path, label_column, tuple(drop))
     except OSError as error:
-        raise EbmoodError(f"{path}: cannot be read ({_one_line(error)})") from error
+        raise EbmoodError(f"{path}: cannot be read ({one_line(error)})") from error
 
 
 def column_named(name: str, columns: Iterable[str], where: object, key: str) -> str:
@@ -158,7 +158,7 @@ def _read_text(path: Path) -> "pyarrow.Table":
         )
     except (pyarrow.ArrowInvalid, pyarrow.ArrowKeyError, UnicodeDecodeError, CSVError) as error:
         kind = "comma-separated values" if with_header else "values separated by single spaces"
-        raise EbmoodError(f"{path}: not a table of {kind} ({_one_line(error)}); mend the file") from error
+        raise EbmoodError(f"{path}: not a table of {kind} ({one_line(error)}); mend the file") from error
 
 
 def _read_parquet(path: Path) -> "pyarrow.Table":
@@ -169,7 +169,7 @@ def _read_parquet(path: Path) -> "pyarrow.Table":
         with parquet.ParquetFile(path) as file:
             table = file.read()
     except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:
-        raise EbmoodError(f"{path}: not a Parquet file that can be read ({_one_line(error)})") from error
+        raise EbmoodError(f"{path}: not a Parquet file that can be read ({one_line(error)})") from error
     index = [name for name in table.column_names if name.startswith("__index_level_")]
     return table.drop_columns(index)
 
@@ -244,7 +244,7 @@ def _read_npz(path: Path, label_column: str | None, drop: tuple[str, ...]) -> Ro
             arrays = {name: archive[name] for name in archive.files if name in ("X", label_column)}
             present = archive.files
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise EbmoodError(f"{path}: not an npz file of plain arrays ({_one_line(error)})") from error
+        raise EbmoodError(f"{path}: not an npz file of plain arrays ({one_line(error)})") from error
     if "X" not in arrays:
         raise EbmoodError(
             f"{path}: no array 'X' (there is {_listed(present)}); store the (rows, columns) table as X"
@@ -293,7 +293,3 @@ def _listed(names: Iterable[str], most: int = 12) -> str:
     names = list(names)
     shown = ", ".join(repr(name) for name in names[:most])
     return f"{shown}, ... ({len(names)} in all)" if len(names) > most else shown or "nothing"
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -76,7 +76,7 @@ class EnergySettings(Settings):
 class ScoreModel(nn.Module):
     """Raw float64 rows `(N, D)` -> float64 scores `(N,)`; higher is more in-distribution.
 
-    All fitted numbers are parameters or buffers, so `blank(...)` and `load_state_dict` rebuild a fitted model.
+    All fitted numbers are parameters or buffers, so `load_state_dict` fits a new model of the same arguments.
 
     Args:
         settings: what the model was built with.
@@ -116,11 +116,6 @@ class ScoreModel(nn.Module):
         self.register_buffer("z_center", torch.zeros(energies, dtype=torch.float64))
         self.register_buffer("z_scale", torch.ones(energies, dtype=torch.float64))
         self.register_buffer("guard", torch.ones((), dtype=torch.float64))
-
-    @classmethod
-    def blank(cls, settings: EnergySettings, features: int, classes: int = 0) -> Self:
-        """A model of the right shape whose state is still to be loaded."""
-        return cls(settings, features, classes)
 
     def settle(self) -> None:
         """Work out what scores need and rows do not change; to be called when the state has changed."""

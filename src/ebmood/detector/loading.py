@@ -94,13 +94,13 @@ def _model(folder: Path, record: DetectorRecord, tensors: Weights, classes: int)
     state = {name.removeprefix(MODEL): tensor for name, tensor in tensors.items()}
     try:
         with torch.device("meta"):  # no memory yet: a hostile file must not make us ask for all there is
-            shapes = _shapes(ScoreModel.blank(record.energy, record.features, classes).state_dict())
+            shapes = _shapes(ScoreModel(record.energy, record.features, classes).state_dict())
         if shapes != _shapes(state):
             odd = sorted(set(shapes.items()) ^ set(_shapes(state).items()))[0][0]
             raise EbmoodError(
                 f"{folder}: weights do not fit the settings, first {odd!r}; fit the detector again"
             )
-        model = ScoreModel.blank(record.energy, record.features, classes)
+        model = ScoreModel(record.energy, record.features, classes)
         model.load_state_dict(state)
     except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
         raise EbmoodError(

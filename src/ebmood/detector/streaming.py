@@ -20,7 +20,7 @@ from typing import BinaryIO
 import pyarrow
 from pyarrow import csv, parquet
 
-from ebmood.errors import EbmoodError
+from ebmood.errors import EbmoodError, one_line
 
 STANDARD = "-"
 """How standard input and output are named."""
@@ -120,7 +120,7 @@ class _CSV(TableStream):
             self.names = tuple(next(plain_csv.reader(io.StringIO(text, newline="")), ()))
         except (UnicodeDecodeError, plain_csv.Error) as error:
             raise EbmoodError(
-                f"{where}: its header is no CSV in UTF-8 ({_one_line(error)}); save it as UTF-8"
+                f"{where}: its header is no CSV in UTF-8 ({one_line(error)}); save it as UTF-8"
             ) from error
         if not self.names:
             raise EbmoodError(f"{where}: its first line is empty; it needs a header there")
@@ -170,7 +170,7 @@ class _CSV(TableStream):
             with reader:
                 yield from reader
         except pyarrow.ArrowInvalid as error:
-            reason = _one_line(error)
+            reason = one_line(error)
             if reason == "Empty CSV file":
                 return
             if "straddling" in reason:
@@ -314,7 +314,7 @@ def opened(path: Path) -> Iterator[parquet.ParquetFile]:
             with parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
                 yield file
         except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:
-            raise EbmoodError(f"{path}: not a Parquet file that can be read ({_one_line(error)})") from error
+            raise EbmoodError(f"{path}: not a Parquet file that can be read ({one_line(error)})") from error
 
 
 @contextmanager
@@ -322,7 +322,7 @@ def _readable(where: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or _one_line(error)
+        reason = error.strerror or one_line(error)
         raise EbmoodError(f"{where}: cannot be read ({reason}); check that it is there, whole") from error
 
 
@@ -338,7 +338,3 @@ def _check_unchanged(path: Path, stamp: tuple[int, int, int] | None) -> None:
         raise EbmoodError(f"{path}: vanished while it was read; nothing is kept of it")
     if _stamp(path) != stamp:
         raise EbmoodError(f"{path}: changed while it was read; wait until it is whole, then run again")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -8,10 +8,8 @@ import ctypes
 import logging
 import pickle
 import re
-import shutil
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,11 +20,11 @@ from importlib.metadata import version
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
-from ebmood.errors import EbmoodError
+from ebmood.errors import EbmoodError, one_line
 from ebmood.executors.process import deaf_to_interrupts
+from ebmood.executors.slurm import Jobs, slurm_cluster
 
 if TYPE_CHECKING:
-    from dask_jobqueue.slurm import SLURMCluster
     from distributed import Client, LocalCluster
 
 PATIENCE = 5.0
@@ -34,9 +32,6 @@ PATIENCE = 5.0
 
 START = 60.0
 """Seconds that a worker of this machine has to start again."""
-
-LOOK = 5.0
-"""Seconds between two looks at SLURM's queue."""
 
 ROOM = 0.5
 """Seconds between two looks for a worker that is free."""
@@ -92,7 +87,7 @@ def open_cluster(where: str) -> Iterator[Cluster]:
     with ExitStack() as stack:
         address = where
         count = 0
-        look: Callable[[], None] = lambda: None  # noqa: E731
+        jobs: Jobs | None = None
         if made:
             count = int(made[2])
             resource_tracker.ensure_running()  # or starting it would undo the mask
@@ -104,9 +99,8 @@ def open_cluster(where: str) -> Iterator[Cluster]:
                     # We submit a job again where one ends, and know better than Dask when that is.
                     stack.enter_context(config.set({"distributed.deploy.lost-worker-timeout": "1000d"}))
                     cluster = slurm_cluster(where, count)
-                    jobs = _Jobs(where, cluster, count)
+                    jobs = Jobs(where, cluster, count)
                     stack.callback(jobs.close)
-                    look = jobs.look
             address = cluster.scheduler_address
         try:
             if running:  # A client takes long to give up.
@@ -114,13 +108,13 @@ def open_cluster(where: str) -> Iterator[Cluster]:
             client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
         except (OSError, OverflowError) as error:
             raise EbmoodError(
-                f"--cluster {where}: no Dask scheduler answers there ({_one_line(error)}); check the address"
+                f"--cluster {where}: no Dask scheduler answers there ({one_line(error)}); check the address"
             ) from error
         stack.callback(client.close)
         _check_versions(where, client)
         there: Any = client.nthreads()
         workers = count or len(there)
-        gate = _Gate(client, look)
+        gate = _Gate(client, jobs)
         patience = START if where.startswith("local:") else None
         yield Cluster(workers, lambda: _Slot(where, client, patience, gate))
 
@@ -158,118 +152,18 @@ def local_cluster(workers: int) -> "LocalCluster":
         )
 
 
-def slurm_cluster(where: str, jobs: int) -> "SLURMCluster":
-    """Jobs of one core and one worker; queue, account, time and memory come from Dask's `jobqueue.yaml`.
-
-    Raises:
-        EbmoodError: the extra is not installed, or jobs cannot be submitted.
-    """
-    interrupted = signal.getsignal(signal.SIGINT)
-    try:
-        from dask import config
-        from dask_jobqueue.slurm import SLURMCluster
-    except ImportError as error:
-        raise EbmoodError(
-            f"--cluster {where}: needs the extra `slurm`: pip install 'ebmood[slurm]'"
-        ) from error
-    finally:
-        signal.signal(signal.SIGINT, interrupted)  # or, once dask-jobqueue is imported, Ctrl-C is a success
-    if shutil.which("sbatch") is None:
-        raise EbmoodError(f"--cluster {where}: no `sbatch` here; run it on a machine where SLURM takes jobs")
-    memory = config.get("jobqueue.slurm.memory", None) or "4GB"
-    # No page for all who are on this machine, on a port that another study holds.
-    options = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
-    options |= config.get("jobqueue.slurm.scheduler-options", None) or {}
-    with config.set({"distributed.scheduler.allowed-failures": 0}):
-        try:
-            cluster = SLURMCluster(
-                cores=1, processes=1, memory=memory, scheduler_options=options, silence_logs="critical"
-            )
-            cluster.scale(jobs=jobs)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise EbmoodError(f"--cluster {where}: no jobs can be submitted ({_one_line(error)})") from error
-    return cluster
-
-
-class _Jobs:
-    """SLURM's jobs, kept at their number while work waits for a worker.
-
-    Where a job ends whose worker had come (its time is over, it was cancelled), another takes its place. One that
-    ends before that would do so again.
-    """
-
-    def __init__(self, where: str, cluster: "SLURMCluster", count: int):
-        self._where = where
-        self._cluster: Any = cluster
-        self._count = count
-        self._came: set[str] = set()
-        self._next = 0.0
-
-    def look(self) -> None:
-        """Submit anew what is to be.
-
-        Raises:
-            EbmoodError: no job is left, and none will come.
-        """
-        self._came |= {str(worker.name) for worker in list(self._cluster.scheduler.workers.values())}
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + LOOK
-        jobs = dict(self._cluster.workers)  # Submitted, or refused; before the queue is looked at.
-        look = ("squeue", "--me", "--noheader", "--format=%A")
-        try:
-            queue = subprocess.run(look, capture_output=True, text=True, check=True, timeout=60)
-        except (OSError, subprocess.SubprocessError):
-            return  # SLURM has much to do, and may answer the next time
-        ended = [name for name, job in jobs.items() if job.job_id not in queue.stdout.split()]
-        again = [name for name in ended if name in self._came]
-        for name in again:
-            self._came.remove(name)
-            _over(self._cluster.workers.pop(name))
-        if again:
-            self._cluster.scale(jobs=self._count)
-        elif jobs and len(ended) == len(jobs):
-            self._tell(jobs[ended[-1]])
-
-    def close(self) -> None:
-        """Cancel all jobs and end the scheduler."""
-        for job in list(self._cluster.workers.values()):
-            _over(job)
-        self._cluster.close()
-
-    def _tell(self, job: Any) -> None:
-        """Why there is no job, if that is still so."""
-        if job.job_id is not None:
-            raise EbmoodError(
-                f"--cluster {self._where}: its jobs end before their workers come; see what SLURM says of job "
-                f"{job.job_id}, and what that wrote (slurm-{job.job_id}.out, if not set otherwise)"
-            )
-        try:
-            self._cluster.sync(job.start)
-        except (OSError, RuntimeError, ValueError) as error:
-            reason = _one_line(str(error).rpartition("stderr:")[2] or error)
-            raise EbmoodError(f"--cluster {self._where}: no jobs can be submitted ({reason})") from error
-
-
-def _over(job: Any) -> None:
-    """Dask will not close a cluster while a job of it is held as running, and dask-jobqueue never says otherwise."""
-    from distributed import Status
-
-    job.status = Status.closed
-
-
 class _Gate:
     """Lets through as many pieces of work as there are workers: one that waits behind another would die with it.
 
     Args:
         client: of the cluster.
-        look: called now and then while work waits; may raise an `EbmoodError`.
+        jobs: of SLURM that bring its workers, looked at now and then while work waits; or None.
     """
 
-    def __init__(self, client: "Client", look: Callable[[], None]):
+    def __init__(self, client: "Client", jobs: Jobs | None):
         self.trouble: EbmoodError | None = None
         self._client = client
-        self._look = look
+        self._jobs = jobs
         self._lock = threading.Lock()
         self._through = 0
 
@@ -289,7 +183,8 @@ class _Gate:
     def _room(self) -> bool:
         with self._lock:
             try:
-                self._look()
+                if self._jobs is not None:
+                    self._jobs.look()
             except EbmoodError as error:
                 self.trouble = error
                 raise
@@ -342,11 +237,11 @@ class _Slot(ThreadPoolExecutor):
                 error = self._remote.exception()  # when it is done; raises where it was lost
                 result = self._remote.result() if error is None else None
         except Exception as lost:
-            raise BrokenExecutor(f"{self._where}: work was lost ({_one_line(lost)})") from lost
+            raise BrokenExecutor(f"{self._where}: work was lost ({one_line(lost)})") from lost
         finally:
             self._remote = None
         if isinstance(error, KilledWorker):
-            raise BrokenExecutor(f"{self._where}: {_one_line(error)}") from error
+            raise BrokenExecutor(f"{self._where}: {one_line(error)}") from error
         if error is not None:
             raise error
         return result
@@ -378,7 +273,7 @@ def _check_versions(where: str, client: "Client") -> None:
         workers: Any = client.run(_versions)
     except Exception as error:
         raise EbmoodError(
-            f"--cluster {where}: ebmood cannot be used on its machines ({_one_line(error)}); install there what is "
+            f"--cluster {where}: ebmood cannot be used on its machines ({one_line(error)}); install there what is "
             "installed here"
         ) from error
     for place, there in {"the scheduler": scheduler, **workers}.items():
@@ -443,7 +338,3 @@ def _quiet() -> None:
     """What goes wrong is told by us, once."""
     for name in ("distributed", "distributed.client", "tornado", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def _one_line(error: BaseException | str) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

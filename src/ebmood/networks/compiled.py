@@ -12,33 +12,16 @@ from torch import Tensor, nn
 from ebmood.networks.native import Compiled, argument, integers, plain, pointers
 from ebmood.networks.without_autograd import Block
 
-WARM_UP = 4.0
-"""Seconds of the processor that compiling takes, rounded up: 3.5 were measured beside other work."""
-
-SAVED = 2e-11
-"""Seconds saved for each multiplication of a pass forwards, rounded down."""
-
-
 BLOCK = 32
 """Rows that go through `passes.cpp` together at most, and a multiple of what they are with narrower vectors."""
-
-
-def pays(passes: int, multiplications: int) -> bool:
-    """Whether compiling costs less than it saves, counted beforehand and never timed, so that runs do not differ.
-
-    With several threads torch spreads its products over them, and compiled code would run on one.
-
-    Args:
-        passes: of batches through the network.
-        multiplications: in each, forwards.
-    """
-    return torch.get_num_threads() == 1 and passes * multiplications * SAVED > WARM_UP
 
 
 class CompiledPasses(Compiled):
     """Passes through any stack of linear layers with one ReLU, leaky ReLU or SiLU between them."""
 
     SOURCE = Path(__file__).with_name("passes.cpp")
+    WARM_UP = 4.0  # 3.5 were measured beside other work
+    SAVED = 2e-11
 
     def fit(self, blocks: Sequence[Block], x: Tensor, chosen: Tensor | None = None) -> bool:
         """Whether they can take these: float32 or float64 on the CPU, all alike, dense, and nothing traced."""

@@ -14,29 +14,13 @@ from ebmood.networks.native import Compiled, argument, integers, plain, pointers
 if TYPE_CHECKING:
     from ebmood.networks.wideresnet import WideResNet
 
-WARM_UP = 10.0
-"""Seconds of the processor that compiling takes, rounded up: 6 to 9 were measured beside other work."""
-
-SAVED = 1e-11
-"""Seconds saved for each multiplication of a pass forwards, rounded down: 2.5e-11 were measured on Zen 3."""
-
-
-def pays(passes: int, multiplications: int) -> bool:
-    """Whether compiling costs less than it saves, counted beforehand and never timed, so that runs do not differ.
-
-    With several threads torch spreads its convolutions over them, and compiled code would run on one.
-
-    Args:
-        passes: of batches through the network.
-        multiplications: in each, forwards.
-    """
-    return torch.get_num_threads() == 1 and passes * multiplications * SAVED > WARM_UP
-
 
 class CompiledConvolutions(Compiled):
     """Logits and input gradients of any WideResNet without batch norm and with ReLUs or leaky ones."""
 
     SOURCE = Path(__file__).with_name("convolutions.cpp")
+    WARM_UP = 10.0  # 6 to 9 were measured beside other work
+    SAVED = 1e-11  # 2.5e-11 were measured on Zen 3
 
     def fit(self, network: WideResNet, x: Tensor, chosen: Tensor | None) -> bool:
         """Whether they can take these: float32 or float64 on the CPU, all alike, and nothing traced or by autocast."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmood.networks.activation import PIECEWISE_LINEAR, Activation, activation
-from ebmood.networks.compiled import CompiledPasses, pays
+from ebmood.networks.compiled import CompiledPasses
 from ebmood.networks.taylor import Parabola, parabola
 from ebmood.networks.without_autograd import InputGradient, blocks_of, forward
 
@@ -82,7 +82,7 @@ class MLP(nn.Module):
         """
         weights = [layer.weight for layer in self.layers if isinstance(layer, nn.Linear)]
         work = rows * sum(weight.numel() for weight in weights)
-        chosen = pays(passes, work) if self.compiled is None else self.compiled
+        chosen = CompiledPasses.pays(passes, work) if self.compiled is None else self.compiled
         self.passes = CompiledPasses.found() if chosen and not weights[0].is_cuda else None
 
     def input_gradient(self, chosen: Tensor | None) -> Callable[[Tensor], tuple[Tensor, Tensor]]:

@@ -64,9 +64,16 @@ class Compiled:
     """Compiled code in an object's hands; subclasses name its source and call it.
 
     It is this process's own: a copy or a pickle is None, and what holds it computes eagerly.
+
+    Attributes:
+        SOURCE: in C++.
+        WARM_UP: seconds of the processor that compiling takes, rounded up.
+        SAVED: seconds saved for each multiplication of a pass forwards, rounded down.
     """
 
     SOURCE: ClassVar[Path]
+    WARM_UP: ClassVar[float]
+    SAVED: ClassVar[float]
 
     def __init__(self, code: ctypes.CDLL):
         self.code = code
@@ -79,6 +86,18 @@ class Compiled:
         """From the cache, or compiled now; None, with one line logged, where that cannot be."""
         code = library(cls.SOURCE)
         return None if code is None else cls(code)
+
+    @classmethod
+    def pays(cls, passes: int, multiplications: int) -> bool:
+        """Whether compiling costs less than it saves, counted beforehand and never timed, so that runs do not differ.
+
+        With several threads torch spreads its products over them, and compiled code would run on one.
+
+        Args:
+            passes: of batches through the network.
+            multiplications: in each, forwards.
+        """
+        return torch.get_num_threads() == 1 and passes * multiplications * cls.SAVED > cls.WARM_UP
 
     def function(self, name: str, like: Tensor) -> Any:
         """The function of this name for numbers of a tensor's type."""

@@ -140,6 +140,31 @@ struct Stack {
 
     int64_t widest() const { return *std::max_element(widths, widths + layers + 1); }
 
+    // A block of rows up through all layers, to logits; `keep` is shown what each layer but the first is given.
+    template <class Keep>
+    void up(Lanes*& from, Lanes*& to, Lanes*& derivative, const Keep& keep) const {
+        for (int64_t l = 0; l < layers; l++) {
+            forth(l, from, to);
+            std::swap(from, to);
+            if (l == layers - 1) break;
+            for (int64_t i = 0; i < 2 * widths[l + 1]; i++) act.apply<F>(from[i], *derivative++);
+            keep(l + 1, from);
+        }
+    }
+
+    // Derivatives by logits down to those by rows; `keep` is shown those behind each layer but the last.
+    template <class Keep>
+    void down(Lanes*& from, Lanes*& to, Lanes*& derivative, const Keep& keep) const {
+        for (int64_t l = layers - 1; l >= 0; l--) {
+            back(l, from, to);
+            std::swap(from, to);
+            if (l == 0) break;
+            derivative -= 2 * widths[l];
+            for (int64_t i = 0; i < 2 * widths[l]; i++) from[i] *= derivative[i];
+            keep(l, from);
+        }
+    }
+
     // The logits f at x, and the gradient of logsumexp f there, or of f[chosen] where there are such.
     void gradient(int64_t N, const T* x, const int64_t* chosen, T* logits, T* out) const {
         const int64_t K = widths[layers], all = std::accumulate(widths, widths + layers + 1, int64_t(0));
@@ -147,12 +172,7 @@ struct Stack {
         for (int64_t n = 0; n < N; n += ROWS) {
             Lanes *from = one.data(), *to = two.data(), *derivative = derivatives.data();
             load(x, n, N, widths[0], from);
-            for (int64_t l = 0; l < layers; l++) {
-                forth(l, from, to);
-                std::swap(from, to);
-                if (l == layers - 1) break;
-                for (int64_t i = 0; i < 2 * widths[l + 1]; i++) act.apply<F>(from[i], *derivative++);
-            }
+            up(from, to, derivative, [](int64_t, const Lanes*) {});
             store(from, n, N, K, logits);
             if (chosen) {
                 for (int64_t i = 0; i < 2 * K; i++) from[i] = Lanes{};
@@ -160,12 +180,7 @@ struct Stack {
             } else {
                 softmax(K, from);
             }
-            for (int64_t l = layers - 1; l >= 0; l--) {
-                back(l, from, to);
-                std::swap(from, to);
-                if (l) derivative -= 2 * widths[l];
-                for (int64_t i = 0; l && i < 2 * widths[l]; i++) from[i] *= derivative[i];
-            }
+            down(from, to, derivative, [](int64_t, const Lanes*) {});
             store(from, n, N, widths[0], out);
         }
     }
@@ -178,23 +193,10 @@ struct Stack {
         for (int64_t n = 0; n < N; n += ROWS) {
             Lanes *from = one.data(), *to = two.data(), *derivative = derivatives.data();
             load(x, n, N, widths[0], from);
-            for (int64_t l = 0; l < layers; l++) {
-                forth(l, from, to);
-                std::swap(from, to);
-                if (l == layers - 1) break;
-                for (int64_t i = 0; i < 2 * widths[l + 1]; i++) act.apply<F>(from[i], *derivative++);
-                store(from, n, N, widths[l + 1], inputs[l + 1]);
-            }
+            up(from, to, derivative, [&](int64_t l, const Lanes* block) { store(block, n, N, widths[l], inputs[l]); });
             store(from, n, N, 1, value);
             for (int v = 0; v < 2; v++) from[v] = Lanes{} + T(1);
-            for (int64_t l = layers - 1; l >= 0; l--) {
-                back(l, from, to);
-                std::swap(from, to);
-                if (l == 0) break;
-                derivative -= 2 * widths[l];
-                for (int64_t i = 0; i < 2 * widths[l]; i++) from[i] *= derivative[i];
-                store(from, n, N, widths[l], below[l - 1]);
-            }
+            down(from, to, derivative, [&](int64_t l, const Lanes* block) { store(block, n, N, widths[l], below[l - 1]); });
             store(from, n, N, widths[0], inputs[0] + N * widths[0]);
             for (int64_t l = 0; l < layers; l++) {
                 product(weights[l], widths[l], 1, widths[l + 1], widths[l], nullptr, from, to);

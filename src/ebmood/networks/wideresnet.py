@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmood.networks.activation import PIECEWISE_LINEAR, Activation, activation
-from ebmood.networks.convolutions import CompiledConvolutions, multiplications, pays
+from ebmood.networks.convolutions import CompiledConvolutions, multiplications
 
 Norm = Literal["batch"]
 
@@ -123,7 +123,7 @@ class WideResNet(nn.Module):
             rows: in each.
         """
         work = rows * multiplications(self, *self.size)
-        chosen = pays(passes, work) if self.compiled is None else self.compiled
+        chosen = CompiledConvolutions.pays(passes, work) if self.compiled is None else self.compiled
         able = self.piecewise_linear and not self.last.weight.is_cuda
         self.passes = CompiledConvolutions.found() if chosen and able else None
 

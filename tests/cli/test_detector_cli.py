@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
 
 from ebmood.calibration import p_values
 from ebmood.cli import main
@@ -66,6 +68,15 @@ def model(tables):
     return tables / "model"
 
 
+def prepared(model, table):
+    """Rows as the estimator within sees them, and it."""
+    saved = TableDetector.load(model)
+    assert saved.preparation is not None
+    x = table[COLUMNS].fillna(saved.preparation.fills)
+    x["site=Bergen"], x["site=Oslo"] = (1.0 * (table["site"] == site) for site in ("Bergen", "Oslo"))
+    return x, saved.detector
+
+
 def test_scores_of_the_shell_are_those_of_the_estimator(ebmood, model, tables, tmp_path):
     code, out, err = ebmood(
         "score", model, tables / "in.csv", "-o", tmp_path / "s.csv", "--keep", "id", "--json"
@@ -76,11 +87,7 @@ def test_scores_of_the_shell_are_those_of_the_estimator(ebmood, model, tables, t
     table = pd.read_csv(tables / "in.csv")
     assert list(scores["id"]) == list(table["id"])
 
-    saved = TableDetector.load(model)
-    assert saved.preparation is not None
-    x = table[COLUMNS].fillna(saved.preparation.fills)
-    x["site=Bergen"], x["site=Oslo"] = (1.0 * (table["site"] == site) for site in ("Bergen", "Oslo"))
-    detector = saved.detector
+    x, detector = prepared(model, table)
     np.testing.assert_array_equal(scores["score"], detector.score_samples(x))
     np.testing.assert_array_equal(scores["p_value"], p_values(scores["score"], detector.calibration_scores_))
     np.testing.assert_array_equal(scores["flag"], detector.predict(x) == -1)
@@ -117,6 +124,15 @@ def test_a_pipe_in_and_a_pipe_out(model, tables):
     assert b"100 rows" in done.stderr
 
 
+def distance_to_the_fifth(tables, table):
+    """Of rows to the fifth nearest fitted one, gaps filled and columns standardised as those are."""
+    fitted, rows = (frame[COLUMNS] for frame in (pd.read_csv(tables / "fit.csv"), table))
+    middle = fitted.median()
+    mean, spread = fitted.fillna(middle).mean(), fitted.fillna(middle).std()
+    known, asked = ((frame.fillna(middle) - mean) / spread for frame in (fitted, rows))
+    return NearestNeighbors(n_neighbors=5).fit(known.to_numpy()).kneighbors(asked.to_numpy())[0][:, -1]
+
+
 def test_evaluate_finds_malignant_cells(ebmood, model, tables):
     words = (
         "evaluate",
@@ -131,8 +147,15 @@ def test_evaluate_finds_malignant_cells(ebmood, model, tables):
     assert code == 0
     outcome = json.loads(out)
     assert [each["rows"] for each in outcome["out"]] == [100, 112]
-    # The fifth nearest row has 0.80 and 0.91 on these three columns.
-    assert all(each["auroc"] > 0.75 and each["flagged"] > 0.4 for each in outcome["out"])
+    inside = pd.read_csv(tables / "in.csv")
+    outside = pd.read_csv(tables / "out.csv"), pd.read_parquet(tables / "out.parquet")
+    for each, there in zip(outcome["out"], outside, strict=True):
+        scores = [detector.score_samples(x) for x, detector in (prepared(model, t) for t in (inside, there))]
+        outlying = np.repeat([0, 1], [len(part) for part in scores])
+        assert each["auroc"] == pytest.approx(roc_auc_score(outlying, -np.concatenate(scores)))
+        near = [-distance_to_the_fifth(tables, table) for table in (inside, there)]
+        assert each["auroc"] > roc_auc_score(outlying, -np.concatenate(near)) - 0.02
+        assert each["flagged"] > 0.4
     assert outcome["in"]["flagged"] < 0.2
     assert outcome["false_alarm_rate"] == 2 / 51
     code, out, _ = ebmood(*words)

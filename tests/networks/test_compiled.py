@@ -8,7 +8,7 @@ import torch
 
 from ebmood.models import EnergyMLP
 from ebmood.networks import MLP, input_gradient
-from ebmood.networks.compiled import CompiledPasses
+from ebmood.networks.compiled import CompiledPasses, Layers
 from ebmood.networks.native import compiler, library
 from ebmood.networks.without_autograd import blocks_of
 
@@ -176,7 +176,7 @@ def test_straight_lines(cache, activation, dtype, near):
             found.append((value, slope, u, *gradients[0], *gradients[1]))
         torch.testing.assert_close(*found, rtol=near, atol=10 * near)
     assert network.passes is not None
-    assert network.passes.straight(blocks_of(list(network.layers)), some(45, dtype))
+    assert network.passes.straight(Layers(blocks_of(list(network.layers))), some(45, dtype))
 
 
 @needs_a_compiler

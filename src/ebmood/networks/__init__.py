@@ -6,7 +6,7 @@ from ebmood.networks.generator import NoisyGenerator
 from ebmood.networks.gradients import input_gradient
 from ebmood.networks.linearised import along_gradient
 from ebmood.networks.mlp import MLP
-from ebmood.networks.precision import Precision, reduced
+from ebmood.networks.precision import Precision, multiplies_in_bf16, reduced
 from ebmood.networks.resnet_generator import ResNetGenerator
 from ebmood.networks.wideresnet import WideResNet
 
@@ -23,5 +23,6 @@ __all__ = [
     "feature_extractor",
     "import_module_object",
     "input_gradient",
+    "multiplies_in_bf16",
     "reduced",
 ]

@@ -1,7 +1,8 @@
-"""Passes through an MLP as compiled code (`passes.cpp`), for training on the CPU."""
+"""Passes through an MLP as compiled code (`passes/`), for training on the CPU."""
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,129 +10,87 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ebmood.networks.native import Compiled, argument, integers, plain, pointers
+from ebmood.networks.native import Compiled, argument, integers, plain, pointers, processor_has
 from ebmood.networks.without_autograd import Block
 
 BLOCK = 32
-"""Rows that go through `passes.cpp` together at most, and a multiple of what they are with narrower vectors."""
+"""Rows that go through `passes/` together at most, and a multiple of what they are with narrower vectors."""
+MORE = 15
+"""Outputs that a product in bfloat16 may write behind a layer's own (`passes/half.h`)."""
 
 
-class CompiledPasses(Compiled):
-    """Passes through any stack of linear layers with one ReLU, leaky ReLU or SiLU between them."""
+class _Stack(ctypes.Structure):
+    """As `passes/stack.h` has it."""
 
-    SOURCE = Path(__file__).with_name("passes.cpp")
-    WARM_UP = 4.0  # 3.5 were measured beside other work
-    SAVED = 2e-11
-
-    def fit(self, blocks: Sequence[Block], x: Tensor, chosen: Tensor | None = None) -> bool:
-        """Whether they can take these: float32 or float64 on the CPU, all alike, dense, and nothing traced."""
-        return (
-            _activation(blocks) is not None
-            and type(x) is Tensor
-            and x.dtype in (torch.float32, torch.float64)
-            and x.shape[1:] == (blocks[0].linear.in_features,)
-            and all(plain(tensor, x.dtype) for tensor in (x, *_weights(blocks), *_biases(blocks)))
-            and (chosen is None or (chosen.device.type == "cpu" and chosen.shape == x.shape[:1]))
-            and not torch.compiler.is_compiling()
-        )
-
-    def gradient(self, blocks: Sequence[Block], x: Tensor, chosen: Tensor | None) -> tuple[Tensor, Tensor]:
-        """`x -> f(x), grad F(x)`; see `ebmood.networks.gradients.input_gradient`."""
-        logits, found = x.new_empty(len(x), blocks[-1].linear.out_features), torch.empty_like(x)
-        chosen = None if chosen is None else chosen.long().contiguous()
-        self._call("gradient", blocks, x, chosen, logits, found)
-        return logits, found
-
-    def straight(self, blocks: Sequence[Block], x: Tensor) -> bool:
-        """Whether `line` can take these: one logit, and nothing that bends."""
-        return (
-            blocks[-1].linear.out_features == 1
-            and self.fit(blocks, x)
-            and not (_activation(blocks) or (True, 0.0))[0]
-        )
-
-    def line(self, blocks: Sequence[Block], x: Tensor) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
-        """The logit at x and its slope along its gradient u, both `(N,)`, and what their gradients will need.
-
-        That is, of each layer what it is given, `(2, N, width)`, of x and along u, and the gradient of its result.
-        """
-        inputs = [x.new_empty(2, len(x), block.linear.in_features) for block in blocks]
-        below = [x.new_empty(len(x), block.linear.out_features) for block in blocks[:-1]]
-        value, slope = x.new_empty(len(x)), x.new_empty(len(x))
-        inputs[0][0] = x
-        self._call("line", blocks, x, pointers(inputs), pointers(below), value, slope)
-        return value, slope, inputs, [*below, x.new_ones(len(x), 1)]
-
-    def normalise(self, blocks: Sequence[Block], x: Tensor) -> bool:
-        """Whether `normalised` can take these: a batch norm in training after every layer but the last."""
-        norms = [block.norm for block in blocks[:-1]]
-        learning = all(norm is not None and norm.training and norm.momentum is not None for norm in norms)
-        return learning and blocks[-1].norm is None and len(x) > 1 and self.fit(blocks, x)
-
-    def normalised(self, blocks: Sequence[Block], x: Tensor) -> Tensor:
-        """What the blocks make of `x` `(N, D)`, with its own statistics, which running ones take in: `(N, K)`."""
-        norms = [block.norm for block in blocks if block.norm is not None]
-        widths = [norm.num_features for norm in norms]
-        means, variances = x.new_empty(sum(widths)), x.new_empty(sum(widths))
-        rows = -(-len(x) // BLOCK) * BLOCK
-        room = x.new_empty(rows, max(x.shape[1], *(block.linear.out_features for block in blocks)))
-        found = x.new_empty(len(x), blocks[-1].linear.out_features)
-        gammas, betas = [norm.weight for norm in norms], [norm.bias for norm in norms]
-        more = (pointers(gammas), pointers(betas), float(norms[0].eps), means, variances, room, found)
-        self._call("normalised", blocks, x, *more)
-        variances *= len(x) / (len(x) - 1)  # as running ones have it
-        for norm, mean, variance in zip(norms, means.split(widths), variances.split(widths), strict=True):
-            seen, running, spread = norm.num_batches_tracked, norm.running_mean, norm.running_var
-            assert seen is not None
-            assert running is not None
-            assert spread is not None
-            assert norm.momentum is not None
-            # As data: graphs that wait for their backward pass hold these, without reading them.
-            seen.data.add_(1)
-            running.data.lerp_(mean, norm.momentum)
-            spread.data.lerp_(variance, norm.momentum)
-        return found
-
-    def bend(self, blocks: Sequence[Block], x: Tensor) -> bool:
-        """Whether `silu`, `advance` and `retreat` can take their streams."""
-        return self.fit(blocks, x) and (_activation(blocks) or (False, 0.0))[0]
-
-    def silu(self, z: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The first three derivatives of SiLU at z, whose value is written to `value`."""
-        found = torch.empty_like(z), torch.empty_like(z), torch.empty_like(z)
-        self.function("silu", z)(*map(argument, (z.numel(), z, value, *found)))
-        return found
-
-    def advance(self, z: Tensor, *given: Tensor | None, out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See `ebmood.networks.taylor`; of two streams, as `retreat` is."""
-        found = torch.empty_like(out[0]), torch.empty_like(out[0]), torch.empty_like(out[0])
-        self.function("advance", z)(*map(argument, (out[0].numel(), z, *given, out, *found)))
-        return found
-
-    def retreat(self, above: Tensor, *given: Tensor) -> Tensor:
-        """See `ebmood.networks.taylor`."""
-        _, rows, width = above.shape
-        g = above.new_empty(3, rows, width)
-        self.function("retreat", g)(*map(argument, (rows, width, above, *given, g)))
-        return g
-
-    def _call(self, name: str, blocks: Sequence[Block], x: Tensor, *more: Any) -> None:
-        bends, slope = _activation(blocks) or (False, 0.0)
-        widths = [block.linear.in_features for block in blocks] + [blocks[-1].linear.out_features]
-        # Held until the call is over: a parametrised layer makes its weight anew whenever it is asked for it.
-        weights, biases = _weights(blocks), _biases(blocks)
-        layers = (pointers(weights), pointers(biases))
-        given = (len(blocks), integers(widths), *layers, int(bends), slope, len(x), x)
-        self.function(name, x)(*map(argument, (*given, *more)))
+    _fields_ = (
+        ("layers", ctypes.c_int64),
+        ("widths", ctypes.POINTER(ctypes.c_int64)),
+        ("weights", ctypes.POINTER(ctypes.c_void_p)),
+        ("biases", ctypes.POINTER(ctypes.c_void_p)),
+        ("bends", ctypes.c_int64),
+        ("slope", ctypes.c_double),
+    )
 
 
-def _activation(blocks: Sequence[Block]) -> tuple[bool, float] | None:
-    """Whether it bends, and its slope below zero where it does not; None if it is written in `passes.cpp` for none."""
-    acts = [block.activation for block in blocks[:-1]]
-    match acts[0] if acts else None:
+class _Norms(ctypes.Structure):
+    """As `passes/norms.h` has it."""
+
+    _fields_ = (
+        ("factors", ctypes.POINTER(ctypes.c_void_p)),
+        ("terms", ctypes.POINTER(ctypes.c_void_p)),
+        ("running_means", ctypes.POINTER(ctypes.c_void_p)),
+        ("running_variances", ctypes.POINTER(ctypes.c_void_p)),
+        ("seen", ctypes.POINTER(ctypes.c_void_p)),
+        ("epsilon", ctypes.c_double),
+        ("momentum", ctypes.c_double),
+    )
+
+
+class Layers:
+    """What compiled code is told of blocks, which is to live until its call is over.
+
+    A parametrised layer makes its weight anew whenever it is asked for it.
+
+    Attributes:
+        blocks: the same.
+        weights, biases: of each layer.
+        norms: batch norms, of whichever layers.
+        factors, terms: of the norms.
+        widths: of inputs, hidden layers and logits.
+        hidden: those of the hidden layers.
+        activation: whether it bends, and its slope below zero where it does not; None if C++ has none for it.
+    """
+
+    def __init__(self, blocks: Sequence[Block]):
+        self.blocks = blocks
+        linears = [block.linear for block in blocks]
+        self.weights: list[Tensor] = [linear.weight for linear in linears]
+        self.biases: list[Tensor | None] = [linear.bias for linear in linears]
+        self.norms = [block.norm for block in blocks if block.norm is not None]
+        self.factors: list[Tensor] = [norm.weight for norm in self.norms]
+        self.terms: list[Tensor] = [norm.bias for norm in self.norms]
+        self.widths = [linears[0].in_features, *(linear.out_features for linear in linears)]
+        self.hidden = self.widths[1:-1]
+        self.activation = _written(blocks[0].activation)
+
+    def stack(self) -> Any:
+        """For C++."""
+        bends, slope = self.activation or (False, 0.0)
+        counts, weights, biases = integers(self.widths), pointers(self.weights), pointers(self.biases)
+        return ctypes.byref(_Stack(len(self.blocks), counts, weights, biases, int(bends), slope))
+
+    def normed(self) -> Any:
+        """For C++, which has running statistics take in a batch's: graphs that wait hold these without reading them."""
+        lists = [self.factors, self.terms, *zip(*map(_running, self.norms), strict=True)]
+        first = self.norms[0]
+        return ctypes.byref(_Norms(*map(pointers, lists), first.eps, first.momentum))
+
+
+def _written(act: nn.Module | None) -> tuple[bool, float] | None:
+    match act:
         case nn.ReLU():
             return False, 0.0
-        case nn.LeakyReLU() as act:
+        case nn.LeakyReLU():
             return False, act.negative_slope
         case nn.SiLU():
             return True, 0.0
@@ -139,9 +98,147 @@ def _activation(blocks: Sequence[Block]) -> tuple[bool, float] | None:
             return None
 
 
-def _weights(blocks: Sequence[Block]) -> list[Tensor | None]:
-    return [block.linear.weight for block in blocks]
+def _running(norm: nn.BatchNorm1d) -> tuple[Tensor | None, ...]:
+    return norm.running_mean, norm.running_var, norm.num_batches_tracked
 
 
-def _biases(blocks: Sequence[Block]) -> list[Tensor | None]:
-    return [block.linear.bias for block in blocks]
+class CompiledPasses(Compiled):
+    """Passes through any stack of linear layers with one ReLU, leaky ReLU or SiLU between them."""
+
+    SOURCE = Path(__file__).with_name("passes") / "passes.cpp"
+    WARM_UP = 4.5  # 4.1 were measured
+    SAVED = 2e-11
+
+    def fit(self, layers: Layers, x: Tensor, chosen: Tensor | None = None) -> bool:
+        """Whether they can take these: float32 or float64 on the CPU, all alike, dense, and nothing traced."""
+        tensors = (x, *layers.weights, *layers.biases, *layers.factors, *layers.terms)
+        return (
+            layers.activation is not None
+            and type(x) is Tensor
+            and x.dtype in (torch.float32, torch.float64)
+            and x.shape[1:] == (layers.widths[0],)
+            and all(plain(tensor, x.dtype) for tensor in tensors)
+            and (chosen is None or (chosen.device.type == "cpu" and chosen.shape == x.shape[:1]))
+            and not torch.compiler.is_compiling()
+        )
+
+    def gradient(self, layers: Layers, x: Tensor, chosen: Tensor | None) -> tuple[Tensor, Tensor]:
+        """`x -> f(x), grad F(x)`; see `ebmood.networks.gradients.input_gradient`."""
+        logits, found = x.new_empty(len(x), layers.widths[-1]), torch.empty_like(x)
+        chosen = None if chosen is None else chosen.long().contiguous()
+        self._call("gradient", x, layers.stack(), len(x), x, chosen, logits, found)
+        return logits, found
+
+    def straight(self, layers: Layers, x: Tensor) -> bool:
+        """Whether `line` can take these: one logit, and nothing that bends."""
+        return layers.widths[-1] == 1 and self.fit(layers, x) and not (layers.activation or (True, 0.0))[0]
+
+    def line(self, layers: Layers, x: Tensor) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
+        """The logit at x and its slope along its gradient u, both `(N,)`, and what their gradients will need.
+
+        That is, of each layer what it is given, `(2, N, width)`, of x and along u, and the gradient of its result.
+        """
+        stride, below = _stride(len(x)), _columns(x, layers.hidden)
+        inputs = [x.new_empty(2, width, stride) for width in layers.widths[:-1]]
+        value, slope = x.new_empty(len(x)), x.new_empty(len(x))
+        self._call(
+            "line", x, layers.stack(), len(x), x, stride, pointers(inputs), pointers(below), value, slope
+        )
+        inputs = [tensor[:, :, : len(x)].transpose(1, 2) for tensor in inputs]
+        below = [tensor[:, : len(x)].t() for tensor in below]
+        return value, slope, inputs, [*below, x.new_ones(len(x), 1)]
+
+    def normalise(self, layers: Layers, x: Tensor) -> bool:
+        """Whether `normalised` and `posterior` can take these.
+
+        That is, batch norms of one kind, in training, are behind all layers but the last.
+        """
+        kinds = {(norm.training, norm.eps, norm.momentum) for norm in layers.norms}
+        buffers = [buffer for norm in layers.norms for buffer in _running(norm)[:2]]
+        return (
+            len(layers.norms) == len(layers.hidden)
+            and layers.blocks[-1].norm is None
+            and len(kinds) == 1
+            and layers.norms[0].training
+            and layers.norms[0].momentum is not None
+            and all(tensor is not None and plain(tensor, x.dtype) for tensor in (*layers.factors, *buffers))
+            and len(x) > 1
+            and self.fit(layers, x)
+        )
+
+    def normalised(self, layers: Layers, x: Tensor) -> Tensor:
+        """What the layers make of `x` `(N, D)`, with its own statistics, which running ones take in: `(N, K)`."""
+        room = x.new_empty(-(-len(x) // BLOCK) * BLOCK, max(layers.widths))
+        found = x.new_empty(len(x), layers.widths[-1])
+        self._call("normalised", x, layers.stack(), layers.normed(), len(x), x, room, found)
+        return found
+
+    def posterior(
+        self,
+        layers: Layers,
+        x: Tensor,
+        h: Tensor,
+        noise: Tensor,
+        eta: Tensor,
+        precision: Tensor,
+        half: bool,
+    ) -> Tensor:
+        """`ebmood.objectives.vera`'s entropy direction of samples x `(N, K)` that the layers made of h `(N, D)`.
+
+        Args:
+            layers: for which `normalise` says yes to h.
+            x: dense, as all the others are.
+            h: what x was made of.
+            noise: `(S, N, D)`, of S samples `h + eta * noise` for each row.
+            eta: `(D,)`.
+            precision: one over the width of x about the generator's mean, squared.
+            half: multiply in bfloat16, in float32 without biases.
+        """
+        count = len(noise)
+        found = torch.empty_like(x)
+        rows, width = count * -(-len(x) // BLOCK) * BLOCK, max(layers.widths) + (MORE if half else 0)
+        given = (len(x), count, h, noise, eta, x, float(precision), x.new_empty(rows, width), found)
+        name = "half_posterior" if half else "posterior"
+        self._call(name, x, layers.stack(), layers.normed(), *given)
+        return found
+
+    def halve(self, layers: Layers, x: Tensor) -> bool:
+        """Whether `posterior` can multiply in bfloat16 for these, on a processor that can."""
+        bare = all(bias is None for bias in layers.biases)
+        return bare and x.dtype == torch.float32 and processor_has("avx512_bf16")
+
+    def bend(self, layers: Layers, x: Tensor) -> bool:
+        """Whether `silu`, `advance` and `retreat` can take their streams."""
+        return self.fit(layers, x) and (layers.activation or (False, 0.0))[0]
+
+    def silu(self, z: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The first three derivatives of SiLU at z, whose value is written to `value`."""
+        found = torch.empty_like(z), torch.empty_like(z), torch.empty_like(z)
+        self._call("silu", z, z.numel(), z, value, *found)
+        return found
+
+    def advance(self, z: Tensor, *given: Tensor | None, out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `ebmood.networks.taylor`; of two streams, as `retreat` is."""
+        found = torch.empty_like(out[0]), torch.empty_like(out[0]), torch.empty_like(out[0])
+        self._call("advance", z, out[0].numel(), z, *given, out, *found)
+        return found
+
+    def retreat(self, above: Tensor, *given: Tensor) -> Tensor:
+        """See `ebmood.networks.taylor`."""
+        _, rows, width = above.shape
+        g = above.new_empty(3, rows, width)
+        self._call("retreat", g, rows, width, above, *given, g)
+        return g
+
+    def _call(self, name: str, like: Tensor, *given: Any) -> None:
+        self.function(name, like)(*map(argument, given))
+
+
+def _stride(rows: int) -> int:
+    """Of columns: whole blocks, and never a power of two, whose columns would be in each other's way in the cache."""
+    return -(-rows // BLOCK) * BLOCK + BLOCK // 2
+
+
+def _columns(like: Tensor, widths: Sequence[int]) -> list[Tensor]:
+    """Room for columns `(width, stride)`, of which the first N are rows, as many as `like` has."""
+    return list(like.new_empty(sum(widths), _stride(len(like))).split(list(widths)))

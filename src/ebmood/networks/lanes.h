@@ -2,7 +2,8 @@
 
 #pragma once
 
-#if defined(__AVX512F__)
+#if defined(BYTES)  // a test's own
+#elif defined(__AVX512F__)
 #define BYTES 64
 #elif defined(__AVX__)
 #define BYTES 32

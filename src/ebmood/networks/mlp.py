@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from ebmood.networks.activation import PIECEWISE_LINEAR, Activation, activation
-from ebmood.networks.compiled import CompiledPasses
+from ebmood.networks.compiled import CompiledPasses, Layers
 from ebmood.networks.taylor import Parabola, parabola
-from ebmood.networks.without_autograd import InputGradient, blocks_of, forward
+from ebmood.networks.without_autograd import Block, InputGradient, blocks_of, forward
 
 
 class MLP(nn.Module):
@@ -65,11 +65,11 @@ class MLP(nn.Module):
         reduced = torch.is_autocast_enabled(x.device.type)  # which the passes without autograd do not see
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or reduced:
             return self.layers(x)
-        blocks = blocks_of(list(self.layers))
-        compiled = self.passes if self.training and self.batch_norm else None
-        if compiled is not None and compiled.normalise(blocks, x):
-            return compiled.normalised(blocks, x)
-        return forward(blocks, x)
+        if self.training and self.passes is not None and self.batch_norm:
+            layers = Layers(self._blocks)
+            if self.passes.normalise(layers, x):
+                return self.passes.normalised(layers, x)
+        return forward(self._blocks, x)
 
     def expect(self, passes: int, rows: int) -> None:
         """Time to prepare for a training on a CPU: passes are compiled where that is chosen, or pays and is not barred.
@@ -87,16 +87,34 @@ class MLP(nn.Module):
 
     def input_gradient(self, chosen: Tensor | None) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """See `ebmood.networks.gradients`, in closed form; without batch norm only."""
-        blocks = blocks_of(list(self.layers))
+        blocks = self._blocks
         eager, compiled = InputGradient(blocks, chosen), self.passes if self.training else None
 
         def gradient(x: Tensor) -> tuple[Tensor, Tensor]:
-            if compiled is not None and compiled.fit(blocks, x, chosen):
-                return compiled.gradient(blocks, x, chosen)
+            if compiled is not None:
+                layers = Layers(blocks)
+                if compiled.fit(layers, x, chosen):
+                    return compiled.gradient(layers, x, chosen)
             return eager(x)
 
         return gradient
 
+    def posterior(
+        self, x: Tensor, h: Tensor, noise: Tensor, eta: Tensor, precision: Tensor, half: bool
+    ) -> Tensor | None:
+        """See `CompiledPasses.posterior`; None where nothing is compiled, or cannot take these."""
+        if not self.training or self.passes is None:
+            return None
+        layers = Layers(self._blocks)
+        if not self.passes.normalise(layers, h):
+            return None
+        half = half and self.passes.halve(layers, h)
+        return self.passes.posterior(layers, x, h, noise, eta, precision, half)
+
     def parabola(self, x: Tensor, v: Tensor | None) -> Parabola:
         """See `ebmood.networks.taylor.parabola`; without batch norm only."""
-        return parabola(blocks_of(list(self.layers)), x, v, self.passes if self.training else None)
+        return parabola(self._blocks, x, v, self.passes if self.training else None)
+
+    @property
+    def _blocks(self) -> list[Block]:
+        return blocks_of(list(self.layers))

@@ -31,6 +31,8 @@ VECTORS = {
     "AVX2": ("-mavx2", "-mfma"),
     "AVX512": ("-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma"),
 }
+PAIRS = {"avx512_bf16": ("-mavx512bf16",), "amx_tile": ("-mamx-tile", "-mamx-bf16")}
+"""For products in bfloat16, which compilers learnt later."""
 INCLUDED = re.compile(r'^#include "(.+)"$', re.MULTILINE)
 PATIENCE = 120
 """Seconds that the compiler may take."""
@@ -48,16 +50,42 @@ def library(source: Path) -> ctypes.CDLL | None:
 
     Each process asks once and remembers the answer.
     """
-    options = (*OPTIONS, *VECTORS.get(torch.backends.cpu.get_cpu_capability(), ()))
     try:
-        key = digest([*_texts(source), options, sys.platform, platform.machine()])
-        built = cache_folder() / f"{source.stem}-{key}.so"
-        if not built.exists():
-            _compile(source, options, built)
+        kinds = {_place(source, options): options for options in _options()}
+        for built in kinds:
+            if built.exists():
+                return ctypes.CDLL(str(built))
+        command = compiler()
+        if command is None:
+            missing = os.environ.get("CXX") or "g++, c++ and clang++"
+            raise _NoLibraryError(f"no C++ compiler: {missing} not found")
+        *better, (plainest, _) = kinds.items()
+        built = next((built for built, options in better if _known(command, options)), plainest)
+        _compile(source, [*command, *kinds[built]], built)
         return ctypes.CDLL(str(built))
     except (_NoLibraryError, OSError) as error:
         log.warning("%s: not compiled (%s); computing eagerly, which is slower", source.name, error)
         return None
+
+
+def processor_has(feature: str) -> bool:
+    """Whether torch finds `avx512_bf16` or `amx_tile`; older ones do not look."""
+    return bool(getattr(torch.cpu, f"_is_{feature}_supported", bool)())
+
+
+def _options() -> list[tuple[str, ...]]:
+    """The best for this processor first; a compiler may be too old for all but the last."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    options = (*OPTIONS, *VECTORS.get(capability, ()))
+    pairs = [flag for feature, flags in PAIRS.items() if processor_has(feature) for flag in flags]
+    return [(*options, *pairs), options] if capability == "AVX512" and pairs else [options]
+
+
+def _known(command: list[str], options: tuple[str, ...]) -> bool:
+    tried = subprocess.run(
+        [*command, *options, "-fsyntax-only", "-x", "c++", os.devnull], capture_output=True, timeout=PATIENCE
+    )
+    return tried.returncode == 0
 
 
 class Compiled:
@@ -156,17 +184,19 @@ def _texts(source: Path) -> list[str]:
     return [text, *((source.parent / name).read_text(encoding="utf-8") for name in INCLUDED.findall(text))]
 
 
-def _compile(source: Path, options: tuple[str, ...], built: Path) -> None:
-    command = compiler()
-    if command is None:
-        raise _NoLibraryError(f"no C++ compiler: {os.environ.get('CXX') or 'g++, c++ and clang++'} not found")
+def _place(source: Path, options: tuple[str, ...]) -> Path:
+    key = digest([*_texts(source), options, sys.platform, platform.machine()])
+    return cache_folder() / f"{source.stem}-{key}.so"
+
+
+def _compile(source: Path, command: list[str], built: Path) -> None:
     built.parent.mkdir(parents=True, exist_ok=True)
     # In a folder of its own: threads, and machines that share the cache, may compile the same at the same moment.
     with TemporaryDirectory(prefix=".", dir=built.parent) as own:
         temporary = Path(own) / built.name
         try:
             subprocess.run(
-                [*command, *options, str(source), "-o", str(temporary)],
+                [*command, str(source), "-o", str(temporary)],
                 check=True,
                 capture_output=True,
                 text=True,

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ebmood.networks.compiled import CompiledPasses
+from ebmood.networks.compiled import CompiledPasses, Layers
 from ebmood.networks.without_autograd import Block
 
 
@@ -66,13 +66,14 @@ class _Parabola(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         bending = any(_bends(block.activation) for block in blocks)
         ctx.blocks = blocks
-        if compiled is not None and v is None and compiled.straight(blocks, x):
-            value, second, ctx.inputs, ctx.below = compiled.line(blocks, x)
+        layers = None if compiled is None else Layers(blocks)
+        if compiled is not None and layers is not None and v is None and compiled.straight(layers, x):
+            value, second, ctx.inputs, ctx.below = compiled.line(layers, x)
             ctx.straight, u = True, ctx.inputs[0][1].clone()
             ctx.mark_non_differentiable(u)
             ctx.set_materialize_grads(False)
             return value, second, u
-        if compiled is not None and (v is None or not compiled.bend(blocks, x)):
+        if compiled is not None and (layers is None or v is None or not compiled.bend(layers, x)):
             compiled = None
         streams = 2 if v is None else 3
         inputs = [x.new_empty(streams, *x.shape)]

@@ -25,7 +25,15 @@ from torch import Tensor, nn
 
 from ebmood.errors import EbmoodError
 from ebmood.models import DensityModel, EnergyModel
-from ebmood.networks import MLP, Activation, NoisyGenerator, Precision, ResNetGenerator, reduced
+from ebmood.networks import (
+    MLP,
+    Activation,
+    NoisyGenerator,
+    Precision,
+    ResNetGenerator,
+    multiplies_in_bf16,
+    reduced,
+)
 from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player, energy_model
 from ebmood.seeding import global_torch_stream
 
@@ -98,11 +106,17 @@ class VariationalEntropy(Objective):
         """`c(x) = -grad_x log q(x)`: samples x `(N, *shape)` made from h `(N, noise)` -> `(N, *shape)`."""
         count = self.settings.posterior_samples
         noise = h.new_empty(count, *h.shape).normal_(generator=generator)
-        near = h + self.log_eta.exp() * noise
+        eta, precision = self.log_eta.exp(), (-2 * self.generator.log_sigma).exp()
+        network = self.generator.network
+        if isinstance(network, MLP):
+            half = self.settings.precision == "bf16" and multiplies_in_bf16(x.device.type)
+            found = network.posterior(x, h, noise, eta, precision, half)
+            if found is not None:
+                return found
+        near = h + eta * noise
         with reduced(self.settings.precision, x.device):
             mean = self.generator(near.flatten(0, 1)).to(x.dtype).view(count, *x.shape)
         away = mean.sub_(x)  # and its sign at the end
-        precision = (-2 * self.generator.log_sigma).exp()
         # Constants of the three log-densities cancel in the softmax, as do terms in eta alone.
         log_weight = (
             -0.5 * precision * away.square().flatten(2).sum(2)
@@ -137,8 +151,8 @@ class VERA(ObjectiveSettings):
         gradient_penalty: w_g.
         posterior_samples: samples of h' a row, for the entropy's gradient.
         posterior_width: eta at the start.
-        precision: `bf16` has the generator make the posterior's samples in bfloat16, which pays on images; None for
-            float32 throughout.
+        precision: `bf16` has the generator make the posterior's samples in bfloat16, where the device multiplies so; None
+            for float32 throughout.
         compiled: whether training on a CPU uses compiled passes of the MLP generator; as `EnergyMLP` has it.
         sigma: the generator's output width at the start; `sigma_bounds` the interval it is kept in.
         energy, generator, posterior: optimisers.

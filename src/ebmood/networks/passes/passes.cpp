@@ -1,0 +1,56 @@
+// Passes through a stack of linear layers, by the names that compiled.py calls them by, for both types of numbers.
+
+#include "../lanes.h"
+#include "stack.h"
+#include "chains.h"
+#include "norms.h"
+#include "half.h"
+#include "posterior.h"
+#include "streams.h"
+
+#define NAMED(F, SUFFIX)                                                                                             \
+    extern "C" void gradient_##SUFFIX(const Stack<F>& stack, int64_t N, const F::T* x, const int64_t* chosen,       \
+                                      F::T* logits, F::T* out) {                                                    \
+        gradient(stack, N, x, chosen, logits, out);                                                                 \
+    }                                                                                                                \
+    extern "C" void line_##SUFFIX(const Stack<F>& stack, int64_t N, const F::T* x, int64_t stride,                  \
+                                  F::T* const* inputs, F::T* const* below, F::T* value, F::T* along) {              \
+        line(stack, N, x, stride, inputs, below, value, along);                                                     \
+    }                                                                                                                \
+    extern "C" void normalised_##SUFFIX(const Stack<F>& stack, const Norms<F>& norms, int64_t N, const F::T* x,     \
+                                        F::T* room, F::T* out) {                                                    \
+        normalised(stack, norms, N, x, room, out);                                                                  \
+    }                                                                                                                \
+    extern "C" void posterior_##SUFFIX(const Stack<F>& stack, const Norms<F>& norms, int64_t N, int64_t S,          \
+                                       const F::T* h, const F::T* noise, const F::T* eta, const F::T* x,            \
+                                       double precision, F::T* room, F::T* found) {                                 \
+        posterior(stack, norms, N, S, h, noise, eta, x, precision, room, stack.widest(), found,                     \
+                  [&](int64_t l, const F::Lanes* in, F::Lanes* out) {                                \
+                      stack.forth(l, in, out);                                                               \
+                  });                                                                                               \
+    }                                                                                                                \
+    extern "C" void silu_##SUFFIX(int64_t n, const F::T* z, F::T* value, F::T* first, F::T* second, F::T* third) {  \
+        Streams<F>::silu(n, z, value, first, second, third);                                                        \
+    }                                                                                                                \
+    extern "C" void advance_##SUFFIX(int64_t n, const F::T* z, const F::T* first, const F::T* second,               \
+                                     const F::T* third, const F::T* above, F::T* out, F::T* bend, F::T* twice,      \
+                                     F::T* push) {                                                                  \
+        Streams<F>::advance(n, z, first, second, third, above, out, bend, twice, push);                             \
+    }                                                                                                                \
+    extern "C" void retreat_##SUFFIX(int64_t N, int64_t J, const F::T* above, const F::T* first,                    \
+                                     const F::T* bend, const F::T* twice, const F::T* push, const F::T* below,      \
+                                     const F::T* of_second, F::T* g) {                                              \
+        Streams<F>::retreat(N, J, above, first, bend, twice, push, below, of_second, g);                            \
+    }
+
+NAMED(Float32, float32)
+NAMED(Float64, float64)
+
+// The same with products in bfloat16; room is for HalfProducts::MORE features more.
+extern "C" void half_posterior_float32(const Stack<Float32>& stack, const Norms<Float32>& norms, int64_t N, int64_t S,
+                                       const float* h, const float* noise, const float* eta, const float* x,
+                                       double precision, float* room, float* found) {
+    HalfProducts products(stack);
+    posterior(stack, norms, N, S, h, noise, eta, x, precision, room, stack.widest() + HalfProducts::MORE, found,
+              [&](int64_t l, const Floats* in, Floats* out) { products.forth(l, in, out); });
+}

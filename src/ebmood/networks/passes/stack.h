@@ -1,0 +1,184 @@
+// What passes through a stack of linear layers with an activation after each but the last are made of. Rows stand side by
+// side in the lanes of vectors, a block of them is worked on while it is in the nearest cache, and what an activation does
+// is done there too. Arrays are dense and row-major: x (N, D); logits (N, K); a layer's weights (outputs, inputs).
+// What torch is to multiply by afterwards stands in columns instead: (width, stride), of which the first N are rows.
+
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "../lanes.h"
+
+typedef int32_t Ints32 __attribute__((vector_size(BYTES)));
+typedef int64_t Ints64 __attribute__((vector_size(BYTES)));
+
+struct Float32 {
+    typedef float T;
+    typedef Floats Lanes;
+    typedef Ints32 Ints;
+    static constexpr int MANTISSA = 23, BIAS = 127, TERMS = 7;
+    static constexpr T LEAST = -87, MOST = 88, LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f;
+};
+
+struct Float64 {
+    typedef double T;
+    typedef Doubles Lanes;
+    typedef Ints64 Ints;
+    static constexpr int MANTISSA = 52, BIAS = 1023, TERMS = 13;
+    static constexpr T LEAST = -708, MOST = 709, LN2_HIGH = 6.93145751953125e-1, LN2_LOW = 1.42860682030941723212e-6;
+};
+
+// e^x to rounding, as 2^n e^r with |r| <= ln(2) / 2, the latter by its series; at the ends of T's range it stays there.
+template <class F>
+typename F::Lanes exponential(typename F::Lanes x) {
+    typedef typename F::T T;
+    const typename F::Lanes zero = {};
+    x = x < F::LEAST ? zero + F::LEAST : x;  // as it is where it is not a number
+    x = x > F::MOST ? zero + F::MOST : x;
+    const T integers = T(3) * T(int64_t(1) << (F::MANTISSA - 1));  // sums with it are rounded to such
+    const typename F::Lanes n = (x * T(1.44269504088896340736) + integers) - integers;
+    const typename F::Lanes r = (x - n * F::LN2_HIGH) - n * F::LN2_LOW;
+    typename F::Lanes series = zero + T(1);
+    for (int i = F::TERMS; i; i--) series = T(1) + series * r * (T(1) / T(i));
+    const typename F::Ints power = (__builtin_convertvector(n, typename F::Ints) + F::BIAS) << F::MANTISSA;
+    return series * (typename F::Lanes)power;
+}
+
+struct Activation {
+    int64_t bends;  // SiLU; else a (leaky) ReLU
+    double slope;
+
+    // n vectors z -> what becomes of them, and the derivatives there.
+    template <class F>
+    void apply(int64_t n, typename F::Lanes* z, typename F::Lanes* derivative) const {
+        typedef typename F::Lanes Lanes;
+        const Lanes zero = {}, one = zero + typename F::T(1), below = zero + typename F::T(slope);
+        if (bends) {
+            for (int64_t i = 0; i < n; i++) {
+                const Lanes s = one / (one + exponential<F>(-z[i]));
+                z[i] *= s;
+                derivative[i] = s + z[i] * (one - s);
+            }
+        } else {
+            for (int64_t i = 0; i < n; i++) {
+                derivative[i] = z[i] > zero ? one : below;
+                z[i] *= derivative[i];
+            }
+        }
+    }
+};
+
+template <class F>
+struct Stack {
+    typedef typename F::T T;
+    typedef typename F::Lanes Lanes;
+    static constexpr int64_t W = BYTES / sizeof(T), ROWS = 2 * W;  // a block is two vectors wide: [feature][2]
+
+    int64_t layers;
+    const int64_t* widths;  // of inputs, hidden layers and logits
+    const T *const *weights, *const *biases;
+    Activation act;
+
+    // Rows n, n + 1, ... of (N, D) into a block; the last row fills what is left over.
+    static void load(const T* rows, int64_t n, int64_t N, int64_t D, Lanes* block) {
+        for (int64_t w = 0; w < ROWS; w++) {
+            const T* row = rows + (n + w < N ? n + w : N - 1) * D;
+            for (int64_t d = 0; d < D; d++) block[2 * d + w / W][w % W] = row[d];
+        }
+    }
+
+    static void store(const Lanes* block, int64_t n, int64_t N, int64_t D, T* rows) {
+        for (int64_t w = 0; w < ROWS && n + w < N; w++)
+            for (int64_t d = 0; d < D; d++) rows[(n + w) * D + d] = block[2 * d + w / W][w % W];
+    }
+
+    // Rows n, n + 1, ... as columns (D, stride), a whole block of them: stride is a multiple of ROWS, and no less than N.
+    static void lay(const Lanes* block, int64_t n, int64_t D, int64_t stride, T* columns) {
+        for (int64_t d = 0; d < D; d++)
+            for (int v = 0; v < 2; v++) *lanes(columns + d * stride + n + v * W) = block[2 * d + v];
+    }
+
+    static Lanes* lanes(T* numbers) { return reinterpret_cast<Lanes*>(numbers); }
+    static const Lanes* lanes(const T* numbers) { return reinterpret_cast<const Lanes*>(numbers); }
+
+    // out[j] = start[j] + sum_k w[j * down + k * across] in[k], for J of them whose sums stay in registers
+    template <int J>
+    static void tile(const T* w, int64_t down, int64_t across, int64_t K, const T* start, const Lanes* in, Lanes* out) {
+        Lanes sum[J][2] = {};
+        for (int64_t k = 0; k < K; k++, w += across)
+            for (int j = 0; j < J; j++) {
+                sum[j][0] += w[j * down] * in[2 * k];
+                sum[j][1] += w[j * down] * in[2 * k + 1];
+            }
+        for (int j = 0; j < J; j++) {
+            const T from = start ? start[j] : T(0);
+            out[2 * j] = sum[j][0] + from;
+            out[2 * j + 1] = sum[j][1] + from;
+        }
+    }
+
+    static void product(const T* w, int64_t down, int64_t across, int64_t J, int64_t K, const T* start,
+                        const Lanes* in, Lanes* out) {
+        const int64_t whole = J / 6 * 6;
+        for (int64_t j = 0; j < whole; j += 6)
+            tile<6>(w + j * down, down, across, K, start ? start + j : start, in, out + 2 * j);
+        w += whole * down, out += 2 * whole, start = start ? start + whole : start;
+        if (J % 6 == 5) tile<5>(w, down, across, K, start, in, out);
+        if (J % 6 == 4) tile<4>(w, down, across, K, start, in, out);
+        if (J % 6 == 3) tile<3>(w, down, across, K, start, in, out);
+        if (J % 6 == 2) tile<2>(w, down, across, K, start, in, out);
+        if (J % 6 == 1) tile<1>(w, down, across, K, start, in, out);
+    }
+
+    void forth(int64_t l, const Lanes* in, Lanes* out) const {
+        product(weights[l], widths[l], 1, widths[l + 1], widths[l], biases[l], in, out);
+    }
+
+    void back(int64_t l, const Lanes* in, Lanes* out) const {
+        product(weights[l], 1, widths[l], widths[l], widths[l + 1], nullptr, in, out);
+    }
+
+    // Logits -> their softmax.
+    static void softmax(int64_t K, Lanes* block) {
+        for (int v = 0; v < 2; v++) {
+            Lanes most = block[v], sum = {};
+            for (int64_t k = 1; k < K; k++) most = block[2 * k + v] > most ? block[2 * k + v] : most;
+            for (int64_t k = 0; k < K; k++) sum += block[2 * k + v] = exponential<F>(block[2 * k + v] - most);
+            for (int64_t k = 0; k < K; k++) block[2 * k + v] /= sum;
+        }
+    }
+
+    int64_t all() const { return std::accumulate(widths, widths + layers + 1, int64_t(0)); }
+    int64_t widest() const { return *std::max_element(widths, widths + layers + 1); }
+
+    // A block of rows up through all layers, to logits; `keep` is shown what each layer but the first is given.
+    template <class Keep>
+    void up(Lanes*& from, Lanes*& to, Lanes*& derivative, const Keep& keep) const {
+        for (int64_t l = 0; l < layers; l++) {
+            forth(l, from, to);
+            std::swap(from, to);
+            if (l == layers - 1) break;
+            act.template apply<F>(2 * widths[l + 1], from, derivative);
+            derivative += 2 * widths[l + 1];
+            keep(l + 1, from);
+        }
+    }
+
+    // Derivatives by logits down to those by rows; `keep` is shown those behind each layer but the last.
+    template <class Keep>
+    void down(Lanes*& from, Lanes*& to, Lanes*& derivative, const Keep& keep) const {
+        for (int64_t l = layers - 1; l >= 0; l--) {
+            back(l, from, to);
+            std::swap(from, to);
+            if (l == 0) break;
+            derivative -= 2 * widths[l];
+            for (int64_t i = 0; i < 2 * widths[l]; i++) from[i] *= derivative[i];
+            keep(l, from);
+        }
+    }
+};

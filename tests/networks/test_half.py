@@ -1,0 +1,102 @@
+"""Products in bfloat16: those of rounded numbers, whatever multiplies them; VERA's posterior by them."""
+
+import copy
+import ctypes
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from ebmood.networks import MLP
+from ebmood.networks.compiled import MORE, Layers
+from ebmood.networks.native import OPTIONS, VECTORS, compiler
+from ebmood.networks.without_autograd import blocks_of
+
+pytestmark = pytest.mark.skipif(compiler() is None, reason="no C++ compiler here (CXX, g++, c++, clang++)")
+HERE = Path(__file__).parent
+WAYS = {
+    "by hand": (),
+    "in wide vectors": ("-DBYTES=64", "-Wno-psabi"),
+    "in tiles": ("-DBYTES=64", "-Wno-psabi", f'-DTILES="{HERE / "tiles.h"}"'),
+}
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def products(request, tmp_path_factory):
+    built = tmp_path_factory.mktemp("half") / "half.so"
+    vectors = VECTORS.get(torch.backends.cpu.get_cpu_capability(), ())
+    command = [*(compiler() or []), *OPTIONS, *vectors, *WAYS[request.param]]
+    subprocess.run([*command, str(HERE / "half.cpp"), "-o", str(built)], check=True)
+    return ctypes.CDLL(str(built))
+
+
+def address(tensor: torch.Tensor) -> ctypes.c_void_p:
+    return ctypes.c_void_p(tensor.data_ptr())
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (16, 100), (31, 33), (100, 48), (129, 20)])
+def test_products_are_those_of_rounded_numbers(products, inputs, outputs):
+    assert products.more() == MORE
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(products.rows(), inputs, generator=generator) * 10
+    weights = torch.randn(outputs, inputs, generator=generator)
+    found = torch.empty(len(x), outputs)
+    sizes = ctypes.c_int64(inputs), ctypes.c_int64(outputs)
+    products.product(*sizes, address(weights), address(x), address(found))
+    expected = x.bfloat16().double() @ weights.bfloat16().double().t()
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-4)
+    exact = x.double() @ weights.double().t()
+    if inputs > 1:
+        assert (found.double() - exact).abs().max() > 1e-3  # float32 would not be so far off
+
+
+def test_ties_go_to_even_and_what_is_not_finite_stays_so(products):
+    half = 2.0**-8  # of the last of eight bits of one
+    x = torch.ones(products.rows(), 2)
+    x[:, 1] = 0
+    x[:7, 0] = torch.tensor(
+        [1 + half, 1 + 3 * half, 1 + 1.01 * half, torch.nan, torch.inf, -torch.inf, -1 - half]
+    )
+    # Not a number either, and all of its bits are set: adding to them would make it minus zero.
+    x[7, 0] = torch.tensor(-1, dtype=torch.int32).view(torch.float32)
+    found, one = torch.empty(len(x), 1), torch.tensor([[1.0, 0.0]])
+    products.product(ctypes.c_int64(2), ctypes.c_int64(1), address(one), address(x), address(found))
+    expected = [1, 1 + 4 * half, 1 + 2 * half, torch.nan, torch.inf, -torch.inf, -1, torch.nan]
+    torch.testing.assert_close(found[:8, 0], torch.tensor(expected), rtol=0, atol=0, equal_nan=True)
+
+
+def posterior_by_hand(network: nn.Sequential, x, h, noise, eta, precision, product):
+    """The entropy's direction as vera.py has it, with any product of rows and weights."""
+    near = h + eta * noise
+    z = near.flatten(0, 1)
+    for layer in network:
+        z = product(z, layer.weight.t()) if isinstance(layer, nn.Linear) else layer(z)
+    away = z.view(len(noise), *x.shape) - x
+    log_weight = -precision * away.square().sum(2) - near.square().sum(2) + noise.square().sum(2)
+    return -precision * ((log_weight / 2).softmax(0)[..., None] * away).sum(0)
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize(("rows", "activation"), [(1, "silu"), (32, "relu"), (45, "leaky_relu")])
+def test_the_posterior(cache, rows, activation, half):
+    torch.manual_seed(0)
+    network = MLP(7, (20, 33, 6), 5, activation, 0.2, batch_norm=True, bias=False, compiled=True)
+    expected_network = copy.deepcopy(network)
+    network.expect(1, 1)
+    h, noise, x = torch.randn(rows, 7), torch.randn(4, rows, 7), torch.randn(rows, 5)
+    eta, precision = torch.linspace(0.05, 0.5, 7), torch.tensor(3.0)
+    with torch.no_grad():
+        assert network.passes is not None
+        layers = Layers(blocks_of(list(network.layers)))
+        found = network.passes.posterior(layers, x, h, noise, eta, precision, half)
+
+        def product(a, b):
+            return (a.bfloat16().double() @ b.bfloat16().double()).float() if half else a @ b
+
+        expected = posterior_by_hand(expected_network.layers, x, h, noise, eta, precision, product)
+    # Where sums differ in their last bit, a number may be rounded to the neighbour of eight bits.
+    near = 2e-2 if half else 1e-4
+    torch.testing.assert_close(found, expected, rtol=near, atol=near)
+    torch.testing.assert_close(network.state_dict(), expected_network.state_dict(), rtol=near, atol=near)

@@ -151,7 +151,7 @@ class VERA(ObjectiveSettings):
         gradient_penalty: w_g.
         posterior_samples: samples of h' a row, for the entropy's gradient.
         posterior_width: eta at the start.
-        precision: `bf16` has the generator make the posterior's samples in bfloat16, where the device multiplies so; None
+        precision: `bf16` has the generator make the posterior's samples in bfloat16, where the device does so; None
             for float32 throughout.
         compiled: whether training on a CPU uses compiled passes of the MLP generator; as `EnergyMLP` has it.
         sigma: the generator's output width at the start; `sigma_bounds` the interval it is kept in.

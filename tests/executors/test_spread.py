@@ -44,6 +44,29 @@ def test_each_item_once_and_a_broken_executor_costs_one_attempt(fragile):
     assert again == [-1, -2]
 
 
+def test_an_item_goes_on_as_long_as_each_try_takes_it_further():
+    """One that dies after every step of ten still ends; one that comes no further after three dies twice there."""
+    steps = {"ends": 0, "stays": 0}
+
+    def submit(executor: Executor, item: str) -> Future:
+        future: Future = Future()
+        steps[item] = min(steps[item] + 1, 10 if item == "ends" else 3)
+        if steps[item] == 10:
+            future.set_result("done")
+        else:
+            future.set_exception(BrokenExecutor())
+        return future
+
+    again: list[str] = []
+    walk = spread(
+        list(steps), submit, 2, lambda: ThreadPoolExecutor(1), reached=steps.__getitem__, retried=again.append
+    )
+    done = dict(walk)
+    assert done["ends"].result() == "done"
+    assert isinstance(done["stays"].exception(), BrokenExecutor)
+    assert (again.count("ends"), again.count("stays")) == (9, 3)
+
+
 def test_where_no_executor_is_left_the_work_ends_and_no_item_is_blamed(fragile):
     def one_only():
         if fragile.opened:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -118,6 +118,28 @@ def test_a_worker_that_always_dies_is_a_failed_cell_and_the_others_stand(tmp_pat
     assert (died.status, fine.status) == ("failed", "done")
     assert "process died twice" in died.reason
     assert (died.method, died.dataset, died.key) == ("diesonce", "moons", study.tasks[1].key)
+
+
+def test_a_cell_outlives_as_many_workers_as_leave_a_checkpoint_behind(tmp_path):
+    """As on a cluster whose jobs are shorter than a cell."""
+
+    class Dies(ThreadPoolExecutor):
+        def submit(self, fn, /, *args, **kwargs):
+            _, files, _ = args
+            if files.reached < 4:
+                files.checkpoints.mkdir(parents=True, exist_ok=True)
+                (files.checkpoints / f".{files.reached + 9:06d}.json").touch()  # a torn one is none
+                (files.checkpoints / f"{files.reached + 1:06d}.json").touch()
+                future: Future = Future()
+                future.set_exception(BrokenExecutor())
+                return future
+            return super().submit(fn, *args, **kwargs)
+
+    watcher = Notes()
+    study = make(tmp_path, "\n- knn\n", seeds=1)
+    (record,) = run_study(study, tmp_path / "out", watcher=watcher, open_executor=lambda: Dies(1))
+    assert record.status == "done"
+    assert watcher.again == ["moons, knn, seed 0"] * 4
 
 
 def test_a_failed_cell_stands_in_the_records_and_is_run_again_only_if_asked(tmp_path, trouble):

@@ -75,7 +75,7 @@ class Lines(Watcher):
 
     def retried(self, task: Named) -> None:
         """See `Watcher`."""
-        self._say(f"{task.name}: its process died; trying once more", "yellow")
+        self._say(f"{task.name}: its process died; another goes on with it", "yellow")
 
     def finished(self, task: Named, record: Record) -> None:
         """See `Watcher`."""

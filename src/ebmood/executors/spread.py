@@ -1,4 +1,4 @@
-"""Work spread over executors: each piece on one of its own, each tried once more if that breaks."""
+"""Work spread over executors: each piece on one of its own, tried once more where that breaks."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -17,10 +17,11 @@ def spread(
     jobs: int,
     open_executor: Callable[[], Executor],
     *,
+    reached: Callable[[Item], int] = lambda item: 0,
     retried: Callable[[Item], None] = lambda item: None,
     running: Callable[[list[Item]], None] = lambda items: None,
 ) -> Generator[tuple[Item, Future], None, None]:
-    """Each item with its future, as they are done: with a result, an error, or broken for the second time.
+    """Each item with its future, as they are done: with a result, an error, or broken twice where it stood.
 
     Closing the generator ends what is running.
 
@@ -30,11 +31,13 @@ def spread(
         jobs: how many run at once, each on an executor of its own.
         open_executor: makes an executor for one item at a time. One that breaks is replaced; what this raises
             when nothing is left to run on ends the work.
+        reached: how far an item has come, if a new try goes on from there. One whose executors break goes on as long
+            as each takes it further.
         retried: told of an item whose executor broke and that is tried once more.
         running: told at least every half second what is running.
     """
     waiting = deque(range(len(todo)))
-    tried: set[int] = set()
+    broke: dict[int, int] = {}  # where each item stood when its executor last broke
     idle: list[Executor] = []
     runs: dict[Future, tuple[int, Executor]] = {}
     try:
@@ -53,8 +56,9 @@ def spread(
                 if isinstance(future.exception(), BrokenExecutor):
                     executor.shutdown()
                     idle.append(open_executor())  # Where this raises, the item was not at fault.
-                    if index not in tried:
-                        tried.add(index)
+                    stands = reached(todo[index])
+                    if stands > broke.get(index, -1):
+                        broke[index] = stands
                         waiting.appendleft(index)
                         retried(todo[index])
                         continue

@@ -27,6 +27,11 @@ class CellFiles:
         return self.study / "checkpoints" / self.key
 
     @property
+    def reached(self) -> int:
+        """The number of its newest checkpoint, which grows from one to the next; 0 for none."""
+        return max((int(path.stem) for path in self.checkpoints.glob("[0-9]*.json")), default=0)
+
+    @property
     def metrics(self) -> Path:
         """One line for every recorded point of its training; kept."""
         return self.study / "metrics" / f"{self.key}.jsonl"

@@ -37,7 +37,7 @@ class Watcher:
         """The cells running now, by key, with their last report."""
 
     def retried(self, task: Task) -> None:
-        """The worker of `task` died; it is tried once more."""
+        """The worker of `task` died; another goes on with it."""
 
     def finished(self, task: Task, record: Record) -> None:
         """The record of `task` is on the disk."""
@@ -69,8 +69,9 @@ def run_study(
         resume: cells that were stopped in the middle go on from their checkpoints; otherwise they begin anew.
         tensorboard: trainings write for TensorBoard too, under `tensorboard/`.
         watcher: is told how it goes.
-        open_executor: makes an executor for one cell at a time. One that breaks is replaced, and its cell
-            tried once more before it is recorded as failed. `ebmood.executors.cluster` opens those of a cluster.
+        open_executor: makes an executor for one cell at a time. One that breaks is replaced, and its cell goes on from
+            its last checkpoint; where it broke twice without a checkpoint in between, the cell is recorded as failed.
+            `ebmood.executors.cluster` opens those of a cluster.
 
     Raises:
         EbmoodError: a seed is none of the study's, the folder cannot be written, another run is writing into
@@ -154,6 +155,9 @@ def _run(
     def submit(executor: Executor, task: Task) -> Future:
         return executor.submit(work, task.cell, CellFiles(folder, task.key), tensorboard)
 
+    def reached(task: Task) -> int:
+        return CellFiles(folder, task.key).reached
+
     def retried(task: Task) -> None:
         _file(folder, task).unlink(missing_ok=True)
         watcher.retried(task)
@@ -166,7 +170,9 @@ def _run(
         if todo:
             with suppress(OSError):  # Workers write into it where they see it, and never make it.
                 (folder / "progress").mkdir(exist_ok=True)
-        finished = spread(todo, submit, jobs, open_executor, retried=retried, running=running)
+        finished = spread(
+            todo, submit, jobs, open_executor, reached=reached, retried=retried, running=running
+        )
         with closing(finished):
             for task, future in finished:
                 _file(folder, task).unlink(missing_ok=True)
@@ -181,7 +187,9 @@ def _run(
 def _outcome(task: Task, future: Future) -> Record:
     error = future.exception()
     if isinstance(error, BrokenExecutor):
-        return failed_record(task.cell, "its worker process died twice: killed, or out of memory")
+        return failed_record(
+            task.cell, "its worker process died twice and came no further: killed, or out of memory"
+        )
     if error is not None:
         reason = str(error) if isinstance(error, EbmoodError) else f"{type(error).__name__}: {error}"
         return failed_record(task.cell, reason)

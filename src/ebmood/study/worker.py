@@ -31,7 +31,7 @@ def work(cell: "Cell", files: CellFiles, tensorboard: bool = False) -> "Record":
     with one_thread(), ExitStack() as open_files:
         if not files.progress.parent.is_dir():
             return run_cell(cell)
-        goes_on = any(files.checkpoints.glob("*.json"))
+        goes_on = files.reached > 0
         reports: list[Report] = [ProgressFile(files.progress), MetricsFile(files.metrics, goes_on)]
         if tensorboard:
             if not goes_on:

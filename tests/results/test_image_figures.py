@@ -9,6 +9,7 @@ import pytest
 from made_images import image_seeds, made_image, png
 from made_records import failed_record
 from matplotlib.image import imread
+from PIL import Image
 
 from ebmood.errors import EbmoodError
 from ebmood.report.study import study_page
@@ -78,6 +79,21 @@ def test_samples_of_the_first_seed_done_are_written_with_every_pixel_as_a_square
     assert written.shape == (480, 720, 3)
     squares = came.repeat(240, axis=0).repeat(240, axis=1)
     np.testing.assert_allclose(written, np.stack([squares] * 3, axis=-1), atol=0.6 / 255)
+
+
+def test_every_grey_and_every_colour_keeps_its_byte(tmp_path):
+    greys = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    for number, pixels in enumerate((np.stack([greys, greys.T, 255 - greys], axis=-1), greys)):
+        file = io.BytesIO()
+        # Where a pixel is one number, the PNG of that kind, as Pillow writes it.
+        Image.fromarray(pixels).save(file, format="PNG")
+        content = base64.b64encode(file.getvalue()).decode()
+        folder = tmp_path / str(number)
+        list(samples(gather([made_image("cd", pictures={"chains": content})]), "x", folder))
+        (path,) = folder.iterdir()
+        written = np.asarray(Image.open(path).convert("RGB"))
+        expected = pixels if pixels.ndim == 3 else np.stack([pixels] * 3, axis=-1)
+        np.testing.assert_array_equal(written[::45, ::45], expected)
 
 
 def test_a_picture_that_is_large_already_stays_as_it_is(tmp_path):

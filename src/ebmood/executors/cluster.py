@@ -164,6 +164,7 @@ class _Gate:
         self.trouble: EbmoodError | None = None
         self._client = client
         self._jobs = jobs
+        self._looking = threading.Lock()  # at SLURM, which may take its time
         self._lock = threading.Lock()
         self._through = 0
 
@@ -181,14 +182,16 @@ class _Gate:
                 self._through -= 1
 
     def _room(self) -> bool:
-        with self._lock:
+        if self._jobs is not None and self._looking.acquire(blocking=False):
             try:
-                if self._jobs is not None:
-                    self._jobs.look()
+                self._jobs.look()
             except EbmoodError as error:
                 self.trouble = error
                 raise
-            there: Any = self._client.nthreads()
+            finally:
+                self._looking.release()
+        there: Any = self._client.nthreads()
+        with self._lock:
             room = self._through < len(there)
             self._through += room
         return room

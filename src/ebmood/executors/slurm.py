@@ -30,7 +30,10 @@ def slurm_cluster(where: str, jobs: int) -> "SLURMCluster":
             f"--cluster {where}: needs the extra `slurm`: pip install 'ebmood[slurm]'"
         ) from error
     finally:
-        signal.signal(signal.SIGINT, interrupted)  # or, once dask-jobqueue is imported, Ctrl-C is a success
+        if interrupted is not None:  # which it is where somebody's C handles it
+            signal.signal(
+                signal.SIGINT, interrupted
+            )  # or, once dask-jobqueue is imported, Ctrl-C is a success
     if shutil.which("sbatch") is None:
         raise EbmoodError(f"--cluster {where}: no `sbatch` here; run it on a machine where SLURM takes jobs")
     memory = config.get("jobqueue.slurm.memory", None) or "4GB"

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ebmood.errors import EbmoodError
 from ebmood.files import atomic_path
 from ebmood.results.arms import Arm
@@ -49,11 +51,12 @@ def _enlarged(png: bytes) -> bytes:
     """The picture with every pixel as a square, as large as keeps its longer side within `SIDE`; it is never shrunk."""
     from matplotlib.image import imread, imsave
 
-    image = imread(io.BytesIO(png), format="png")
+    image = np.rint(imread(io.BytesIO(png), format="png") * 255).astype(np.uint8)  # imsave would cut floats
+    image = image if image.ndim == 3 else image[:, :, None].repeat(3, axis=2)
     times = max(1, SIDE // max(image.shape[:2]))
     file = io.BytesIO()
     image = image.repeat(times, axis=0).repeat(times, axis=1)
-    imsave(file, image, format="png", cmap="gray", vmin=0, vmax=1, metadata=_UNSIGNED)
+    imsave(file, image, format="png", metadata=_UNSIGNED)
     return file.getvalue()
 
 

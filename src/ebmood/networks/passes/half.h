@@ -83,9 +83,13 @@ class HalfProducts {
     }
 
 #ifdef TILES
+    // All that was written is in memory: gcc does not tell its optimiser what tiles are loaded from.
+    static void settle(const void* place) { __asm__ volatile("" ::"r"(place) : "memory"); }
+
     // Tiles are 16 rows of 64 bytes: of outputs by inputs, of pairs by rows, of outputs by rows.
     void tiles(const Layer& layer, Floats* out) const {
         static_assert(BYTES == 64, "AMX comes with AVX-512");
+        settle(input.data());
         for (int64_t j = 0; j < layer.padded; j += 2 * FEATURES) {
             const bool both = j + FEATURES < layer.padded;
             const uint32_t *one = &layer.weights[j * layer.pairs], *two = one + FEATURES * layer.pairs;
@@ -135,6 +139,7 @@ class HalfProducts {
             uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
             uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
         } shapes;
+        settle(&shapes);
         if (in_tiles) _tile_loadconfig(&shapes);
 #endif
     }

@@ -52,3 +52,21 @@ def test_asking_whether_a_folder_is_written_takes_nothing(tmp_path):
         with pytest.raises(EbmoodError, match="another run is writing here"), only_writer(tmp_path):
             pass
     assert not is_written(tmp_path)
+
+
+def test_so_it_is_where_the_lock_may_only_be_read(tmp_path, monkeypatch):
+    """As of somebody else's study: whoever follows it hears of its end."""
+    lock = tmp_path / ".lock"
+    with only_writer(tmp_path):
+        lock.chmod(0o444)
+        assert is_written(tmp_path)
+    assert not is_written(tmp_path)
+    lock.unlink()
+
+    def refused(*_, **__):
+        raise PermissionError
+
+    monkeypatch.setattr(
+        "ebmood.files.FileLock", refused
+    )  # as in a folder of another's, which root knows none of
+    assert not is_written(tmp_path)

@@ -70,8 +70,25 @@ def only_writer(folder: Path) -> Iterator[None]:
 
 def is_written(folder: Path) -> bool:
     """Whether a process holds the folder's lock; also where that cannot be told."""
+    path = folder / ".lock"
     try:
-        with FileLock(folder / ".lock", timeout=0):
+        with FileLock(path, timeout=0):
             return False
+    except PermissionError:
+        return _is_held(path)
     except (Timeout, OSError, NotImplementedError):
         return True
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a process holds a lock that this one may only read, as where it watches somebody else's study."""
+    try:
+        from fcntl import LOCK_NB, LOCK_SH, flock
+
+        with path.open("rb") as lock:
+            flock(lock, LOCK_SH | LOCK_NB)  # let go of as the file is closed
+    except FileNotFoundError:
+        return False
+    except (ImportError, OSError):
+        return True
+    return False

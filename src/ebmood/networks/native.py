@@ -82,10 +82,11 @@ def _options() -> list[tuple[str, ...]]:
 
 
 def _known(command: list[str], options: tuple[str, ...]) -> bool:
-    tried = subprocess.run(
-        [*command, *options, "-fsyntax-only", "-x", "c++", os.devnull], capture_output=True, timeout=PATIENCE
-    )
-    return tried.returncode == 0
+    asked = [*command, *options, "-fsyntax-only", "-x", "c++", os.devnull]
+    try:
+        return subprocess.run(asked, capture_output=True, timeout=PATIENCE).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 class Compiled:

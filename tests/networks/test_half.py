@@ -9,10 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from ebmood.networks import MLP
+from ebmood.models import EnergyModel
+from ebmood.networks import MLP, NoisyGenerator
 from ebmood.networks.compiled import MORE, Layers
 from ebmood.networks.native import OPTIONS, VECTORS, compiler
 from ebmood.networks.without_autograd import blocks_of
+from ebmood.objectives import VERA
+from ebmood.objectives.vera import VariationalEntropy
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="no C++ compiler here (CXX, g++, c++, clang++)")
 HERE = Path(__file__).parent
@@ -100,3 +103,27 @@ def test_the_posterior(cache, rows, activation, half):
     near = 2e-2 if half else 1e-4
     torch.testing.assert_close(found, expected, rtol=near, atol=near)
     torch.testing.assert_close(network.state_dict(), expected_network.state_dict(), rtol=near, atol=near)
+
+
+def test_vera_asks_for_it_where_that_was_compiled(cache, monkeypatch):
+    """By the setting alone, and in float32 where pairs would be multiplied by hand."""
+    asked = []
+    network = MLP(7, (20, 20), 5, batch_norm=True, bias=False, compiled=True)
+    network.expect(1, 1)
+    assert network.passes is not None
+    posterior = network.passes.posterior
+    monkeypatch.setattr(
+        network.passes, "posterior", lambda *given: (asked.append(given[-1]), posterior(*given))[1]
+    )
+    monkeypatch.setattr("ebmood.objectives.vera.multiplies_in_bf16", lambda device: True)
+    for pairs, precision in ((1, "bf16"), (0, "bf16"), (1, None)):
+        monkeypatch.setattr(network.passes.code, "multiplies_pairs", lambda pairs=pairs: pairs)
+        objective = VariationalEntropy(
+            EnergyModel(MLP(5, (8,), 1)),
+            NoisyGenerator(network, 7, 0.1, (0.01, 0.3)),
+            VERA(precision=precision),
+        )
+        with torch.no_grad():
+            x, h = objective.generator.sample(20, torch.Generator().manual_seed(0))
+        objective.entropy_direction(x, h, torch.Generator().manual_seed(1))
+    assert asked == [True, False, False]

@@ -54,3 +54,12 @@ extern "C" void half_posterior_float32(const Stack<Float32>& stack, const Norms<
     posterior(stack, norms, N, S, h, noise, eta, x, precision, room, stack.widest() + HalfProducts::MORE, found,
               [&](int64_t l, const Floats* in, Floats* out) { products.forth(l, in, out); });
 }
+
+// Whether it was compiled for a processor that multiplies so.
+extern "C" int64_t multiplies_pairs() {
+#ifdef __AVX512BF16__
+    return 1;
+#else
+    return 0;
+#endif
+}

@@ -177,3 +177,19 @@ class TestBestState:
     def test_ends_after_patience_looks_without_a_better_one(self):
         weight, stopped, _ = self.numbers([1.0, 0.5, 2.0, 1.0, 1.9, 5.0], patience=2)
         assert (weight, stopped) == (6.0, 10)
+
+
+def test_tasks_of_slurm_that_lightning_does_not_take_are_refused_in_one_line(monkeypatch):
+    for name, value in {"SLURM_NTASKS": "2", "SLURM_STEP_NUM_TASKS": "2", "SLURM_JOB_NAME": "fit"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("SLURM_NTASKS_PER_NODE", raising=False)
+    with pytest.raises(EbmoodError, match=r"^2 nodes of 1 processes: .*--ntasks-per-node=2") as found:
+        make_fabric("cpu", processes=1, nodes=2)
+    assert "\n" not in str(found.value)
+
+
+def test_optimisers_do_not_look_for_a_gpu_where_there_is_none(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setenv("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # as Lightning leaves it
+    make_fabric("cpu")
+    assert "PYTORCH_NVML_BASED_CUDA_CHECK" not in os.environ

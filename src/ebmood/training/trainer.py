@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 
-from ebmood.errors import EbmoodError, HealedWarning
+from ebmood.errors import EbmoodError, HealedWarning, one_line
 from ebmood.objectives import Objective
 from ebmood.training.checkpoint import Checkpoints
 from ebmood.training.healing import DivergedError, Healer, Healing
@@ -43,10 +43,10 @@ def make_fabric(device: str, processes: int = 1, nodes: int = 1) -> Fabric:
         device: `auto`, `cpu` or `cuda`.
         processes: on this machine. With more than one, the script that calls this runs in each of them: by
             `torchrun`, or started by the first.
-        nodes: machines, with as many processes each; started by `torchrun` on each.
+        nodes: machines, with as many processes each; started by `torchrun` on each, or by SLURM's `srun`.
 
     Raises:
-        EbmoodError: CUDA is asked for and absent.
+        EbmoodError: CUDA is asked for and absent, or Lightning does not take the way that SLURM was asked.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise EbmoodError(
@@ -65,7 +65,12 @@ def make_fabric(device: str, processes: int = 1, nodes: int = 1) -> Fabric:
     started = by_srun or "TORCHELASTIC_RUN_ID" in os.environ
     # By torchrun, or by srun; but a job's own script is one process, whatever SLURM says of tasks there.
     plugins = None if started or nodes > 1 else LightningEnvironment()
-    fabric = Fabric(accelerator=device, devices=processes, num_nodes=nodes, strategy="ddp", plugins=plugins)
+    try:
+        fabric = Fabric(
+            accelerator=device, devices=processes, num_nodes=nodes, strategy="ddp", plugins=plugins
+        )
+    except (RuntimeError, ValueError) as error:
+        raise EbmoodError(f"{nodes} nodes of {processes} processes: {one_line(error)}") from error
     fabric.launch()
     return fabric
 

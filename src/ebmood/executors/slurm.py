@@ -30,10 +30,9 @@ def slurm_cluster(where: str, jobs: int) -> "SLURMCluster":
             f"--cluster {where}: needs the extra `slurm`: pip install 'ebmood[slurm]'"
         ) from error
     finally:
-        if interrupted is not None:  # which it is where somebody's C handles it
-            signal.signal(
-                signal.SIGINT, interrupted
-            )  # or, once dask-jobqueue is imported, Ctrl-C is a success
+        # Once dask-jobqueue is imported Ctrl-C would be a success; None is a handler in somebody's C.
+        if interrupted is not None:
+            signal.signal(signal.SIGINT, interrupted)
     if shutil.which("sbatch") is None:
         raise EbmoodError(f"--cluster {where}: no `sbatch` here; run it on a machine where SLURM takes jobs")
     memory = config.get("jobqueue.slurm.memory", None) or "4GB"

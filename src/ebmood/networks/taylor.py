@@ -66,15 +66,16 @@ class _Parabola(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         bending = any(_bends(block.activation) for block in blocks)
         ctx.blocks = blocks
-        layers = None if compiled is None else Layers(blocks)
-        if compiled is not None and layers is not None and v is None and compiled.straight(layers, x):
-            value, second, ctx.inputs, ctx.below = compiled.line(layers, x)
-            ctx.straight, u = True, ctx.inputs[0][1].clone()
-            ctx.mark_non_differentiable(u)
-            ctx.set_materialize_grads(False)
-            return value, second, u
-        if compiled is not None and (layers is None or v is None or not compiled.bend(layers, x)):
-            compiled = None
+        if compiled is not None:
+            layers = Layers(blocks)
+            if v is None and compiled.straight(layers, x):
+                value, second, ctx.inputs, ctx.below = compiled.line(layers, x)
+                ctx.straight, u = True, ctx.inputs[0][1].clone()
+                ctx.mark_non_differentiable(u)
+                ctx.set_materialize_grads(False)
+                return value, second, u
+            if v is None or not compiled.bend(layers, x):
+                compiled = None
         streams = 2 if v is None else 3
         inputs = [x.new_empty(streams, *x.shape)]
         derivatives: list[tuple[Tensor, Tensor | None, Tensor | None]] = []

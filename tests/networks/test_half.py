@@ -11,28 +11,43 @@ from torch import nn
 
 from ebmood.models import EnergyModel
 from ebmood.networks import MLP, NoisyGenerator
-from ebmood.networks.compiled import MORE, Layers
-from ebmood.networks.native import OPTIONS, VECTORS, compiler
+from ebmood.networks.compiled import CompiledPasses, Layers
+from ebmood.networks.native import OPTIONS, TILES, VECTORS, compiler, has_tiles
 from ebmood.networks.without_autograd import blocks_of
 from ebmood.objectives import VERA
 from ebmood.objectives.vera import VariationalEntropy
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="no C++ compiler here (CXX, g++, c++, clang++)")
 HERE = Path(__file__).parent
-WAYS = {
-    "by hand": (),
-    "in wide vectors": ("-DBYTES=64", "-Wno-psabi"),
-    "in tiles": ("-DBYTES=64", "-Wno-psabi", f'-DTILES="{HERE / "tiles.h"}"'),
-}
+WAYS = {"tiles by hand": ("-DBYTES=64", "-Wno-psabi", f'-DTILES="{HERE / "tiles.h"}"')}
+if has_tiles():
+    WAYS["the processor's tiles"] = TILES
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """A source -> its library with a way's tiles."""
+
+    def built(source: Path, way: str) -> ctypes.CDLL:
+        library = tmp_path_factory.mktemp("half") / "half.so"
+        vectors = VECTORS.get(torch.backends.cpu.get_cpu_capability(), ())
+        command = [*(compiler() or []), *OPTIONS, *vectors, *WAYS[way], str(source), "-o", str(library)]
+        subprocess.run(command, check=True)
+        return ctypes.CDLL(str(library))
+
+    return built
 
 
 @pytest.fixture(scope="module", params=WAYS)
-def products(request, tmp_path_factory):
-    built = tmp_path_factory.mktemp("half") / "half.so"
-    vectors = VECTORS.get(torch.backends.cpu.get_cpu_capability(), ())
-    command = [*(compiler() or []), *OPTIONS, *vectors, *WAYS[request.param]]
-    subprocess.run([*command, str(HERE / "half.cpp"), "-o", str(built)], check=True)
-    return ctypes.CDLL(str(built))
+def products(request, build):
+    return build(HERE / "half.cpp", request.param)
+
+
+@pytest.fixture(scope="module", params=["in float32", *WAYS])
+def passes(request, build):
+    if request.param == "in float32":
+        return CompiledPasses.found()
+    return CompiledPasses(build(CompiledPasses.SOURCE, request.param))
 
 
 def address(tensor: torch.Tensor) -> ctypes.c_void_p:
@@ -41,7 +56,6 @@ def address(tensor: torch.Tensor) -> ctypes.c_void_p:
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (16, 100), (31, 33), (100, 48), (129, 20)])
 def test_products_are_those_of_rounded_numbers(products, inputs, outputs):
-    assert products.more() == MORE
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(products.rows(), inputs, generator=generator) * 10
     weights = torch.randn(outputs, inputs, generator=generator)
@@ -70,35 +84,34 @@ def test_ties_go_to_even_and_what_is_not_finite_stays_so(products):
     torch.testing.assert_close(found[:8, 0], torch.tensor(expected), rtol=0, atol=0, equal_nan=True)
 
 
-def posterior_by_hand(network: nn.Sequential, x, h, noise, eta, precision, product):
-    """The entropy's direction as vera.py has it, with any product of rows and weights."""
+def posterior_by_hand(network: nn.Sequential, x, h, noise, eta, precision, half):
+    """The entropy's direction as vera.py has it; `half` rounds what is multiplied, and what waits for a batch norm."""
     near = h + eta * noise
-    z = near.flatten(0, 1)
-    for layer in network:
-        z = product(z, layer.weight.t()) if isinstance(layer, nn.Linear) else layer(z)
+    z, *after = near.flatten(0, 1), *network
+    while after:
+        weight = after.pop(0).weight.t()
+        z = (z.bfloat16().double() @ weight.bfloat16().double()).float() if half else z @ weight
+        if after:
+            norm, act = after.pop(0), after.pop(0)
+            scale = norm.weight / (z.var(0, correction=0) + norm.eps).sqrt()
+            z = act(norm(z) + ((z.bfloat16() - z) * scale if half else 0))
     away = z.view(len(noise), *x.shape) - x
     log_weight = -precision * away.square().sum(2) - near.square().sum(2) + noise.square().sum(2)
     return -precision * ((log_weight / 2).softmax(0)[..., None] * away).sum(0)
 
 
-@pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize(("rows", "activation"), [(1, "silu"), (32, "relu"), (45, "leaky_relu")])
-def test_the_posterior(cache, rows, activation, half):
+def test_the_posterior(request, passes, rows, activation):
+    half = request.node.callspec.params["passes"] in WAYS
     torch.manual_seed(0)
-    network = MLP(7, (20, 33, 6), 5, activation, 0.2, batch_norm=True, bias=False, compiled=True)
+    network = MLP(7, (20, 33, 6), 5, activation, 0.2, batch_norm=True, bias=False)
     expected_network = copy.deepcopy(network)
-    network.expect(1, 1)
     h, noise, x = torch.randn(rows, 7), torch.randn(4, rows, 7), torch.randn(rows, 5)
     eta, precision = torch.linspace(0.05, 0.5, 7), torch.tensor(3.0)
+    layers = Layers(blocks_of(list(network.layers)))
     with torch.no_grad():
-        assert network.passes is not None
-        layers = Layers(blocks_of(list(network.layers)))
-        found = network.passes.posterior(layers, x, h, noise, eta, precision, half)
-
-        def product(a, b):
-            return (a.bfloat16().double() @ b.bfloat16().double()).float() if half else a @ b
-
-        expected = posterior_by_hand(expected_network.layers, x, h, noise, eta, precision, product)
+        found = passes.posterior(layers, x, h, noise, eta, precision, half)
+        expected = posterior_by_hand(expected_network.layers, x, h, noise, eta, precision, half)
     # Where sums differ in their last bit, a number may be rounded to the neighbour of eight bits.
     near = 2e-2 if half else 1e-4
     torch.testing.assert_close(found, expected, rtol=near, atol=near)
@@ -106,18 +119,20 @@ def test_the_posterior(cache, rows, activation, half):
 
 
 def test_vera_asks_for_it_where_that_was_compiled(cache, monkeypatch):
-    """By the setting alone, and in float32 where pairs would be multiplied by hand."""
+    """By the setting alone, and in float32 where there are no tiles."""
     asked = []
     network = MLP(7, (20, 20), 5, batch_norm=True, bias=False, compiled=True)
     network.expect(1, 1)
     assert network.passes is not None
     posterior = network.passes.posterior
     monkeypatch.setattr(
-        network.passes, "posterior", lambda *given: (asked.append(given[-1]), posterior(*given))[1]
+        network.passes,
+        "posterior",
+        lambda *given: (asked.append(given[-1]), posterior(*given[:-1], False))[1],
     )
     monkeypatch.setattr("ebmood.objectives.vera.multiplies_in_bf16", lambda device: True)
     for pairs, precision in ((1, "bf16"), (0, "bf16"), (1, None)):
-        monkeypatch.setattr(network.passes.code, "multiplies_pairs", lambda pairs=pairs: pairs)
+        monkeypatch.setattr(network.passes.code, "multiplies_in_tiles", lambda pairs=pairs: pairs)
         objective = VariationalEntropy(
             EnergyModel(MLP(5, (8,), 1)),
             NoisyGenerator(network, 7, 0.1, (0.01, 0.3)),

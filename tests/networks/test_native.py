@@ -11,7 +11,6 @@ from ebmood.networks import native
 pytestmark = pytest.mark.skipif(
     native.compiler() is None, reason="no C++ compiler here (CXX, g++, c++, clang++)"
 )
-PAIRS = [flag for flags in native.PAIRS.values() for flag in flags]
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def asked(monkeypatch, tmp_path):
     )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
-    monkeypatch.setattr(native, "processor_has", lambda feature: True)
+    monkeypatch.setattr(native, "has_tiles", lambda: True)
     monkeypatch.setenv("CXX", str(script))
     monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path / "cache"))
     native.library.cache_clear()
@@ -47,8 +46,8 @@ def test_a_compiler_too_old_for_bfloat16_is_asked_once_and_does_without(asked, s
             assert found.one() == 1
             native.library.cache_clear()  # as another process would come to it
     tried, compiled = asked()
-    assert all(flag in tried for flag in (*PAIRS, "-fsyntax-only"))
-    assert not any(flag in compiled for flag in (*PAIRS, "-fsyntax-only"))
+    assert all(flag in tried for flag in (*native.TILES, "-fsyntax-only"))
+    assert not any(flag in compiled for flag in (*native.TILES, "-fsyntax-only"))
     assert "-mavx512f" in compiled
     assert not caplog.messages
 
@@ -62,7 +61,7 @@ def test_one_that_knows_it_is_told(asked, source, monkeypatch):
     found = native.library(source)
     assert found is not None
     assert found.one() == 1
-    assert all(flag in commands[-1] for flag in PAIRS)
+    assert all(flag in commands[-1] for flag in native.TILES)
     assert "-fsyntax-only" not in commands[-1]
 
 
@@ -70,5 +69,5 @@ def test_narrower_vectors_have_none_of_it(asked, source, monkeypatch):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     assert native.library(source) is not None
     (compiled,) = asked()
-    assert not any(flag in compiled for flag in PAIRS)
+    assert not any(flag in compiled for flag in native.TILES)
     assert "-mavx2" in compiled

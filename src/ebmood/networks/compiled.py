@@ -15,8 +15,6 @@ from ebmood.networks.without_autograd import Block
 
 BLOCK = 32
 """Rows that go through `passes/` together at most, and a multiple of what they are with narrower vectors."""
-MORE = 15
-"""Outputs that a product in bfloat16 may write behind a layer's own (`passes/half.h`)."""
 
 
 class _Stack(ctypes.Structure):
@@ -192,20 +190,20 @@ class CompiledPasses(Compiled):
             noise: `(S, N, D)`, of S samples `h + eta * noise` for each row.
             eta: `(D,)`.
             precision: one over the width of x about the generator's mean, squared.
-            half: multiply in bfloat16, in float32 without biases.
+            half: multiply in bfloat16; see `halve`.
         """
         count = len(noise)
         found = torch.empty_like(x)
-        rows, width = count * -(-len(x) // BLOCK) * BLOCK, max(layers.widths) + (MORE if half else 0)
-        given = (len(x), count, h, noise, eta, x, float(precision), x.new_empty(rows, width), found)
+        room = x.new_empty(count * -(-len(x) // BLOCK) * BLOCK, max(layers.widths))
+        given = (len(x), count, h, noise, eta, x, float(precision), room, found)
         name = "half_posterior" if half else "posterior"
         self._call(name, x, layers.stack(), layers.normed(), *given)
         return found
 
     def halve(self, layers: Layers, x: Tensor) -> bool:
-        """Whether `posterior` multiplies in bfloat16 for these faster than in float32."""
+        """Whether `posterior` can multiply in bfloat16 for these: where there are tiles, in float32 without biases."""
         bare = all(bias is None for bias in layers.biases)
-        return bare and x.dtype == torch.float32 and bool(self.code.multiplies_pairs())
+        return bare and x.dtype == torch.float32 and bool(self.code.multiplies_in_tiles())
 
     def bend(self, layers: Layers, x: Tensor) -> bool:
         """Whether `silu`, `advance` and `retreat` can take their streams."""

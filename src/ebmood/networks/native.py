@@ -31,7 +31,7 @@ VECTORS = {
     "AVX2": ("-mavx2", "-mfma"),
     "AVX512": ("-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma"),
 }
-PAIRS = {"avx512_bf16": ("-mavx512bf16",), "amx_tile": ("-mamx-tile", "-mamx-bf16")}
+TILES = ("-mavx512bf16", "-mamx-tile", "-mamx-bf16")
 """For products in bfloat16, which compilers learnt later."""
 INCLUDED = re.compile(r'^#include "(.+)"$', re.MULTILINE)
 PATIENCE = 120
@@ -68,17 +68,17 @@ def library(source: Path) -> ctypes.CDLL | None:
         return None
 
 
-def processor_has(feature: str) -> bool:
-    """Whether torch finds `avx512_bf16` or `amx_tile`; older ones do not look."""
-    return bool(getattr(torch.cpu, f"_is_{feature}_supported", bool)())
+def has_tiles() -> bool:
+    """Whether torch finds those of AMX, and what comes with them, in the processor; older ones do not look."""
+    features = "avx512_bf16", "amx_tile"
+    return all(getattr(torch.cpu, f"_is_{feature}_supported", bool)() for feature in features)
 
 
 def _options() -> list[tuple[str, ...]]:
     """The best for this processor first; a compiler may be too old for all but the last."""
     capability = torch.backends.cpu.get_cpu_capability()
     options = (*OPTIONS, *VECTORS.get(capability, ()))
-    pairs = [flag for feature, flags in PAIRS.items() if processor_has(feature) for flag in flags]
-    return [(*options, *pairs), options] if capability == "AVX512" and pairs else [options]
+    return [(*options, *TILES), options] if capability == "AVX512" and has_tiles() else [options]
 
 
 def _known(command: list[str], options: tuple[str, ...]) -> bool:

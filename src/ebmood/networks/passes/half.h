@@ -1,5 +1,5 @@
-// Products in bfloat16: eight bits of every number, sums in float32. Two inputs of a row stand side by side in 32 bits, as
-// the processors have it that multiply such pairs; others do it by hand, for which nobody would ask but a test.
+// Products in bfloat16 by the tiles of AMX: eight bits of every number, sums in float32. Two inputs of a row stand side by
+// side in 32 bits, as tiles have them: (pair, block), the even one below.
 
 #pragma once
 
@@ -8,20 +8,18 @@
 #include <vector>
 
 #include "../lanes.h"
+#include "norms.h"
 #include "stack.h"
 
-#ifdef __AVX512BF16__
-#include <immintrin.h>
-#endif
 #ifdef TILES  // a test's own
 #include TILES
-#elif defined(__AMX_BF16__)
+#elif defined(__AMX_BF16__) && defined(__AVX512BF16__)
 #define TILES
 #include <immintrin.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// Linux lends the tiles of AMX to a process that asks.
+// Linux lends tiles to a process that asks.
 inline bool tiles_are_lent() {
     constexpr long REQUEST = 0x1023, TILE_DATA = 18;
     static const bool lent = syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
@@ -29,70 +27,62 @@ inline bool tiles_are_lent() {
 }
 #endif
 
+#ifdef TILES
+static_assert(BYTES == 64, "AMX comes with AVX-512");
 typedef uint32_t Words __attribute__((vector_size(BYTES)));
 
-// Numbers to the nearest with eight bits, ties to even, in the upper half of 32.
-template <class Numbers, class Bits>
-Bits rounded(Numbers x) {
-    Bits bits;
-    std::memcpy(&bits, &x, sizeof bits);
-    return bits + 0x7fff + (bits >> 16 & 1);
+// Two numbers each, to the nearest with eight bits, ties to even.
+inline Words paired(Floats even, Floats odd) {
+#ifdef __AVX512BF16__
+    typedef uint16_t Halves __attribute__((vector_size(BYTES)));
+    const Halves order = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                          8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
+    return (Words)_mm512_permutexvar_epi16((__m512i)order, halves);
+#else
+    const auto upper = [](Floats x) {
+        const Words bits = (Words)x, number = (Words)(x == x);
+        return ((bits + 0x7fff + (bits >> 16 & 1)) & number) | (0x7fc00000u & ~number);
+    };
+    return upper(even) >> 16 | (upper(odd) & 0xffff0000u);
+#endif
 }
 
+inline Floats evens(Words pairs) { return (Floats)(pairs << 16); }
+inline Floats odds(Words pairs) { return (Floats)(pairs & 0xffff0000u); }
+
+// What lies between layers is kept in eight bits too: half the way to memory, which is what these passes wait for.
 class HalfProducts {
-    static constexpr int64_t FEATURES = 16, PAIRS = 16;  // of outputs and of inputs, that a tile of AMX multiplies
+    static constexpr int64_t FEATURES = 16, PAIRS = 16;  // of outputs and of inputs, that a tile multiplies
 
     struct Layer {
         int64_t inputs, outputs, pairs, padded;  // pairs of inputs and outputs, both rounded up to whole tiles
-        std::vector<uint32_t> weights;           // (padded, pairs)
+        std::vector<uint16_t> weights;           // (padded, pairs, 2)
     };
 
     std::vector<Layer> layers;
-    std::vector<Words> input;  // [pair][2], as a block is
+    std::vector<Words> input;   // [pair][2]
+    std::vector<Floats> sums;  // of one layer
+    Words* room;
+    int64_t apart;
 
     static int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-    static uint32_t bits(float x) { return x == x ? rounded<float, uint32_t>(x) : 0x7fc00000u; }
-
-    static Words bits(Floats x) {
-        const Words number = (Words)(x == x), found = rounded<Floats, Words>(x);
-        return (found & number) | (0x7fc00000u & ~number);
+    static uint16_t upper(float x) {
+        uint32_t bits;
+        std::memcpy(&bits, &x, sizeof bits);
+        return x == x ? (bits + 0x7fff + (bits >> 16 & 1)) >> 16 : 0x7fc0;
     }
 
-    static Floats pairs(Floats sum, Words in, uint32_t weight) {
-#ifdef __AVX512BF16__
-        return (Floats)_mm512_dpbf16_ps((__m512)sum, (__m512bh)in, (__m512bh)_mm512_set1_epi32(int(weight)));
-#else
-        const uint32_t low = weight << 16, high = weight & 0xffff0000u;
-        float one, two;
-        std::memcpy(&one, &low, 4);
-        std::memcpy(&two, &high, 4);
-        return sum + (Floats)(in << 16) * one + (Floats)(in & 0xffff0000u) * two;
-#endif
-    }
-
-    template <int J>
-    void tile(const Layer& layer, int64_t j, Floats* out) const {
-        Floats sum[J][2] = {};
-        const uint32_t* w = &layer.weights[j * layer.pairs];
-        for (int64_t k = 0; k < (layer.inputs + 1) / 2; k++)
-            for (int i = 0; i < J; i++)
-                for (int v = 0; v < 2; v++) sum[i][v] = pairs(sum[i][v], input[2 * k + v], w[i * layer.pairs + k]);
-        for (int i = 0; i < J; i++)
-            for (int v = 0; v < 2; v++) out[2 * (j + i) + v] = sum[i][v];
-    }
-
-#ifdef TILES
     // All that was written is in memory: gcc does not tell its optimiser what tiles are loaded from.
     static void settle(const void* place) { __asm__ volatile("" ::"r"(place) : "memory"); }
 
     // Tiles are 16 rows of 64 bytes: of outputs by inputs, of pairs by rows, of outputs by rows.
-    void tiles(const Layer& layer, Floats* out) const {
-        static_assert(BYTES == 64, "AMX comes with AVX-512");
+    void multiply(const Layer& layer, Floats* out) const {
         settle(input.data());
         for (int64_t j = 0; j < layer.padded; j += 2 * FEATURES) {
             const bool both = j + FEATURES < layer.padded;
-            const uint32_t *one = &layer.weights[j * layer.pairs], *two = one + FEATURES * layer.pairs;
+            const uint16_t *one = &layer.weights[2 * j * layer.pairs], *two = one + 2 * FEATURES * layer.pairs;
             _tile_zero(0);
             _tile_zero(1);
             _tile_zero(2);
@@ -100,11 +90,11 @@ class HalfProducts {
             for (int64_t k = 0; k < layer.pairs; k += PAIRS) {
                 _tile_loadd(6, &input[2 * k], 2 * BYTES);
                 _tile_loadd(7, &input[2 * k + 1], 2 * BYTES);
-                _tile_loadd(4, one + k, 4 * layer.pairs);
+                _tile_loadd(4, one + 2 * k, 4 * layer.pairs);
                 _tile_dpbf16ps(0, 4, 6);
                 _tile_dpbf16ps(1, 4, 7);
                 if (!both) continue;
-                _tile_loadd(5, two + k, 4 * layer.pairs);
+                _tile_loadd(5, two + 2 * k, 4 * layer.pairs);
                 _tile_dpbf16ps(2, 5, 6);
                 _tile_dpbf16ps(3, 5, 7);
             }
@@ -115,57 +105,59 @@ class HalfProducts {
             _tile_stored(2, to + 2 * FEATURES, 2 * BYTES);
             _tile_stored(3, to + 2 * FEATURES + 1, 2 * BYTES);
         }
+        settle(out);
     }
 
-    const bool in_tiles = tiles_are_lent();
-#endif
-
   public:
-    static constexpr int64_t MORE = FEATURES - 1;  // outputs that may be written behind a layer's own
-
-    explicit HalfProducts(const Stack<Float32>& stack) : input(2 * up((stack.widest() + 1) / 2, PAIRS)) {
+    // `room` is for as many blocks as there will be, each of the widest layer.
+    HalfProducts(const Stack<Float32>& stack, float* room)
+        : input(2 * up((stack.widest() + 1) / 2, PAIRS)),
+          sums(2 * up(stack.widest(), FEATURES)),
+          room(reinterpret_cast<Words*>(room)),
+          apart(2 * ((stack.widest() + 1) / 2)) {
         for (int64_t l = 0; l < stack.layers; l++) {
             const int64_t K = stack.widths[l], J = stack.widths[l + 1];
             Layer layer{K, J, up((K + 1) / 2, PAIRS), up(J, FEATURES), {}};
-            layer.weights.resize(layer.padded * layer.pairs);
+            layer.weights.resize(2 * layer.padded * layer.pairs);
             for (int64_t j = 0; j < J; j++)
                 for (int64_t k = 0; k < K; k++)
-                    layer.weights[j * layer.pairs + k / 2] |= bits(stack.weights[l][j * K + k]) >> 16 << 16 * (k % 2);
+                    layer.weights[2 * j * layer.pairs + k] = upper(stack.weights[l][j * K + k]);
             layers.push_back(std::move(layer));
         }
-#ifdef TILES
         struct alignas(64) {
             uint8_t palette = 1, start = 0, none[14] = {};
             uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
             uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
         } shapes;
         settle(&shapes);
-        if (in_tiles) _tile_loadconfig(&shapes);
-#endif
+        _tile_loadconfig(&shapes);
     }
 
     HalfProducts(const HalfProducts&) = delete;
 
-    ~HalfProducts() {
-#ifdef TILES
-        if (in_tiles) _tile_release();
-#endif
+    ~HalfProducts() { _tile_release(); }
+
+    // See Products; biases are left out.
+    const Floats* forth(int64_t l, int64_t b, const Floats* in) {
+        const Layer& layer = layers[l];
+        for (int64_t i = 0; i < 2 * layer.pairs; i++) {
+            const int64_t even = 2 * (i / 2 * 2) + i % 2, odd = even + 2;  // two vectors of rows a feature
+            input[i] = paired(even < 2 * layer.inputs ? in[even] : Floats{}, odd < 2 * layer.inputs ? in[odd] : Floats{});
+        }
+        multiply(layer, sums.data());
+        if (l < int64_t(layers.size()) - 1)
+            for (int64_t i = 0; i < (layer.outputs + 1) / 2 * 2; i++)
+                room[b * apart + i] = paired(sums[i / 2 * 4 + i % 2], sums[i / 2 * 4 + i % 2 + 2]);
+        return sums.data();
     }
 
-    // As Stack's `forth`; there are no biases.
-    void forth(int64_t l, const Floats* in, Floats* out) {
-        const Layer& layer = layers[l];
-        for (int64_t k = 0; k < 2 * layer.pairs; k += 2)
+    void normalised(int64_t l, int64_t b, const Moments<Float32>& moments, Floats* block) const {
+        const Words* z = room + b * apart;
+        for (int64_t j = 0; j < layers[l].inputs; j += 2)
             for (int v = 0; v < 2; v++) {
-                const Words even = k < layer.inputs ? bits(in[2 * k + v]) >> 16 : Words{};
-                const Words odd = k + 1 < layer.inputs ? bits(in[2 * k + 2 + v]) & 0xffff0000u : Words{};
-                input[k + v] = even | odd;
+                block[2 * j + v] = evens(z[j + v]) * moments.scale[j] + moments.offset[j];
+                block[2 * j + 2 + v] = odds(z[j + v]) * moments.scale[j + 1] + moments.offset[j + 1];
             }
-#ifdef TILES
-        if (in_tiles) return tiles(layer, out);
-#endif
-        int64_t j = 0;
-        for (; j + 6 <= layer.outputs; j += 6) tile<6>(layer, j, out);
-        for (; j < layer.outputs; j++) tile<1>(layer, j, out);
     }
 };
+#endif

@@ -64,36 +64,60 @@ struct Moments {
     }
 };
 
-// All blocks up through all layers. `give` fills a block of rows and says how many there are; `multiply` is a layer's
-// product; `take` has the logits. `rows` counts them all, `room` has `apart` numbers for each block, which stands there
-// while the next layer waits for all of them.
-template <class F, class Give, class Multiply, class Take>
-void rise(const Stack<F>& stack, const Norms<F>& norms, int64_t blocks, int64_t rows, typename F::T* room, int64_t apart,
-          const Give& give, const Multiply& multiply, const Take& take) {
+// Layers' products, of one block after the other, each of which waits in `room` until the next layer reads it, since that
+// needs all rows' moments; `room` is for all blocks, each of the widest layer.
+template <class F>
+class Products {
     typedef typename F::Lanes Lanes;
-    const int64_t* widths = stack.widths;
-    std::vector<Lanes> from(2 * stack.widest()), to(apart / Stack<F>::W);
+    const Stack<F>& stack;
+    Lanes* room;
+    int64_t apart;
+    std::vector<Lanes> logits;
+
+  public:
+    Products(const Stack<F>& stack, typename F::T* room)
+        : stack(stack), room(stack.lanes(room)), apart(2 * stack.widest()), logits(2 * stack.widths[stack.layers]) {}
+
+    // The block's product by a layer, until the next call.
+    const Lanes* forth(int64_t l, int64_t b, const Lanes* in) {
+        Lanes* out = l < stack.layers - 1 ? room + b * apart : logits.data();
+        stack.forth(l, in, out);
+        return out;
+    }
+
+    // What waits for a layer, normalised.
+    void normalised(int64_t l, int64_t b, const Moments<F>& moments, Lanes* block) const {
+        const Lanes* z = room + b * apart;
+        for (int64_t i = 0; i < 2 * stack.widths[l]; i++)
+            block[i] = z[i] * moments.scale[i / 2] + moments.offset[i / 2];
+    }
+};
+
+// All blocks up through all layers. `give` fills a block of rows and says how many there are; `take` has the logits; `rows`
+// counts them all.
+template <class F, class Products, class Give, class Take>
+void rise(const Stack<F>& stack, const Norms<F>& norms, int64_t blocks, int64_t rows, Products& products,
+          const Give& give, const Take& take) {
+    typedef typename F::Lanes Lanes;
+    std::vector<Lanes> block(2 * stack.widest() + 2);  // products of pairs may fill one more
     std::vector<int64_t> inside(blocks);
-    Moments<F> moments(stack.widest());
+    Moments<F> moments(stack.widest() + 1);
     for (int64_t l = 0; l < stack.layers; l++) {
-        const int64_t D = widths[l], J = widths[l + 1];
-        const bool last = l == stack.layers - 1;
         moments.begin();
         for (int64_t b = 0; b < blocks; b++) {
-            Lanes* z = stack.lanes(room + b * apart);
             if (l == 0) {
-                inside[b] = give(b, from.data());
+                inside[b] = give(b, block.data());
             } else {
-                for (int64_t i = 0; i < 2 * D; i++) from[i] = z[i] * moments.scale[i / 2] + moments.offset[i / 2];
-                stack.act.template apply<F>(2 * D, from.data(), to.data());
+                products.normalised(l, b, moments, block.data());
+                stack.act.template apply<F>(2 * stack.widths[l], block.data());
             }
-            multiply(l, from.data(), last ? to.data() : z);
-            if (last)
-                take(b, to.data());
+            const Lanes* z = products.forth(l, b, block.data());
+            if (l == stack.layers - 1)
+                take(b, z);
             else
-                moments.add(J, z, inside[b], b == 0);
+                moments.add(stack.widths[l + 1], z, inside[b], b == 0);
         }
-        if (!last) moments.end(J, norms, l, rows);
+        if (l < stack.layers - 1) moments.end(stack.widths[l + 1], norms, l, rows);
     }
 }
 
@@ -104,12 +128,12 @@ void normalised(const Stack<F>& stack, const Norms<F>& norms, int64_t N, const t
     typedef typename F::Lanes Lanes;
     constexpr int64_t ROWS = Stack<F>::ROWS;
     const int64_t *widths = stack.widths, K = widths[stack.layers];
+    Products<F> products(stack, room);
     rise(
-        stack, norms, (N + ROWS - 1) / ROWS, N, room, ROWS * stack.widest(),
+        stack, norms, (N + ROWS - 1) / ROWS, N, products,
         [&](int64_t b, Lanes* block) {
             stack.load(x, b * ROWS, N, widths[0], block);
             return std::min(ROWS, N - b * ROWS);
         },
-        [&](int64_t l, const Lanes* in, Lanes* out) { stack.forth(l, in, out); },
         [&](int64_t b, const Lanes* block) { stack.store(block, b * ROWS, N, K, f); });
 }

@@ -24,10 +24,8 @@
     extern "C" void posterior_##SUFFIX(const Stack<F>& stack, const Norms<F>& norms, int64_t N, int64_t S,          \
                                        const F::T* h, const F::T* noise, const F::T* eta, const F::T* x,            \
                                        double precision, F::T* room, F::T* found) {                                 \
-        posterior(stack, norms, N, S, h, noise, eta, x, precision, room, stack.widest(), found,                     \
-                  [&](int64_t l, const F::Lanes* in, F::Lanes* out) {                                \
-                      stack.forth(l, in, out);                                                               \
-                  });                                                                                               \
+        Products<F> products(stack, room);                                                                           \
+        posterior(stack, norms, N, S, h, noise, eta, x, precision, products, found);                                 \
     }                                                                                                                \
     extern "C" void silu_##SUFFIX(int64_t n, const F::T* z, F::T* value, F::T* first, F::T* second, F::T* third) {  \
         Streams<F>::silu(n, z, value, first, second, third);                                                        \
@@ -46,19 +44,20 @@
 NAMED(Float32, float32)
 NAMED(Float64, float64)
 
-// The same with products in bfloat16; room is for HalfProducts::MORE features more.
+#ifdef TILES
+// The same with products in bfloat16.
 extern "C" void half_posterior_float32(const Stack<Float32>& stack, const Norms<Float32>& norms, int64_t N, int64_t S,
                                        const float* h, const float* noise, const float* eta, const float* x,
                                        double precision, float* room, float* found) {
-    HalfProducts products(stack);
-    posterior(stack, norms, N, S, h, noise, eta, x, precision, room, stack.widest() + HalfProducts::MORE, found,
-              [&](int64_t l, const Floats* in, Floats* out) { products.forth(l, in, out); });
+    HalfProducts products(stack, room);
+    posterior(stack, norms, N, S, h, noise, eta, x, precision, products, found);
 }
+#endif
 
-// Whether it was compiled for a processor that multiplies so.
-extern "C" int64_t multiplies_pairs() {
-#ifdef __AVX512BF16__
-    return 1;
+// Whether there is one, and the system lets it.
+extern "C" int64_t multiplies_in_tiles() {
+#ifdef TILES
+    return tiles_are_lent();
 #else
     return 0;
 #endif

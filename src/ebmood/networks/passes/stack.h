@@ -53,23 +53,29 @@ struct Activation {
     int64_t bends;  // SiLU; else a (leaky) ReLU
     double slope;
 
-    // n vectors z -> what becomes of them, and the derivatives there.
-    template <class F>
-    void apply(int64_t n, typename F::Lanes* z, typename F::Lanes* derivative) const {
+    // n vectors z -> what becomes of them; `see` is shown the derivative at each.
+    template <class F, class See>
+    void apply(int64_t n, typename F::Lanes* z, const See& see) const {
         typedef typename F::Lanes Lanes;
         const Lanes zero = {}, one = zero + typename F::T(1), below = zero + typename F::T(slope);
         if (bends) {
             for (int64_t i = 0; i < n; i++) {
                 const Lanes s = one / (one + exponential<F>(-z[i]));
                 z[i] *= s;
-                derivative[i] = s + z[i] * (one - s);
+                see(i, s + z[i] * (one - s));
             }
         } else {
             for (int64_t i = 0; i < n; i++) {
-                derivative[i] = z[i] > zero ? one : below;
-                z[i] *= derivative[i];
+                const Lanes s = z[i] > zero ? one : below;
+                z[i] *= s;
+                see(i, s);
             }
         }
+    }
+
+    template <class F>
+    void apply(int64_t n, typename F::Lanes* z) const {
+        apply<F>(n, z, [](int64_t, const typename F::Lanes&) {});
     }
 };
 
@@ -163,7 +169,7 @@ struct Stack {
             forth(l, from, to);
             std::swap(from, to);
             if (l == layers - 1) break;
-            act.template apply<F>(2 * widths[l + 1], from, derivative);
+            act.template apply<F>(2 * widths[l + 1], from, [&](int64_t i, Lanes d) { derivative[i] = d; });
             derivative += 2 * widths[l + 1];
             keep(l + 1, from);
         }

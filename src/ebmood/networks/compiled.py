@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ from ebmood.networks.without_autograd import Block
 
 BLOCK = 32
 """Rows that go through `passes/` together at most, and a multiple of what they are with narrower vectors."""
+
+
+VECTOR = 64
+"""Bytes of a vector at most."""
+
+Kept = tuple[Sequence[Tensor], ...]
 
 
 class _Stack(ctypes.Structure):
@@ -78,7 +85,12 @@ class Layers:
         return ctypes.byref(_Stack(len(self.blocks), counts, weights, biases, int(bends), slope))
 
     def normed(self) -> Any:
-        """For C++, which has running statistics take in a batch's: graphs that wait hold these without reading them."""
+        """For C++, which has running statistics take in a batch's: graphs that wait hold these without reading them.
+
+        None where there are no norms.
+        """
+        if not self.norms:
+            return None
         lists = [self.factors, self.terms, *zip(*map(_running, self.norms), strict=True)]
         first = self.norms[0]
         return ctypes.byref(_Norms(*map(pointers, lists), first.eps, first.momentum))
@@ -204,6 +216,43 @@ class CompiledPasses(Compiled):
         """Whether `posterior` can multiply in bfloat16 for these: where there are tiles, in float32 without biases."""
         bare = all(bias is None for bias in layers.biases)
         return bare and x.dtype == torch.float32 and bool(self.code.multiplies_in_tiles())
+
+    def watch(self, layers: Layers, x: Tensor) -> bool:
+        """Whether `watched_forth` can take these: with batch norms behind all layers but the last, or with none."""
+        if not layers.norms:
+            return self.fit(layers, x)
+        return self.normalise(layers, x) and min(layers.hidden) * x.element_size() >= VECTOR
+
+    def watched_forth(self, layers: Layers, x: Tensor) -> tuple[Tensor, Kept]:
+        """Logits, and what the way back needs: each layer's sums and outputs, and their means and scales."""
+        sizes = [len(x) * width for width in layers.hidden]
+        bends, slope = layers.activation or (True, 0.0)
+        outputs = x.new_empty(sum(sizes)).split(sizes)
+        # The sign of what comes out tells the slope, and nothing else is asked.
+        sums = x.new_empty(sum(sizes)).split(sizes) if layers.norms or bends or slope < 0 else outputs
+        means, scales = (x.new_empty(sum(layers.hidden)).split(layers.hidden) for _ in range(2))
+        kept = sums, outputs, means, scales
+        logits = x.new_empty(len(x), layers.widths[-1])
+        self._call(
+            "watched_forth", x, layers.stack(), layers.normed(), len(x), *map(pointers, kept), x, logits
+        )
+        return logits, kept
+
+    def watched_back(
+        self, layers: Layers, x: Tensor, kept: Kept, of_logits: Tensor, asked: Sequence[bool]
+    ) -> list[Tensor | None]:
+        """Gradients of the logits -> those asked for of x, weights, biases, factors and terms, in this order."""
+        parameters = layers.weights, layers.biases, layers.factors, layers.terms
+        of_x, *found = (
+            torch.empty_like(tensor) if tensor is not None and wanted else None
+            for tensor, wanted in zip(chain([x], *parameters), asked, strict=True)
+        )
+        of_parameters = iter(found)
+        lists = [pointers(list(islice(of_parameters, len(each)))) for each in parameters]
+        room = x.new_empty(2, len(x), max(layers.widths))
+        own = layers.stack(), layers.normed(), len(x), *map(pointers, kept)
+        self._call("watched_back", x, *own, x, of_logits.contiguous(), of_x, *lists, room)
+        return [of_x, *found]
 
     def bend(self, layers: Layers, x: Tensor) -> bool:
         """Whether `silu`, `advance` and `retreat` can take their streams."""

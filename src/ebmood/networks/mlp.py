@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ebmood.networks.activation import PIECEWISE_LINEAR, Activation, activation
 from ebmood.networks.compiled import CompiledPasses, Layers
 from ebmood.networks.taylor import Parabola, parabola
+from ebmood.networks.watched import watched
 from ebmood.networks.without_autograd import Block, InputGradient, blocks_of, forward
 
 
@@ -62,14 +63,19 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of `x`."""
-        reduced = torch.is_autocast_enabled(x.device.type)  # which the passes without autograd do not see
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or reduced:
+        reduced = torch.is_autocast_enabled(
+            x.device.type
+        )  # which neither compiled passes nor those below see
+        if torch.compiler.is_compiling() or reduced:
             return self.layers(x)
-        if self.training and self.passes is not None and self.batch_norm:
+        learning = torch.is_grad_enabled()
+        if self.training and self.passes is not None:
             layers = Layers(self._blocks)
-            if self.passes.normalise(layers, x):
+            if learning and self.passes.watch(layers, x):
+                return watched(layers, self.passes, x)
+            if not learning and self.passes.normalise(layers, x):
                 return self.passes.normalised(layers, x)
-        return forward(self._blocks, x)
+        return self.layers(x) if learning else forward(self._blocks, x)
 
     def expect(self, passes: int, rows: int) -> None:
         """Time to prepare for a training on a CPU: passes are compiled where that is chosen, or pays and is not barred.

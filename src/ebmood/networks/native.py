@@ -26,7 +26,11 @@ from torch import Tensor
 from ebmood.settings import digest
 
 # -ffast-math would make a process that loads the library flush small numbers to zero, and hide what is not finite.
-OPTIONS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
+# Patterns: what is left over of a row, a few numbers, would be copied by an instruction for long strings.
+OPTIONS = (
+    *("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-tree-loop-distribute-patterns"),
+    *("-shared", "-fPIC"),
+)
 VECTORS = {
     "AVX2": ("-mavx2", "-mfma"),
     "AVX512": ("-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma"),

@@ -86,7 +86,9 @@ class VariationalEntropy(Objective):
         """The generator's loss: lower is higher F and higher entropy."""
         self.generator.clamp()
         x, h = self.generator.sample(len(batch.x), generator)
-        loss = -self.model.log_density(x).mean()
+        density, slope = self.model.climb()(x.detach())
+        along = (slope * x).flatten(1).sum(1)
+        loss = -(density + (along - along.detach())).mean()  # F, whose gradient by x is known
         if self.settings.entropy_weight:
             direction = self.entropy_direction(x.detach(), h, generator)
             loss = loss - self.settings.entropy_weight * (direction * x).flatten(1).sum(1).mean()

@@ -14,6 +14,7 @@ from ebmood.datasets.units import model_units
 from ebmood.objectives import Objective, Player
 from ebmood.seeding import torch_stream
 from ebmood.settings import Settings, digest
+from ebmood.training.adamw import FusedAdamW
 from ebmood.training.batches import Batches
 from ebmood.training.ranks import (
     anywhere,
@@ -299,7 +300,7 @@ def _hold_the_heap() -> None:
 
 def _adamw(player: Player) -> torch.optim.Optimizer:
     settings = player.optimiser
-    return torch.optim.AdamW(
+    return FusedAdamW(
         player.parameters,
         lr=settings.lr,
         betas=settings.betas,

@@ -6,6 +6,7 @@
 #include "norms.h"
 #include "half.h"
 #include "posterior.h"
+#include "watched.h"
 #include "streams.h"
 
 #define NAMED(F, SUFFIX)                                                                                             \
@@ -26,6 +27,19 @@
                                        double precision, F::T* room, F::T* found) {                                 \
         Products<F> products(stack, room);                                                                           \
         posterior(stack, norms, N, S, h, noise, eta, x, precision, products, found);                                 \
+    }                                                                                                                \
+    extern "C" void watched_forth_##SUFFIX(const Stack<F>& stack, const Norms<F>* norms, int64_t N,                  \
+                                           F::T* const* sums, F::T* const* outputs, F::T* const* means,              \
+                                           F::T* const* scales, const F::T* x, F::T* logits) {                       \
+        Watched<F>{stack, norms, N, sums, outputs, means, scales}.forth(x, logits);                                  \
+    }                                                                                                                \
+    extern "C" void watched_back_##SUFFIX(const Stack<F>& stack, const Norms<F>* norms, int64_t N,                   \
+                                          F::T* const* sums, F::T* const* outputs, F::T* const* means,               \
+                                          F::T* const* scales, const F::T* x, const F::T* of_logits, F::T* of_x,     \
+                                          F::T* const* of_weights, F::T* const* of_biases,                           \
+                                          F::T* const* of_factors, F::T* const* of_terms, F::T* room) {              \
+        Watched<F>{stack, norms, N, sums, outputs, means, scales}.back(x, of_logits, of_x, of_weights, of_biases,    \
+                                                                       of_factors, of_terms, room);                  \
     }                                                                                                                \
     extern "C" void silu_##SUFFIX(int64_t n, const F::T* z, F::T* value, F::T* first, F::T* second, F::T* third) {  \
         Streams<F>::silu(n, z, value, first, second, third);                                                        \

@@ -1,0 +1,123 @@
+// Products of row-major matrices of some hundred rows and columns: columns stand in the lanes of vectors, and a panel of
+// them lies packed in the first cache while rows go by, six at a time, whose sums stay in registers.
+
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "stack.h"
+
+template <class F>
+struct Matrices {
+    typedef typename F::T T;
+    typedef typename F::Lanes Lanes;
+    static constexpr int64_t W = BYTES / sizeof(T), DEEP = 128;
+
+    struct Matrix {
+        const T* numbers;
+        int64_t down, across;  // from a row to the next, and from a column
+    };
+
+    static Matrix rows(const T* numbers, int64_t width) { return {numbers, width, 1}; }
+    static Matrix turned(const T* numbers, int64_t width) { return {numbers, 1, width}; }
+
+    std::vector<Lanes> panel = std::vector<Lanes>(2 * DEEP);
+
+    // start, if there is any, in every row, plus (M, K) times (K, N): (M, N), dense. What is whole goes through `finish`,
+    // which is told where it will stand and how many of its numbers count.
+    template <class Finish>
+    void multiply(int64_t M, int64_t N, int64_t K, Matrix a, Matrix b, const T* start, T* c, const Finish& finish) {
+        for (int64_t k = 0; k < K; k += DEEP) {
+            const Matrix deeper = {a.numbers + k * a.across, a.down, a.across};
+            const Matrix lower = {b.numbers + k * b.down, b.down, b.across};
+            const int64_t deep = std::min(DEEP, K - k);
+            if (k + DEEP < K)
+                piece(M, N, deep, deeper, lower, start, c, k > 0, [](int64_t, int64_t, const Lanes&) {});
+            else
+                piece(M, N, deep, deeper, lower, start, c, k > 0, finish);
+        }
+    }
+
+    void multiply(int64_t M, int64_t N, int64_t K, Matrix a, Matrix b, const T* start, T* c) {
+        multiply(M, N, K, a, b, start, c, [](int64_t, int64_t, const Lanes&) {});
+    }
+
+    // As many numbers as there are lanes, or fewer.
+    static Lanes some(const T* from, int64_t count) {
+        Lanes lanes = {};
+        if (count >= W)
+            std::memcpy(&lanes, from, sizeof lanes);
+        else
+            for (int64_t w = 0; w < count; w++) lanes[w] = from[w];
+        return lanes;
+    }
+
+    static void store(const Lanes& lanes, int64_t count, T* to) {
+        if (count >= W)
+            std::memcpy(to, &lanes, sizeof lanes);
+        else
+            for (int64_t w = 0; w < count; w++) to[w] = lanes[w];
+    }
+
+  private:
+    template <class Finish>
+    void piece(int64_t M, int64_t N, int64_t K, Matrix a, Matrix b, const T* start, T* c, bool more,
+               const Finish& finish) {
+        int64_t n = 0;
+        for (; n + W < N; n += 2 * W) columns<2>(M, N, K, n, a, b, start, c, more, finish);
+        if (n < N) columns<1>(M, N, K, n, a, b, start, c, more, finish);
+    }
+
+    template <int V, class Finish>
+    void columns(int64_t M, int64_t N, int64_t K, int64_t n, Matrix a, Matrix b, const T* start, T* c, bool more,
+                 const Finish& finish) {
+        const int64_t count = std::min(V * W, N - n);
+        if (b.across == 1) {
+            for (int64_t k = 0; k < K; k++)
+                for (int v = 0; v < V; v++) panel[V * k + v] = some(b.numbers + k * b.down + n + v * W, count - v * W);
+        } else {
+            T* const to = reinterpret_cast<T*>(panel.data());
+            for (int64_t w = 0; w < V * W; w++) {
+                const T* from = b.numbers + (n + std::min(w, count - 1)) * b.across;  // what is too much is not kept
+                for (int64_t k = 0; k < K; k++) to[k * V * W + w] = from[k * b.down];
+            }
+        }
+        Lanes first[V] = {};
+        for (int v = 0; v < V; v++)
+            if (start && !more) first[v] = some(start + n + v * W, count - v * W);
+        int64_t m = 0;
+        for (; m + 6 <= M; m += 6) tile<6, V>(m, N, K, n, count, a, first, c, more, finish);
+        for (; m < M; m++) tile<1, V>(m, N, K, n, count, a, first, c, more, finish);
+    }
+
+    // sum[i][v] of rows i: first[v] + sum_k from[i * down + k * across] panel[k][v]; by itself, or registers run out.
+    template <int R, int V>
+    __attribute__((noinline)) static void sums(const T* from, int64_t down, int64_t across, int64_t K,
+                                               const Lanes* panel, const Lanes* first, Lanes* found) {
+        Lanes sum[R][V];
+        for (int i = 0; i < R; i++)
+            for (int v = 0; v < V; v++) sum[i][v] = first[v];
+        for (int64_t k = 0; k < K; k++, from += across)
+            for (int i = 0; i < R; i++)
+                for (int v = 0; v < V; v++) sum[i][v] += from[i * down] * panel[V * k + v];
+        for (int i = 0; i < R; i++)
+            for (int v = 0; v < V; v++) found[i * V + v] = sum[i][v];
+    }
+
+    template <int R, int V, class Finish>
+    void tile(int64_t m, int64_t N, int64_t K, int64_t n, int64_t count, Matrix a, const Lanes* first, T* c, bool more,
+              const Finish& finish) const {
+        Lanes found[R * V];
+        sums<R, V>(a.numbers + m * a.down, a.down, a.across, K, panel.data(), first, found);
+        for (int i = 0; i < R; i++)
+            for (int v = 0; v < V; v++) {
+                const int64_t at = (m + i) * N + n + v * W, left = count - v * W;
+                Lanes sum = found[i * V + v];
+                if (more) sum += some(c + at, left);
+                finish(at, left, sum);
+                store(sum, left, c + at);
+            }
+    }
+};

@@ -1,0 +1,85 @@
+// A pass that autograd watches: up through a stack, with or without batch norms behind all layers but the last, and back
+// down to the gradients of its rows and of all that it learns. What the way back needs of a layer is kept in arrays (N, J):
+// the numbers before its activation and behind it, which may be one array where these tell enough.
+
+#pragma once
+
+#include <algorithm>
+
+#include "between.h"
+#include "matrices.h"
+#include "norms.h"
+
+template <class F>
+struct Watched {
+    typedef typename F::T T;
+    typedef typename F::Lanes Lanes;
+    typedef Matrices<F> M;
+    static constexpr int64_t W = BYTES / sizeof(T);
+
+    const Stack<F>& stack;
+    const Norms<F>* norms;  // or none
+    int64_t N;
+    // Of each layer but the last: its own sums, what the next is given, and where there are norms `Between`'s.
+    T *const *sums, *const *outputs, *const *means, *const *scales;
+
+    void forth(const T* x, T* logits) const {
+        M matrices;
+        for (int64_t l = 0; l < stack.layers; l++) {
+            const int64_t K = stack.widths[l], J = stack.widths[l + 1];
+            const bool last = l == stack.layers - 1;
+            const auto rows = M::rows(l ? outputs[l - 1] : x, K), weights = M::turned(stack.weights[l], K);
+            if (last || norms)
+                matrices.multiply(N, J, K, rows, weights, stack.biases[l], last ? logits : sums[l]);
+            else
+                matrices.multiply(N, J, K, rows, weights, stack.biases[l], outputs[l],
+                                  [&](int64_t at, int64_t count, Lanes& y) {
+                                      if (sums[l] != outputs[l]) M::store(y, count, sums[l] + at);
+                                      stack.act.template apply<F>(1, &y);
+                                  });
+            if (norms && !last)
+                between(l).forth(sums[l], norms->running_means[l], norms->running_variances[l], norms->seen[l],
+                                 norms->epsilon, norms->momentum, outputs[l]);
+        }
+    }
+
+    // Gradients of logits -> those of x, and of weights, biases, factors and terms; each that is asked for. `room` is for
+    // two arrays of the widest layer.
+    void back(const T* x, const T* of_logits, T* of_x, T* const* of_weights, T* const* of_biases, T* const* of_factors,
+              T* const* of_terms, T* room) const {
+        M matrices;
+        T *behind = room, *before = room + N * stack.widest();
+        const T* g = of_logits;
+        for (int64_t l = stack.layers - 1; l >= 0; l--) {
+            const int64_t K = stack.widths[l], J = stack.widths[l + 1];
+            if (T* found = of_weights[l])
+                matrices.multiply(J, K, N, M::turned(g, J), M::rows(l ? outputs[l - 1] : x, K), nullptr, found);
+            if (T* found = of_biases[l]) {
+                std::fill(found, found + J, T(0));
+                for (int64_t n = 0; n < N; n++)
+                    for (int64_t j = 0; j < J; j++) found[j] += g[n * J + j];
+            }
+            if (l == 0 && !of_x) break;
+            const auto rows = M::rows(g, J), weights = M::rows(stack.weights[l], K);
+            if (l == 0) {
+                matrices.multiply(N, K, J, rows, weights, nullptr, of_x);
+            } else if (norms) {
+                matrices.multiply(N, K, J, rows, weights, nullptr, behind);
+                between(l - 1).back(sums[l - 1], behind, before, of_factors[l - 1], of_terms[l - 1]);
+                g = before;
+            } else {
+                matrices.multiply(N, K, J, rows, weights, nullptr, before, [&](int64_t at, int64_t count, Lanes& y) {
+                    Lanes z = M::some(sums[l - 1] + at, count);
+                    stack.act.template apply<F>(1, &z, [&](int64_t, const Lanes& slope) { y *= slope; });
+                });
+                g = before;
+                std::swap(before, behind);
+            }
+        }
+    }
+
+  private:
+    Between<F> between(int64_t l) const {
+        return {N, stack.widths[l + 1], norms->factors[l], norms->terms[l], stack.act, means[l], scales[l]};
+    }
+};

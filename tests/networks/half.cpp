@@ -9,8 +9,9 @@ extern "C" void product(int64_t K, int64_t J, const float* weights, const float*
     const int64_t widths[] = {K, J}, N = rows();
     const float *all[] = {weights}, *none[] = {nullptr};
     const Stack<Float32> stack{1, widths, all, none, {0, 0}};
-    std::vector<Floats> in(2 * K);
-    stack.load(x, 0, N, K, in.data());
-    HalfProducts products(stack, nullptr);
-    stack.store(products.forth(0, 0, in.data()), 0, N, J, out);
+    std::vector<Floats> room(2 * J);
+    HalfProducts products(stack, reinterpret_cast<float*>(room.data()));
+    stack.load(x, 0, N, K, products.input(0));
+    products.ready(0, 0);
+    stack.store(products.forth(0, 0, 0), 0, N, J, out);
 }

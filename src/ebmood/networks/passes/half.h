@@ -61,10 +61,12 @@ class HalfProducts {
     };
 
     std::vector<Layer> layers;
-    std::vector<Words> input;   // [pair][2]
-    std::vector<Floats> sums;  // of one layer
     Words* room;
     int64_t apart;
+    struct Place {
+        std::vector<Floats> input, sums;
+        std::vector<Words> pairs;  // of the input: [pair][2]
+    } places[2];
 
     static int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
@@ -78,8 +80,8 @@ class HalfProducts {
     static void settle(const void* place) { __asm__ volatile("" ::"r"(place) : "memory"); }
 
     // Tiles are 16 rows of 64 bytes: of outputs by inputs, of pairs by rows, of outputs by rows.
-    void multiply(const Layer& layer, Floats* out) const {
-        settle(input.data());
+    static void multiply(const Layer& layer, const Words* input, Floats* out) {
+        settle(input);
         for (int64_t j = 0; j < layer.padded; j += 2 * FEATURES) {
             const bool both = j + FEATURES < layer.padded;
             const uint16_t *one = &layer.weights[2 * j * layer.pairs], *two = one + 2 * FEATURES * layer.pairs;
@@ -109,12 +111,13 @@ class HalfProducts {
     }
 
   public:
-    // `room` is for as many blocks as there will be, each of the widest layer.
     HalfProducts(const Stack<Float32>& stack, float* room)
-        : input(2 * up((stack.widest() + 1) / 2, PAIRS)),
-          sums(2 * up(stack.widest(), FEATURES)),
-          room(reinterpret_cast<Words*>(room)),
-          apart(2 * ((stack.widest() + 1) / 2)) {
+        : room(reinterpret_cast<Words*>(room)), apart(2 * ((stack.widest() + 1) / 2)) {
+        for (Place& place : places) {
+            place.input.resize(2 * stack.widest() + 2);
+            place.pairs.resize(2 * up((stack.widest() + 1) / 2, PAIRS));
+            place.sums.resize(2 * up(stack.widest(), FEATURES));
+        }
         for (int64_t l = 0; l < stack.layers; l++) {
             const int64_t K = stack.widths[l], J = stack.widths[l + 1];
             Layer layer{K, J, up((K + 1) / 2, PAIRS), up(J, FEATURES), {}};
@@ -130,6 +133,7 @@ class HalfProducts {
             uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
         } shapes;
         settle(&shapes);
+        tiles_are_lent();
         _tile_loadconfig(&shapes);
     }
 
@@ -138,17 +142,27 @@ class HalfProducts {
     ~HalfProducts() { _tile_release(); }
 
     // See Products; biases are left out.
-    const Floats* forth(int64_t l, int64_t b, const Floats* in) {
+    Floats* input(int place) { return places[place].input.data(); }
+
+    void ready(int64_t l, int place) {
         const Layer& layer = layers[l];
+        const Floats* in = places[place].input.data();
+        Words* to = places[place].pairs.data();
         for (int64_t i = 0; i < 2 * layer.pairs; i++) {
-            const int64_t even = 2 * (i / 2 * 2) + i % 2, odd = even + 2;  // two vectors of rows a feature
-            input[i] = paired(even < 2 * layer.inputs ? in[even] : Floats{}, odd < 2 * layer.inputs ? in[odd] : Floats{});
+            const int64_t even = i / 2 * 4 + i % 2, odd = even + 2;  // two vectors of rows a feature
+            to[i] = paired(even < 2 * layer.inputs ? in[even] : Floats{}, odd < 2 * layer.inputs ? in[odd] : Floats{});
         }
-        multiply(layer, sums.data());
-        if (l < int64_t(layers.size()) - 1)
-            for (int64_t i = 0; i < (layer.outputs + 1) / 2 * 2; i++)
-                room[b * apart + i] = paired(sums[i / 2 * 4 + i % 2], sums[i / 2 * 4 + i % 2 + 2]);
-        return sums.data();
+    }
+
+    const Floats* forth(int64_t l, int64_t, int place) {
+        multiply(layers[l], places[place].pairs.data(), places[place].sums.data());
+        return places[place].sums.data();
+    }
+
+    void wait(int64_t l, int64_t b, int place) {
+        const Floats* z = places[place].sums.data();
+        for (int64_t i = 0; i < (layers[l].outputs + 1) / 2 * 2; i++)
+            room[b * apart + i] = paired(z[i / 2 * 4 + i % 2], z[i / 2 * 4 + i % 2 + 2]);
     }
 
     void normalised(int64_t l, int64_t b, const Moments<Float32>& moments, Floats* block) const {

@@ -71,7 +71,7 @@ struct Matrices {
     }
 
     template <int V, class Finish>
-    void columns(int64_t M, int64_t N, int64_t K, int64_t n, Matrix a, Matrix b, const T* start, T* c, bool more,
+    __attribute__((noinline)) void columns(int64_t M, int64_t N, int64_t K, int64_t n, Matrix a, Matrix b, const T* start, T* c, bool more,
                  const Finish& finish) {
         const int64_t count = std::min(V * W, N - n);
         if (b.across == 1) {
@@ -111,7 +111,9 @@ struct Matrices {
               const Finish& finish) const {
         Lanes found[R * V];
         sums<R, V>(a.numbers + m * a.down, a.down, a.across, K, panel.data(), first, found);
+#pragma GCC unroll 1
         for (int i = 0; i < R; i++)
+#pragma GCC unroll 1
             for (int v = 0; v < V; v++) {
                 const int64_t at = (m + i) * N + n + v * W, left = count - v * W;
                 Lanes sum = found[i * V + v];

@@ -26,11 +26,6 @@ struct Moments {
 
     explicit Moments(int64_t widest) : sums(widest), squares(widest), about(widest), scale(widest), offset(widest) {}
 
-    void begin() {
-        std::fill(sums.begin(), sums.end(), Lanes{});
-        std::fill(squares.begin(), squares.end(), Lanes{});
-    }
-
     // A block of J features, of which the first `rows` rows count.
     void add(int64_t J, const Lanes* z, int64_t rows, bool first) {
         Lanes counts[2] = {};
@@ -65,25 +60,37 @@ struct Moments {
 };
 
 // Layers' products, of one block after the other, each of which waits in `room` until the next layer reads it, since that
-// needs all rows' moments; `room` is for all blocks, each of the widest layer.
+// needs all rows' moments; `room` is for all blocks, each of the widest layer. Two blocks are under way at a time, each in a
+// place of its own.
 template <class F>
 class Products {
     typedef typename F::Lanes Lanes;
     const Stack<F>& stack;
     Lanes* room;
     int64_t apart;
-    std::vector<Lanes> logits;
+    std::vector<Lanes> inputs[2], logits[2];
 
   public:
-    Products(const Stack<F>& stack, typename F::T* room)
-        : stack(stack), room(stack.lanes(room)), apart(2 * stack.widest()), logits(2 * stack.widths[stack.layers]) {}
+    Products(const Stack<F>& stack, typename F::T* room) : stack(stack), room(stack.lanes(room)), apart(2 * stack.widest()) {
+        for (int place = 0; place < 2; place++) {
+            inputs[place].resize(apart);
+            logits[place].resize(2 * stack.widths[stack.layers]);
+        }
+    }
 
-    // The block's product by a layer, until the next call.
-    const Lanes* forth(int64_t l, int64_t b, const Lanes* in) {
-        Lanes* out = l < stack.layers - 1 ? room + b * apart : logits.data();
-        stack.forth(l, in, out);
+    // Where a block's input is to be put; then it is ready.
+    Lanes* input(int place) { return inputs[place].data(); }
+    void ready(int64_t, int) {}
+
+    // Its product by a layer.
+    const Lanes* forth(int64_t l, int64_t b, int place) {
+        Lanes* out = l < stack.layers - 1 ? room + b * apart : logits[place].data();
+        stack.forth(l, inputs[place].data(), out);
         return out;
     }
+
+    // The product is seen to, and may wait.
+    void wait(int64_t, int64_t, int) {}
 
     // What waits for a layer, normalised.
     void normalised(int64_t l, int64_t b, const Moments<F>& moments, Lanes* block) const {
@@ -94,30 +101,42 @@ class Products {
 };
 
 // All blocks up through all layers. `give` fills a block of rows and says how many there are; `take` has the logits; `rows`
-// counts them all.
+// counts them all. Between a block's input and its product, and between that and what is made of it, stands work on another:
+// tiles would wait for what has just been written.
 template <class F, class Products, class Give, class Take>
 void rise(const Stack<F>& stack, const Norms<F>& norms, int64_t blocks, int64_t rows, Products& products,
           const Give& give, const Take& take) {
     typedef typename F::Lanes Lanes;
-    std::vector<Lanes> block(2 * stack.widest() + 2);  // products of pairs may fill one more
     std::vector<int64_t> inside(blocks);
-    Moments<F> moments(stack.widest() + 1);
+    Moments<F> moments(stack.widest() + 1);  // products of pairs may ask for one more
     for (int64_t l = 0; l < stack.layers; l++) {
-        moments.begin();
-        for (int64_t b = 0; b < blocks; b++) {
+        const auto before = [&](int64_t b) {
+            Lanes* block = products.input(b % 2);
             if (l == 0) {
-                inside[b] = give(b, block.data());
+                inside[b] = give(b, block);
             } else {
-                products.normalised(l, b, moments, block.data());
-                stack.act.template apply<F>(2 * stack.widths[l], block.data());
+                products.normalised(l, b, moments, block);
+                stack.act.template apply<F>(2 * stack.widths[l], block);
             }
-            const Lanes* z = products.forth(l, b, block.data());
-            if (l == stack.layers - 1)
-                take(b, z);
-            else
-                moments.add(stack.widths[l + 1], z, inside[b], b == 0);
+            products.ready(l, b % 2);
+        };
+        Moments<F> next(stack.widest() + 1);
+        const auto after = [&](int64_t b, const Lanes* z) {
+            if (l == stack.layers - 1) return take(b, z);
+            next.add(stack.widths[l + 1], z, inside[b], b == 0);
+            products.wait(l, b, b % 2);
+        };
+        before(0);
+        const Lanes* last = nullptr;
+        for (int64_t b = 0; b < blocks; b++) {
+            const Lanes* z = products.forth(l, b, b % 2);
+            if (b < blocks - 1) before(b + 1);
+            if (b > 0) after(b - 1, last);
+            last = z;
         }
-        if (l < stack.layers - 1) moments.end(stack.widths[l + 1], norms, l, rows);
+        after(blocks - 1, last);
+        if (l < stack.layers - 1) next.end(stack.widths[l + 1], norms, l, rows);
+        moments = std::move(next);
     }
 }
 

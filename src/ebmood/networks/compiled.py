@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ebmood.networks.native import Compiled, argument, integers, plain, pointers
+from ebmood.networks.native import Compiled, integers, plain, pointers
 from ebmood.networks.without_autograd import Block
 
 BLOCK = 32
@@ -136,27 +136,37 @@ class CompiledPasses(Compiled):
         """`x -> f(x), grad F(x)`; see `ebmood.networks.gradients.input_gradient`."""
         logits, found = x.new_empty(len(x), layers.widths[-1]), torch.empty_like(x)
         chosen = None if chosen is None else chosen.long().contiguous()
-        self._call("gradient", x, layers.stack(), len(x), x, chosen, logits, found)
+        self.call("gradient", x, layers.stack(), len(x), x, chosen, logits, found)
         return logits, found
 
     def straight(self, layers: Layers, x: Tensor) -> bool:
-        """Whether `line` can take these: one logit, and nothing that bends."""
-        return layers.widths[-1] == 1 and self.fit(layers, x) and not (layers.activation or (True, 0.0))[0]
+        """Whether `straight_forth` can take these: one logit, and nothing that bends or falls below zero."""
+        bends, slope = layers.activation or (True, 0.0)
+        return layers.widths[-1] == 1 and self.fit(layers, x) and not bends and slope >= 0
 
-    def line(self, layers: Layers, x: Tensor) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
-        """The logit at x and its slope along its gradient u, both `(N,)`, and what their gradients will need.
+    def straight_forth(self, layers: Layers, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Kept]:
+        """The logit at x, and its slope along its gradient u, both `(N,)`; u; and what the way back needs.
 
-        That is, of each layer what it is given, `(2, N, width)`, of x and along u, and the gradient of its result.
+        That is, of each layer what it is given, of x and along u, and the logit's gradient behind it (not the last).
         """
-        stride, below = _stride(len(x)), _columns(x, layers.hidden)
-        inputs = [x.new_empty(2, width, stride) for width in layers.widths[:-1]]
-        value, slope = x.new_empty(len(x)), x.new_empty(len(x))
-        self._call(
-            "line", x, layers.stack(), len(x), x, stride, pointers(inputs), pointers(below), value, slope
-        )
-        inputs = [tensor[:, :, : len(x)].transpose(1, 2) for tensor in inputs]
-        below = [tensor[:, : len(x)].t() for tensor in below]
-        return value, slope, inputs, [*below, x.new_ones(len(x), 1)]
+        u, value, slope = torch.empty_like(x), x.new_empty(len(x)), x.new_empty(len(x))
+        values, slopes, below = (_rows(x, layers.hidden) for _ in range(3))
+        kept = [x, *values], [u, *slopes], below
+        self.call("straight_forth", x, layers.stack(), len(x), *map(pointers, kept), value, slope)
+        return value, slope, u, kept
+
+    def straight_back(
+        self, layers: Layers, kept: Kept, of_value: Tensor | None, of_slope: Tensor
+    ) -> list[tuple[Tensor, Tensor | None]]:
+        """Gradients of the logit and its slope, both `(N,)`, -> those of each layer's weight and bias."""
+        weights = [torch.empty_like(weight) for weight in layers.weights]
+        biases = [None if bias is None else torch.empty_like(bias) for bias in layers.biases]
+        of_value = None if of_value is None else of_value.contiguous()
+        given = of_value, of_slope.contiguous(), pointers(weights), pointers(biases)
+        room = of_slope.new_empty(len(of_slope), max(layers.widths))
+        own = layers.stack(), len(of_slope), *map(pointers, kept)
+        self.call("straight_back", of_slope, *own, *given, room)
+        return list(zip(weights, biases, strict=True))
 
     def normalise(self, layers: Layers, x: Tensor) -> bool:
         """Whether `normalised` and `posterior` can take these.
@@ -180,7 +190,7 @@ class CompiledPasses(Compiled):
         """What the layers make of `x` `(N, D)`, with its own statistics, which running ones take in: `(N, K)`."""
         room = x.new_empty(-(-len(x) // BLOCK) * BLOCK, max(layers.widths))
         found = x.new_empty(len(x), layers.widths[-1])
-        self._call("normalised", x, layers.stack(), layers.normed(), len(x), x, room, found)
+        self.call("normalised", x, layers.stack(), layers.normed(), len(x), x, room, found)
         return found
 
     def posterior(
@@ -209,7 +219,7 @@ class CompiledPasses(Compiled):
         room = x.new_empty(count * -(-len(x) // BLOCK) * BLOCK, max(layers.widths))
         given = (len(x), count, h, noise, eta, x, float(precision), room, found)
         name = "half_posterior" if half else "posterior"
-        self._call(name, x, layers.stack(), layers.normed(), *given)
+        self.call(name, x, layers.stack(), layers.normed(), *given)
         return found
 
     def halve(self, layers: Layers, x: Tensor) -> bool:
@@ -225,15 +235,14 @@ class CompiledPasses(Compiled):
 
     def watched_forth(self, layers: Layers, x: Tensor) -> tuple[Tensor, Kept]:
         """Logits, and what the way back needs: each layer's sums and outputs, and their means and scales."""
-        sizes = [len(x) * width for width in layers.hidden]
         bends, slope = layers.activation or (True, 0.0)
-        outputs = x.new_empty(sum(sizes)).split(sizes)
+        outputs = _rows(x, layers.hidden)
         # The sign of what comes out tells the slope, and nothing else is asked.
-        sums = x.new_empty(sum(sizes)).split(sizes) if layers.norms or bends or slope < 0 else outputs
+        sums = _rows(x, layers.hidden) if layers.norms or bends or slope < 0 else outputs
         means, scales = (x.new_empty(sum(layers.hidden)).split(layers.hidden) for _ in range(2))
         kept = sums, outputs, means, scales
         logits = x.new_empty(len(x), layers.widths[-1])
-        self._call(
+        self.call(
             "watched_forth", x, layers.stack(), layers.normed(), len(x), *map(pointers, kept), x, logits
         )
         return logits, kept
@@ -251,7 +260,7 @@ class CompiledPasses(Compiled):
         lists = [pointers(list(islice(of_parameters, len(each)))) for each in parameters]
         room = x.new_empty(2, len(x), max(layers.widths))
         own = layers.stack(), layers.normed(), len(x), *map(pointers, kept)
-        self._call("watched_back", x, *own, x, of_logits.contiguous(), of_x, *lists, room)
+        self.call("watched_back", x, *own, x, of_logits.contiguous(), of_x, *lists, room)
         return [of_x, *found]
 
     def bend(self, layers: Layers, x: Tensor) -> bool:
@@ -261,31 +270,24 @@ class CompiledPasses(Compiled):
     def silu(self, z: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The first three derivatives of SiLU at z, whose value is written to `value`."""
         found = torch.empty_like(z), torch.empty_like(z), torch.empty_like(z)
-        self._call("silu", z, z.numel(), z, value, *found)
+        self.call("silu", z, z.numel(), z, value, *found)
         return found
 
     def advance(self, z: Tensor, *given: Tensor | None, out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `ebmood.networks.taylor`; of two streams, as `retreat` is."""
         found = torch.empty_like(out[0]), torch.empty_like(out[0]), torch.empty_like(out[0])
-        self._call("advance", z, out[0].numel(), z, *given, out, *found)
+        self.call("advance", z, out[0].numel(), z, *given, out, *found)
         return found
 
     def retreat(self, above: Tensor, *given: Tensor) -> Tensor:
         """See `ebmood.networks.taylor`."""
         _, rows, width = above.shape
         g = above.new_empty(3, rows, width)
-        self._call("retreat", g, rows, width, above, *given, g)
+        self.call("retreat", g, rows, width, above, *given, g)
         return g
 
-    def _call(self, name: str, like: Tensor, *given: Any) -> None:
-        self.function(name, like)(*map(argument, given))
 
-
-def _stride(rows: int) -> int:
-    """Of columns: whole blocks, and never a power of two, whose columns would be in each other's way in the cache."""
-    return -(-rows // BLOCK) * BLOCK + BLOCK // 2
-
-
-def _columns(like: Tensor, widths: Sequence[int]) -> list[Tensor]:
-    """Room for columns `(width, stride)`, of which the first N are rows, as many as `like` has."""
-    return list(like.new_empty(sum(widths), _stride(len(like))).split(list(widths)))
+def _rows(like: Tensor, widths: Sequence[int]) -> list[Tensor]:
+    """Room for rows of these widths, as many as `like` has, one array after the other."""
+    sizes = [len(like) * width for width in widths]
+    return list(like.new_empty(sum(sizes)).split(sizes))

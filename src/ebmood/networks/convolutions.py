@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ebmood.networks.native import Compiled, argument, integers, plain, pointers
+from ebmood.networks.native import Compiled, integers, plain, pointers
 
 if TYPE_CHECKING:
     from ebmood.networks.wideresnet import WideResNet
@@ -57,7 +57,7 @@ class CompiledConvolutions(Compiled):
             *(len(x), x.shape[2], x.shape[3], x, integers(x.stride())),
             *(chosen, logits, found, integers(found.stride())),
         )
-        self.function("gradient", x)(*map(argument, given))
+        self.call("gradient", x, *given)
         return logits, found
 
 

@@ -41,6 +41,8 @@ INCLUDED = re.compile(r'^#include "(.+)"$', re.MULTILINE)
 PATIENCE = 120
 """Seconds that the compiler may take."""
 
+_KINDS = {int: ctypes.c_int64, float: ctypes.c_double}
+
 log = logging.getLogger(__name__)
 
 
@@ -132,9 +134,18 @@ class Compiled:
         """
         return torch.get_num_threads() == 1 and passes * multiplications * cls.SAVED > cls.WARM_UP
 
-    def function(self, name: str, like: Tensor) -> Any:
-        """The function of this name for numbers of a tensor's type."""
-        return getattr(self.code, f"{name}_{str(like.dtype).removeprefix('torch.')}")
+    def call(self, name: str, like: Tensor, *given: Any) -> None:
+        """Call the function of this name for numbers of a tensor's type.
+
+        Args:
+            name: of the function.
+            like: the tensor.
+            given: integers, floats, tensors or None, whose addresses are handed over, and what ctypes knows.
+        """
+        function = getattr(self.code, f"{name}_{str(like.dtype).removeprefix('torch.')}")
+        if function.argtypes is None:
+            function.argtypes = [_KINDS.get(type(value), ctypes.c_void_p) for value in given]
+        function(*[value.data_ptr() if isinstance(value, Tensor) else value for value in given])
 
 
 def plain(tensor: Tensor | None, dtype: torch.dtype) -> bool:
@@ -142,19 +153,6 @@ def plain(tensor: Tensor | None, dtype: torch.dtype) -> bool:
     return tensor is None or (
         tensor.device.type == "cpu" and tensor.dtype == dtype and tensor.is_contiguous()
     )
-
-
-def argument(value: Any) -> Any:
-    """As ctypes hands it over: integers, floats, tensors by their address, and what ctypes knows."""
-    match value:
-        case int():
-            return ctypes.c_int64(value)
-        case float():
-            return ctypes.c_double(value)
-        case None | Tensor():
-            return ctypes.c_void_p(_address(value))
-        case _:
-            return value
 
 
 def pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:

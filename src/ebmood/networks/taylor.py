@@ -65,12 +65,12 @@ class _Parabola(torch.autograd.Function):
         *parameters: Tensor | None,
     ) -> tuple[Tensor, ...]:
         bending = any(_bends(block.activation) for block in blocks)
-        ctx.blocks = blocks
+        ctx.blocks, ctx.compiled = blocks, None
         if compiled is not None:
             layers = Layers(blocks)
             if v is None and compiled.straight(layers, x):
-                value, second, ctx.inputs, ctx.below = compiled.line(layers, x)
-                ctx.straight, u = True, ctx.inputs[0][1].clone()
+                value, second, u, kept = compiled.straight_forth(layers, x)
+                ctx.compiled = compiled, layers, kept
                 ctx.mark_non_differentiable(u)
                 ctx.set_materialize_grads(False)
                 return value, second, u
@@ -117,11 +117,17 @@ class _Parabola(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        of_value, of_second, _ = (None if g is None else g[:, None] for g in gradients)
+        of_value, of_second, _ = gradients
         if of_second is None:
-            of_second = ctx.below[-1].new_zeros(len(ctx.below[-1]), 1)
-        of_second = of_second.contiguous()
-        found = (_straight if ctx.straight else _streams)(ctx, of_value, of_second)
+            assert of_value is not None
+            of_second = torch.zeros_like(of_value)
+        if ctx.compiled is not None:
+            compiled, layers, kept = ctx.compiled
+            found = compiled.straight_back(layers, kept, of_value, of_second)
+        else:
+            of_value = None if of_value is None else of_value[:, None]
+            gradients_of = _straight if ctx.straight else _streams
+            found = gradients_of(ctx, of_value, of_second[:, None].contiguous())
         return (None, None, None, None, *(g for pair in found for g in pair))
 
 

@@ -55,9 +55,16 @@ inline Floats odds(Words pairs) { return (Floats)(pairs & 0xffff0000u); }
 class HalfProducts {
     static constexpr int64_t FEATURES = 16, PAIRS = 16;  // of outputs and of inputs, that a tile multiplies
 
+    // Weights stand as tiles, in the order that they are asked for: for two tiles of outputs, or the last one, all of inputs.
     struct Layer {
-        int64_t inputs, outputs, pairs, padded;  // pairs of inputs and outputs, both rounded up to whole tiles
-        std::vector<uint16_t> weights;           // (padded, pairs, 2)
+        int64_t inputs, outputs, deep, wide;  // the latter in tiles
+        std::vector<Words> weights;
+
+        // The row of output j's weights for a tile of inputs.
+        int64_t row(int64_t j, int64_t k) const {
+            const int64_t tile = j / FEATURES, together = tile / 2 * 2 + 1 < wide ? 2 : 1;
+            return (tile / 2 * 2 * deep + k * together + tile % 2) * FEATURES + j % FEATURES;
+        }
     };
 
     std::vector<Layer> layers;
@@ -65,8 +72,9 @@ class HalfProducts {
     int64_t apart;
     struct Place {
         std::vector<Floats> input, sums;
-        std::vector<Words> pairs;  // of the input: [pair][2]
+        std::vector<Words> pairs;  // of the input, in tiles: [tile][2][pair]
     } places[2];
+    bool turned = false;
 
     static int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
@@ -79,28 +87,33 @@ class HalfProducts {
     // All that was written is in memory: gcc does not tell its optimiser what tiles are loaded from.
     static void settle(const void* place) { __asm__ volatile("" ::"r"(place) : "memory"); }
 
-    // Tiles are 16 rows of 64 bytes: of outputs by inputs, of pairs by rows, of outputs by rows.
-    static void multiply(const Layer& layer, const Words* input, Floats* out) {
+    // Tiles are 16 rows of 64 bytes: of outputs by inputs, of pairs by rows, of outputs by rows. There and back again, since
+    // weights do not all stay near.
+    void multiply(const Layer& layer, const Words* input, Floats* out) {
         settle(input);
-        for (int64_t j = 0; j < layer.padded; j += 2 * FEATURES) {
-            const bool both = j + FEATURES < layer.padded;
-            const uint16_t *one = &layer.weights[2 * j * layer.pairs], *two = one + 2 * FEATURES * layer.pairs;
+        turned = !turned;
+        for (int64_t i = 0; i < (layer.wide + 1) / 2; i++) {
+            const int64_t j = 2 * (turned ? i : (layer.wide - 1) / 2 - i);
+            const bool both = j + 1 < layer.wide;
+            const Words* weights = &layer.weights[layer.row(j * FEATURES, 0)];
             _tile_zero(0);
             _tile_zero(1);
             _tile_zero(2);
             _tile_zero(3);
-            for (int64_t k = 0; k < layer.pairs; k += PAIRS) {
-                _tile_loadd(6, &input[2 * k], 2 * BYTES);
-                _tile_loadd(7, &input[2 * k + 1], 2 * BYTES);
-                _tile_loadd(4, one + 2 * k, 4 * layer.pairs);
+            for (int64_t k = 0; k < layer.deep; k++) {
+                _tile_loadd(6, input + 2 * k * PAIRS, BYTES);
+                _tile_loadd(7, input + (2 * k + 1) * PAIRS, BYTES);
+                _tile_loadd(4, weights, BYTES);
                 _tile_dpbf16ps(0, 4, 6);
                 _tile_dpbf16ps(1, 4, 7);
+                weights += FEATURES;
                 if (!both) continue;
-                _tile_loadd(5, two + 2 * k, 4 * layer.pairs);
+                _tile_loadd(5, weights, BYTES);
                 _tile_dpbf16ps(2, 5, 6);
                 _tile_dpbf16ps(3, 5, 7);
+                weights += FEATURES;
             }
-            Floats* to = out + 2 * j;
+            Floats* to = out + 2 * j * FEATURES;
             _tile_stored(0, to, 2 * BYTES);
             _tile_stored(1, to + 1, 2 * BYTES);
             if (!both) continue;
@@ -120,11 +133,15 @@ class HalfProducts {
         }
         for (int64_t l = 0; l < stack.layers; l++) {
             const int64_t K = stack.widths[l], J = stack.widths[l + 1];
-            Layer layer{K, J, up((K + 1) / 2, PAIRS), up(J, FEATURES), {}};
-            layer.weights.resize(2 * layer.padded * layer.pairs);
+            Layer layer{K, J, up((K + 1) / 2, PAIRS) / PAIRS, up(J, FEATURES) / FEATURES, {}};
+            layer.weights.resize(layer.deep * layer.wide * FEATURES);
             for (int64_t j = 0; j < J; j++)
-                for (int64_t k = 0; k < K; k++)
-                    layer.weights[2 * j * layer.pairs + k] = upper(stack.weights[l][j * K + k]);
+                for (int64_t k = 0; k < layer.deep; k++) {
+                    const float* from = stack.weights[l] + j * K + 2 * PAIRS * k;
+                    uint16_t row[2 * PAIRS] = {};
+                    for (int64_t i = 0; i < std::min(2 * PAIRS, K - 2 * PAIRS * k); i++) row[i] = upper(from[i]);
+                    std::memcpy(&layer.weights[layer.row(j, k)], row, sizeof row);
+                }
             layers.push_back(std::move(layer));
         }
         struct alignas(64) {
@@ -141,26 +158,32 @@ class HalfProducts {
 
     ~HalfProducts() { _tile_release(); }
 
-    // See Products; biases are left out.
-    Floats* input(int place) { return places[place].input.data(); }
+    // See Products; biases are left out. What has just been written, tiles wait for, and what reads them for what they
+    // wrote: work on other blocks stands between.
+    static constexpr int64_t LAG = 1;
 
-    void ready(int64_t l, int place) {
+    Floats* input(int64_t b) { return places[b % 2].input.data(); }
+
+    void ready(int64_t l, int64_t b) {
         const Layer& layer = layers[l];
-        const Floats* in = places[place].input.data();
-        Words* to = places[place].pairs.data();
-        for (int64_t i = 0; i < 2 * layer.pairs; i++) {
-            const int64_t even = i / 2 * 4 + i % 2, odd = even + 2;  // two vectors of rows a feature
-            to[i] = paired(even < 2 * layer.inputs ? in[even] : Floats{}, odd < 2 * layer.inputs ? in[odd] : Floats{});
-        }
+        const Floats* in = places[b % 2].input.data();
+        Words* to = places[b % 2].pairs.data();
+        for (int64_t p = 0; p < layer.deep * PAIRS; p++)
+            for (int v = 0; v < 2; v++) {
+                const Floats even = 2 * p < layer.inputs ? in[4 * p + v] : Floats{};
+                const Floats odd = 2 * p + 1 < layer.inputs ? in[4 * p + 2 + v] : Floats{};
+                to[(2 * (p / PAIRS) + v) * PAIRS + p % PAIRS] = paired(even, odd);
+            }
     }
 
-    const Floats* forth(int64_t l, int64_t, int place) {
-        multiply(layers[l], places[place].pairs.data(), places[place].sums.data());
-        return places[place].sums.data();
+    const Floats* forth(int64_t l, int64_t b) {
+        Place& place = places[b % 2];
+        multiply(layers[l], place.pairs.data(), place.sums.data());
+        return place.sums.data();
     }
 
-    void wait(int64_t l, int64_t b, int place) {
-        const Floats* z = places[place].sums.data();
+    void wait(int64_t l, int64_t b) {
+        const Floats* z = places[b % 2].sums.data();
         for (int64_t i = 0; i < (layers[l].outputs + 1) / 2 * 2; i++)
             room[b * apart + i] = paired(z[i / 2 * 4 + i % 2], z[i / 2 * 4 + i % 2 + 2]);
     }

@@ -96,6 +96,7 @@ struct Matrices {
     template <int R, int V>
     __attribute__((noinline)) static void sums(const T* from, int64_t down, int64_t across, int64_t K,
                                                const Lanes* panel, const Lanes* first, Lanes* found) {
+        if (K < 1) __builtin_unreachable();  // or all sums would be saved in case
         Lanes sum[R][V];
         for (int i = 0; i < R; i++)
             for (int v = 0; v < V; v++) sum[i][v] = first[v];

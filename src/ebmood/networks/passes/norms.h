@@ -26,6 +26,11 @@ struct Moments {
 
     explicit Moments(int64_t widest) : sums(widest), squares(widest), about(widest), scale(widest), offset(widest) {}
 
+    void begin() {
+        std::fill(sums.begin(), sums.end(), Lanes{});
+        std::fill(squares.begin(), squares.end(), Lanes{});
+    }
+
     // A block of J features, of which the first `rows` rows count.
     void add(int64_t J, const Lanes* z, int64_t rows, bool first) {
         Lanes counts[2] = {};
@@ -60,37 +65,38 @@ struct Moments {
 };
 
 // Layers' products, of one block after the other, each of which waits in `room` until the next layer reads it, since that
-// needs all rows' moments; `room` is for all blocks, each of the widest layer. Two blocks are under way at a time, each in a
-// place of its own.
+// needs all rows' moments; `room` is for all blocks, each of the widest layer.
 template <class F>
 class Products {
     typedef typename F::Lanes Lanes;
     const Stack<F>& stack;
     Lanes* room;
     int64_t apart;
-    std::vector<Lanes> inputs[2], logits[2];
+    std::vector<Lanes> given, logits;
 
   public:
-    Products(const Stack<F>& stack, typename F::T* room) : stack(stack), room(stack.lanes(room)), apart(2 * stack.widest()) {
-        for (int place = 0; place < 2; place++) {
-            inputs[place].resize(apart);
-            logits[place].resize(2 * stack.widths[stack.layers]);
-        }
-    }
+    static constexpr int64_t LAG = 0;  // how many blocks further `rise` is when it asks for a product
+
+    Products(const Stack<F>& stack, typename F::T* room)
+        : stack(stack),
+          room(stack.lanes(room)),
+          apart(2 * stack.widest()),
+          given(apart),
+          logits(2 * stack.widths[stack.layers]) {}
 
     // Where a block's input is to be put; then it is ready.
-    Lanes* input(int place) { return inputs[place].data(); }
-    void ready(int64_t, int) {}
+    Lanes* input(int64_t) { return given.data(); }
+    void ready(int64_t, int64_t) {}
 
     // Its product by a layer.
-    const Lanes* forth(int64_t l, int64_t b, int place) {
-        Lanes* out = l < stack.layers - 1 ? room + b * apart : logits[place].data();
-        stack.forth(l, inputs[place].data(), out);
+    const Lanes* forth(int64_t l, int64_t b) {
+        Lanes* out = l < stack.layers - 1 ? room + b * apart : logits.data();
+        stack.forth(l, given.data(), out);
         return out;
     }
 
-    // The product is seen to, and may wait.
-    void wait(int64_t, int64_t, int) {}
+    // The product has been seen, and may wait.
+    void wait(int64_t, int64_t) {}
 
     // What waits for a layer, normalised.
     void normalised(int64_t l, int64_t b, const Moments<F>& moments, Lanes* block) const {
@@ -100,43 +106,46 @@ class Products {
     }
 };
 
-// All blocks up through all layers. `give` fills a block of rows and says how many there are; `take` has the logits; `rows`
-// counts them all. Between a block's input and its product, and between that and what is made of it, stands work on another:
-// tiles would wait for what has just been written.
+// All blocks up through all layers. `give` fills a block of rows and says how many there are; `take` has the logits, in the
+// order of blocks; `rows` counts them all.
 template <class F, class Products, class Give, class Take>
 void rise(const Stack<F>& stack, const Norms<F>& norms, int64_t blocks, int64_t rows, Products& products,
           const Give& give, const Take& take) {
     typedef typename F::Lanes Lanes;
+    constexpr int64_t LAG = Products::LAG;
     std::vector<int64_t> inside(blocks);
-    Moments<F> moments(stack.widest() + 1);  // products of pairs may ask for one more
+    Moments<F> moments(stack.widest() + 1), next(stack.widest() + 1);  // products of pairs may ask for one more
     for (int64_t l = 0; l < stack.layers; l++) {
-        const auto before = [&](int64_t b) {
-            Lanes* block = products.input(b % 2);
-            if (l == 0) {
-                inside[b] = give(b, block);
-            } else {
-                products.normalised(l, b, moments, block);
-                stack.act.template apply<F>(2 * stack.widths[l], block);
+        const bool last = l == stack.layers - 1;
+        // There and back, so that the blocks that a layer ends with are still near when the next begins with them.
+        const auto block_at = [&](int64_t t) { return (stack.layers - l) % 2 ? t : blocks - 1 - t; };
+        const Lanes* found[LAG + 1];
+        next.begin();
+        for (int64_t t = 0; t < blocks + 2 * LAG; t++) {
+            if (t < blocks) {
+                const int64_t b = block_at(t);
+                Lanes* block = products.input(b);
+                if (l == 0) {
+                    inside[b] = give(b, block);
+                } else {
+                    products.normalised(l, b, moments, block);
+                    stack.act.template apply<F>(2 * stack.widths[l], block);
+                }
+                products.ready(l, b);
             }
-            products.ready(l, b % 2);
-        };
-        Moments<F> next(stack.widest() + 1);
-        const auto after = [&](int64_t b, const Lanes* z) {
-            if (l == stack.layers - 1) return take(b, z);
-            next.add(stack.widths[l + 1], z, inside[b], b == 0);
-            products.wait(l, b, b % 2);
-        };
-        before(0);
-        const Lanes* last = nullptr;
-        for (int64_t b = 0; b < blocks; b++) {
-            const Lanes* z = products.forth(l, b, b % 2);
-            if (b < blocks - 1) before(b + 1);
-            if (b > 0) after(b - 1, last);
-            last = z;
+            if (LAG <= t && t < blocks + LAG) found[(t - LAG) % (LAG + 1)] = products.forth(l, block_at(t - LAG));
+            if (t < 2 * LAG) continue;
+            const int64_t b = block_at(t - 2 * LAG);
+            const Lanes* z = found[(t - 2 * LAG) % (LAG + 1)];
+            if (last) {
+                take(b, z);
+            } else {
+                next.add(stack.widths[l + 1], z, inside[b], t == 2 * LAG);
+                products.wait(l, b);
+            }
         }
-        after(blocks - 1, last);
-        if (l < stack.layers - 1) next.end(stack.widths[l + 1], norms, l, rows);
-        moments = std::move(next);
+        if (!last) next.end(stack.widths[l + 1], norms, l, rows);
+        std::swap(moments, next);
     }
 }
 

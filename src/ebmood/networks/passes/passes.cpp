@@ -6,6 +6,7 @@
 #include "norms.h"
 #include "half.h"
 #include "posterior.h"
+#include "straight.h"
 #include "watched.h"
 #include "streams.h"
 
@@ -14,9 +15,15 @@
                                       F::T* logits, F::T* out) {                                                    \
         gradient(stack, N, x, chosen, logits, out);                                                                 \
     }                                                                                                                \
-    extern "C" void line_##SUFFIX(const Stack<F>& stack, int64_t N, const F::T* x, int64_t stride,                  \
-                                  F::T* const* inputs, F::T* const* below, F::T* value, F::T* along) {              \
-        line(stack, N, x, stride, inputs, below, value, along);                                                     \
+    extern "C" void straight_forth_##SUFFIX(const Stack<F>& stack, int64_t N, F::T* const* values,                   \
+                                            F::T* const* slopes, F::T* const* below, F::T* value, F::T* slope) {     \
+        Straight<F>{stack, N, values, slopes, below}.forth(value, slope);                                            \
+    }                                                                                                                \
+    extern "C" void straight_back_##SUFFIX(const Stack<F>& stack, int64_t N, F::T* const* values,                    \
+                                           F::T* const* slopes, F::T* const* below, const F::T* of_value,            \
+                                           const F::T* of_slope, F::T* const* of_weights, F::T* const* of_biases,    \
+                                           F::T* room) {                                                             \
+        Straight<F>{stack, N, values, slopes, below}.back(of_value, of_slope, of_weights, of_biases, room);          \
     }                                                                                                                \
     extern "C" void normalised_##SUFFIX(const Stack<F>& stack, const Norms<F>& norms, int64_t N, const F::T* x,     \
                                         F::T* room, F::T* out) {                                                    \

@@ -1,7 +1,6 @@
 // What passes through a stack of linear layers with an activation after each but the last are made of. Rows stand side by
 // side in the lanes of vectors, a block of them is worked on while it is in the nearest cache, and what an activation does
 // is done there too. Arrays are dense and row-major: x (N, D); logits (N, K); a layer's weights (outputs, inputs).
-// What torch is to multiply by afterwards stands in columns instead: (width, stride), of which the first N are rows.
 
 #pragma once
 
@@ -103,18 +102,13 @@ struct Stack {
             for (int64_t d = 0; d < D; d++) rows[(n + w) * D + d] = block[2 * d + w / W][w % W];
     }
 
-    // Rows n, n + 1, ... as columns (D, stride), a whole block of them: stride is a multiple of ROWS, and no less than N.
-    static void lay(const Lanes* block, int64_t n, int64_t D, int64_t stride, T* columns) {
-        for (int64_t d = 0; d < D; d++)
-            for (int v = 0; v < 2; v++) *lanes(columns + d * stride + n + v * W) = block[2 * d + v];
-    }
-
     static Lanes* lanes(T* numbers) { return reinterpret_cast<Lanes*>(numbers); }
     static const Lanes* lanes(const T* numbers) { return reinterpret_cast<const Lanes*>(numbers); }
 
     // out[j] = start[j] + sum_k w[j * down + k * across] in[k], for J of them whose sums stay in registers
     template <int J>
-    static void tile(const T* w, int64_t down, int64_t across, int64_t K, const T* start, const Lanes* in, Lanes* out) {
+    __attribute__((noinline)) static void tile(const T* w, int64_t down, int64_t across, int64_t K, const T* start, const Lanes* in, Lanes* out) {
+        if (K < 1) __builtin_unreachable();  // or all sums would be saved in case
         Lanes sum[J][2] = {};
         for (int64_t k = 0; k < K; k++, w += across)
             for (int j = 0; j < J; j++) {
@@ -162,29 +156,25 @@ struct Stack {
     int64_t all() const { return std::accumulate(widths, widths + layers + 1, int64_t(0)); }
     int64_t widest() const { return *std::max_element(widths, widths + layers + 1); }
 
-    // A block of rows up through all layers, to logits; `keep` is shown what each layer but the first is given.
-    template <class Keep>
-    void up(Lanes*& from, Lanes*& to, Lanes*& derivative, const Keep& keep) const {
+    // A block of rows up through all layers, to logits.
+    void up(Lanes*& from, Lanes*& to, Lanes*& derivative) const {
         for (int64_t l = 0; l < layers; l++) {
             forth(l, from, to);
             std::swap(from, to);
             if (l == layers - 1) break;
             act.template apply<F>(2 * widths[l + 1], from, [&](int64_t i, Lanes d) { derivative[i] = d; });
             derivative += 2 * widths[l + 1];
-            keep(l + 1, from);
         }
     }
 
-    // Derivatives by logits down to those by rows; `keep` is shown those behind each layer but the last.
-    template <class Keep>
-    void down(Lanes*& from, Lanes*& to, Lanes*& derivative, const Keep& keep) const {
+    // Derivatives by logits down to those by rows.
+    void down(Lanes*& from, Lanes*& to, Lanes*& derivative) const {
         for (int64_t l = layers - 1; l >= 0; l--) {
             back(l, from, to);
             std::swap(from, to);
             if (l == 0) break;
             derivative -= 2 * widths[l];
             for (int64_t i = 0; i < 2 * widths[l]; i++) from[i] *= derivative[i];
-            keep(l, from);
         }
     }
 };

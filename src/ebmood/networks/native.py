@@ -150,9 +150,7 @@ class Compiled:
 
 def plain(tensor: Tensor | None, dtype: torch.dtype) -> bool:
     """Whether compiled code can read it as it lies: dense, on the CPU, of this type; or there is none."""
-    return tensor is None or (
-        tensor.device.type == "cpu" and tensor.dtype == dtype and tensor.is_contiguous()
-    )
+    return tensor is None or (tensor.is_cpu and tensor.dtype == dtype and tensor.is_contiguous())
 
 
 def pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:

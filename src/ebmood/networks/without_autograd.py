@@ -6,8 +6,8 @@ stay in a core's own cache. Measured against autograd on the protocol's networks
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import cycle
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,7 @@ PIECE = 1_024
 """Rows that go through a layer together: 1,024 x 100 floats in and out stay in a core's second cache."""
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """A linear layer, and what follows it: batch norm and activation, each or none."""
 
     linear: nn.Linear
@@ -28,15 +27,13 @@ class Block:
 
 def blocks_of(layers: Sequence[nn.Module]) -> list[Block]:
     """The layers as blocks, each of which a linear layer opens."""
-    blocks: list[Block] = []
+    parts: list[list[nn.Module | None]] = []
     for layer in layers:
         if isinstance(layer, nn.Linear):
-            blocks.append(Block(layer, None, None))
-        elif isinstance(layer, nn.BatchNorm1d):
-            blocks[-1] = Block(blocks[-1].linear, layer, None)
+            parts.append([layer, None, None])
         else:
-            blocks[-1] = Block(blocks[-1].linear, blocks[-1].norm, layer)
-    return blocks
+            parts[-1][1 if isinstance(layer, nn.BatchNorm1d) else 2] = layer
+    return [Block(*part) for part in parts]  # pyright: ignore[reportArgumentType]
 
 
 @torch.no_grad()

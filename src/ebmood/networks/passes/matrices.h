@@ -25,23 +25,23 @@ struct Matrices {
 
     std::vector<Lanes> panel = std::vector<Lanes>(2 * DEEP);
 
+    struct AsItIs {
+        void operator()(int64_t, int64_t, Lanes&) const {}
+    };
+
     // start, if there is any, in every row, plus (M, K) times (K, N): (M, N), dense. What is whole goes through `finish`,
     // which is told where it will stand and how many of its numbers count.
-    template <class Finish>
-    void multiply(int64_t M, int64_t N, int64_t K, Matrix a, Matrix b, const T* start, T* c, const Finish& finish) {
+    template <class Finish = AsItIs>
+    void multiply(int64_t M, int64_t N, int64_t K, Matrix a, Matrix b, const T* start, T* c,
+                  const Finish& finish = Finish()) {
         for (int64_t k = 0; k < K; k += DEEP) {
             const Matrix deeper = {a.numbers + k * a.across, a.down, a.across};
             const Matrix lower = {b.numbers + k * b.down, b.down, b.across};
-            const int64_t deep = std::min(DEEP, K - k);
             if (k + DEEP < K)
-                piece(M, N, deep, deeper, lower, start, c, k > 0, [](int64_t, int64_t, const Lanes&) {});
+                piece(M, N, DEEP, deeper, lower, start, c, k > 0, AsItIs());
             else
-                piece(M, N, deep, deeper, lower, start, c, k > 0, finish);
+                piece(M, N, K - k, deeper, lower, start, c, k > 0, finish);
         }
-    }
-
-    void multiply(int64_t M, int64_t N, int64_t K, Matrix a, Matrix b, const T* start, T* c) {
-        multiply(M, N, K, a, b, start, c, [](int64_t, int64_t, const Lanes&) {});
     }
 
     // As many numbers as there are lanes, or fewer.
@@ -63,20 +63,35 @@ struct Matrices {
 
   private:
     template <class Finish>
-    void piece(int64_t M, int64_t N, int64_t K, Matrix a, Matrix b, const T* start, T* c, bool more,
-               const Finish& finish) {
-        int64_t n = 0;
-        for (; n + W < N; n += 2 * W) columns<2>(M, N, K, n, a, b, start, c, more, finish);
-        if (n < N) columns<1>(M, N, K, n, a, b, start, c, more, finish);
+    __attribute__((noinline)) void piece(int64_t M, int64_t N, int64_t K, Matrix a, Matrix b, const T* start, T* c,
+                                         bool more, const Finish& finish) {
+        for (int64_t n = 0; n < N; n += 2 * W) {
+            const int64_t count = std::min(2 * W, N - n), V = count > W ? 2 : 1;
+            Lanes first[2], found[12];
+            for (int64_t v = 0; v < V; v++) first[v] = start && !more ? some(start + n + v * W, count - v * W) : Lanes{};
+            pack(K, V, count, b, n);
+            for (int64_t m = 0; m < M;) {
+                const int64_t R = m + 6 <= M ? 6 : 1;
+                const T* from = a.numbers + m * a.down;
+                (R == 6 ? V == 2 ? sums<6, 2> : sums<6, 1> : V == 2 ? sums<1, 2> : sums<1, 1>)(
+                    from, a.down, a.across, K, panel.data(), first, found);
+                for (int64_t i = 0; i < R; i++, m++)
+                    for (int64_t v = 0; v < V; v++) {
+                        const int64_t at = m * N + n + v * W, left = count - v * W;
+                        Lanes sum = found[i * V + v];
+                        if (more) sum += some(c + at, left);
+                        finish(at, left, sum);
+                        store(sum, left, c + at);
+                    }
+            }
+        }
     }
 
-    template <int V, class Finish>
-    __attribute__((noinline)) void columns(int64_t M, int64_t N, int64_t K, int64_t n, Matrix a, Matrix b, const T* start, T* c, bool more,
-                 const Finish& finish) {
-        const int64_t count = std::min(V * W, N - n);
+    // V vectors of columns from n on, of which `count` count.
+    void pack(int64_t K, int64_t V, int64_t count, Matrix b, int64_t n) {
         if (b.across == 1) {
             for (int64_t k = 0; k < K; k++)
-                for (int v = 0; v < V; v++) panel[V * k + v] = some(b.numbers + k * b.down + n + v * W, count - v * W);
+                for (int64_t v = 0; v < V; v++) panel[V * k + v] = some(b.numbers + k * b.down + n + v * W, count - v * W);
         } else {
             T* const to = reinterpret_cast<T*>(panel.data());
             for (int64_t w = 0; w < V * W; w++) {
@@ -84,15 +99,9 @@ struct Matrices {
                 for (int64_t k = 0; k < K; k++) to[k * V * W + w] = from[k * b.down];
             }
         }
-        Lanes first[V] = {};
-        for (int v = 0; v < V; v++)
-            if (start && !more) first[v] = some(start + n + v * W, count - v * W);
-        int64_t m = 0;
-        for (; m + 6 <= M; m += 6) tile<6, V>(m, N, K, n, count, a, first, c, more, finish);
-        for (; m < M; m++) tile<1, V>(m, N, K, n, count, a, first, c, more, finish);
     }
 
-    // sum[i][v] of rows i: first[v] + sum_k from[i * down + k * across] panel[k][v]; by itself, or registers run out.
+    // found[i][v] = first[v] + sum_k from[i * down + k * across] panel[k][v]; by itself, or registers run out.
     template <int R, int V>
     __attribute__((noinline)) static void sums(const T* from, int64_t down, int64_t across, int64_t K,
                                                const Lanes* panel, const Lanes* first, Lanes* found) {
@@ -105,22 +114,5 @@ struct Matrices {
                 for (int v = 0; v < V; v++) sum[i][v] += from[i * down] * panel[V * k + v];
         for (int i = 0; i < R; i++)
             for (int v = 0; v < V; v++) found[i * V + v] = sum[i][v];
-    }
-
-    template <int R, int V, class Finish>
-    void tile(int64_t m, int64_t N, int64_t K, int64_t n, int64_t count, Matrix a, const Lanes* first, T* c, bool more,
-              const Finish& finish) const {
-        Lanes found[R * V];
-        sums<R, V>(a.numbers + m * a.down, a.down, a.across, K, panel.data(), first, found);
-#pragma GCC unroll 1
-        for (int i = 0; i < R; i++)
-#pragma GCC unroll 1
-            for (int v = 0; v < V; v++) {
-                const int64_t at = (m + i) * N + n + v * W, left = count - v * W;
-                Lanes sum = found[i * V + v];
-                if (more) sum += some(c + at, left);
-                finish(at, left, sum);
-                store(sum, left, c + at);
-            }
     }
 };

@@ -226,8 +226,8 @@ def test_without_a_compiler_all_is_eager_and_one_line_says_so(monkeypatch, tmp_p
 
 def test_short_trainings_are_eager_and_so_are_those_on_several_threads():
     work = 512 * (48 * 100 + 4 * 100 * 100 + 100)
-    assert CompiledPasses.pays(100 * 100, work)
-    assert not CompiledPasses.pays(50 * 100, work)
+    assert CompiledPasses.pays(200 * 100, work)
+    assert not CompiledPasses.pays(100 * 100, work)
     try:
         torch.set_num_threads(2)
         assert not CompiledPasses.pays(10_000 * 100, work)
@@ -235,7 +235,7 @@ def test_short_trainings_are_eager_and_so_are_those_on_several_threads():
         torch.set_num_threads(1)
     barred, short = MLP(48, (100,) * 5, 1, compiled=False), MLP(48, (100,) * 5, 1)
     barred.expect(10**6, 512)
-    short.expect(50 * 100, 512)
+    short.expect(100 * 100, 512)
     assert barred.passes is short.passes is None
 
 

@@ -21,7 +21,7 @@ BLOCK = 32
 VECTOR = 64
 """Bytes of a vector at most."""
 
-Kept = tuple[Sequence[Tensor], ...]
+Kept = tuple[Tensor, ...]
 
 
 class _Stack(ctypes.Structure):
@@ -149,9 +149,9 @@ class CompiledPasses(Compiled):
         That is, of each layer what it is given, of x and along u, and the logit's gradient behind it (not the last).
         """
         u, value, slope = torch.empty_like(x), x.new_empty(len(x)), x.new_empty(len(x))
-        values, slopes, below = (_rows(x, layers.hidden) for _ in range(3))
-        kept = [x, *values], [u, *slopes], below
-        self.call("straight_forth", x, layers.stack(), len(x), *map(pointers, kept), value, slope)
+        values, slopes, below = (x.new_empty(len(x) * sum(layers.hidden)) for _ in range(3))
+        kept = x, u, values, slopes, below
+        self.call("straight_forth", x, layers.stack(), len(x), *kept, value, slope)
         return value, slope, u, kept
 
     def straight_back(
@@ -163,7 +163,7 @@ class CompiledPasses(Compiled):
         of_value = None if of_value is None else of_value.contiguous()
         given = of_value, of_slope.contiguous(), pointers(weights), pointers(biases)
         room = of_slope.new_empty(len(of_slope), max(layers.widths))
-        own = layers.stack(), len(of_slope), *map(pointers, kept)
+        own = layers.stack(), len(of_slope), *kept
         self.call("straight_back", of_slope, *own, *given, room)
         return list(zip(weights, biases, strict=True))
 
@@ -235,15 +235,13 @@ class CompiledPasses(Compiled):
     def watched_forth(self, layers: Layers, x: Tensor) -> tuple[Tensor, Kept]:
         """Logits, and what the way back needs: each layer's sums and outputs, and their means and scales."""
         bends, slope = layers.activation or (True, 0.0)
-        outputs = _rows(x, layers.hidden)
+        units = sum(layers.hidden)
+        outputs = x.new_empty(len(x) * units)
         # The sign of what comes out tells the slope, and nothing else is asked.
-        sums = _rows(x, layers.hidden) if layers.norms or bends or slope < 0 else outputs
-        means, scales = (x.new_empty(sum(layers.hidden)).split(layers.hidden) for _ in range(2))
-        kept = sums, outputs, means, scales
+        sums = torch.empty_like(outputs) if layers.norms or bends or slope < 0 else outputs
+        kept = sums, outputs, x.new_empty(units), x.new_empty(units)
         logits = x.new_empty(len(x), layers.widths[-1])
-        self.call(
-            "watched_forth", x, layers.stack(), layers.normed(), len(x), *map(pointers, kept), x, logits
-        )
+        self.call("watched_forth", x, layers.stack(), layers.normed(), len(x), *kept, x, logits)
         return logits, kept
 
     def watched_back(
@@ -258,7 +256,7 @@ class CompiledPasses(Compiled):
         of_parameters = iter(found)
         lists = [pointers(list(islice(of_parameters, len(each)))) for each in parameters]
         room = x.new_empty(2, len(x), max(layers.widths))
-        own = layers.stack(), layers.normed(), len(x), *map(pointers, kept)
+        own = layers.stack(), layers.normed(), len(x), *kept
         self.call("watched_back", x, *own, x, of_logits.contiguous(), of_x, *lists, room)
         return [of_x, *found]
 
@@ -284,9 +282,3 @@ class CompiledPasses(Compiled):
         g = above.new_empty(3, rows, width)
         self.call("retreat", g, rows, width, above, *given, g)
         return g
-
-
-def _rows(like: Tensor, widths: Sequence[int]) -> list[Tensor]:
-    """Room for rows of these widths, as many as `like` has, one array after the other."""
-    sizes = [len(like) * width for width in widths]
-    return list(like.new_empty(sum(sizes)).split(sizes))

@@ -73,13 +73,9 @@ class VariationalEntropy(Objective):
             negatives, _ = self.generator.sample(len(batch.x), generator)
         data, squares, _ = self.model.slices(batch.x, None)
         samples = self.model.log_density(negatives)
-        penalty = squares.mean()
-        loss = samples.mean() - data.mean() + self.settings.gradient_penalty * penalty
-        logs = {
-            "data": data.detach().mean(),
-            "negatives": samples.detach().mean(),
-            "gradient": penalty.detach(),
-        }
+        data, negative, penalty = data.mean(), samples.mean(), squares.mean()
+        loss = negative - data + self.settings.gradient_penalty * penalty
+        logs = {"data": data.detach(), "negatives": negative.detach(), "gradient": penalty.detach()}
         return loss, logs
 
     def generator_loss(self, batch: Batch, generator: torch.Generator) -> Loss:

@@ -21,12 +21,14 @@ class FusedAdamW(torch.optim.AdamW):
             super().step()  # which makes them
             return
         for group, parameters in zip(self.param_groups, learning, strict=True):
+            if not parameters:
+                continue
             states = [self.state[p] for p in parameters]
             steps: list[Tensor] = [state["step"] for state in states]
             beta1, beta2 = group["betas"]
             with torch.no_grad():
-                torch._foreach_add_(steps, 1)
-                torch._fused_adamw_(
+                torch._foreach_add_(steps, 1)  # pyright: ignore[reportPrivateImportUsage]
+                torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
                     parameters,
                     [p.grad for p in parameters],
                     [state["exp_avg"] for state in states],

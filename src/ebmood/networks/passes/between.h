@@ -1,6 +1,6 @@
-// What stands between two products where torch does the products and autograd watches: a batch norm with the batch's own
-// statistics and the activation behind it, there and back (Ioffe and Szegedy 2015, section 3). Arrays are (N, J); features
-// stand in the lanes of vectors, of which the last may repeat some of the one before.
+// What stands between two products where autograd watches: a batch norm with the batch's own statistics and the activation
+// behind it, there and back (Ioffe and Szegedy 2015, section 3). Arrays are (N, J); features stand in the lanes of
+// vectors, of which the last may repeat some of the one before.
 
 #pragma once
 
@@ -33,7 +33,7 @@ struct Between {
     int64_t vectors() const { return (J + W - 1) / W; }
     int64_t begin(int64_t v) const { return std::min(v * W, J - W); }
 
-    // Some rows at a time, as they lie, and vector by vector: `go` is given how many rows, where they begin, and the vector.
+    // Some rows at a time, as they lie, and vector by vector: `go` is given how many, where they begin, and the vector.
     template <class Do>
     void each(const Do& go) const {
         int64_t n = 0;

@@ -1,5 +1,5 @@
-// Products in bfloat16 by the tiles of AMX: eight bits of every number, sums in float32. Two inputs of a row stand side by
-// side in 32 bits, as tiles have them: (pair, block), the even one below.
+// Products in bfloat16 by the tiles of AMX: eight bits of every number, sums in float32. Two inputs of a row stand side
+// by side in 32 bits, as tiles have them, the even one below.
 
 #pragma once
 
@@ -51,11 +51,11 @@ inline Words paired(Floats even, Floats odd) {
 inline Floats evens(Words pairs) { return (Floats)(pairs << 16); }
 inline Floats odds(Words pairs) { return (Floats)(pairs & 0xffff0000u); }
 
-// What lies between layers is kept in eight bits too: half the way to memory, which is what these passes wait for.
+// What waits for the next layer is kept in eight bits too: half the way to memory.
 class HalfProducts {
     static constexpr int64_t FEATURES = 16, PAIRS = 16;  // of outputs and of inputs, that a tile multiplies
 
-    // Weights stand as tiles, in the order that they are asked for: for two tiles of outputs, or the last one, all of inputs.
+    // Weights stand as tiles, in the order that they are asked for: for two tiles of outputs, or the last, all of inputs.
     struct Layer {
         int64_t inputs, outputs, deep, wide;  // the latter in tiles
         std::vector<Words> weights;
@@ -87,8 +87,8 @@ class HalfProducts {
     // All that was written is in memory: gcc does not tell its optimiser what tiles are loaded from.
     static void settle(const void* place) { __asm__ volatile("" ::"r"(place) : "memory"); }
 
-    // Tiles are 16 rows of 64 bytes: of outputs by inputs, of pairs by rows, of outputs by rows. There and back again, since
-    // weights do not all stay near.
+    // Tiles are 16 rows of 64 bytes: of outputs by inputs, of pairs by rows, of outputs by rows. There and back again,
+    // since weights do not all stay near.
     void multiply(const Layer& layer, const Words* input, Floats* out) {
         settle(input);
         turned = !turned;

@@ -1,5 +1,5 @@
-// Products of row-major matrices of some hundred rows and columns: columns stand in the lanes of vectors, and a panel of
-// them lies packed in the first cache while rows go by, six at a time, whose sums stay in registers.
+// Products of row-major matrices of some hundred rows and columns: columns stand in the lanes of vectors, and a panel
+// of them lies packed in the first cache while rows go by, six at a time, whose sums stay in registers.
 
 #pragma once
 
@@ -29,8 +29,8 @@ struct Matrices {
         void operator()(int64_t, int64_t, Lanes&) const {}
     };
 
-    // start, if there is any, in every row, plus (M, K) times (K, N): (M, N), dense. What is whole goes through `finish`,
-    // which is told where it will stand and how many of its numbers count.
+    // start, if there is any, in every row, plus (M, K) times (K, N): (M, N), dense. What is whole goes through
+    // `finish`, which is told where it will stand and how many of its numbers count.
     template <class Finish = AsItIs>
     void multiply(int64_t M, int64_t N, int64_t K, Matrix a, Matrix b, const T* start, T* c,
                   const Finish& finish = Finish()) {
@@ -68,7 +68,8 @@ struct Matrices {
         for (int64_t n = 0; n < N; n += 2 * W) {
             const int64_t count = std::min(2 * W, N - n), V = count > W ? 2 : 1;
             Lanes first[2], found[12];
-            for (int64_t v = 0; v < V; v++) first[v] = start && !more ? some(start + n + v * W, count - v * W) : Lanes{};
+            for (int64_t v = 0; v < V; v++)
+                first[v] = start && !more ? some(start + n + v * W, count - v * W) : Lanes{};
             pack(K, V, count, b, n);
             for (int64_t m = 0; m < M;) {
                 const int64_t R = m + 6 <= M ? 6 : 1;
@@ -91,7 +92,8 @@ struct Matrices {
     void pack(int64_t K, int64_t V, int64_t count, Matrix b, int64_t n) {
         if (b.across == 1) {
             for (int64_t k = 0; k < K; k++)
-                for (int64_t v = 0; v < V; v++) panel[V * k + v] = some(b.numbers + k * b.down + n + v * W, count - v * W);
+                for (int64_t v = 0; v < V; v++)
+                    panel[V * k + v] = some(b.numbers + k * b.down + n + v * W, count - v * W);
         } else {
             T* const to = reinterpret_cast<T*>(panel.data());
             for (int64_t w = 0; w < V * W; w++) {

@@ -153,6 +153,9 @@ struct Stack {
         }
     }
 
+    // Units of all hidden layers before one, of which the first is 1: where its own begin in an array for all of them.
+    int64_t before(int64_t layer) const { return std::accumulate(widths + 1, widths + layer, int64_t(0)); }
+
     int64_t all() const { return std::accumulate(widths, widths + layers + 1, int64_t(0)); }
     int64_t widest() const { return *std::max_element(widths, widths + layers + 1); }
 

@@ -16,41 +16,44 @@ struct Straight {
 
     const Stack<F>& stack;
     int64_t N;
-    // What each layer is given, of x and of u, the first of which are x and u themselves; and the gradients of the logit
-    // behind each layer but the last.
-    T *const *values, *const *slopes, *const *below;
+    T *x, *u;
+    // Of each layer but the last, one after the other: what the next is given, of x and of u, and the logit's gradients
+    // behind it.
+    T *values, *slopes, *below;
 
     void forth(T* value, T* slope) const {
         M matrices;
         const int64_t L = stack.layers, *widths = stack.widths;
         for (int64_t l = 0; l < L; l++) {
-            const auto rows = M::rows(values[l], widths[l]), weights = M::turned(stack.weights[l], widths[l]);
+            const auto rows = M::rows(value_of(l), widths[l]), weights = M::turned(stack.weights[l], widths[l]);
             if (l == L - 1)
                 matrices.multiply(N, 1, widths[l], rows, weights, stack.biases[l], value);
             else
-                matrices.multiply(N, widths[l + 1], widths[l], rows, weights, stack.biases[l], values[l + 1],
+                matrices.multiply(N, widths[l + 1], widths[l], rows, weights, stack.biases[l], value_of(l + 1),
                                   [&](int64_t, int64_t, Lanes& y) { stack.act.template apply<F>(1, &y); });
         }
         for (int64_t l = L - 1; l >= 0; l--) {
             const int64_t K = widths[l], J = widths[l + 1];
             if (l == L - 1) {  // the logit's own gradient is one
-                for (int64_t n = 0; n < N; n++)
-                    for (int64_t k = 0; k < K; k++) below[l - 1][n * K + k] = stack.weights[l][k];
-                pull(N * K, values[l], below[l - 1]);
+                T* const g = below_of(l - 1);
+                for (int64_t n = 0; n < N; n++) std::copy_n(stack.weights[l], K, g + n * K);
+                pull(N * K, value_of(l), g);
             } else if (l) {
-                matrices.multiply(N, K, J, M::rows(below[l], J), M::rows(stack.weights[l], K), nullptr, below[l - 1],
-                                  [&](int64_t at, int64_t count, Lanes& y) { pull(values[l], at, count, y); });
+                matrices.multiply(
+                    N, K, J, M::rows(below_of(l), J), M::rows(stack.weights[l], K), nullptr, below_of(l - 1),
+                    [&, out = value_of(l)](int64_t at, int64_t count, Lanes& y) { pull(out, at, count, y); });
             } else {
-                matrices.multiply(N, K, J, M::rows(below[0], J), M::rows(stack.weights[0], K), nullptr, slopes[0]);
+                matrices.multiply(N, K, J, M::rows(below, J), M::rows(stack.weights[0], K), nullptr, u);
             }
         }
         for (int64_t l = 0; l < L; l++) {
-            const auto rows = M::rows(slopes[l], widths[l]), weights = M::turned(stack.weights[l], widths[l]);
+            const auto rows = M::rows(slope_of(l), widths[l]), weights = M::turned(stack.weights[l], widths[l]);
             if (l == L - 1)
                 matrices.multiply(N, 1, widths[l], rows, weights, nullptr, slope);
             else
-                matrices.multiply(N, widths[l + 1], widths[l], rows, weights, nullptr, slopes[l + 1],
-                                  [&](int64_t at, int64_t count, Lanes& y) { pull(values[l + 1], at, count, y); });
+                matrices.multiply(
+                    N, widths[l + 1], widths[l], rows, weights, nullptr, slope_of(l + 1),
+                    [&, out = value_of(l + 1)](int64_t at, int64_t count, Lanes& y) { pull(out, at, count, y); });
         }
     }
 
@@ -61,12 +64,13 @@ struct Straight {
         const std::vector<T> ones(N, T(1));
         for (int64_t l = 0; l < stack.layers; l++) {
             const int64_t K = stack.widths[l], J = stack.widths[l + 1];
-            const auto behind = M::turned(l == stack.layers - 1 ? ones.data() : below[l], J);
+            const auto behind = M::turned(l == stack.layers - 1 ? ones.data() : below_of(l), J);
+            const T *const a = slope_of(l), *const b = value_of(l);
             for (int64_t n = 0; n < N; n++)
                 for (int64_t k = 0; k < K; k += M::W) {
                     const int64_t at = n * K + k;
-                    Lanes y = M::some(slopes[l] + at, K - k) * of_slope[n];
-                    if (of_value) y += M::some(values[l] + at, K - k) * of_value[n];
+                    Lanes y = M::some(a + at, K - k) * of_slope[n];
+                    if (of_value) y += M::some(b + at, K - k) * of_value[n];
                     M::store(y, K - k, room + at);
                 }
             if (of_weights[l]) matrices.multiply(J, K, N, behind, M::rows(room, K), nullptr, of_weights[l]);
@@ -79,6 +83,10 @@ struct Straight {
     }
 
   private:
+    T* value_of(int64_t l) const { return l ? values + N * stack.before(l) : x; }
+    T* slope_of(int64_t l) const { return l ? slopes + N * stack.before(l) : u; }
+    T* below_of(int64_t l) const { return below + N * stack.before(l + 1); }
+
     // A gradient times the slope of the activation that gave `out`, whose sign tells it.
     void pull(const T* out, int64_t at, int64_t count, Lanes& y) const {
         Lanes a = M::some(out + at, count);

@@ -20,26 +20,27 @@ struct Watched {
     const Stack<F>& stack;
     const Norms<F>* norms;  // or none
     int64_t N;
-    // Of each layer but the last: its own sums, what the next is given, and where there are norms `Between`'s.
-    T *const *sums, *const *outputs, *const *means, *const *scales;
+    // Of each layer but the last, one after the other: its own sums, what the next is given, and `Between`'s.
+    T *sums, *outputs, *means, *scales;
 
     void forth(const T* x, T* logits) const {
         M matrices;
         for (int64_t l = 0; l < stack.layers; l++) {
             const int64_t K = stack.widths[l], J = stack.widths[l + 1];
             const bool last = l == stack.layers - 1;
-            const auto rows = M::rows(l ? outputs[l - 1] : x, K), weights = M::turned(stack.weights[l], K);
+            T *const z = sums + N * stack.before(l + 1), *const out = outputs + N * stack.before(l + 1);
+            const auto rows = M::rows(given(l, x), K), weights = M::turned(stack.weights[l], K);
             if (last || norms)
-                matrices.multiply(N, J, K, rows, weights, stack.biases[l], last ? logits : sums[l]);
+                matrices.multiply(N, J, K, rows, weights, stack.biases[l], last ? logits : z);
             else
-                matrices.multiply(N, J, K, rows, weights, stack.biases[l], outputs[l],
+                matrices.multiply(N, J, K, rows, weights, stack.biases[l], out,
                                   [&](int64_t at, int64_t count, Lanes& y) {
-                                      if (sums[l] != outputs[l]) M::store(y, count, sums[l] + at);
+                                      if (z != out) M::store(y, count, z + at);
                                       stack.act.template apply<F>(1, &y);
                                   });
             if (norms && !last)
-                between(l).forth(sums[l], norms->running_means[l], norms->running_variances[l], norms->seen[l],
-                                 norms->epsilon, norms->momentum, outputs[l]);
+                between(l).forth(z, norms->running_means[l], norms->running_variances[l], norms->seen[l],
+                                 norms->epsilon, norms->momentum, out);
         }
     }
 
@@ -53,7 +54,7 @@ struct Watched {
         for (int64_t l = stack.layers - 1; l >= 0; l--) {
             const int64_t K = stack.widths[l], J = stack.widths[l + 1];
             if (T* found = of_weights[l])
-                matrices.multiply(J, K, N, M::turned(g, J), M::rows(l ? outputs[l - 1] : x, K), nullptr, found);
+                matrices.multiply(J, K, N, M::turned(g, J), M::rows(given(l, x), K), nullptr, found);
             if (T* found = of_biases[l]) {
                 std::fill(found, found + J, T(0));
                 for (int64_t n = 0; n < N; n++)
@@ -61,16 +62,17 @@ struct Watched {
             }
             if (l == 0 && !of_x) break;
             const auto rows = M::rows(g, J), weights = M::rows(stack.weights[l], K);
+            const T* const z = l ? sums + N * stack.before(l) : nullptr;
             if (l == 0) {
                 matrices.multiply(N, K, J, rows, weights, nullptr, of_x);
             } else if (norms) {
                 matrices.multiply(N, K, J, rows, weights, nullptr, behind);
-                between(l - 1).back(sums[l - 1], behind, before, of_factors[l - 1], of_terms[l - 1]);
+                between(l - 1).back(z, behind, before, of_factors[l - 1], of_terms[l - 1]);
                 g = before;
             } else {
                 matrices.multiply(N, K, J, rows, weights, nullptr, before, [&](int64_t at, int64_t count, Lanes& y) {
-                    Lanes z = M::some(sums[l - 1] + at, count);
-                    stack.act.template apply<F>(1, &z, [&](int64_t, const Lanes& slope) { y *= slope; });
+                    Lanes a = M::some(z + at, count);
+                    stack.act.template apply<F>(1, &a, [&](int64_t, const Lanes& slope) { y *= slope; });
                 });
                 g = before;
                 std::swap(before, behind);
@@ -80,6 +82,9 @@ struct Watched {
 
   private:
     Between<F> between(int64_t l) const {
-        return {N, stack.widths[l + 1], norms->factors[l], norms->terms[l], stack.act, means[l], scales[l]};
+        const int64_t J = stack.widths[l + 1], begin = stack.before(l + 1);
+        return {N, J, norms->factors[l], norms->terms[l], stack.act, means + begin, scales + begin};
     }
+
+    const T* given(int64_t l, const T* x) const { return l ? outputs + N * stack.before(l) : x; }
 };

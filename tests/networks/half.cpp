@@ -12,6 +12,6 @@ extern "C" void product(int64_t K, int64_t J, const float* weights, const float*
     std::vector<Floats> room(2 * J);
     HalfProducts products(stack, reinterpret_cast<float*>(room.data()));
     stack.load(x, 0, N, K, products.input(0));
-    products.ready(0, 0);
+    products.ready(0);
     stack.store(products.forth(0, 0), 0, N, J, out);
 }

@@ -68,6 +68,7 @@ class HalfProducts {
     };
 
     std::vector<Layer> layers;
+    const Activation act;
     Words* room;
     int64_t apart;
     struct Place {
@@ -125,7 +126,7 @@ class HalfProducts {
 
   public:
     HalfProducts(const Stack<Float32>& stack, float* room)
-        : room(reinterpret_cast<Words*>(room)), apart(2 * ((stack.widest() + 1) / 2)) {
+        : act(stack.act), room(reinterpret_cast<Words*>(room)), apart(2 * ((stack.widest() + 1) / 2)) {
         for (Place& place : places) {
             place.input.resize(2 * stack.widest() + 2);
             place.pairs.resize(2 * up((stack.widest() + 1) / 2, PAIRS));
@@ -164,16 +165,19 @@ class HalfProducts {
 
     Floats* input(int64_t b) { return places[b % 2].input.data(); }
 
-    void ready(int64_t l, int64_t b) {
-        const Layer& layer = layers[l];
+    void ready(int64_t b) {
         const Floats* in = places[b % 2].input.data();
-        Words* to = places[b % 2].pairs.data();
-        for (int64_t p = 0; p < layer.deep * PAIRS; p++)
-            for (int v = 0; v < 2; v++) {
-                const Floats even = 2 * p < layer.inputs ? in[4 * p + v] : Floats{};
-                const Floats odd = 2 * p + 1 < layer.inputs ? in[4 * p + 2 + v] : Floats{};
-                to[(2 * (p / PAIRS) + v) * PAIRS + p % PAIRS] = paired(even, odd);
-            }
+        prepare(0, b, [&](int64_t k, int v) { return k < layers[0].inputs ? in[2 * k + v] : Floats{}; });
+    }
+
+    void ready(int64_t l, int64_t b, const Moments<Float32>& moments) {
+        const Words* z = room + b * apart;
+        prepare(l, b, [&](int64_t k, int v) {
+            const Words pair = z[k / 2 * 2 + v];
+            Floats y = (k % 2 ? odds(pair) : evens(pair)) * moments.scale[k] + moments.offset[k];
+            act.apply<Float32>(1, &y);
+            return y;
+        });
     }
 
     const Floats* forth(int64_t l, int64_t b) {
@@ -188,13 +192,16 @@ class HalfProducts {
             room[b * apart + i] = paired(z[i / 2 * 4 + i % 2], z[i / 2 * 4 + i % 2 + 2]);
     }
 
-    void normalised(int64_t l, int64_t b, const Moments<Float32>& moments, Floats* block) const {
-        const Words* z = room + b * apart;
-        for (int64_t j = 0; j < layers[l].inputs; j += 2)
-            for (int v = 0; v < 2; v++) {
-                block[2 * j + v] = evens(z[j + v]) * moments.scale[j] + moments.offset[j];
-                block[2 * j + 2 + v] = odds(z[j + v]) * moments.scale[j + 1] + moments.offset[j + 1];
-            }
+  private:
+    // A block's input k for each v of its two vectors of rows -> tiles of pairs.
+    template <class Input>
+    void prepare(int64_t l, int64_t b, const Input& input) {
+        const int64_t pairs = (layers[l].inputs + 1) / 2;
+        Words* to = places[b % 2].pairs.data();
+        for (int64_t p = 0; p < layers[l].deep * PAIRS; p++)
+            for (int v = 0; v < 2; v++)
+                to[(2 * (p / PAIRS) + v) * PAIRS + p % PAIRS] =
+                    p < pairs ? paired(input(2 * p, v), input(2 * p + 1, v)) : Words{};
     }
 };
 #endif

@@ -84,9 +84,9 @@ class Products {
           given(apart),
           logits(2 * stack.widths[stack.layers]) {}
 
-    // Where a block's input is to be put; then it is ready.
+    // Where a block's input to the first layer is to be put; then it is ready.
     Lanes* input(int64_t) { return given.data(); }
-    void ready(int64_t, int64_t) {}
+    void ready(int64_t) {}
 
     // Its product by a layer.
     const Lanes* forth(int64_t l, int64_t b) {
@@ -98,11 +98,12 @@ class Products {
     // The product has been seen, and may wait.
     void wait(int64_t, int64_t) {}
 
-    // What waits for a layer, normalised.
-    void normalised(int64_t l, int64_t b, const Moments<F>& moments, Lanes* block) const {
+    // What waits for a layer is normalised and activated, and so is ready.
+    void ready(int64_t l, int64_t b, const Moments<F>& moments) {
         const Lanes* z = room + b * apart;
         for (int64_t i = 0; i < 2 * stack.widths[l]; i++)
-            block[i] = z[i] * moments.scale[i / 2] + moments.offset[i / 2];
+            given[i] = z[i] * moments.scale[i / 2] + moments.offset[i / 2];
+        stack.act.template apply<F>(2 * stack.widths[l], given.data());
     }
 };
 
@@ -124,14 +125,12 @@ void rise(const Stack<F>& stack, const Norms<F>& norms, int64_t blocks, int64_t 
         for (int64_t t = 0; t < blocks + 2 * LAG; t++) {
             if (t < blocks) {
                 const int64_t b = block_at(t);
-                Lanes* block = products.input(b);
                 if (l == 0) {
-                    inside[b] = give(b, block);
+                    inside[b] = give(b, products.input(b));
+                    products.ready(b);
                 } else {
-                    products.normalised(l, b, moments, block);
-                    stack.act.template apply<F>(2 * stack.widths[l], block);
+                    products.ready(l, b, moments);
                 }
-                products.ready(l, b);
             }
             if (LAG <= t && t < blocks + LAG) found[(t - LAG) % (LAG + 1)] = products.forth(l, block_at(t - LAG));
             if (t < 2 * LAG) continue;

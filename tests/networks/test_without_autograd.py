@@ -60,3 +60,12 @@ def test_rows_are_left_as_they_were(x):
     with torch.no_grad():
         MLP(7, (20,), 2, "relu").double()(x)
     torch.testing.assert_close(x, before, rtol=0, atol=0)
+
+
+def test_logits_that_no_input_moves_have_no_gradient():
+    x = torch.ones(3, 2)
+    weight = torch.ones(1, requires_grad=True)
+    for constant in (lambda x: torch.ones(len(x), 1), lambda x: weight.expand(len(x), 1)):
+        logits, gradient = input_gradient(constant)(x)
+        assert torch.equal(logits, torch.ones(3, 1))
+        assert torch.equal(gradient, torch.zeros(3, 2))

@@ -8,8 +8,9 @@ a network grows linearly at most, so p falls wherever q does: where plain energy
 
 from torch import Tensor, nn
 
-from ebmood.models.energy import EnergyModel
+from ebmood.models.energy import EnergyModel, Slices
 from ebmood.models.mixture import TiedMixture
+from ebmood.networks import InputGradients, input_gradient
 
 
 class AnchoredEnergy(EnergyModel):
@@ -31,3 +32,16 @@ class AnchoredEnergy(EnergyModel):
     def log_density(self, x: Tensor) -> Tensor:
         """`log p(x) + log Z`: `(N, D) -> (N,)`."""
         return self.logits(x).logsumexp(1)
+
+    @property
+    def flat(self) -> bool:
+        """The base bends everywhere."""
+        return False
+
+    def input_gradient(self, y: Tensor | None) -> InputGradients:
+        """See `EnergyModel.input_gradient`; the base has its part in it."""
+        return input_gradient(self.logits, y)
+
+    def slices(self, x: Tensor, v: Tensor | None) -> Slices:
+        """See `EnergyModel.slices`; likewise."""
+        return self.slices_by_autograd(x, v)

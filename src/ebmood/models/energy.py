@@ -18,7 +18,15 @@ from torch import Tensor, nn
 
 from ebmood.datasets.dataset import Split
 from ebmood.models.density import DensityModel, ModelSettings
-from ebmood.networks import MLP, PIECEWISE_LINEAR, Activation, WideResNet, along_gradient, input_gradient
+from ebmood.networks import (
+    MLP,
+    PIECEWISE_LINEAR,
+    Activation,
+    InputGradients,
+    WideResNet,
+    along_gradient,
+    input_gradient,
+)
 
 
 class Slices(NamedTuple):
@@ -67,12 +75,16 @@ class EnergyModel(DensityModel):
         """`F(x)`, which is `log p(x) + log Z`: `(N, *shape) -> (N,)`."""
         return log_density_of(self.network(x))
 
+    def input_gradient(self, y: Tensor | None) -> InputGradients:
+        """`x -> f(x)` and the gradient of F, or with classes y of `f(x)[y]`: see `ebmood.networks.input_gradient`."""
+        return input_gradient(self.network, y)
+
     def score(self, y: Tensor | None = None) -> Callable[[Tensor], Tensor]:
         """The function `x -> grad_x F(x)`, or with classes y `(N,)` `x -> grad_x f(x)[y]`.
 
         It takes `(N, *shape)` and gives the same, detached; the next call may overwrite the answer.
         """
-        gradient = input_gradient(self.network, y)
+        gradient = self.input_gradient(y)
         return lambda x: gradient(x)[1]
 
     def climb(self, y: Tensor | None = None) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
@@ -80,7 +92,7 @@ class EnergyModel(DensityModel):
 
         Both come from one pass forwards and one back.
         """
-        gradient = input_gradient(self.network, y)
+        gradient = self.input_gradient(y)
 
         def at(x: Tensor) -> tuple[Tensor, Tensor]:
             logits, found = gradient(x)
@@ -107,9 +119,10 @@ class EnergyModel(DensityModel):
             # Likewise.
             half = (share * across).sum(1) - 0.5 * u.square().flatten(1).sum(1)
             return Slices(log_density_of(value), half, None)
-        return self._by_autograd(x, v)
+        return self.slices_by_autograd(x, v)
 
-    def _by_autograd(self, x: Tensor, v: Tensor | None) -> Slices:
+    def slices_by_autograd(self, x: Tensor, v: Tensor | None) -> Slices:
+        """The same of any network, by differentiating twice."""
         x = x.detach().requires_grad_(True)
         log_density = self.log_density(x)
         (score,) = torch.autograd.grad(log_density.sum(), x, create_graph=True)

@@ -3,7 +3,7 @@
 from ebmood.networks.activation import PIECEWISE_LINEAR, Activation
 from ebmood.networks.features import check_module_path, feature_extractor, import_module_object
 from ebmood.networks.generator import NoisyGenerator
-from ebmood.networks.gradients import input_gradient
+from ebmood.networks.gradients import InputGradients, input_gradient
 from ebmood.networks.linearised import along_gradient
 from ebmood.networks.mlp import MLP
 from ebmood.networks.precision import Precision, multiplies_in_bf16, reduced
@@ -14,6 +14,7 @@ __all__ = [
     "MLP",
     "PIECEWISE_LINEAR",
     "Activation",
+    "InputGradients",
     "NoisyGenerator",
     "Precision",
     "ResNetGenerator",

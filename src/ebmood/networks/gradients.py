@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import repeat
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ebmood.networks.mlp import MLP

@@ -19,7 +19,7 @@ from ebmood.objectives.vera import VariationalEntropy
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="no C++ compiler here (CXX, g++, c++, clang++)")
 HERE = Path(__file__).parent
-WAYS = {"tiles by hand": ("-DBYTES=64", "-Wno-psabi", f'-DTILES="{HERE / "tiles.h"}"')}
+WAYS = {"tiles by hand": ("-O1", "-DBYTES=64", "-Wno-psabi", f'-DTILES="{HERE / "tiles.h"}"')}
 if has_tiles():
     WAYS["the processor's tiles"] = TILES
 

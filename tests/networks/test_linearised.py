@@ -18,7 +18,7 @@ def test_squares_and_their_gradients_are_those_of_autograd(logits, name, bottlen
     model, x = EnergyModel(network), torch.rand(3, 2, 8, 8, dtype=torch.float64)
     weights = torch.randn(2, 3, dtype=torch.float64)
     found = []
-    for slices in (model.slices(x, None), model._by_autograd(x, None)):
+    for slices in (model.slices(x, None), model.slices_by_autograd(x, None)):
         total = (weights[0] * slices.log_density + weights[1] * slices.matching).sum()
         parameters = list(network.parameters())
         found.append(

@@ -180,6 +180,17 @@ def test_straight_lines(cache, activation, dtype, near):
 
 
 @needs_a_compiler
+def test_lines_that_fall_below_zero_are_left_to_torch(cache):
+    """There the sign of what comes out of an activation does not tell what went in."""
+    torch.manual_seed(0)
+    network = MLP(7, (20, 31, 6), 1, "leaky_relu", -0.3, compiled=True).double()
+    eager = copy.deepcopy(network)
+    network.expect(1, 1)
+    found, expected = network.parabola(some(45), None), eager.parabola(some(45), None)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@needs_a_compiler
 def test_classes_that_do_not_fit_are_refused(cache):
     network, _ = both("silu", 3)
     with pytest.raises(RuntimeError):

@@ -17,7 +17,6 @@ from ebmood.networks.without_autograd import Block
 BLOCK = 32
 """Rows that go through `passes/` together at most, and a multiple of what they are with narrower vectors."""
 
-
 VECTOR = 64
 """Bytes of a vector at most."""
 

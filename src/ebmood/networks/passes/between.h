@@ -4,7 +4,6 @@
 
 #pragma once
 
-#include <cstring>
 #include <type_traits>
 #include <vector>
 
@@ -22,13 +21,8 @@ struct Between {
     Activation act;
     T *means, *scales;  // of z: the latter is one over the square root of variance and epsilon
 
-    static Lanes load(const T* from) {
-        Lanes lanes;
-        std::memcpy(&lanes, from, sizeof lanes);
-        return lanes;
-    }
-
-    static void store(const Lanes& lanes, T* to) { std::memcpy(to, &lanes, sizeof lanes); }
+    static Lanes load(const T* from) { return some<F>(from, W); }
+    static void store(const Lanes& lanes, T* to) { put<F>(lanes, W, to); }
 
     int64_t vectors() const { return (J + W - 1) / W; }
     int64_t begin(int64_t v) const { return std::min(v * W, J - W); }

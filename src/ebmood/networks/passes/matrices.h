@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <vector>
 
 #include "stack.h"
@@ -44,23 +43,6 @@ struct Matrices {
         }
     }
 
-    // As many numbers as there are lanes, or fewer.
-    static Lanes some(const T* from, int64_t count) {
-        Lanes lanes = {};
-        if (count >= W)
-            std::memcpy(&lanes, from, sizeof lanes);
-        else
-            for (int64_t w = 0; w < count; w++) lanes[w] = from[w];
-        return lanes;
-    }
-
-    static void store(const Lanes& lanes, int64_t count, T* to) {
-        if (count >= W)
-            std::memcpy(to, &lanes, sizeof lanes);
-        else
-            for (int64_t w = 0; w < count; w++) to[w] = lanes[w];
-    }
-
   private:
     template <class Finish>
     __attribute__((noinline)) void piece(int64_t M, int64_t N, int64_t K, Matrix a, Matrix b, const T* start, T* c,
@@ -69,7 +51,7 @@ struct Matrices {
             const int64_t count = std::min(2 * W, N - n), V = count > W ? 2 : 1;
             Lanes first[2], found[12];
             for (int64_t v = 0; v < V; v++)
-                first[v] = start && !more ? some(start + n + v * W, count - v * W) : Lanes{};
+                first[v] = start && !more ? some<F>(start + n + v * W, count - v * W) : Lanes{};
             pack(K, V, count, b, n);
             for (int64_t m = 0; m < M;) {
                 const int64_t R = m + 6 <= M ? 6 : 1;
@@ -80,9 +62,9 @@ struct Matrices {
                     for (int64_t v = 0; v < V; v++) {
                         const int64_t at = m * N + n + v * W, left = count - v * W;
                         Lanes sum = found[i * V + v];
-                        if (more) sum += some(c + at, left);
+                        if (more) sum += some<F>(c + at, left);
                         finish(at, left, sum);
-                        store(sum, left, c + at);
+                        put<F>(sum, left, c + at);
                     }
             }
         }
@@ -93,7 +75,7 @@ struct Matrices {
         if (b.across == 1) {
             for (int64_t k = 0; k < K; k++)
                 for (int64_t v = 0; v < V; v++)
-                    panel[V * k + v] = some(b.numbers + k * b.down + n + v * W, count - v * W);
+                    panel[V * k + v] = some<F>(b.numbers + k * b.down + n + v * W, count - v * W);
         } else {
             T* const to = reinterpret_cast<T*>(panel.data());
             for (int64_t w = 0; w < V * W; w++) {

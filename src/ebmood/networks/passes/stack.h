@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -31,6 +32,27 @@ struct Float64 {
     static constexpr int MANTISSA = 52, BIAS = 1023, TERMS = 13;
     static constexpr T LEAST = -708, MOST = 709, LN2_HIGH = 6.93145751953125e-1, LN2_LOW = 1.42860682030941723212e-6;
 };
+
+// As many numbers as there are lanes, or as many as are left.
+template <class F>
+typename F::Lanes some(const typename F::T* from, int64_t left) {
+    constexpr int64_t W = BYTES / sizeof(typename F::T);
+    typename F::Lanes lanes = {};
+    if (left >= W)
+        std::memcpy(&lanes, from, sizeof lanes);
+    else
+        for (int64_t w = 0; w < left; w++) lanes[w] = from[w];
+    return lanes;
+}
+
+template <class F>
+void put(const typename F::Lanes& lanes, int64_t left, typename F::T* to) {
+    constexpr int64_t W = BYTES / sizeof(typename F::T);
+    if (left >= W)
+        std::memcpy(to, &lanes, sizeof lanes);
+    else
+        for (int64_t w = 0; w < left; w++) to[w] = lanes[w];
+}
 
 // e^x to rounding, as 2^n e^r with |r| <= ln(2) / 2, the latter by its series; at the ends of T's range it stays there.
 template <class F>
@@ -76,6 +98,12 @@ struct Activation {
     void apply(int64_t n, typename F::Lanes* z) const {
         apply<F>(n, z, [](int64_t, const typename F::Lanes&) {});
     }
+
+    // The gradient behind it -> before it, at z: what went in, or came out where its sign tells the same.
+    template <class F>
+    void pull(typename F::Lanes z, typename F::Lanes& g) const {
+        apply<F>(1, &z, [&](int64_t, const typename F::Lanes& derivative) { g *= derivative; });
+    }
 };
 
 template <class F>
@@ -107,7 +135,8 @@ struct Stack {
 
     // out[j] = start[j] + sum_k w[j * down + k * across] in[k], for J of them whose sums stay in registers
     template <int J>
-    __attribute__((noinline)) static void tile(const T* w, int64_t down, int64_t across, int64_t K, const T* start, const Lanes* in, Lanes* out) {
+    __attribute__((noinline)) static void tile(const T* w, int64_t down, int64_t across, int64_t K, const T* start,
+                                               const Lanes* in, Lanes* out) {
         if (K < 1) __builtin_unreachable();  // or all sums would be saved in case
         Lanes sum[J][2] = {};
         for (int64_t k = 0; k < K; k++, w += across)

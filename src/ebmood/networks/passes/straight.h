@@ -37,11 +37,17 @@ struct Straight {
             if (l == L - 1) {  // the logit's own gradient is one
                 T* const g = below_of(l - 1);
                 for (int64_t n = 0; n < N; n++) std::copy_n(stack.weights[l], K, g + n * K);
-                pull(N * K, value_of(l), g);
+                for (int64_t at = 0; at < N * K; at += M::W) {
+                    Lanes y = some<F>(g + at, N * K - at);
+                    stack.act.template pull<F>(some<F>(value_of(l) + at, N * K - at), y);
+                    put<F>(y, N * K - at, g + at);
+                }
             } else if (l) {
                 matrices.multiply(
                     N, K, J, M::rows(below_of(l), J), M::rows(stack.weights[l], K), nullptr, below_of(l - 1),
-                    [&, out = value_of(l)](int64_t at, int64_t count, Lanes& y) { pull(out, at, count, y); });
+                    [&, out = value_of(l)](int64_t at, int64_t count, Lanes& y) {
+                        stack.act.template pull<F>(some<F>(out + at, count), y);
+                    });
             } else {
                 matrices.multiply(N, K, J, M::rows(below, J), M::rows(stack.weights[0], K), nullptr, u);
             }
@@ -53,12 +59,14 @@ struct Straight {
             else
                 matrices.multiply(
                     N, widths[l + 1], widths[l], rows, weights, nullptr, slope_of(l + 1),
-                    [&, out = value_of(l + 1)](int64_t at, int64_t count, Lanes& y) { pull(out, at, count, y); });
+                    [&, out = value_of(l + 1)](int64_t at, int64_t count, Lanes& y) {
+                        stack.act.template pull<F>(some<F>(out + at, count), y);
+                    });
         }
     }
 
-    // Gradients of value (or none) and slope, both (N), -> those of weights and of biases, each that is asked for; `room`
-    // is for an array of the widest layer.
+    // Gradients of value (or none) and slope, both (N), -> those of weights, and of biases where there are any;
+    // `room` is for an array of the widest layer.
     void back(const T* of_value, const T* of_slope, T* const* of_weights, T* const* of_biases, T* room) const {
         M matrices;
         const std::vector<T> ones(N, T(1));
@@ -69,11 +77,11 @@ struct Straight {
             for (int64_t n = 0; n < N; n++)
                 for (int64_t k = 0; k < K; k += M::W) {
                     const int64_t at = n * K + k;
-                    Lanes y = M::some(a + at, K - k) * of_slope[n];
-                    if (of_value) y += M::some(b + at, K - k) * of_value[n];
-                    M::store(y, K - k, room + at);
+                    Lanes y = some<F>(a + at, K - k) * of_slope[n];
+                    if (of_value) y += some<F>(b + at, K - k) * of_value[n];
+                    put<F>(y, K - k, room + at);
                 }
-            if (of_weights[l]) matrices.multiply(J, K, N, behind, M::rows(room, K), nullptr, of_weights[l]);
+            matrices.multiply(J, K, N, behind, M::rows(room, K), nullptr, of_weights[l]);
             if (!of_biases[l]) continue;
             if (of_value)
                 matrices.multiply(J, 1, N, behind, M::rows(of_value, 1), nullptr, of_biases[l]);
@@ -86,18 +94,4 @@ struct Straight {
     T* value_of(int64_t l) const { return l ? values + N * stack.before(l) : x; }
     T* slope_of(int64_t l) const { return l ? slopes + N * stack.before(l) : u; }
     T* below_of(int64_t l) const { return below + N * stack.before(l + 1); }
-
-    // A gradient times the slope of the activation that gave `out`, whose sign tells it.
-    void pull(const T* out, int64_t at, int64_t count, Lanes& y) const {
-        Lanes a = M::some(out + at, count);
-        stack.act.template apply<F>(1, &a, [&](int64_t, const Lanes& slope) { y *= slope; });
-    }
-
-    void pull(int64_t n, const T* out, T* g) const {
-        for (int64_t i = 0; i < n; i += M::W) {
-            Lanes y = M::some(g + i, n - i);
-            pull(out, i, n - i, y);
-            M::store(y, n - i, g + i);
-        }
-    }
 };

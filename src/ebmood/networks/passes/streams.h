@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 
 #include "stack.h"
 
@@ -13,22 +12,9 @@ struct Streams {
     typedef typename F::Lanes Lanes;
     static constexpr int64_t W = BYTES / sizeof(T);
 
-    // Numbers i, i + 1, ... of n, as many as there are lanes, or are left.
-    static Lanes load(const T* from, int64_t i, int64_t n) {
-        Lanes lanes = {};
-        if (i + W <= n)
-            std::memcpy(&lanes, from + i, sizeof(Lanes));
-        else
-            for (int64_t w = 0; w < n - i; w++) lanes[w] = from[i + w];
-        return lanes;
-    }
-
-    static void store(const Lanes& lanes, int64_t i, int64_t n, T* to) {
-        if (i + W <= n)
-            std::memcpy(to + i, &lanes, sizeof(Lanes));
-        else
-            for (int64_t w = 0; w < n - i; w++) to[i + w] = lanes[w];
-    }
+    // Numbers i, i + 1, ... of n.
+    static Lanes load(const T* from, int64_t i, int64_t n) { return some<F>(from + i, n - i); }
+    static void store(const Lanes& lanes, int64_t i, int64_t n, T* to) { put<F>(lanes, n - i, to + i); }
 
     // SiLU and its three derivatives.
     static void silu(int64_t n, const T* z, T* value, T* first, T* second, T* third) {

@@ -15,7 +15,6 @@ struct Watched {
     typedef typename F::T T;
     typedef typename F::Lanes Lanes;
     typedef Matrices<F> M;
-    static constexpr int64_t W = BYTES / sizeof(T);
 
     const Stack<F>& stack;
     const Norms<F>* norms;  // or none
@@ -35,7 +34,7 @@ struct Watched {
             else
                 matrices.multiply(N, J, K, rows, weights, stack.biases[l], out,
                                   [&](int64_t at, int64_t count, Lanes& y) {
-                                      if (z != out) M::store(y, count, z + at);
+                                      if (z != out) put<F>(y, count, z + at);
                                       stack.act.template apply<F>(1, &y);
                                   });
             if (norms && !last)
@@ -71,8 +70,7 @@ struct Watched {
                 g = before;
             } else {
                 matrices.multiply(N, K, J, rows, weights, nullptr, before, [&](int64_t at, int64_t count, Lanes& y) {
-                    Lanes a = M::some(z + at, count);
-                    stack.act.template apply<F>(1, &a, [&](int64_t, const Lanes& slope) { y *= slope; });
+                    stack.act.template pull<F>(some<F>(z + at, count), y);
                 });
                 g = before;
                 std::swap(before, behind);

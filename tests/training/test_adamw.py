@@ -10,7 +10,7 @@ from ebmood.training.adamw import FusedAdamW
 SETTINGS = {"lr": 1e-2, "betas": (0.3, 0.9), "weight_decay": 0.1, "fused": True}
 
 
-def test_it_is_torchs_to_the_bit(tmp_path):
+def test_it_is_torchs_to_the_bit():
     torch.manual_seed(0)
     ours = MLP(3, (8, 8), 2)
     theirs = copy.deepcopy(ours)

@@ -141,12 +141,12 @@ def test_what_does_not_compile_or_load_is_one_line(tmp_path, monkeypatch, caplog
     monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path))
     wrong = tmp_path / "wrong.cpp"
     wrong.write_text("int f( { return 1; }\n")
-    assert library(wrong) is None
+    assert library(wrong, torch.float32) is None
     assert "wrong.cpp: not compiled" in caplog.messages[0]
     assert "error" in caplog.messages[0]
     lost = tmp_path / "lost.cpp"
     lost.write_text('extern "C" int nowhere(); extern "C" int f() { return nowhere(); }\n')
-    assert library(lost) is None
+    assert library(lost, torch.float32) is None
     assert "nowhere" in caplog.messages[1]
     assert len(caplog.messages) == 2
     assert all("\n" not in line for line in caplog.messages)
@@ -163,7 +163,7 @@ def test_two_threads_that_compile_at_once(tmp_path, monkeypatch, caplog):
     source = tmp_path / "nothing.cpp"
     source.write_text('extern "C" double half(double x) { return x / 2; }\n')
     with ThreadPoolExecutor(2) as threads:
-        assert all(threads.map(library.__wrapped__, [source, source]))
+        assert all(threads.map(library.__wrapped__, [source] * 2, [torch.float32] * 2))
     assert caplog.messages == []
     (kept,) = (tmp_path / "compiled").iterdir()
     assert kept.suffix == ".so"
@@ -177,7 +177,7 @@ def test_a_header_that_changes_is_compiled_again(tmp_path, monkeypatch):
     found = []
     for number in (1, 2):
         header.write_text(f"#define ONE {number}\n")
-        code = library.__wrapped__(source)
+        code = library.__wrapped__(source, torch.float32)
         assert code is not None
         found.append(code.one())
     assert found == [1, 2]
@@ -189,7 +189,7 @@ def test_loading_leaves_small_numbers_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path))
     source = tmp_path / "nothing.cpp"
     source.write_text('extern "C" double half(double x) { return x / 2; }\n')
-    code = library(source)
+    code = library(source, torch.float32)
     assert code is not None
     code.half.restype, code.half.argtypes = ctypes.c_double, [ctypes.c_double]
     smallest_normal = sys.float_info.min
@@ -198,8 +198,8 @@ def test_loading_leaves_small_numbers_alone(tmp_path, monkeypatch):
 
 
 def test_short_trainings_are_eager_and_long_ones_are_not_unless_it_is_chosen(monkeypatch):
-    assert not pays(1_000, 20, 512 * 48)
-    assert pays(1_001, 20, 512 * 48)
+    assert not pays(750, 20, 512 * 48)
+    assert pays(751, 20, 512 * 48)
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
@@ -209,7 +209,7 @@ def test_short_trainings_are_eager_and_long_ones_are_not_unless_it_is_chosen(mon
         torch.set_num_threads(threads)
     assert a_flow(False)._compiled_layers is None
     short = RadialFlow(2, 20)
-    short.expect(1_000, 512)
+    short.expect(750, 512)
     assert short._compiled_layers is None
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from ebmood.models import EnergyModel
 from ebmood.networks import MLP, NoisyGenerator
 from ebmood.networks.compiled import CompiledPasses, Layers
-from ebmood.networks.native import OPTIONS, TILES, VECTORS, compiler, has_tiles
+from ebmood.networks.native import NUMBERS, OPTIONS, TILES, VECTORS, compiler, has_tiles
 from ebmood.networks.without_autograd import blocks_of
 from ebmood.objectives import VERA
 from ebmood.objectives.vera import VariationalEntropy
@@ -31,7 +31,8 @@ def build(tmp_path_factory):
     def built(source: Path, way: str) -> ctypes.CDLL:
         library = tmp_path_factory.mktemp("half") / "half.so"
         vectors = VECTORS.get(torch.backends.cpu.get_cpu_capability(), ())
-        command = [*(compiler() or []), *OPTIONS, *vectors, *WAYS[way], str(source), "-o", str(library)]
+        options = *OPTIONS, *vectors, NUMBERS[torch.float32], *WAYS[way]
+        command = [*(compiler() or []), *options, str(source), "-o", str(library)]
         subprocess.run(command, check=True)
         return ctypes.CDLL(str(library))
 
@@ -46,8 +47,8 @@ def products(request, build):
 @pytest.fixture(scope="module", params=["in float32", *WAYS])
 def passes(request, build):
     if request.param == "in float32":
-        return CompiledPasses.found()
-    return CompiledPasses(build(CompiledPasses.SOURCE, request.param))
+        return CompiledPasses.found(torch.float32)
+    return CompiledPasses(build(CompiledPasses.SOURCE, request.param), torch.float32)
 
 
 def address(tensor: torch.Tensor) -> ctypes.c_void_p:

@@ -41,7 +41,7 @@ def asked(monkeypatch, tmp_path):
 def test_a_compiler_too_old_for_bfloat16_is_asked_once_and_does_without(asked, source, caplog):
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            found = native.library(source)
+            found = native.library(source, torch.float32)
             assert found is not None
             assert found.one() == 1
             native.library.cache_clear()  # as another process would come to it
@@ -58,7 +58,7 @@ def test_one_that_knows_it_is_told(asked, source, monkeypatch):
     monkeypatch.setattr(
         native.subprocess, "run", lambda command, **more: (commands.append(command), run(command, **more))[1]
     )
-    found = native.library(source)
+    found = native.library(source, torch.float32)
     assert found is not None
     assert found.one() == 1
     assert all(flag in commands[-1] for flag in native.TILES)
@@ -67,7 +67,7 @@ def test_one_that_knows_it_is_told(asked, source, monkeypatch):
 
 def test_narrower_vectors_have_none_of_it(asked, source, monkeypatch):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
-    assert native.library(source) is not None
+    assert native.library(source, torch.float32) is not None
     (compiled,) = asked()
     assert not any(flag in compiled for flag in native.TILES)
     assert "-mavx2" in compiled

@@ -76,6 +76,7 @@ def test_values_gradients_and_statistics_are_those_of_torch(networks, x, second)
 
 def test_in_float32_they_are_as_near_as_its_numbers(networks, x):
     ours, theirs = (network.float() for network in networks)
+    ours.expect(1, 1)
     assert compiled(ours(x.float()))
     theirs(x.float())
     found, expected = all_of(ours, x.float()), all_of(theirs, x.float())
@@ -104,12 +105,16 @@ def test_only_what_is_asked_for_gets_a_gradient(networks, x):
 def test_what_they_cannot_take_is_left_to_torch(networks, x):
     ours, _ = networks
     assert not compiled(ours(x.repeat(1, 2)[:, :FEATURES]))  # rows apart
-    ours.float()
+    assert not compiled(ours.eval()(x))
+    assert compiled(ours.train()(x))
+    assert not compiled(ours.float()(x.float()))  # which is for others
+    ours.expect(1, 1)
     with torch.autocast("cpu", torch.bfloat16):
         assert not compiled(ours(x.float()))
+    assert compiled(ours(x.float()))
     assert not compiled(ours.bfloat16()(x.bfloat16()))
-    assert not compiled(ours.double().eval()(x))
-    assert compiled(ours.train()(x))
+    ours.expect(1, 1)
+    assert ours.passes is None
 
 
 def test_parameters_that_changed_on_the_way_are_noticed(networks, x):

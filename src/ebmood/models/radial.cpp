@@ -8,8 +8,9 @@
 
 #include "../networks/lanes.h"
 
-template <class T, class Lanes>
 struct Flow {
+    typedef NUMBERS::T T;
+    typedef NUMBERS::Lanes Lanes;
     static constexpr int64_t W = BYTES / sizeof(T);
     static constexpr int64_t TOGETHER = 20;  // factors between 1e-15 and 1e15
 
@@ -105,16 +106,14 @@ struct Flow {
     }
 };
 
-#define NAMED(T, LANES, SUFFIX)                                                                                       \
-    extern "C" void forward_##SUFFIX(int64_t N, int64_t L, int64_t D, const T* x, const T* centre, const T* alpha,    \
-                                     const T* beta, T* z, T* log_det) {                                               \
-        Flow<T, LANES>{L, D, centre, alpha, beta}.forward(N, x, z, log_det);                                          \
-    }                                                                                                                 \
-    extern "C" void backward_##SUFFIX(int64_t N, int64_t L, int64_t D, const T* x, const T* centre, const T* alpha,   \
-                                      const T* beta, const T* gz, const T* glog_det, T* gx, T* gcentre, T* galpha,    \
-                                      T* gbeta) {                                                                     \
-        Flow<T, LANES>{L, D, centre, alpha, beta}.backward(N, x, gz, glog_det, gx, gcentre, galpha, gbeta);           \
-    }
+typedef NUMBERS::T T;
 
-NAMED(float, Floats, float32)
-NAMED(double, Doubles, float64)
+extern "C" void forward(int64_t N, int64_t L, int64_t D, const T* x, const T* centre, const T* alpha, const T* beta,
+                        T* z, T* log_det) {
+    Flow{L, D, centre, alpha, beta}.forward(N, x, z, log_det);
+}
+
+extern "C" void backward(int64_t N, int64_t L, int64_t D, const T* x, const T* centre, const T* alpha, const T* beta,
+                         const T* gz, const T* glog_det, T* gx, T* gcentre, T* galpha, T* gbeta) {
+    Flow{L, D, centre, alpha, beta}.backward(N, x, gz, glog_det, gx, gcentre, galpha, gbeta);
+}

@@ -72,7 +72,9 @@ class RadialFlow(DensityModel):
         """See `DensityModel.expect`: the layers are compiled where that is chosen, or pays and is not barred."""
         layers, features = self.centre.shape
         chosen = pays(passes, layers, rows * features) if self.compiled is None else self.compiled
-        self._compiled_layers = CompiledLayers.found() if chosen and not self.centre.is_cuda else None
+        self._compiled_layers = (
+            CompiledLayers.found(self.centre.dtype) if chosen and not self.centre.is_cuda else None
+        )
 
     def log_density(self, x: Tensor) -> Tensor:
         """`log p(x)` in nats: `(N, D) -> (N,)`."""

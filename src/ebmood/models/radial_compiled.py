@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from ebmood.networks.native import Compiled
 
-WARM_UP = 2.0
+WARM_UP = 1.5
 """Seconds that compiling takes at most, waiting for the compiler included."""
 
 SAVED = 1e-4
@@ -40,28 +39,33 @@ class CompiledLayers(Compiled):
     SOURCE = Path(__file__).with_name("radial.cpp")
 
     def fit(self, x: Tensor, centre: Tensor) -> bool:
-        """Whether they can take these: float32 or float64 on the CPU, both alike, and nothing traced or transformed."""
+        """Whether they can take these: both of its own numbers, on the CPU, and nothing traced or transformed."""
         plain = type(x) is Tensor and x.device.type == "cpu" and not torch.compiler.is_compiling()
         alike = x.dtype == centre.dtype and x.shape[1:] == centre.shape[1:]
-        return plain and alike and x.dtype in (torch.float32, torch.float64)
+        return plain and alike and x.dtype == self.numbers
+
+    def run(self, name: str, tensors: tuple[Tensor, ...]) -> None:
+        """Call the function of this name with rows, centres and whatever else it takes."""
+        x, centre = tensors[:2]
+        self.call(name, len(x), len(centre), x.shape[1], *tensors)
 
     def __call__(self, x: Tensor, centre: Tensor, alpha: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
         """`RadialFlow.transform` of `x` `(N, D)`, of centres `(L, D)`, and `alpha` and `beta` `(L,)`.
 
         Differentiable, once, by all four.
         """
-        return _Layers.apply(self.code, x, centre, alpha, beta)  # type: ignore[return-value]  # typed as Any or None
+        return _Layers.apply(self, x, centre, alpha, beta)  # type: ignore[return-value]  # typed as Any or None
 
 
 class _Layers(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, code: ctypes.CDLL, x: Tensor, centre: Tensor, alpha: Tensor, beta: Tensor
+        ctx: Any, layers: CompiledLayers, x: Tensor, centre: Tensor, alpha: Tensor, beta: Tensor
     ) -> tuple[Tensor, Tensor]:
         given = tuple(tensor.contiguous() for tensor in (x, centre, alpha, beta))
         z, log_det = torch.empty_like(given[0]), x.new_empty(len(x))
-        _call(code, "forward", (*given, z, log_det))
-        ctx.code = code
+        layers.run("forward", (*given, z, log_det))
+        ctx.layers = layers
         ctx.save_for_backward(*given)
         return z, log_det
 
@@ -71,12 +75,5 @@ class _Layers(torch.autograd.Function):
         x, *parameters = ctx.saved_tensors
         by_x, by_parameters = torch.empty_like(x), tuple(map(torch.zeros_like, parameters))
         given = (x, *parameters, by_z.contiguous(), by_log_det.contiguous())
-        _call(ctx.code, "backward", (*given, by_x, *by_parameters))
+        ctx.layers.run("backward", (*given, by_x, *by_parameters))
         return None, by_x, *by_parameters
-
-
-def _call(code: ctypes.CDLL, name: str, tensors: tuple[Tensor, ...]) -> None:
-    x, centre = tensors[:2]
-    sizes = (len(x), len(centre), x.shape[1])
-    function = getattr(code, f"{name}_{str(x.dtype).removeprefix('torch.')}")
-    function(*map(ctypes.c_int64, sizes), *(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors))

@@ -114,16 +114,16 @@ class CompiledPasses(Compiled):
     """Passes through any stack of linear layers with one ReLU, leaky ReLU or SiLU between them."""
 
     SOURCE = Path(__file__).with_name("passes") / "passes.cpp"
-    WARM_UP = 7.0  # 6.5 were measured, 8 beside other work
+    WARM_UP = 7.0  # 5 were measured with AVX2, 7 with tiles
     SAVED = 2e-11
 
     def fit(self, layers: Layers, x: Tensor, chosen: Tensor | None = None) -> bool:
-        """Whether they can take these: float32 or float64 on the CPU, all alike, dense, and nothing traced."""
+        """Whether they can take these: of its own numbers, on the CPU, dense, and nothing traced."""
         tensors = (x, *layers.weights, *layers.biases, *layers.factors, *layers.terms)
         return (
             layers.activation is not None
             and type(x) is Tensor
-            and x.dtype in (torch.float32, torch.float64)
+            and x.dtype == self.numbers
             and x.shape[1:] == (layers.widths[0],)
             and all(plain(tensor, x.dtype) for tensor in tensors)
             and (chosen is None or (chosen.device.type == "cpu" and chosen.shape == x.shape[:1]))
@@ -134,7 +134,7 @@ class CompiledPasses(Compiled):
         """`x -> f(x), grad F(x)`; see `ebmood.networks.gradients.input_gradient`."""
         logits, found = x.new_empty(len(x), layers.widths[-1]), torch.empty_like(x)
         chosen = None if chosen is None else chosen.long().contiguous()
-        self.call("gradient", x, layers.stack(), len(x), x, chosen, logits, found)
+        self.call("gradient", layers.stack(), len(x), x, chosen, logits, found)
         return logits, found
 
     def straight(self, layers: Layers, x: Tensor) -> bool:
@@ -150,7 +150,7 @@ class CompiledPasses(Compiled):
         u, value, slope = torch.empty_like(x), x.new_empty(len(x)), x.new_empty(len(x))
         values, slopes, below = (x.new_empty(len(x) * sum(layers.hidden)) for _ in range(3))
         kept = x, u, values, slopes, below
-        self.call("straight_forth", x, layers.stack(), len(x), *kept, value, slope)
+        self.call("straight_forth", layers.stack(), len(x), *kept, value, slope)
         return value, slope, u, kept
 
     def straight_back(
@@ -163,7 +163,7 @@ class CompiledPasses(Compiled):
         given = of_value, of_slope.contiguous(), pointers(weights), pointers(biases)
         room = of_slope.new_empty(len(of_slope), max(layers.widths))
         own = layers.stack(), len(of_slope), *kept
-        self.call("straight_back", of_slope, *own, *given, room)
+        self.call("straight_back", *own, *given, room)
         return list(zip(weights, biases, strict=True))
 
     def normalise(self, layers: Layers, x: Tensor) -> bool:
@@ -188,7 +188,7 @@ class CompiledPasses(Compiled):
         """What the layers make of `x` `(N, D)`, with its own statistics, which running ones take in: `(N, K)`."""
         room = x.new_empty(-(-len(x) // BLOCK) * BLOCK, max(layers.widths))
         found = x.new_empty(len(x), layers.widths[-1])
-        self.call("normalised", x, layers.stack(), layers.normed(), len(x), x, room, found)
+        self.call("normalised", layers.stack(), layers.normed(), len(x), x, room, found)
         return found
 
     def posterior(
@@ -217,7 +217,7 @@ class CompiledPasses(Compiled):
         room = x.new_empty(count * -(-len(x) // BLOCK) * BLOCK, max(layers.widths))
         given = (len(x), count, h, noise, eta, x, float(precision), room, found)
         name = "half_posterior" if half else "posterior"
-        self.call(name, x, layers.stack(), layers.normed(), *given)
+        self.call(name, layers.stack(), layers.normed(), *given)
         return found
 
     def halve(self, layers: Layers, x: Tensor) -> bool:
@@ -240,7 +240,7 @@ class CompiledPasses(Compiled):
         sums = torch.empty_like(outputs) if layers.norms or bends or slope < 0 else outputs
         kept = sums, outputs, x.new_empty(units), x.new_empty(units)
         logits = x.new_empty(len(x), layers.widths[-1])
-        self.call("watched_forth", x, layers.stack(), layers.normed(), len(x), *kept, x, logits)
+        self.call("watched_forth", layers.stack(), layers.normed(), len(x), *kept, x, logits)
         return logits, kept
 
     def watched_back(
@@ -256,7 +256,7 @@ class CompiledPasses(Compiled):
         lists = [pointers(list(islice(of_parameters, len(each)))) for each in parameters]
         room = x.new_empty(2, len(x), max(layers.widths))
         own = layers.stack(), layers.normed(), len(x), *kept
-        self.call("watched_back", x, *own, x, of_logits.contiguous(), of_x, *lists, room)
+        self.call("watched_back", *own, x, of_logits.contiguous(), of_x, *lists, room)
         return [of_x, *found]
 
     def bend(self, layers: Layers, x: Tensor) -> bool:
@@ -266,18 +266,18 @@ class CompiledPasses(Compiled):
     def silu(self, z: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The first three derivatives of SiLU at z, whose value is written to `value`."""
         found = torch.empty_like(z), torch.empty_like(z), torch.empty_like(z)
-        self.call("silu", z, z.numel(), z, value, *found)
+        self.call("silu", z.numel(), z, value, *found)
         return found
 
     def advance(self, z: Tensor, *given: Tensor | None, out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `ebmood.networks.taylor`; of two streams, as `retreat` is."""
         found = torch.empty_like(out[0]), torch.empty_like(out[0]), torch.empty_like(out[0])
-        self.call("advance", z, out[0].numel(), z, *given, out, *found)
+        self.call("advance", out[0].numel(), z, *given, out, *found)
         return found
 
     def retreat(self, above: Tensor, *given: Tensor) -> Tensor:
         """See `ebmood.networks.taylor`."""
         _, rows, width = above.shape
         g = above.new_empty(3, rows, width)
-        self.call("retreat", g, rows, width, above, *given, g)
+        self.call("retreat", rows, width, above, *given, g)
         return g

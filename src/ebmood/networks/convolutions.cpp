@@ -14,16 +14,6 @@
 
 #include "lanes.h"
 
-struct Float32 {
-    typedef float T;
-    typedef Floats Lanes;
-};
-
-struct Float64 {
-    typedef double T;
-    typedef Doubles Lanes;
-};
-
 // One convolution as Python tells it: weights (out, in, size, size), dense; size 3 with a rim of 1, or 1 with none.
 struct Shape {
     int64_t in, out, size, stride;
@@ -496,15 +486,13 @@ struct Passes {
     }
 };
 
-#define NAMED(F, SUFFIX)                                                                                             \
-    extern "C" void gradient_##SUFFIX(                                                                               \
-        int64_t steps, const int64_t* sizes, const Shape* shapes, const F::T* const* weights,                        \
-        const F::T* const* biases, double slope, int64_t outputs, const F::T* last, const F::T* last_bias, int64_t N, \
-        int64_t height, int64_t width, F::T* x, const int64_t* x_strides, const int64_t* chosen, F::T* logits,       \
-        F::T* found, const int64_t* found_strides) {                                                                 \
-        Passes<F>::gradient({steps, sizes, shapes, weights, biases, slope, outputs, last, last_bias}, N, height,     \
-                            width, {x, x_strides}, chosen, logits, {found, found_strides});                          \
-    }
+typedef NUMBERS F;
+typedef F::T T;
 
-NAMED(Float32, float32)
-NAMED(Float64, float64)
+extern "C" void gradient(int64_t steps, const int64_t* sizes, const Shape* shapes, const T* const* weights,
+                         const T* const* biases, double slope, int64_t outputs, const T* last, const T* last_bias,
+                         int64_t N, int64_t height, int64_t width, T* x, const int64_t* x_strides,
+                         const int64_t* chosen, T* logits, T* found, const int64_t* found_strides) {
+    Passes<F>::gradient({steps, sizes, shapes, weights, biases, slope, outputs, last, last_bias}, N, height, width,
+                        {x, x_strides}, chosen, logits, {found, found_strides});
+}

@@ -89,7 +89,7 @@ class MLP(nn.Module):
         weights = [layer.weight for layer in self.layers if isinstance(layer, nn.Linear)]
         work = rows * sum(weight.numel() for weight in weights)
         chosen = CompiledPasses.pays(passes, work) if self.compiled is None else self.compiled
-        self.passes = CompiledPasses.found() if chosen and not weights[0].is_cuda else None
+        self.passes = CompiledPasses.found(weights[0].dtype) if chosen and not weights[0].is_cuda else None
 
     def input_gradient(self, chosen: Tensor | None) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """See `ebmood.networks.gradients`, in closed form; without batch norm only."""

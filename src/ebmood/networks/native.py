@@ -2,6 +2,7 @@
 
 What is kept lies in `compiled/` of the cache folder (`EBMOOD_CACHE`, else `~/.cache/ebmood`), under a digest of the
 source, the compiler's options and the kind of machine: machines that share a folder share only what each can run.
+One library is for one type of numbers, since nobody waits gladly for those of a type that he does not use.
 Vectors are as wide as torch's own. The compiler runs once, as one process that ends; nothing touches thread counts.
 """
 
@@ -35,6 +36,7 @@ VECTORS = {
     "AVX2": ("-mavx2", "-mfma"),
     "AVX512": ("-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma"),
 }
+NUMBERS = {torch.float32: "-DNUMBERS=Float32", torch.float64: "-DNUMBERS=Float64"}
 TILES = ("-mavx512bf16", "-mamx-tile", "-mamx-bf16")
 """For products in bfloat16, which compilers learnt later."""
 INCLUDED = re.compile(r'^#include "(.+)"$', re.MULTILINE)
@@ -51,13 +53,15 @@ class _NoLibraryError(Exception):
 
 
 @cache
-def library(source: Path) -> ctypes.CDLL | None:
+def library(source: Path, numbers: torch.dtype) -> ctypes.CDLL | None:
     """The library of a C++ source: from the cache, or compiled; None, with one line logged, where neither can be.
+
+    `numbers` are float32 or float64.
 
     Each process asks once and remembers the answer.
     """
     try:
-        kinds = {_place(source, options): options for options in _options()}
+        kinds = {_place(source, options): options for options in _options(numbers)}
         for built in kinds:
             if built.exists():
                 return ctypes.CDLL(str(built))
@@ -80,10 +84,10 @@ def has_tiles() -> bool:
     return all(getattr(torch.cpu, f"_is_{feature}_supported", bool)() for feature in features)
 
 
-def _options() -> list[tuple[str, ...]]:
+def _options(numbers: torch.dtype) -> list[tuple[str, ...]]:
     """The best for this processor first; a compiler may be too old for all but the last."""
     capability = torch.backends.cpu.get_cpu_capability()
-    options = (*OPTIONS, *VECTORS.get(capability, ()))
+    options = (*OPTIONS, *VECTORS.get(capability, ()), NUMBERS[numbers])
     return [(*options, *TILES), options] if capability == "AVX512" and has_tiles() else [options]
 
 
@@ -101,6 +105,8 @@ class Compiled:
     It is this process's own: a copy or a pickle is None, and what holds it computes eagerly.
 
     Attributes:
+        code: the library.
+        numbers: the type of those that it takes.
         SOURCE: in C++.
         WARM_UP: seconds of the processor that compiling takes, rounded up.
         SAVED: seconds saved for each multiplication of a pass forwards, rounded down.
@@ -110,17 +116,20 @@ class Compiled:
     WARM_UP: ClassVar[float]
     SAVED: ClassVar[float]
 
-    def __init__(self, code: ctypes.CDLL):
-        self.code = code
+    def __init__(self, code: ctypes.CDLL, numbers: torch.dtype):
+        self.code, self.numbers = code, numbers
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         return type(None), ()
 
     @classmethod
-    def found(cls) -> Self | None:
-        """From the cache, or compiled now; None, with one line logged, where that cannot be."""
-        code = library(cls.SOURCE)
-        return None if code is None else cls(code)
+    def found(cls, numbers: torch.dtype) -> Self | None:
+        """From the cache, or compiled now; None, with one line logged, where that cannot be.
+
+        None too for numbers that nothing is written for.
+        """
+        code = library(cls.SOURCE, numbers) if numbers in NUMBERS else None
+        return None if code is None else cls(code, numbers)
 
     @classmethod
     def pays(cls, passes: int, multiplications: int) -> bool:
@@ -134,15 +143,14 @@ class Compiled:
         """
         return torch.get_num_threads() == 1 and passes * multiplications * cls.SAVED > cls.WARM_UP
 
-    def call(self, name: str, like: Tensor, *given: Any) -> None:
-        """Call the function of this name for numbers of a tensor's type.
+    def call(self, name: str, *given: Any) -> None:
+        """Call the function of this name.
 
         Args:
             name: of the function.
-            like: the tensor.
             given: integers, floats, tensors or None, whose addresses are handed over, and what ctypes knows.
         """
-        function = getattr(self.code, f"{name}_{str(like.dtype).removeprefix('torch.')}")
+        function = getattr(self.code, name)
         if function.argtypes is None:
             function.argtypes = [_KINDS.get(type(value), ctypes.c_void_p) for value in given]
         function(*[value.data_ptr() if isinstance(value, Tensor) else value for value in given])

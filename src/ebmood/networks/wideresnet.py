@@ -125,7 +125,7 @@ class WideResNet(nn.Module):
         work = rows * multiplications(self, *self.size)
         chosen = CompiledConvolutions.pays(passes, work) if self.compiled is None else self.compiled
         able = self.piecewise_linear and not self.last.weight.is_cuda
-        self.passes = CompiledConvolutions.found() if chosen and able else None
+        self.passes = CompiledConvolutions.found(self.last.weight.dtype) if chosen and able else None
 
     def _initialise(self, gain: float) -> None:
         blocks = [module for module in self.modules() if isinstance(module, Block)]

@@ -14,25 +14,6 @@
 
 #include "../lanes.h"
 
-typedef int32_t Ints32 __attribute__((vector_size(BYTES)));
-typedef int64_t Ints64 __attribute__((vector_size(BYTES)));
-
-struct Float32 {
-    typedef float T;
-    typedef Floats Lanes;
-    typedef Ints32 Ints;
-    static constexpr int MANTISSA = 23, BIAS = 127, TERMS = 7;
-    static constexpr T LEAST = -87, MOST = 88, LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f;
-};
-
-struct Float64 {
-    typedef double T;
-    typedef Doubles Lanes;
-    typedef Ints64 Ints;
-    static constexpr int MANTISSA = 52, BIAS = 1023, TERMS = 13;
-    static constexpr T LEAST = -708, MOST = 709, LN2_HIGH = 6.93145751953125e-1, LN2_LOW = 1.42860682030941723212e-6;
-};
-
 // As many numbers as there are lanes, or as many as are left.
 template <class F>
 typename F::Lanes some(const typename F::T* from, int64_t left) {

@@ -176,9 +176,10 @@ def test_ctrl_c_keeps_records_ends_workers_and_says_how_to_go_on(tmp_path):
 
 def _interrupt_and_look(process: subprocess.Popen, tmp_path: Path) -> None:
     end = time.monotonic() + 100
-    while not (tmp_path / "pid").exists() and time.monotonic() < end:
+    told = tmp_path / "pid"
+    while not (told.exists() and told.read_text()) and time.monotonic() < end:
         time.sleep(0.05)
-    worker = int((tmp_path / "pid").read_text())
+    worker = int(told.read_text())
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to every process of the group
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -1,5 +1,5 @@
-// Numbers, and vectors of them as wide as the processor's own. A library is for one type of numbers: `NUMBERS`, of those
-// below, as the compiler is told.
+// Numbers, vectors of them as wide as the processor's own, and their exponential. A library is for one type of numbers:
+// `NUMBERS`, of those below, as the compiler is told.
 
 #pragma once
 
@@ -33,3 +33,19 @@ struct Float64 {
     static constexpr int MANTISSA = 52, BIAS = 1023, TERMS = 13;
     static constexpr T LEAST = -708, MOST = 709, LN2_HIGH = 6.93145751953125e-1, LN2_LOW = 1.42860682030941723212e-6;
 };
+
+// e^x to rounding, as 2^n e^r with |r| <= ln(2) / 2, the latter by its series; at the ends of T's range it stays there.
+template <class F>
+typename F::Lanes exponential(typename F::Lanes x) {
+    typedef typename F::T T;
+    const typename F::Lanes zero = {};
+    x = x < F::LEAST ? zero + F::LEAST : x;  // as it is where it is not a number
+    x = x > F::MOST ? zero + F::MOST : x;
+    const T integers = T(3) * T(int64_t(1) << (F::MANTISSA - 1));  // sums with it are rounded to such
+    const typename F::Lanes n = (x * T(1.44269504088896340736) + integers) - integers;
+    const typename F::Lanes r = (x - n * F::LN2_HIGH) - n * F::LN2_LOW;
+    typename F::Lanes series = zero + T(1);
+    for (int i = F::TERMS; i; i--) series = T(1) + series * r * (T(1) / T(i));
+    const typename F::Ints power = (__builtin_convertvector(n, typename F::Ints) + F::BIAS) << F::MANTISSA;
+    return series * (typename F::Lanes)power;
+}

@@ -62,7 +62,7 @@ def main() -> int:
     )
     options = parser.parse_args()
 
-    from ebmood.calibration import false_alarm_rate
+    from ebmood.core.calibration import false_alarm_rate
 
     failed = False
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:

@@ -90,7 +90,7 @@ def plain_steps(x: Tensor, seed: int) -> tuple[Callable[[], object], Callable[[T
 def our_steps(x: Tensor, seed: int) -> tuple[Callable[[], object], Callable[[Tensor], Tensor]]:
     """A step of the library's training, and the log-density of the model that it would end with."""
     model = network(seed)
-    objective = OURS.start(model, 1, (FEATURES,), seed)
+    objective = OURS.build(model, 1, (FEATURES,), seed)
     run = Run(objective, x, None, TRAINING, seed, make_fabric("cpu"), ())
     names = [name for name, _ in model.network.named_parameters()]
 

@@ -80,7 +80,7 @@ def mlps(activation: nn.Module, name, slope: float = 0.01) -> tuple[nn.Module, O
 
 
 def our_steps(settings: ObjectiveSettings, ours: Ours, x: Tensor) -> dict[str, Step]:
-    return {name: our_step(settings.start(model, 1, (FEATURES,), 0), x) for name, model in ours.items()}
+    return {name: our_step(settings.build(model, 1, (FEATURES,), 0), x) for name, model in ours.items()}
 
 
 def wideresnets(shape: tuple[int, ...]) -> tuple[nn.Module, EnergyModel]:
@@ -139,7 +139,7 @@ def ssm_images(x: Tensor, name: str) -> Row:
     g = noise()
     sides = {
         "plain": plain_step(lambda: plain.ssm_loss(theirs, x, g), theirs.parameters()),
-        "ours": our_step(SSM().start(ours, 1, tuple(x.shape[1:]), 0), x),
+        "ours": our_step(SSM().build(ours, 1, tuple(x.shape[1:]), 0), x),
     }
     return Row(f"SSM, WideResNet {name}, piecewise linear", sides)
 
@@ -164,7 +164,7 @@ def sgld_images(x: Tensor, name: str) -> Row:
 
 def vera(name: str, x: Tensor, theirs: nn.Module, ours: dict[str, tuple[EnergyModel, VERA]]) -> Row:
     shape = tuple(x.shape[1:])
-    objectives = {side: settings.start(model, 1, shape, 0) for side, (model, settings) in ours.items()}
+    objectives = {side: settings.build(model, 1, shape, 0) for side, (model, settings) in ours.items()}
     generator, settings = objectives["ours"].generator, objectives["ours"].settings
     if settings.resnet_channels is None:
         their_generator = plain_mlp_generator(settings, shape[0])
@@ -215,8 +215,8 @@ def radial(x: Tensor) -> Row:
     parameters = [p for layer in layers for p in layer]
     sides = {
         "plain": plain_step(lambda: -plain.radial_log_density(layers, x).mean(), parameters),
-        "ours": our_step(Likelihood().start(flow, 1, (FEATURES,), 0), x),
-        "ours, compiled": our_step(Likelihood().start(compiled, 1, (FEATURES,), 0), x),
+        "ours": our_step(Likelihood().build(flow, 1, (FEATURES,), 0), x),
+        "ours, compiled": our_step(Likelihood().build(compiled, 1, (FEATURES,), 0), x),
     }
     return Row("radial flow, 20 layers", sides)
 
@@ -248,7 +248,7 @@ def every_row(count: int | None = None) -> dict[str, Callable[[], Row]]:
     def vera_images(name: str, shape: tuple[int, ...]) -> Row:
         theirs, ours = wideresnets(shape)
         settings = VERA(noise=128, resnet_channels=128)
-        half = (wideresnets(shape)[1], settings.but(precision="bf16"))
+        half = (wideresnets(shape)[1], settings.updated(precision="bf16"))
         return vera(
             f"WideResNet {name}", images(shape), theirs, {"ours": (ours, settings), "ours, bf16": half}
         )

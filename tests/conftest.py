@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ebmood.networks.native import library
+from ebmood.fast.native import library
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ import yaml
 from pydantic import TypeAdapter
 
 from ebmood.cli.app import app
-from ebmood.datasets import AnySource, Toy, split_dataset
-from ebmood.metrics import separation
+from ebmood.core.metrics import separation
+from ebmood.data import AnySource, Toy, split_dataset
 from ebmood.objectives import Supervised
 from ebmood.recipes import METHODS, DensityScorer
 from ebmood.results.arms import gather
@@ -38,7 +38,7 @@ def run(code: str, **names: object) -> dict:
     return namespace
 
 
-@pytest.mark.filterwarnings("ignore::ebmood.errors.DataWarning")  # Segment has such columns
+@pytest.mark.filterwarnings("ignore::ebmood.core.errors.DataWarning")  # Segment has such columns
 def test_the_readme_s_example_tells_noise_from_segment(capsys):
     (example,) = blocks("README.md", "python")
     run(example)
@@ -47,7 +47,7 @@ def test_the_readme_s_example_tells_noise_from_segment(capsys):
     assert auroc["uniform"] > 0.9
 
 
-@pytest.mark.filterwarnings("ignore::ebmood.errors.DegenerateObjectiveWarning")
+@pytest.mark.filterwarnings("ignore::ebmood.core.errors.DegenerateObjectiveWarning")
 @pytest.mark.parametrize("page", ["README.md", "docs/studies.md"])
 def test_shown_study_files_hold(tmp_path, page):
     rng = np.random.default_rng(0)
@@ -71,7 +71,7 @@ def test_an_objective_and_a_network_of_your_own_learn_two_moons():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = EnergyResidual(width=64, blocks=2).build(split, outputs=2)
-    start = Supervised(NCE().start(model, 2, (2,), seed=0), gamma=1.0)
+    start = Supervised(NCE().build(model, 2, (2,), seed=0), gamma=1.0)
     fabric = make_fabric("cpu")
     training = Training(steps=300, warmup=30, batch_size=128)
     rows, classes = torch.as_tensor(split.train_x), torch.as_tensor(split.train_y)
@@ -89,7 +89,7 @@ def test_a_data_set_of_your_own_splits():
 
 
 def test_a_table_of_your_own_reads_records(tmp_path, monkeypatch, capsys):
-    record = run_cell(Cell(dataset=Toy(rows=200), recipe=METHODS["knn"]("sound", None), seed=3))
+    record = run_cell(Cell(dataset=Toy(rows=200), recipe=METHODS["knn"]("corrected", None), seed=3))
     append_record(tmp_path / "ebmood-quick" / "records.jsonl", record)
     monkeypatch.chdir(tmp_path)
     reading, table = blocks("docs/studies.md", "python")

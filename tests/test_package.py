@@ -24,7 +24,9 @@ def test_every_public_name_is_there_and_is_its_own_module_s():
         assert name in dir(ebmood)
         assert getattr(value, "__name__", name) == name
     lazy = {name for names in ebmood._HOMES.values() for name in names}
-    eager = {name for name in vars(ebmood.errors) if name.endswith(("Error", "Warning"))} | {"__version__"}
+    eager = {name for name in vars(ebmood.core.errors) if name.endswith(("Error", "Warning"))} | {
+        "__version__"
+    }
     assert lazy | eager == set(ebmood.__all__)
 
 

@@ -3,7 +3,7 @@
     from ebmood import METHODS, Segment, separation, split_dataset
 
     split = split_dataset(Segment().load(), seed=0)
-    scorer = METHODS["ssm"]("sound", None).fit(split, seed=0).scorer
+    scorer = METHODS["ssm"]("corrected", None).fit(split, seed=0).scorer
     scorer.score_samples(split.test_x)  # (N,), higher is more in-distribution
 
 The names below load their modules when they are first used, so that `import ebmood` alone costs nothing.
@@ -12,18 +12,19 @@ The names below load their modules when they are first used, so that `import ebm
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ebmood.errors import (
+from ebmood.core.errors import (
     CalibrationWarning,
     DataWarning,
     DegenerateObjectiveWarning,
     EbmoodError,
-    HealedWarning,
     InputError,
+    RollbackWarning,
     SelfTestWarning,
 )
 
 if TYPE_CHECKING:
-    from ebmood.datasets import (
+    from ebmood.core.metrics import Separation, separation
+    from ebmood.data import (
         CIFAR10,
         FMNIST,
         Dataset,
@@ -36,9 +37,8 @@ if TYPE_CHECKING:
         split_dataset,
     )
     from ebmood.detector import EnergyDetector, EnergySettings, load
-    from ebmood.metrics import Separation, separation
     from ebmood.models import DensityModel, EnergyModel, Scorer
-    from ebmood.recipes import METHODS, Recipe, outside_detector
+    from ebmood.recipes import METHODS, Recipe, external_detector
     from ebmood.results.report import write_report
     from ebmood.study.cell import Cell, run_cell
     from ebmood.study.records import Record, read_records
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "datasets": (
+    "data": (
         "CIFAR10",
         "FMNIST",
         "Dataset",
@@ -61,9 +61,9 @@ _HOMES = {
         "split_dataset",
     ),
     "detector": ("EnergyDetector", "EnergySettings", "load"),
-    "metrics": ("Separation", "separation"),
+    "core.metrics": ("Separation", "separation"),
     "models": ("DensityModel", "EnergyModel", "Scorer"),
-    "recipes": ("METHODS", "Recipe", "outside_detector"),
+    "recipes": ("METHODS", "Recipe", "external_detector"),
     "study.cell": ("Cell", "run_cell"),
     "study.records": ("Record", "read_records"),
     "results.report": ("write_report",),
@@ -85,11 +85,11 @@ __all__ = [
     "EnergyDetector",
     "EnergyModel",
     "EnergySettings",
-    "HealedWarning",
     "Images",
     "InputError",
     "Recipe",
     "Record",
+    "RollbackWarning",
     "Scorer",
     "Segment",
     "SelfTestWarning",
@@ -99,9 +99,9 @@ __all__ = [
     "Table",
     "Toy",
     "__version__",
+    "external_detector",
     "load",
     "load_study",
-    "outside_detector",
     "read_records",
     "run_cell",
     "run_study",

@@ -36,7 +36,7 @@ def tables(draw) -> str:
 
 
 @pytest.mark.filterwarnings(
-    "ignore::ebmood.errors.SelfTestWarning", "ignore::ebmood.errors.CalibrationWarning"
+    "ignore::ebmood.core.errors.SelfTestWarning", "ignore::ebmood.core.errors.CalibrationWarning"
 )
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(

@@ -14,11 +14,11 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
-from ebmood.calibration import p_values
 from ebmood.cli import main
+from ebmood.core.calibration import p_values
 from ebmood.detector.tabular import TableDetector
 
-pytestmark = pytest.mark.filterwarnings("ignore::ebmood.errors.SelfTestWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarning")
 COLUMNS = ["mean radius", "mean texture", "mean area"]
 
 

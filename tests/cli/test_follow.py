@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from ebmood.cli.follow import follow
-from ebmood.errors import EbmoodError
-from ebmood.files import only_writer
+from ebmood.core.errors import EbmoodError
+from ebmood.core.files import only_writer
 from ebmood.study.files import CellFiles
 from ebmood.study.records import Record, append_record
 from ebmood.study.runner import RECORDS, read_study, run_study
@@ -36,7 +36,7 @@ def folder(tmp_path):
 def test_it_shows_what_another_process_does_and_ends_with_it(folder, terminal):
     folder, record = folder
     console = Console(record=True, width=200, force_terminal=terminal, file=io.StringIO())
-    record = record.but(events=("loss is nan at step 7", "loss is inf at step 9"))
+    record = record.updated(events=("loss is nan at step 7", "loss is inf at step 9"))
     with only_writer(folder):
         writer = threading.Timer(0.3, append_record, (folder / RECORDS, record))
         writer.start()

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from ebmood.detector.sources import load_detector
 
 Image = pytest.importorskip("PIL.Image")
-pytestmark = pytest.mark.filterwarnings("ignore::ebmood.errors.SelfTestWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarning")
 
 
 @pytest.fixture

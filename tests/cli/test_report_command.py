@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ebmood.cli import main
-from ebmood.datasets import Toy
+from ebmood.data import Toy
 from ebmood.detector import EnergyDetector, EnergySettings
 from ebmood.recipes import METHODS
 from ebmood.study.cell import Cell, run_cell
@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
     rows(40).to_csv(folder / "test.csv", index=False)
     rows(20, 9.0)[["pressure", "flow"]].to_csv(folder / "leaks.csv", index=False)
     rows(20, -9.0).to_parquet(folder / "cracks.parquet")
-    record = run_cell(Cell(dataset=Toy(rows=120), recipe=METHODS["knn"]("sound", None), seed=0))
+    record = run_cell(Cell(dataset=Toy(rows=120), recipe=METHODS["knn"]("corrected", None), seed=0))
     append_record(folder / "study" / "records.jsonl", record)
     return folder
 

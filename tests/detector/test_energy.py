@@ -117,8 +117,8 @@ def test_the_most_alarmed_energy_decides(rows: np.ndarray) -> None:
     """Whatever the rows, in the default; the mean lies between."""
     x = torch.from_numpy(np.concatenate([rows, rows * 1.3, rows[::-1] - 5]))
     with torch.no_grad():
-        largest = fit_energy(rows, SETTINGS["all"].but(contrast=True), seed=0).parts(x)
-        mean = fit_energy(rows, SETTINGS["mean"].but(contrast=True), seed=0).parts(x)
+        largest = fit_energy(rows, SETTINGS["all"].updated(contrast=True), seed=0).parts(x)
+        mean = fit_energy(rows, SETTINGS["mean"].updated(contrast=True), seed=0).parts(x)
     each = torch.stack([largest[name] for name in ("base", "denoising", "contrast")])
     torch.testing.assert_close(largest["combined"], each.amin(0))
     torch.testing.assert_close(mean["combined"], each.mean(0))
@@ -140,7 +140,7 @@ def test_structure_that_no_single_column_shows_is_found(rng: np.random.Generator
     # A ring: its middle is empty, though every coordinate there is the commonest.
     angle = rng.uniform(0, 2 * np.pi, 600)
     ring = np.stack([np.cos(angle), np.sin(angle)], axis=1) + 0.05 * rng.normal(size=(600, 2))
-    model = fit_energy(ring, SETTINGS["all"].but(components=12, steps=100), seed=0)
+    model = fit_energy(ring, SETTINGS["all"].updated(components=12, steps=100), seed=0)
     middle = 0.2 * rng.normal(size=(200, 2))
     for name, values in model.parts(torch.from_numpy(middle)).items():
         inside = model.parts(torch.from_numpy(ring))[name]

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from ebmood.calibration import p_values
+from ebmood.core.calibration import p_values
+from ebmood.core.errors import EbmoodError, InputError
 from ebmood.detector import EnergyDetector
 from ebmood.detector.export import TOLERANCE, DetectorGraph, compare, export_onnx, sample_rows
-from ebmood.errors import EbmoodError, InputError
 
 
 @pytest.fixture(scope="module")

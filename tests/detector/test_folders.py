@@ -10,11 +10,11 @@ from pyarrow import parquet
 from quick_energy import QUICK
 
 from ebmood.cli import main
+from ebmood.core.errors import EbmoodError
 from ebmood.detector import EnergyDetector
 from ebmood.detector.folders import NOTE, score_file, score_folder
 from ebmood.detector.streaming import open_table
 from ebmood.detector.tabular import TableDetector
-from ebmood.errors import EbmoodError
 
 NAMES = ["a", "b"]
 

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.datasets import load_breast_cancer, load_wine
 
 from ebmood import EbmoodError, EnergyDetector, EnergySettings
-from ebmood.calibration import false_alarm_rate
+from ebmood.core.calibration import false_alarm_rate
 
 SPLITS = 25
 

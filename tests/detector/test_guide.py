@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ebmood.detector.estimator
-from ebmood.calibration import benjamini_hochberg, false_alarm_rate
+from ebmood.core.calibration import benjamini_hochberg, false_alarm_rate
 
 PAGE = Path(__file__).parents[2] / "docs" / "detector.md"
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ebmood.cli.inspect import summary
+from ebmood.core.errors import RollbackWarning
 from ebmood.detector import EnergyDetector, load
-from ebmood.errors import HealedWarning
 from ebmood.report.model import model_page
 from ebmood.training import DivergedError
 
@@ -13,8 +13,10 @@ ROWS = np.random.default_rng(0).normal(size=(200, 4))
 
 
 def test_what_was_healed_is_kept_and_shown(quick, tmp_path):
-    detector = EnergyDetector(energy=quick.but(lr=10.0, steps=60, hidden=(64, 64)), random_state=0)
-    with pytest.warns(HealedWarning, match=r"^\w+ network 1: energy/\w+ is .* back to step 0 with new noise"):
+    detector = EnergyDetector(energy=quick.updated(lr=10.0, steps=60, hidden=(64, 64)), random_state=0)
+    with pytest.warns(
+        RollbackWarning, match=r"^\w+ network 1: energy/\w+ is .* back to step 0 with new noise"
+    ):
         detector.fit(ROWS)
     assert 1 <= len(detector.events_) <= 6
     detector.save(tmp_path / "model")
@@ -26,10 +28,10 @@ def test_what_was_healed_is_kept_and_shown(quick, tmp_path):
     )
 
 
-@pytest.mark.filterwarnings("ignore::ebmood.errors.HealedWarning")
+@pytest.mark.filterwarnings("ignore::ebmood.core.errors.RollbackWarning")
 def test_what_cannot_be_healed_names_the_network(quick):
     with pytest.raises(DivergedError, match=r"^denoising network 1: .*, after going back 3 times"):
-        EnergyDetector(energy=quick.but(lr=300.0, steps=60, hidden=(64, 64)), random_state=0).fit(ROWS)
+        EnergyDetector(energy=quick.updated(lr=300.0, steps=60, hidden=(64, 64)), random_state=0).fit(ROWS)
 
 
 def test_a_fit_of_the_default_rate_has_nothing_to_tell(fitted):

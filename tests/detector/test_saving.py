@@ -301,7 +301,7 @@ class SameName:
 
 
 def test_what_cannot_be_written_says_so_and_leaves_the_old_one(detector, saved, tmp_path, monkeypatch):
-    monkeypatch.setattr("ebmood.files.uuid4", SameName)
+    monkeypatch.setattr("ebmood.core.files.uuid4", SameName)
     (tmp_path / "file").write_text("")
     with pytest.raises(EbmoodError, match="is a file"):
         detector.save(tmp_path / "file")
@@ -319,7 +319,7 @@ def test_what_cannot_be_written_says_so_and_leaves_the_old_one(detector, saved, 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full disk")
 def test_weights_of_a_save_that_failed_do_not_stay(saved, quick, monkeypatch):
-    monkeypatch.setattr("ebmood.files.uuid4", SameName)
+    monkeypatch.setattr("ebmood.core.files.uuid4", SameName)
     before = sorted(path.name for path in saved.iterdir())
     (saved / f".detector.{SameName.hex}.partial.json").symlink_to("/dev/full")
     with pytest.raises(EbmoodError, match="No space left"):

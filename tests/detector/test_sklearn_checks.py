@@ -8,7 +8,7 @@ from ebmood.detector import EnergyDetector
 
 
 @pytest.mark.filterwarnings(
-    "ignore::ebmood.errors.CalibrationWarning", "ignore::ebmood.errors.SelfTestWarning"
+    "ignore::ebmood.core.errors.CalibrationWarning", "ignore::ebmood.core.errors.SelfTestWarning"
 )
 @parametrize_with_checks([EnergyDetector(energy=QUICK, random_state=0)])
 def test_scikit_learn_s_checks(estimator, check):

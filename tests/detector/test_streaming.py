@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import characters, floats, integers, lists, one_of, text
 from pyarrow import parquet
 
+from ebmood.core.errors import EbmoodError
 from ebmood.detector import streaming
 from ebmood.detector.cells import MISSING_WORDS, categories, numbers
 from ebmood.detector.preparation import Preparation, fit_preparation, named, read_columns
 from ebmood.detector.streaming import open_table
 from ebmood.detector.tabular import Scored
 from ebmood.detector.writing import open_scores
-from ebmood.errors import EbmoodError
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
 from ebmood.models.knn import KNearestNeighbours
 
 

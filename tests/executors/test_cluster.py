@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from cluster_work import says_what_is_missing, stays
 
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
 from ebmood.executors import cluster as module
 from ebmood.executors import slurm as slurm_module
 from ebmood.executors.cluster import open_cluster

@@ -4,7 +4,7 @@ from threading import Event
 
 import pytest
 
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
 from ebmood.executors.spread import spread
 
 

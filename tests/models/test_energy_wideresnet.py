@@ -5,8 +5,8 @@ import pydantic
 import pytest
 import torch
 
-from ebmood.datasets import Toy, split_dataset
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
+from ebmood.data import Toy, split_dataset
 from ebmood.models import EnergyWideResNet
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
 from ebmood.networks import MLP, WideResNet, feature_extractor, import_module_object
 
 

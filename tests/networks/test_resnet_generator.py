@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
 from ebmood.networks import NoisyGenerator, ResNetGenerator
 
 

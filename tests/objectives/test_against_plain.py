@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from ebmood.fast.native import compiler
 from ebmood.models import EnergyModel, RadialFlow
 from ebmood.networks import MLP, WideResNet
-from ebmood.networks.native import compiler
 from ebmood.objectives import CD, SSM, VERA, Batch, Likelihood, Objective, Supervised
 from ebmood.samplers import SGLD
 
@@ -82,7 +82,7 @@ def losses_agree(objective: Objective, rows, theirs, steps: int = STEPS, near: f
 @eager_and_compiled
 @pytest.mark.parametrize("gamma", [None, 2.0])
 def test_ssm(gamma, compiled, cache, model, rows, steps, near):
-    objective = SSM().start(model, CLASSES, (5,), 0)
+    objective = SSM().build(model, CLASSES, (5,), 0)
     if gamma:
         objective = Supervised(objective, gamma)
 
@@ -103,7 +103,7 @@ def test_ssm_without_curvature(logits, compiled, cache, dtype, rows, steps, near
     torch.manual_seed(4)
     model = EnergyModel(MLP(5, (16, 16), logits, "leaky_relu", 0.2, compiled=compiled)).to(dtype)
     losses_agree(
-        SSM().start(model, logits, (5,), 0),
+        SSM().build(model, logits, (5,), 0),
         rows,
         lambda player, noise: plain.ssm_loss(model.network, rows, noise),
         steps,
@@ -117,7 +117,7 @@ def test_ssm_without_curvature(logits, compiled, cache, dtype, rows, steps, near
 def test_cd(conditional, compiled, cache, model, rows, dtype, steps, near):
     chain = SGLD(steps=5, step_size=0.3, noise=0.05)
     settings = CD(chain=chain, buffer=90, restart=0.2, penalty=0.7, class_conditional=conditional)
-    objective = settings.start(model, CLASSES, (5,), 0).to(dtype)
+    objective = settings.build(model, CLASSES, (5,), 0).to(dtype)
     buffer = objective.buffer.samples.clone()
 
     def theirs(player, noise):
@@ -175,7 +175,7 @@ def test_vera(compiled, cache, model, rows, steps, near):
     layers = [nn.Linear(4, 16, bias=False), nn.BatchNorm1d(16), nn.LeakyReLU(0.01)]
     layers += [nn.Linear(16, 8, bias=False), nn.BatchNorm1d(8), nn.LeakyReLU(0.01)]
     theirs = nn.Sequential(*layers, nn.Linear(8, 5, bias=False))
-    objective = settings.start(model, CLASSES, (5,), 0)
+    objective = settings.build(model, CLASSES, (5,), 0)
     vera_agrees(objective, rows, theirs, steps, near)
     assert (objective.generator.network.passes is not None) == compiled
 
@@ -192,7 +192,7 @@ def images(dtype, compiled):
 def test_ssm_of_images(images, steps, near):
     model, x = images
     losses_agree(
-        SSM().start(model, 1, (1, 8, 8), 0),
+        SSM().build(model, 1, (1, 8, 8), 0),
         x,
         lambda player, noise: plain.ssm_loss(model.network, x, noise),
         steps,
@@ -205,7 +205,7 @@ def test_ssm_of_images(images, steps, near):
 def test_cd_of_images(compiled, cache, images, dtype, steps, near):
     model, x = images
     settings = CD(chain=SGLD(steps=2, step_size=0.3, noise=0.05), buffer=12, restart=0.2, penalty=0.7)
-    objective = settings.start(model, 1, (1, 8, 8), 0).to(dtype)
+    objective = settings.build(model, 1, (1, 8, 8), 0).to(dtype)
     buffer = objective.buffer.samples.clone()
     losses_agree(
         objective,
@@ -224,7 +224,7 @@ def test_vera_of_images(images, dtype, steps, near):
     settings = VERA(noise=4, resnet_channels=6, posterior_samples=6, entropy_weight=0.3, sigma=0.1)
     theirs = plain_networks.Generator(4, 1, 6)
     theirs.blocks = theirs.blocks[:1]  # to 8 x 8
-    vera_agrees(settings.start(model, CLASSES, (1, 8, 8), 0), x, theirs, steps, near)
+    vera_agrees(settings.build(model, CLASSES, (1, 8, 8), 0), x, theirs, steps, near)
 
 
 @in_both_precisions
@@ -255,5 +255,5 @@ def test_radial(rows, dtype, steps, near):
         return -plain.radial_log_density(layers, rows).mean()
 
     before = flow.centre.detach().clone()
-    losses_agree(Likelihood().start(flow, 1, (5,), 0), rows, theirs, steps, near)
+    losses_agree(Likelihood().build(flow, 1, (5,), 0), rows, theirs, steps, near)
     assert not torch.isclose(flow.centre, before).all()

@@ -2,7 +2,7 @@ import torch
 
 from ebmood.models import DenoisingEnergy, TiedMixture
 from ebmood.networks import MLP
-from ebmood.objectives import AdamW, DenoisingScoreMatching
+from ebmood.objectives import AdamW, MultilevelDenoising
 from ebmood.training.trainer import Training, make_fabric, train
 
 SIGMAS = (0.3, 1.0)
@@ -19,7 +19,7 @@ def test_the_scores_of_a_gaussian_are_recovered_at_every_level() -> None:
     training = Training(steps=800, batch_size=512, warmup=50, halve_every=20)
     at = rows[:500].clone().requires_grad_(True)
     before = [_error(model, at, level) for level in range(2)]
-    objective = DenoisingScoreMatching(model, AdamW(lr=5e-3))
+    objective = MultilevelDenoising(model, AdamW(lr=5e-3))
     train(objective, rows, None, training, 0, make_fabric("cpu"))
     after = [_error(model, at, level) for level in range(2)]
     for start, end in zip(before, after, strict=True):

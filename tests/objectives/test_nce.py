@@ -41,7 +41,7 @@ def test_where_the_base_is_the_data_there_is_nothing_to_learn() -> None:
 def test_far_away_the_energy_falls_with_its_base() -> None:
     x = torch.randn(2000, 1, generator=torch.Generator().manual_seed(3))
     objective = start()
-    train(objective, x, None, TRAINING.but(steps=100), 0, make_fabric("cpu"))
+    train(objective, x, None, TRAINING.updated(steps=100), 0, make_fabric("cpu"))
     with torch.no_grad():
         values = objective.model.log_density(torch.tensor([[0.0], [10.0], [100.0], [1000.0], [-1000.0]]))
     assert (values[1:4].diff() < 0).all()
@@ -61,7 +61,7 @@ def test_with_labels_the_logits_are_a_classifier_too() -> None:
     y = torch.randint(2, (4000,), generator=generator)
     x = torch.randn(4000, 1, generator=generator) * 0.5 + (y[:, None] * 2.0 - 1)
     objective = start(classes=2)
-    train(Supervised(objective, 1.0), x, y, TRAINING.but(steps=300), 0, make_fabric("cpu"))
+    train(Supervised(objective, 1.0), x, y, TRAINING.updated(steps=300), 0, make_fabric("cpu"))
     with torch.no_grad():
         logits = objective.model.logits(x)
         loss, _ = objective.loss(Batch(x, y), generator)

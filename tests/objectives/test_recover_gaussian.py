@@ -11,7 +11,7 @@ from ebmood.training import Training, make_fabric, train
 
 def fit(settings: ObjectiveSettings, rows: torch.Tensor, training: Training):
     model = quadratic_model(rows.shape[1])
-    objective = settings.start(model, 1, rows.shape[1:], seed=0)
+    objective = settings.build(model, 1, rows.shape[1:], seed=0)
     train(objective, rows, None, training, seed=0, fabric=make_fabric("cpu"))
     return model
 

@@ -18,7 +18,7 @@ def test_loss_of_a_gaussian_is_its_closed_form(noise):
         model.network.factor.copy_(torch.diag(torch.tensor([1.0, 2.0, 0.5])))
     p = torch.diag(torch.tensor([1.0, 4.0, 0.25]))
     rows = gaussian_rows(2000, noise)
-    loss, _ = SSM().start(model, 1, (3,), 0).loss(Batch(rows, None), noise)
+    loss, _ = SSM().build(model, 1, (3,), 0).loss(Batch(rows, None), noise)
     exact = -p.trace() + 0.5 * (p @ p @ torch.linalg.inv(PRECISION)).trace()
     # Diagonal P: v'Pv is tr P for every v in {-1, 1}^3, so nothing is left to chance.
     torch.testing.assert_close(loss, exact, rtol=1e-4, atol=1e-4)
@@ -44,7 +44,7 @@ def test_the_mean_over_projections_is_score_matching_with_the_whole_hessian(
     exact = (torch.stack(traces) + torch.stack(norms)).mean()
     assert off_diagonal > 0.01  # one projection alone would not do
 
-    objective = SSM().start(model, outputs, (4,), 0)
+    objective = SSM().build(model, outputs, (4,), 0)
     losses = []
     for signs in product((-1.0, 1.0), repeat=4):
         v = torch.tensor(signs, dtype=torch.float64).expand(8, 4)
@@ -68,7 +68,7 @@ def test_loss_is_never_negative_on_a_piecewise_linear_network(noise):
         network = MLP(4, (32, 32), outputs, "leaky_relu")
         for parameter in network.parameters():
             nn.init.normal_(parameter, std=0.7)
-        objective = SSM().start(EnergyModel(network), outputs, (4,), 0)
+        objective = SSM().build(EnergyModel(network), outputs, (4,), 0)
         assert all(objective.loss(Batch(rows, None), noise)[0].item() >= 0 for _ in range(5))
         for parameter in network.parameters():
             nn.init.zeros_(parameter)
@@ -78,7 +78,7 @@ def test_loss_is_never_negative_on_a_piecewise_linear_network(noise):
 def test_loss_of_a_smooth_network_gets_below_zero(noise):
     torch.manual_seed(0)
     model = EnergyModel(MLP(2, (32,), 1, "silu"))
-    objective = SSM().start(model, 1, (2,), 0)
+    objective = SSM().build(model, 1, (2,), 0)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     rows = torch.randn(512, 2, generator=noise)
     for _ in range(100):
@@ -106,5 +106,5 @@ def test_says_where_the_loss_has_no_bound():
         with torch.no_grad():
             model.network.factor[1, 1] = sharpness
         on_the_line = rows - torch.tensor([0.0, 0.25])
-        losses.append(SSM().start(model, 1, (2,), 0).loss(Batch(on_the_line, None), generator)[0].item())
+        losses.append(SSM().build(model, 1, (2,), 0).loss(Batch(on_the_line, None), generator)[0].item())
     assert losses[2] < 50 * losses[1] < 50 * 50 * losses[0] < 0

@@ -13,7 +13,7 @@ def test_adds_gamma_times_the_cross_entropy_to_the_energy_alone(settings, noise)
     torch.manual_seed(0)
     model = EnergyModel(MLP(2, (16,), 3, "silu"))
     batch = Batch(torch.rand(32, 2), torch.arange(32) % 3)
-    inner = settings.start(model, 3, (2,), 0)
+    inner = settings.build(model, 3, (2,), 0)
     outer = Supervised(inner, gamma=2.5)
     state = {name: value.clone() for name, value in inner.state_dict().items()}
     for position, (plain, supervised) in enumerate(zip(inner.players(), outer.players(), strict=True)):
@@ -28,13 +28,13 @@ def test_adds_gamma_times_the_cross_entropy_to_the_energy_alone(settings, noise)
 def test_flows_have_no_logits_to_supervise():
     flow = RadialFlow(2, 1)
     with pytest.raises(TypeError, match="energy models"):
-        Supervised(Likelihood().start(flow, 1, (2,), 0), 1.0).players()[0].loss(
+        Supervised(Likelihood().build(flow, 1, (2,), 0), 1.0).players()[0].loss(
             Batch(torch.rand(4, 2), torch.zeros(4, dtype=torch.long)), torch.Generator()
         )
 
 
 def test_likelihood_refuses_energies_and_energies_refuse_flows():
     with pytest.raises(TypeError, match="normalised"):
-        Likelihood().start(EnergyModel(MLP(2, (4,), 1)), 1, (2,), 0)
+        Likelihood().build(EnergyModel(MLP(2, (4,), 1)), 1, (2,), 0)
     with pytest.raises(TypeError, match="SSM trains energy models"):
-        SSM().start(RadialFlow(2, Radial().layers), 1, (2,), 0)
+        SSM().build(RadialFlow(2, Radial().layers), 1, (2,), 0)

@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from ebmood.datasets import Toy, split_dataset
-from ebmood.errors import DegenerateObjectiveWarning, EbmoodError
-from ebmood.metrics import separation
-from ebmood.recipes import METHODS, Recipe, outside_detector
+from ebmood.core.errors import DegenerateObjectiveWarning, EbmoodError
+from ebmood.core.metrics import separation
+from ebmood.data import Toy, split_dataset
+from ebmood.recipes import METHODS, Recipe, external_detector
 from ebmood.samplers import MALA, SGLD
 from ebmood.training import Checkpoints
 
@@ -35,7 +35,7 @@ SHORT = {
 def every_recipe() -> list[Recipe]:
     found = {}
     for build in METHODS.values():
-        for variant in ("paper", "sound"):
+        for variant in ("paper", "corrected"):
             for gamma in (None, 1.0):
                 try:
                     recipe = build(variant, gamma)
@@ -104,7 +104,7 @@ def test_degenerate_recipes_say_so_and_learn_no_density(recipe, split):
 
 
 def test_scoring_does_not_depend_on_the_company_of_rows(split):
-    fitted = short(METHODS["vera"]("sound", None)).overridden(training={"steps": 5}).fit(split, seed=0)
+    fitted = short(METHODS["vera"]("corrected", None)).overridden(training={"steps": 5}).fit(split, seed=0)
     together = fitted.scorer.score_samples(split.train_x)
     alone = np.concatenate([fitted.scorer.score_samples(row[None]) for row in split.train_x[:20]])
     np.testing.assert_allclose(together[:20], alone, rtol=1e-5, atol=1e-5)
@@ -112,7 +112,7 @@ def test_scoring_does_not_depend_on_the_company_of_rows(split):
 
 def test_paper_and_sound_differ_in_what_the_protocol_mends_and_nothing_else():
     def differences(method, gamma):
-        paper, sound = (METHODS[method](variant, gamma).model_dump() for variant in ("paper", "sound"))
+        paper, sound = (METHODS[method](variant, gamma).model_dump() for variant in ("paper", "corrected"))
         return {
             f"{part}.{key}"
             for part in ("model", "objective", "training")
@@ -143,7 +143,7 @@ def test_overrides_merge_check_and_mark():
 def test_supervision_needs_classes(split):
     flat = split.__class__(**{**split.__dict__, "train_y": np.zeros_like(split.train_y), "classes": 1})
     with pytest.raises(EbmoodError, match=r"moons.*needs labels of two classes.*one class"):
-        METHODS["cd"]("sound", 1.0).fit(flat, seed=0)
+        METHODS["cd"]("corrected", 1.0).fit(flat, seed=0)
     with pytest.raises(EbmoodError, match="takes no labels"):
         METHODS["radial"]("both", 1.0)
 
@@ -156,7 +156,7 @@ def test_selection_keeps_the_state_that_is_rated_highest(split):
         ratings.append(float(scorer.score_samples(split.validation_x).mean()))
         return -abs(ratings[-1] - ratings[0])
 
-    recipe = short(METHODS["ssm"]("sound", None))
+    recipe = short(METHODS["ssm"]("corrected", None))
     kept = recipe.fit(split, seed=0, select_by=rate).scorer.score_samples(split.validation_x).mean()
     assert len(ratings) > 1
     assert kept == pytest.approx(ratings[0])
@@ -172,7 +172,7 @@ def test_a_checkpoint_that_was_chosen_by_others_is_not_taken_up(chosen_by, split
         return -highest(scorer)
 
     stops = {"validate_every": 1} if chosen_by == "validation loss" else {}
-    recipe = METHODS["radial"]("sound", None).overridden(
+    recipe = METHODS["radial"]("corrected", None).overridden(
         training={"steps": 40, "batch_size": 600, "warmup": 0, "validate_every": None} | stops
     )
     select_by = None if stops else partial(highest)
@@ -202,13 +202,13 @@ def test_a_checkpoint_that_was_chosen_by_others_is_not_taken_up(chosen_by, split
 
 def test_a_detector_that_cannot_be_made_is_refused_when_it_is_named():
     with pytest.raises(EbmoodError, match="cannot be imported"):
-        outside_detector("sklearn.nope.Thing", {})
+        external_detector("sklearn.nope.Thing", {})
     with pytest.raises(EbmoodError, match="takes no parameter 'nuu'"):
-        outside_detector("sklearn.svm.OneClassSVM", {"nuu": 1})
+        external_detector("sklearn.svm.OneClassSVM", {"nuu": 1})
 
 
 def test_an_override_of_another_kind_takes_the_place_of_what_was_there():
-    recipe = METHODS["cd"]("sound", None)
+    recipe = METHODS["cd"]("corrected", None)
     assert recipe.overridden(objective={"chain": {"steps": 3}}).objective.chain == SGLD(steps=3)
     changed = recipe.overridden(objective={"chain": {"kind": "mala", "steps": 3}})
     assert changed.objective.chain == MALA(steps=3)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ebmood.datasets import FMNIST, Images, Split
-from ebmood.errors import EbmoodError
-from ebmood.metrics import separation
+from ebmood.core.errors import EbmoodError
+from ebmood.core.metrics import separation
+from ebmood.data import FMNIST, Images, Split
 from ebmood.objectives import AdamW, CrossEntropy
 from ebmood.recipes import IMAGE_METHODS, Classifier, recipe_for
 from ebmood.study.cell import Cell, run_cell
@@ -48,7 +48,7 @@ def split() -> Split:
 
 
 def short(method: str, gamma: float | None = None, **choice):
-    recipe = recipe_for(method, "sound", gamma, (1, SIZE, SIZE), **choice)
+    recipe = recipe_for(method, "corrected", gamma, (1, SIZE, SIZE), **choice)
     model, objective, steps = SHORT[method]
     training = {"epochs": None, "steps": steps, "warmup": 5, "batch_size": 32, "augmentation": None}
     return recipe.overridden(model=model, objective=objective, training=training)
@@ -71,20 +71,20 @@ def test_overfits_real_pictures_against_noise(method, gamma, bottleneck, split):
 def test_embeddings_and_classifiers_share_one_training(split, tmp_path, monkeypatch):
     monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path))
     classifier = Classifier(
-        model=Classifier().model.but(depth=10, width=1, stride_first=True),
-        training=Classifier().training.but(epochs=None, steps=40, warmup=4, batch_size=32, drops=None),
+        model=Classifier().model.updated(depth=10, width=1, stride_first=True),
+        training=Classifier().training.updated(epochs=None, steps=40, warmup=4, batch_size=32, drops=None),
     )
     shape = split.train_x.shape[1:]
     told = []
-    recipe_for("knn", "sound", None, shape, embedding=classifier).sees(split, 0, report=told.append)
+    recipe_for("knn", "corrected", None, shape, embedding=classifier).sees(split, 0, report=told.append)
     assert {progress.before for progress in told} == {"WRN-10-1"}
     scores = {}
     for method in ("max-softmax", "logsumexp"):
-        recipe = recipe_for(method, "sound", None, shape, classifier=classifier)
+        recipe = recipe_for(method, "corrected", None, shape, classifier=classifier)
         scores[method] = recipe.fit(split, seed=0).scorer.score_samples(split.train_x)
     (kept,) = tmp_path.glob("classifiers/*.safetensors")
     written = kept.stat().st_mtime_ns
-    recipe = recipe_for("knn", "sound", None, shape, embedding=classifier)
+    recipe = recipe_for("knn", "corrected", None, shape, embedding=classifier)
     seen = recipe.sees(split, seed=0)
     assert kept.stat().st_mtime_ns == written
     assert seen.train_x.shape == (64, 64)
@@ -93,7 +93,7 @@ def test_embeddings_and_classifiers_share_one_training(split, tmp_path, monkeypa
     assert seen.validation_x.shape == (32, 64)
     assert recipe.label == "knn embedding"
     assert recipe.shortened  # for its classifier is
-    assert not recipe_for("knn", "sound", None, shape, embedding=Classifier()).shortened
+    assert not recipe_for("knn", "corrected", None, shape, embedding=Classifier()).shortened
     # What the head makes of the features is what the classifier's scores are made of.
     assert (scores["max-softmax"] <= 0).all()
     assert np.isfinite(scores["logsumexp"]).all()
@@ -103,7 +103,7 @@ def test_embeddings_and_classifiers_share_one_training(split, tmp_path, monkeypa
 
 def small_classifier(**settings) -> Classifier:
     return Classifier(
-        model=Classifier().model.but(depth=10, width=1, stride_first=True),
+        model=Classifier().model.updated(depth=10, width=1, stride_first=True),
         training=Training(steps=40, warmup=0, batch_size=32),
         **settings,
     )
@@ -111,7 +111,7 @@ def small_classifier(**settings) -> Classifier:
 
 def test_a_classifier_that_was_killed_goes_on_to_the_same_features(split, tmp_path, monkeypatch):
     monkeypatch.setattr(Checkpoints, "due", lambda self, step, fabric: step % 10 == 0)
-    recipe = recipe_for("knn", "sound", None, split.train_x.shape[1:], embedding=small_classifier())
+    recipe = recipe_for("knn", "corrected", None, split.train_x.shape[1:], embedding=small_classifier())
     monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path / "whole"))
     whole = recipe.sees(split, 0)
 
@@ -136,7 +136,7 @@ def test_what_a_classifier_healed_stands_in_every_record_of_its_features(tmp_pat
     np.savez(tmp_path / "pictures.npz", X=x, y=y)
     images = Images.model_validate({"id": "pictures.npz", "data": str(tmp_path), "size": SIZE})
     steep = small_classifier(objective=CrossEntropy(optimiser=AdamW(lr=3e3)))
-    recipe = recipe_for("knn", "sound", None, (1, SIZE, SIZE), embedding=steep)
+    recipe = recipe_for("knn", "corrected", None, (1, SIZE, SIZE), embedding=steep)
     trained, cached = (run_cell(Cell(dataset=images, recipe=recipe, seed=0)) for _ in range(2))
     assert trained.status == cached.status == "done"
     assert trained.events
@@ -155,16 +155,16 @@ def test_paper_differs_in_what_the_protocol_says():
         return recipe_for(method, variant, gamma, (3, 32, 32))
 
     assert of("vera", None, "paper").objective.gradient_penalty == pytest.approx(0.1 / 32**2)
-    assert of("vera", None, "sound").objective.gradient_penalty == 0.1
+    assert of("vera", None, "corrected").objective.gradient_penalty == 0.1
     embedded = recipe_for("vera", "paper", None, (1, 28, 28), embedding=Classifier())
     assert embedded.training.batch_size == 128
     assert embedded.objective.gradient_penalty == pytest.approx(0.1 / 128**2)
     assert of("cd", 1.0, "paper").objective.chain.steps == 20
-    assert of("cd", 1.0, "sound").objective.chain.steps == 100
-    assert of("cd", None, "paper") == of("cd", None, "sound")
+    assert of("cd", 1.0, "corrected").objective.chain.steps == 100
+    assert of("cd", None, "paper") == of("cd", None, "corrected")
     assert of("ssm", None, "paper").degenerate
     assert of("ssm", None, "paper").objective.over == "last"
-    assert not of("ssm", None, "sound").degenerate
+    assert not of("ssm", None, "corrected").degenerate
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,9 @@ def test_paper_differs_in_what_the_protocol_says():
 )
 def test_what_cannot_be_had_is_said(request_, message):
     with pytest.raises(EbmoodError, match=message):
-        recipe_for(**{"variant": "sound", "gamma": None, **request_})
+        recipe_for(**{"variant": "corrected", "gamma": None, **request_})
 
 
 def test_every_method_has_a_recipe():
     for method in IMAGE_METHODS:
-        assert recipe_for(method, "sound", None, (1, 32, 32)).method == method
+        assert recipe_for(method, "corrected", None, (1, 32, 32)).method == method

@@ -7,8 +7,8 @@ from test_contract import every_recipe, short
 from test_image_recipes import ENERGIES, FLOWS, real_pictures
 from test_image_recipes import short as short_of_images
 
-from ebmood.datasets import Split, Toy, split_dataset
-from ebmood.metrics import separation
+from ebmood.core.metrics import separation
+from ebmood.data import Split, Toy, split_dataset
 from ebmood.recipes.recipe import DensityScorer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -40,13 +40,13 @@ def model_html(detector, tumours) -> str:
 @pytest.fixture(scope="session")
 def study_html() -> str:
     """A page of real records: two methods on a toy, one cell failed."""
-    from ebmood.datasets import Toy
+    from ebmood.data import Toy
     from ebmood.recipes import METHODS
     from ebmood.report.study import study_page
     from ebmood.study.cell import Cell, run_cell
 
     quick = {"model": {"hidden": (8,)}, "training": {"steps": 10, "warmup": 2, "batch_size": 64}}
-    recipes = [METHODS["ssm"]("sound", None).overridden(**quick), METHODS["knn"]("sound", None)]
+    recipes = [METHODS["ssm"]("corrected", None).overridden(**quick), METHODS["knn"]("corrected", None)]
     with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
         records = [run_cell(Cell(dataset=Toy(rows=200), recipe=recipe, seed=0)) for recipe in recipes]
     broken = {

@@ -34,7 +34,7 @@ def made_record(
         "duplicates": "together",
         "method": method,
         "family": FAMILIES.get(method, "baseline"),
-        "variant": "both" if method not in ("ssm", "vera") else "sound",
+        "variant": "both" if method not in ("ssm", "vera") else "corrected",
         "gamma": None,
         "seed": seed,
         "selection": "last",
@@ -73,7 +73,7 @@ def with_pictures(record: Record, steepness: float = 1.0) -> Record:
     median = -steepness * distance**1.5
     x = np.linspace(-2, 3, 40)
     value = -steepness * (x[None, :] ** 2 + (x[:, None] - x[None, :] ** 2) ** 2)
-    return record.but(
+    return record.updated(
         scores={name: tuple(values.tolist()) for name, values in draws.items()},
         rays=Rays(
             distance=tuple(distance), median=tuple(median), low=tuple(1.5 * median), high=tuple(0.6 * median)

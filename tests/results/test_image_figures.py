@@ -11,7 +11,7 @@ from made_records import failed_record
 from matplotlib.image import imread
 from PIL import Image
 
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
 from ebmood.report.study import study_page
 from ebmood.results.arms import gather
 from ebmood.results.content import _standardised
@@ -22,7 +22,7 @@ ABOUT = {
     "dataset": "fmnist-small",
     "small": True,
     "absent": {"kmnist": "KMNIST: no files"},
-    "variant": "sound",
+    "variant": "corrected",
 }
 
 
@@ -113,7 +113,9 @@ def test_the_page_links_to_what_is_there_and_tells_what_is_absent_once(folder):
 
 def test_a_note_that_says_again_what_is_absent_is_left_out(records, tmp_path):
     note = "natural set kmnist is absent: KMNIST: no files"
-    told = [record.but(notes=(note, "small: 16 x 16 pixels"), scores={}, pictures={}) for record in records]
+    told = [
+        record.updated(notes=(note, "small: 16 x 16 pixels"), scores={}, pictures={}) for record in records
+    ]
     write_report(told, tmp_path)
     page = (tmp_path / "results.md").read_text()
     assert "natural set kmnist is absent" not in page
@@ -138,6 +140,6 @@ def test_the_html_page_holds_the_samples_and_what_is_absent(records):
 
 
 def test_models_without_kept_scores_give_no_figure_of_content(tmp_path):
-    write_report([made_image("cd").but(scores={})], tmp_path)
+    write_report([made_image("cd").updated(scores={})], tmp_path)
     assert not (tmp_path / "figures").exists()
     assert gather([made_image("cd")])[0].condition.images

@@ -146,7 +146,7 @@ def test_a_gamma_grid_on_a_cut_set_is_small_too():
 def test_an_average_over_a_cut_and_a_whole_set_is_small():
     whole = [*seeds(5, "cd", 0.9), *seeds(5, "radial", 0.5)]
     [row] = found(
-        flow_table(gather([*whole, *a_study(**SMALL)])), method="CD", variant="sound", positive="ID",
+        flow_table(gather([*whole, *a_study(**SMALL)])), method="CD", variant="corrected", positive="ID",
         data="average (segment, fmnist-small)", flow="radial flow / RealNVP",
     )  # fmt: skip
     assert row["verdict"] == "small"
@@ -195,7 +195,7 @@ def test_images_meet_image_flows_and_embeddings_meet_flows_of_the_same_features(
     [row] = found(table, data="fmnist", method="CD on embeddings", positive="ID")
     assert row["flow"] == "radial flow"
     assert row["natural"].percent == pytest.approx(20)
-    [row] = found(table, data="average (fmnist)", method="CD", positive="ID", variant="sound")
+    [row] = found(table, data="average (fmnist)", method="CD", positive="ID", variant="corrected")
     assert (row["flow"], row["poster"]) == ("RealNVP", 11.9)
     texts = {claim.text for claim in all_claims(gather(records))}
     assert "CD is above the normalizing flow (RealNVP)" in texts
@@ -275,9 +275,9 @@ def test_claims_on_images_take_one_row_each_where_nothing_speaks_to_them():
 def test_the_gap_is_the_difference_of_means_in_units_of_the_id_spread():
     wanted = {"shuffled-patches": 0.0, "shuffled-pixels": 3.0, "edges": -1.5, "flat-colour": 200.0}
     assert gaps(made_image("cd", gap=wanted)) == pytest.approx(wanted)
-    assert gaps(made_image("cd").but(scores={})) == {}
+    assert gaps(made_image("cd").updated(scores={})) == {}
     flat = made_image("cd")
-    assert gaps(flat.but(scores=dict.fromkeys(flat.scores, (1.0,) * 9))) == {}
+    assert gaps(flat.updated(scores=dict.fromkeys(flat.scores, (1.0,) * 9))) == {}
 
 
 def test_the_gap_table_has_t_intervals_and_paired_differences():
@@ -309,7 +309,7 @@ def test_a_tabular_study_has_no_table_and_no_word_on_images():
 
 def test_healing_is_marked_and_explained():
     records = seeds(5, "ssm")
-    arms = gather([records[0].but(events=("step 90: went back to 50",)), *records[1:]])
+    arms = gather([records[0].updated(events=("step 90: went back to 50",)), *records[1:]])
     assert arms[0].marks == ("healed",)
     assert "healed" in {word for word, _ in legend(arms)}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_records import failed_record, made_record, seeds, with_pictures
 
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
 from ebmood.results.arms import gather
 from ebmood.results.rays import _few_ticks
 from ebmood.results.report import write_report
@@ -74,7 +74,7 @@ def test_figures_of_equal_records_are_equal_files_and_leave_global_settings_alon
     import matplotlib
 
     before = dict(matplotlib.rcParams)
-    few = [record.but(landscape=None) for record in study if record.method == "radial"]
+    few = [record.updated(landscape=None) for record in study if record.method == "radial"]
     write_report(few, tmp_path / "a")
     write_report(few, tmp_path / "b")
     assert dict(matplotlib.rcParams) == before
@@ -94,10 +94,10 @@ def test_a_figure_is_not_blank(written):
 
 def test_a_constant_score_can_be_drawn(tmp_path):
     record = with_pictures(made_record("ssm", 0, degenerate="a constant minimises it"))
-    flat = record.landscape.but(value=np.zeros((40, 40)).tolist())
-    still = record.rays.but(median=[0.0] * 30, low=[0.0] * 30, high=[0.0] * 30)
+    flat = record.landscape.updated(value=np.zeros((40, 40)).tolist())
+    still = record.rays.updated(median=[0.0] * 30, low=[0.0] * 30, high=[0.0] * 30)
     write_report(
-        [record.but(landscape=flat, rays=still, scores={"id": (1.0,) * 9, "sky": (1.0,) * 9})], tmp_path
+        [record.updated(landscape=flat, rays=still, scores={"id": (1.0,) * 9, "sky": (1.0,) * 9})], tmp_path
     )
     assert "Degenerate: SSM (sound): a constant minimises it" in (tmp_path / "results.md").read_text()
 
@@ -118,7 +118,7 @@ def test_cells_of_the_plan_without_a_record_stand_as_not_run(tmp_path):
 
 def test_a_recipe_whose_other_seed_is_drawn_says_so(tmp_path):
     records = [
-        with_pictures(made_record("ssm", 0)).but(scores={}),  # a record of old: it kept no scores
+        with_pictures(made_record("ssm", 0)).updated(scores={}),  # a record of old: it kept no scores
         with_pictures(made_record("ssm", 1)),
         with_pictures(made_record("ssm", 0, gamma=1.0)),
     ]

@@ -30,7 +30,7 @@ def test_flow_table_shows_the_factor_and_the_poster_beside_a_partial_average():
     [row] = found(table, data="segment", flow="radial flow", positive="ID")
     assert row["all"].percent == pytest.approx(-10)
     assert row["poster"] is None
-    [row] = found(table, data="average (segment)", method="SSM", variant="sound", positive="ID")
+    [row] = found(table, data="average (segment)", method="SSM", variant="corrected", positive="ID")
     assert row["all"].percent == pytest.approx(-10)
     assert (row["poster"], row["verdict"], row["pairs"]) == (-4.3, "supported", 5)
     assert "partial: 1 of 4 data sets" in row["marks"]
@@ -47,7 +47,7 @@ def test_average_over_two_data_sets_is_the_mean_of_their_logs():
         *seeds(5, "radial", BASE, **other),
     ]
     [row] = found(
-        flow_table(gather(records)), data="average (segment, sensorless)", variant="sound", positive="ID"
+        flow_table(gather(records)), data="average (segment, sensorless)", variant="corrected", positive="ID"
     )
     assert row["all"].percent == pytest.approx(100 * ((1.1 * 1.2) ** 0.5 - 1))
     assert "partial: 2 of 4 data sets" in row["marks"]
@@ -86,15 +86,15 @@ def test_both_counts_as_paper_and_as_sound():
     records = [
         *seeds(5, "cd", BASE),
         *seeds(5, "cd", scaled(1.1), gamma=1.0, variant="paper"),
-        *seeds(5, "cd", scaled(0.9), gamma=1.0, variant="sound"),
+        *seeds(5, "cd", scaled(0.9), gamma=1.0, variant="corrected"),
         *seeds(5, "radial", BASE),
     ]
     arms = gather(records)
     table = supervision_table(arms)
     changes = {row["variant"]: row["natural"].percent for row in found(table, positive="ID")}
-    assert changes == pytest.approx({"paper": 10, "sound": -10})
+    assert changes == pytest.approx({"paper": 10, "corrected": -10})
     claims = [claim for claim in all_claims(arms) if claim.text.startswith("CD is above")]
-    assert [claim.variant for claim in claims] == ["paper", "sound"]
+    assert [claim.variant for claim in claims] == ["paper", "corrected"]
     assert claims[0].finding.aupr_id == claims[1].finding.aupr_id
     same = found(variants_table(arms), gamma="none", positive="ID")
     assert {row["change"] for row in same} == {"the same recipe"}
@@ -103,7 +103,7 @@ def test_both_counts_as_paper_and_as_sound():
 
 
 def test_a_shortened_run_is_not_set_against_a_full_one():
-    records = [*seeds(5, "cd", gamma=1.0, variant="sound", shortened=True), *seeds(5, "cd")]
+    records = [*seeds(5, "cd", gamma=1.0, variant="corrected", shortened=True), *seeds(5, "cd")]
     rows = found(supervision_table(gather(records)), positive="ID", gamma="1")
     assert [row["natural"].why for row in rows] == ["not run: no run without labels of the same length"]
 
@@ -179,7 +179,7 @@ def test_gamma_is_compared_with_the_smallest_weight():
 
 
 @pytest.mark.parametrize(
-    ("paper", "sound", "expected"),
+    ("paper", "corrected", "expected"),
     [
         ("supported", "supported", "survives"),
         ("supported", "contradicted", "overturned"),
@@ -196,7 +196,7 @@ def test_outcome_of_the_mending(paper, sound, expected):
 def test_the_verdict_on_ssm_is_overturned_where_only_the_mended_recipe_beats_the_flow():
     records = [
         *seeds(5, "ssm", scaled(0.8), variant="paper", degenerate="piecewise linear"),
-        *seeds(5, "ssm", scaled(1.1), variant="sound"),
+        *seeds(5, "ssm", scaled(1.1), variant="corrected"),
         *seeds(5, "radial", BASE),
     ]
     [row] = found(ssm_table(gather(records)), claim="below the radial flow (all sets)", positive="ID")
@@ -223,17 +223,17 @@ def test_every_claim_of_the_poster_has_a_row_even_where_nothing_was_run():
 def test_claims_are_judged_for_each_variant_on_its_own():
     records = [
         *seeds(5, "vera", BASE, variant="paper"),
-        *seeds(5, "vera", BASE, variant="sound"),
+        *seeds(5, "vera", BASE, variant="corrected"),
         *seeds(5, "radial", scaled(0.9), variant="both"),
         *seeds(5, "vera", scaled(1.2), variant="paper", gamma=1.0),
-        *seeds(5, "vera", scaled(0.8), variant="sound", gamma=1.0),
+        *seeds(5, "vera", scaled(0.8), variant="corrected", gamma=1.0),
     ]
     claims = {
         (claim.text, claim.variant): claim for claim in all_claims(gather(records)) if claim.data != "FMNIST"
     }
     natural = "Supervision raises VERA on natural sets"
     assert claims[natural, "paper"].verdicts == ("supported", "supported")
-    assert claims[natural, "sound"].verdicts == ("contradicted", "contradicted")
+    assert claims[natural, "corrected"].verdicts == ("contradicted", "contradicted")
     assert claims["VERA is above the normalizing flow", "paper"].verdicts[0] == "supported"
     outperform = "EBMs do not consistently outperform flows: at least one method is below"
     assert claims[outperform, "paper"].verdicts[0] == "undecided"  # SSM and CD are not there

@@ -57,7 +57,7 @@ def chain_ends(class_conditional: bool, noise):
     settings = CD(
         chain=SGLD(steps=200, step_size=0.05, noise=0.01), class_conditional=class_conditional, buffer=100
     )
-    objective = settings.start(EnergyModel(TwoHills()), 2, (2,), seed=0)
+    objective = settings.build(EnergyModel(TwoHills()), 2, (2,), seed=0)
     objective.negatives(2000, noise)  # So many that every slot has had its turn.
     return objective
 

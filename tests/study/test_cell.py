@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from ebmood.datasets import Segment, Table, Toy
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
+from ebmood.data import Segment, Table, Toy
 from ebmood.models import Scorer
-from ebmood.recipes import METHODS, outside_detector
+from ebmood.recipes import METHODS, external_detector
 from ebmood.study import cell as cells
 from ebmood.study.cell import Cell, cell_key, run_cell
 from ebmood.study.evidence import kept_scores, landscape, rays
@@ -15,7 +15,7 @@ from ebmood.study.records import Record
 TOY = Toy(shape="moons", rows=300)
 
 
-def tiny(method="ssm", variant="sound", gamma=None):
+def tiny(method="ssm", variant="corrected", gamma=None):
     return METHODS[method](variant, gamma).overridden(
         model={"hidden": (16,)}, training={"steps": 20, "warmup": 2, "batch_size": 64}
     )
@@ -43,14 +43,14 @@ def test_records_survive_their_file():
 
 def test_the_key_follows_what_the_numbers_depend_on():
     base = Cell(dataset=TOY, recipe=tiny(), seed=0)
-    same = [base.but(device="auto"), base.but(recipe=tiny().but(shortened=False))]
+    same = [base.updated(device="auto"), base.updated(recipe=tiny().updated(shortened=False))]
     other = [
-        base.but(seed=1),
-        base.but(selection="paper"),
-        base.but(dataset=TOY.but(duplicates="across")),
-        base.but(dataset=TOY.but(rows=301)),
-        base.but(recipe=tiny().overridden(objective={"optimiser": {"lr": 2e-3}})),
-        base.but(recipe=tiny(gamma=1.0)),
+        base.updated(seed=1),
+        base.updated(selection="paper"),
+        base.updated(dataset=TOY.updated(duplicates="across")),
+        base.updated(dataset=TOY.updated(rows=301)),
+        base.updated(recipe=tiny().overridden(objective={"optimiser": {"lr": 2e-3}})),
+        base.updated(recipe=tiny(gamma=1.0)),
     ]
     assert {cell_key(cell) for cell in same} == {cell_key(base)}
     assert len({cell_key(cell) for cell in [base, *other]}) == 1 + len(other)
@@ -81,7 +81,7 @@ def test_every_set_stands_in_the_record_cut_to_one_number_of_rows():
 
 
 def test_a_failure_is_a_record_with_its_reason():
-    failing = outside_detector("sklearn.mixture.GaussianMixture", {"n_components": 10_000})
+    failing = external_detector("sklearn.mixture.GaussianMixture", {"n_components": 10_000})
     record = run_cell(Cell(dataset=TOY, recipe=failing, seed=0))
     assert record.status == "failed"
     assert "ValueError" in record.reason

@@ -7,8 +7,8 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from ebmood.datasets import Split
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
+from ebmood.data import Split
 from ebmood.models import RealNVP, Scorer
 from ebmood.recipes.recipe import DensityScorer
 from ebmood.study.cell import run_cell

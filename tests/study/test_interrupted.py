@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ebmood.datasets import Toy
+from ebmood.data import Toy
 from ebmood.recipes import METHODS
 from ebmood.study.cell import Cell, cell_key, run_cell
 from ebmood.study.files import CellFiles
@@ -29,7 +29,7 @@ def numbers(record) -> dict:
 @pytest.fixture
 def stopped(tmp_path):
     """A study whose one cell was stopped after step 40 of 60, and the file of its metrics, marked."""
-    study = study_of(METHODS["ssm"]("sound", 1.0).overridden(training={"steps": 60, "batch_size": 32}))
+    study = study_of(METHODS["ssm"]("corrected", 1.0).overridden(training={"steps": 60, "batch_size": 32}))
     task, folder = study.tasks[0], tmp_path / "stopped"
     files = CellFiles(folder, task.key)
     metrics = MetricsFile(files.metrics)
@@ -85,7 +85,7 @@ def test_which_leaves_alone_what_it_does_not_run(stopped):
 
 def test_what_could_not_be_healed_is_in_the_record():
     objective = {"chain": {"steps": 10, "step_size": 30}, "penalty": 0, "optimiser": {"lr": 0.03}}
-    recipe = METHODS["cd"]("sound", None).overridden(
+    recipe = METHODS["cd"]("corrected", None).overridden(
         model={"hidden": (32, 32), "activation": "silu"},
         objective=objective,
         training={"steps": 300, "batch_size": 64, "warmup": 0},
@@ -100,7 +100,7 @@ def test_what_could_not_be_healed_is_in_the_record():
 def test_tensorboard_gets_what_the_file_gets(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    study = study_of(METHODS["ssm"]("sound", None).overridden(training={"steps": 20, "batch_size": 32}))
+    study = study_of(METHODS["ssm"]("corrected", None).overridden(training={"steps": 20, "batch_size": 32}))
     run_study(study, tmp_path, open_executor=here, tensorboard=True)
     files = CellFiles(tmp_path, study.tasks[0].key)
     read = EventAccumulator(str(files.tensorboard)).Reload()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
 from ebmood.study.plan import PLAN, read_plan
 from ebmood.study.records import read_records
 from ebmood.study.runner import RECORDS, Watcher, read_study, run_study

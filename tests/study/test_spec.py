@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
-from ebmood.errors import DegenerateObjectiveWarning, EbmoodError
+from ebmood.core.errors import DegenerateObjectiveWarning, EbmoodError
 from ebmood.recipes import METHODS
 from ebmood.study.spec import load_study, preset_title, presets
 

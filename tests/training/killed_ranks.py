@@ -21,12 +21,12 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
 from ebmood.models import EnergyModel
 from ebmood.networks import MLP
 from ebmood.objectives import CD, VERA, AdamW, Objective, Supervised
 from ebmood.samplers import SGLD
-from ebmood.training import Checkpoints, Healing, Training, make_fabric, rank_seed, train
+from ebmood.training import Checkpoints, Rollback, Training, make_fabric, rank_seed, train
 
 X = torch.rand(200, 3, generator=torch.Generator().manual_seed(0))
 Y = torch.arange(200) % 3
@@ -42,12 +42,12 @@ def start(method: str, fabric: Fabric) -> Objective:
     if method == "healed":  # the chains of the second alone run away
         chain = SGLD(steps=5, step_size=30 if fabric.global_rank else 0.1)
         settings = CD(chain=chain, buffer=60, penalty=0, optimiser=AdamW(lr=0.02))
-        return settings.start(EnergyModel(MLP(3, (16, 16), 1, "silu")), 1, (3,), own)
+        return settings.build(EnergyModel(MLP(3, (16, 16), 1, "silu")), 1, (3,), own)
     model = EnergyModel(MLP(3, (16, 16), 3, "silu"))
     settings = (
         CD(chain=SGLD(steps=4), buffer=60) if method == "cd" else VERA(hidden=(16,), posterior_samples=4)
     )
-    return Supervised(settings.start(model, 3, (3,), own), 1.0)
+    return Supervised(settings.build(model, 3, (3,), own), 1.0)
 
 
 def run(method: str, fabric: Fabric, checkpoints: Path | None) -> str:
@@ -63,7 +63,7 @@ def run(method: str, fabric: Fabric, checkpoints: Path | None) -> str:
         0,
         fabric,
         report=lambda progress: first.append(progress.step),
-        healing=Healing(keep_every=20, rate=0.1),
+        healing=Rollback(keep_every=20, rate=0.1),
         checkpoints=None if checkpoints is None else Checkpoints(checkpoints, steps=EVERY),
     )
     bits = hashlib.sha256()

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ebmood.datasets import Images, Toy
+from ebmood.data import Images, Toy
 from ebmood.models import EnergyModel, RadialFlow
 from ebmood.networks import MLP
 from ebmood.objectives import CD, SSM, VERA, AdamW, Likelihood, Objective, Supervised
@@ -47,27 +47,27 @@ CELLS = ("paper", "embedding")
 def start(method: str) -> Objective:
     torch.manual_seed(0)
     if method in ("flow", "compiled"):
-        return Likelihood().start(RadialFlow(3, 4, compiled=method == "compiled"), 1, (3,), 0)
+        return Likelihood().build(RadialFlow(3, 4, compiled=method == "compiled"), 1, (3,), 0)
     model = EnergyModel(MLP(3, (16, 16), 3 if method == "cd" else 1, "silu"))
     if method == "ssm":
-        return SSM().start(model, 1, (3,), 0)
+        return SSM().build(model, 1, (3,), 0)
     if method == "vera":
-        return VERA(hidden=(16,), posterior_samples=4).start(model, 1, (3,), 0)
+        return VERA(hidden=(16,), posterior_samples=4).build(model, 1, (3,), 0)
     if method == "mala":
-        return CD(chain=MALA(steps=4, step_size=0.05), buffer=60).start(model, 1, (3,), 0)
+        return CD(chain=MALA(steps=4, step_size=0.05), buffer=60).build(model, 1, (3,), 0)
     if method == "cd":
         return Supervised(
-            CD(chain=SGLD(steps=4), buffer=60, class_conditional=True).start(model, 3, (3,), 0), 1.0
+            CD(chain=SGLD(steps=4), buffer=60, class_conditional=True).build(model, 3, (3,), 0), 1.0
         )
     explosive = CD(chain=SGLD(steps=5, step_size=30), buffer=60, penalty=0, optimiser=AdamW(lr=0.01))
-    return explosive.start(model, 1, (3,), 0)
+    return explosive.build(model, 1, (3,), 0)
 
 
 def cell(method: str, place: Path) -> Cell:
     """A cell of a study."""
     short = {"steps": 80, "epochs": None, "warmup": 0, "batch_size": 32}
     if method == "paper":
-        recipe = METHODS["spline"]("sound", None).overridden(
+        recipe = METHODS["spline"]("corrected", None).overridden(
             model={"transforms": 2, "hidden": (8,)}, training={**short, "validate_every": 1, "patience": 50}
         )
         return Cell(dataset=Toy(rows=300), recipe=recipe, seed=0, selection="paper")
@@ -77,10 +77,10 @@ def cell(method: str, place: Path) -> Cell:
         x = torch.randint(0, 256, (150, 8, 8), dtype=torch.uint8, generator=dice).numpy()
         np.savez(file, X=x, y=np.arange(150) % 3)
     classifier = Classifier(
-        model=Classifier().model.but(depth=10, width=1, stride_first=True),
+        model=Classifier().model.updated(depth=10, width=1, stride_first=True),
         training=Training(steps=40, warmup=0, batch_size=32),
     )
-    recipe = recipe_for("ssm", "sound", None, (1, 8, 8), embedding=classifier)
+    recipe = recipe_for("ssm", "corrected", None, (1, 8, 8), embedding=classifier)
     recipe = recipe.overridden(model={"hidden": (16,)}, training=short)
     images = Images.model_validate({"id": str(file), "size": 8, "cache": str(place.parent / "decoded")})
     return Cell(dataset=images, recipe=recipe, seed=0)

@@ -17,7 +17,7 @@ from ebmood.training import Checkpoints, MetricsFile, Training, make_fabric, tra
 
 
 def run(steps: int, folder: str) -> None:
-    objective = CD(chain=SGLD(steps=1), buffer=500).start(EnergyModel(MLP(4, (32,), 1)), 1, (4,), 0)
+    objective = CD(chain=SGLD(steps=1), buffer=500).build(EnergyModel(MLP(4, (32,), 1)), 1, (4,), 0)
     train(
         objective,
         torch.rand(500, 4),

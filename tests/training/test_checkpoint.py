@@ -55,7 +55,7 @@ def check_points(points, whole, name):
 
 def run(folder, steps=40, seed=0, report=None, rows=ROWS, settings=SETTINGS, gamma=1.0):
     torch.manual_seed(1)
-    objective = Supervised(settings.start(EnergyModel(MLP(2, (8,), 2, "silu")), 2, (2,), 0), gamma)
+    objective = Supervised(settings.build(EnergyModel(MLP(2, (8,), 2, "silu")), 2, (2,), 0), gamma)
     kept = None if folder is None else Checkpoints(folder, steps=10)
     training = Training(steps=steps, batch_size=25, warmup=5, average=15)
     train(objective, rows, CLASSES, training, seed, CPU, (), report, None, kept)
@@ -144,7 +144,7 @@ def test_both_torn_is_a_new_beginning(interrupted, caplog):
         {"seed": 1},
         {"steps": 41},
         {"rows": ROWS.flip(0)},
-        {"settings": SETTINGS.but(penalty=0.5)},
+        {"settings": SETTINGS.updated(penalty=0.5)},
         {"gamma": 2.0},
     ],
     ids=lambda other: next(iter(other)),

@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ebmood.datasets import Toy, split_dataset
-from ebmood.datasets.augmentation import Augmentation
+from ebmood.core.seeding import global_torch_stream
+from ebmood.data import Toy, split_dataset
+from ebmood.data.augmentation import Augmentation
 from ebmood.models import (
     AnchoredEnergy,
     DenoisingEnergy,
@@ -33,15 +34,14 @@ from ebmood.objectives import (
     AdamW,
     AnyObjective,
     CrossEntropy,
-    DenoisingScoreMatching,
     Likelihood,
+    MultilevelDenoising,
     NoiseContrastive,
     Objective,
     ObjectiveSettings,
     Supervised,
 )
 from ebmood.samplers import MALA, SGLD
-from ebmood.seeding import global_torch_stream
 from ebmood.training import BestState, Checkpoints, Training, make_fabric, train
 
 CPU = make_fabric("cpu")
@@ -54,11 +54,11 @@ Start = Callable[[int], Objective]
 
 def table(settings: ObjectiveSettings, network: Callable[[], nn.Module] | None = None) -> Start:
     network = network or (lambda: MLP(4, (8, 8), CLASSES, "silu"))
-    return lambda seed: settings.start(EnergyModel(network()), CLASSES, (4,), seed)
+    return lambda seed: settings.build(EnergyModel(network()), CLASSES, (4,), seed)
 
 
 def images(settings: ObjectiveSettings) -> Start:
-    return lambda seed: settings.start(EnergyModel(WideResNet(1, CLASSES, width=1)), CLASSES, (1, 8, 8), seed)
+    return lambda seed: settings.build(EnergyModel(WideResNet(1, CLASSES, width=1)), CLASSES, (1, 8, 8), seed)
 
 
 def supervised(start: Start) -> Start:
@@ -71,7 +71,7 @@ def flow(settings: ModelSettings, x: Tensor = ROWS) -> Start:
 
     def build(seed: int) -> Objective:
         model: DensityModel = settings.build(split, 1)  # type: ignore[assignment]
-        return Likelihood().start(model, 1, tuple(x.shape[1:]), seed)
+        return Likelihood().build(model, 1, tuple(x.shape[1:]), seed)
 
     return build
 
@@ -112,9 +112,7 @@ RUNS: dict[str, tuple[Start, Tensor, Training]] = {
     "glow": (flow(Glow(levels=2, steps=1, channels=4), IMAGES), IMAGES, MOVED),
     "classifier with dropout": (table(CrossEntropy(), forgetful), ROWS, SHORT),
     "dsm": (
-        lambda seed: DenoisingScoreMatching(
-            DenoisingEnergy(base(), MLP(4, (8,), 2, "silu"), (0.3, 1)), AdamW()
-        ),
+        lambda seed: MultilevelDenoising(DenoisingEnergy(base(), MLP(4, (8,), 2, "silu"), (0.3, 1)), AdamW()),
         ROWS,
         SHORT,
     ),

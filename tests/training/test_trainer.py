@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from ebmood.errors import DataWarning, EbmoodError
+from ebmood.core.errors import DataWarning, EbmoodError
 from ebmood.models import EnergyModel, RadialFlow
 from ebmood.networks import MLP
 from ebmood.objectives import CD, SSM, VERA, AdamW, Batch, Likelihood, Objective, Player
@@ -80,7 +80,7 @@ def settings_of(name):
 def state_after(name: str, seed: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
     model = EnergyModel(MLP(2, (8,), 1, "silu"))
-    objective = settings_of(name).start(model, 1, (2,), seed)
+    objective = settings_of(name).build(model, 1, (2,), seed)
     rows = torch.as_tensor(np.random.default_rng(0).random((64, 2), dtype=np.float32))
     train(objective, rows, None, Training(steps=12, batch_size=16, warmup=2), seed, CPU)
     return objective.state_dict()
@@ -96,7 +96,7 @@ def test_same_seed_same_bits_another_seed_others(name):
 
 def test_history_has_the_first_and_the_last_point_and_is_bounded():
     seen = []
-    flow = Likelihood().start(RadialFlow(2, 1), 1, (2,), 0)
+    flow = Likelihood().build(RadialFlow(2, 1), 1, (2,), 0)
     history = train(
         flow, torch.rand(32, 2), None, Training(steps=450, batch_size=32), 0, CPU, report=seen.append
     ).history

@@ -25,7 +25,7 @@ class Stop(Exception):  # noqa: N818
 def run(settings, folder, stop_at=None):
     torch.manual_seed(1)
     rows = torch.rand(100, 2, generator=torch.Generator().manual_seed(0))
-    objective = Supervised(settings.start(EnergyModel(MLP(2, (8,), 2, "silu")), 2, (2,), 0), 1.0)
+    objective = Supervised(settings.build(EnergyModel(MLP(2, (8,), 2, "silu")), 2, (2,), 0), 1.0)
 
     def report(progress):
         if progress.step == stop_at:

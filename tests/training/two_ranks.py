@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
+from ebmood.core.seeding import global_torch_stream
 from ebmood.models import EnergyModel
-from ebmood.models.radial import RadialFlow
+from ebmood.models.flows.radial import RadialFlow
 from ebmood.networks import MLP
 from ebmood.objectives import CD, SSM, Likelihood, Objective
-from ebmood.seeding import global_torch_stream
 from ebmood.training import Training, make_fabric, rank_seed, train
-from ebmood.training.ranks import anywhere, average
+from ebmood.training.data_parallel import anywhere, average
 from ebmood.training.run import Run
 
 torch.set_num_threads(1)
@@ -31,7 +31,7 @@ def energy(seed: int) -> EnergyModel:
 def likelihood() -> Objective:
     with global_torch_stream(0, "initialisation"):
         flow = RadialFlow(3, 2)
-    return Likelihood().start(flow.double(), 1, (3,), 0)
+    return Likelihood().build(flow.double(), 1, (3,), 0)
 
 
 def gradients(run: Run) -> torch.Tensor:
@@ -45,8 +45,8 @@ def main(folder: Path, processes: int) -> None:
     kept: dict[str, Any] = {}
     kept["likelihood"] = gradients(Run(likelihood(), X, None, TRAINING, 0, fabric, []))
     # Other initial weights in every process: the first one's count.
-    kept["ssm"] = gradients(Run(SSM().start(energy(rank), 1, (3,), 0), X, None, TRAINING, 0, fabric, []))
-    chains = CD(buffer=20).start(energy(0), 1, (3,), rank_seed(0, fabric)).double()
+    kept["ssm"] = gradients(Run(SSM().build(energy(rank), 1, (3,), 0), X, None, TRAINING, 0, fabric, []))
+    chains = CD(buffer=20).build(energy(0), 1, (3,), rank_seed(0, fabric)).double()
     kept["buffer before"] = chains.buffer.samples.clone()
     reports: list[int] = []
     train(chains, X, None, TRAINING, 0, fabric, report=lambda progress: reports.append(progress.step))

@@ -3,7 +3,7 @@
 import sys
 import warnings
 
-from ebmood.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError, HealedWarning
+from ebmood.core.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError, RollbackWarning
 
 
 def main() -> None:
@@ -13,7 +13,7 @@ def main() -> None:
     plain = warnings.showwarning
 
     def tidy(message, category, filename, lineno, file=None, line=None):
-        if issubclass(category, DataWarning | DegenerateObjectiveWarning | HealedWarning):
+        if issubclass(category, DataWarning | DegenerateObjectiveWarning | RollbackWarning):
             print(f"ebmood: warning: {_one_line(message)}", file=sys.stderr)
         else:
             plain(message, category, filename, lineno, file, line)

@@ -65,8 +65,8 @@ def evaluate(
         with bar("scoring") as watch:
             import numpy as np
 
+            from ebmood.core.metrics import separation
             from ebmood.detector.sources import load_detector, open_source, scored
-            from ebmood.metrics import separation
 
             if page is not None:
                 refuse_folder(page)

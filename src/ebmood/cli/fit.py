@@ -94,11 +94,11 @@ def fit(
     began = time.monotonic()
     try:
         with bar("reading") as watch:
+            from ebmood.core.errors import EbmoodError
             from ebmood.detector import EnergyDetector, EnergySettings
             from ebmood.detector.images import SIZE, ImageDetector, ImageFolder
             from ebmood.detector.sources import open_source
             from ebmood.detector.tabular import TableDetector
-            from ebmood.errors import EbmoodError
 
             use_threads(threads)
             if out.is_file():
@@ -155,7 +155,7 @@ def _refuse_options_of_others(
     one_hot: list[str] | None,
     impute: list[str] | None,
 ) -> None:
-    from ebmood.errors import EbmoodError
+    from ebmood.core.errors import EbmoodError
 
     of_tables = {"--label-column": label_column, "--drop": drop, "--one-hot": one_hot, "--impute": impute}
     odd = [name for name, value in of_tables.items() if value] if images else ["--size"] if size else []

@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.console import Console
 
 from ebmood.cli.watch import watching
-from ebmood.errors import EbmoodError
-from ebmood.files import is_written
+from ebmood.core.errors import EbmoodError
+from ebmood.core.files import is_written
 from ebmood.study.files import CellFiles
 from ebmood.study.plan import PLAN, read_plan
 from ebmood.study.progress import Snapshot, read_snapshot

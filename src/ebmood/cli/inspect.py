@@ -42,7 +42,7 @@ def summary(model: Path) -> dict[str, Any]:
     """
     import numpy as np
 
-    from ebmood import calibration as conformal
+    from ebmood.core import calibration as conformal
     from ebmood.detector.images import read_shape
     from ebmood.detector.record import read_record
     from ebmood.detector.tabular import read_preparation

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ebmood.cli.options import Drop, tell
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
 
 if TYPE_CHECKING:
     from ebmood.detector.sources import SavedDetector
@@ -93,7 +93,7 @@ def write_page(out: Path, page: "Page") -> None:
     Raises:
         EbmoodError: it cannot be written.
     """
-    from ebmood.files import write_text
+    from ebmood.core.files import write_text
 
     write_text(out, page.html())
     tell(f"{out}: written; open it in a browser")

@@ -92,11 +92,11 @@ def score(
     rows = flagged = 0
     try:
         with bar("scoring") as watch:
+            from ebmood.core.errors import EbmoodError
             from ebmood.detector.images import ImageFolder
             from ebmood.detector.sources import load_detector, open_source, scored
             from ebmood.detector.streaming import STANDARD
             from ebmood.detector.writing import open_scores
-            from ebmood.errors import EbmoodError
 
             use_threads(threads)
             if jobs or cluster:
@@ -146,10 +146,10 @@ def _folder(
     try:
         with bar("scoring") as watch:
             from ebmood.cli.where import executors
+            from ebmood.core.errors import EbmoodError
             from ebmood.detector.folders import score_folder
             from ebmood.detector.images import ImageDetector
             from ebmood.detector.sources import load_detector
-            from ebmood.errors import EbmoodError
 
             detector = load_detector(model)  # what is wrong with it is told once
             if isinstance(detector, ImageDetector):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pyarrow import compute
 from pyarrow import types as kinds
 
+from ebmood.core.errors import InputError
 from ebmood.detector.streaming import Piece
-from ebmood.errors import InputError
 
 MISSING_WORDS = ("", "na", "n/a", "nan", "null", "none")
 """In lower case."""

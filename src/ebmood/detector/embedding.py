@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ebmood.core.errors import InputError
 from ebmood.detector.inputs import Rows, read_rows
-from ebmood.errors import InputError
 
 PIECE = 512  # inputs that a user's module sees at a time, always so many; images need memory
 TOLERATED = 100.0  # training ranges; an embedding may flatten anything beyond

@@ -17,21 +17,20 @@ ranges, and its weight is set after the fit so that a row 1,000 ranges away scor
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ebmood.core.settings import Settings
 from ebmood.detector.columns import Columns
 from ebmood.detector.pieces import PIECE
 from ebmood.models.anchored import AnchoredEnergy
 from ebmood.models.denoising import DenoisingEnergy
 from ebmood.models.mixture import SmoothedMixture, TiedMixture
 from ebmood.networks import MLP
-from ebmood.networks.together import mean_logits
-from ebmood.settings import Settings
 
 CEILING = 100.0  # no robust z-score of an energy leaves [-CEILING, CEILING]
 MANY = 4  # classes that may have all the components that one has; more share as many
@@ -207,10 +206,11 @@ class ScoreModel(nn.Module):
         low, high = self._box
         inside = torch.minimum(torch.maximum(x, low), high)
         kinds = {"denoising": self.denoisers, "contrast": self.contrasts}
-        there = {
-            kind: [cast(MLP, each) for each in networks] for kind, networks in kinds.items() if len(networks)
+        return {
+            kind: torch.stack([network(inside) for network in networks]).mean(0)
+            for kind, networks in kinds.items()
+            if len(networks)
         }
-        return dict(zip(there, mean_logits(list(there.values()), inside), strict=True))
 
 
 def fit_energy(
@@ -234,16 +234,16 @@ def fit_energy(
         gamma: weight of the cross-entropy in a supervised fit.
 
     Warns:
-        HealedWarning: the training of a network diverged, went back and on.
+        RollbackWarning: the training of a network diverged, went back and on.
 
     Raises:
         DivergedError: that did not help.
     """
-    from ebmood.objectives.dsm import DenoisingScoreMatching
+    from ebmood.core.seeding import global_torch_stream
+    from ebmood.objectives.dsm import MultilevelDenoising
     from ebmood.objectives.nce import NoiseContrastive
     from ebmood.objectives.objective import AdamW, Objective
     from ebmood.objectives.supervision import Supervised
-    from ebmood.seeding import global_torch_stream
     from ebmood.training.trainer import Progress, Training, make_fabric, train
 
     classes = 0 if y is None else int(y.max()) + 1
@@ -269,7 +269,7 @@ def fit_energy(
     )
     optimiser = AdamW(lr=settings.lr, weight_decay=settings.weight_decay)
     objectives: dict[str, Objective] = {
-        f"denoising network {number}": DenoisingScoreMatching(
+        f"denoising network {number}": MultilevelDenoising(
             DenoisingEnergy(model.base, network, settings.sigmas), optimiser
         )
         for number, network in enumerate(model.denoisers, start=1)

@@ -14,7 +14,8 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ebmood import calibration as conformal
+from ebmood.core import calibration as conformal
+from ebmood.core.errors import CalibrationWarning, InputError
 from ebmood.detector.contributions import contributions, replacement_values
 from ebmood.detector.embedding import as_items, embed, frozen_copy, read_objects
 from ebmood.detector.energy import EnergySettings, ScoreModel, fit_energy
@@ -24,7 +25,6 @@ from ebmood.detector.parameters import device_of, how_to_calibrate, seed_of, spl
 from ebmood.detector.probes import Probe, run_probes
 from ebmood.detector.saving import save
 from ebmood.detector.scorer import RowScorer
-from ebmood.errors import CalibrationWarning, InputError
 
 Floats = NDArray[np.float64]
 
@@ -106,7 +106,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
             DivergedError: training diverged again and again.
 
         Warns:
-            HealedWarning: training diverged, went back and on.
+            RollbackWarning: training diverged, went back and on.
             CalibrationWarning: too few calibration rows to flag anything at level alpha.
             SelfTestWarning: a probe far from the training rows is rated in-distribution.
         """

@@ -28,10 +28,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ebmood.core.errors import EbmoodError, InputError
+from ebmood.core.files import atomic_path
+from ebmood.core.seeding import numpy_stream
 from ebmood.detector.embedding import TOLERATED, widths
-from ebmood.errors import EbmoodError, InputError
-from ebmood.files import atomic_path
-from ebmood.seeding import numpy_stream
 
 if TYPE_CHECKING:
     from ebmood.detector.estimator import EnergyDetector
@@ -221,7 +221,7 @@ def sample_rows(detector: "EnergyDetector") -> Floats:
 
 
 def _p_values(detector: "EnergyDetector", scores: Floats) -> Floats:
-    from ebmood.calibration import p_values
+    from ebmood.core.calibration import p_values
 
     return p_values(scores, detector.calibration_scores_)
 

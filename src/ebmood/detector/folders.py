@@ -18,15 +18,15 @@ import numpy as np
 import pyarrow
 from pyarrow import parquet
 
+from ebmood.core.errors import EbmoodError
+from ebmood.core.files import only_writer
 from ebmood.detector.preparation import named
 from ebmood.detector.record import JSON_NAME
 from ebmood.detector.streaming import open_table, opened, parquet_files
 from ebmood.detector.tabular import Scored, TableDetector, Watch
 from ebmood.detector.writing import open_scores
-from ebmood.errors import EbmoodError
 from ebmood.executors.process import OneProcess, one_thread
 from ebmood.executors.spread import spread
-from ebmood.files import only_writer
 
 NOTE = "ebmood.scores_of"
 """The key of the metadata that says what a file of scores was made from."""

@@ -1,7 +1,7 @@
 """A detector of images as they lie in a folder: brought to one small shape, then an `EnergyDetector` of their bytes.
 
 The shape is `(C, S, S)`: S pixels a side, in colour where any image of the fit is. Images may differ in size; the rule
-that brings each to S is in `ebmood.datasets.images.shape`: the centred square, resized. Scores come back beside the
+that brings each to S is in `ebmood.data.images.resize`: the centred square, resized. Scores come back beside the
 images' paths inside the folder.
 """
 
@@ -15,15 +15,15 @@ import pyarrow
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from ebmood import calibration as conformal
-from ebmood.datasets.images.files import SUFFIXES, image_names
-from ebmood.datasets.images.pictures import MEND, CorruptDataError, opened, vision
-from ebmood.datasets.images.shape import RULE, channels_of, shaped
+from ebmood.core import calibration as conformal
+from ebmood.core.errors import EbmoodError, InputError
+from ebmood.core.settings import Settings
+from ebmood.data.images.image_folders import SUFFIXES, image_names
+from ebmood.data.images.readers import MEND, CorruptDataError, opened, vision
+from ebmood.data.images.resize import RULE, channels_of, shaped
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.parameters import device_of
 from ebmood.detector.tabular import Scored, Watch, about
-from ebmood.errors import EbmoodError, InputError
-from ebmood.settings import Settings
 
 NOTE = "images"
 """What the shape is called among the notes of a saved detector."""
@@ -45,7 +45,7 @@ class ImageShape(Settings):
     Attributes:
         channels: 1 for greyscale, 3 for colour.
         size: pixels a side.
-        rule: of `ebmood.datasets.images.shape`, by which they were brought to it.
+        rule: of `ebmood.data.images.resize`, by which they were brought to it.
     """
 
     channels: Literal[1, 3]

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ebmood.errors import InputError
+from ebmood.core.errors import InputError
 
 EXACT = 2**53  # beyond it float64 skips whole numbers, so two identifiers may become one
 HUGEST = 1e100  # in rows to fit; squares of anything larger leave float64

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ebmood.errors import InputError
+from ebmood.core.errors import InputError
 
 FEWEST = 2  # training rows of a class
 

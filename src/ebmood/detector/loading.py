@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ebmood import calibration as conformal
+from ebmood.core import calibration as conformal
+from ebmood.core.errors import EbmoodError, InputError
 from ebmood.detector.contributions import LEVELS
 from ebmood.detector.embedding import frozen_copy
 from ebmood.detector.energy import ScoreModel
@@ -16,7 +17,6 @@ from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.parameters import device_of
 from ebmood.detector.record import MODEL, DetectorRecord, Weights, read_record
 from ebmood.detector.scorer import RowScorer
-from ebmood.errors import EbmoodError, InputError
 
 
 def load(folder: Path | str, *, embed: nn.Module | None = None, device: str = "cpu") -> EnergyDetector:

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from ebmood.calibration import rows_needed
-from ebmood.errors import InputError
-from ebmood.seeding import numpy_stream
+from ebmood.core.calibration import rows_needed
+from ebmood.core.errors import InputError
+from ebmood.core.seeding import numpy_stream
 
 
 def rows_held_out(calibration: float | int, rows: int) -> int:

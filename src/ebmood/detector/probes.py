@@ -10,11 +10,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ebmood.datasets.probes import draw_probes
+from ebmood.core.errors import SelfTestWarning
+from ebmood.core.seeding import numpy_stream
+from ebmood.core.settings import Settings
+from ebmood.data.probes import draw_probes
 from ebmood.detector.embedding import ranges_outside, widths
-from ebmood.errors import SelfTestWarning
-from ebmood.seeding import numpy_stream
-from ebmood.settings import Settings
 
 ROWS = 256
 OUTSIDE = 0.5  # training ranges; noise that happens to fall nearer to the data proves nothing

@@ -23,11 +23,11 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
+from ebmood.core.errors import EbmoodError, InputError
+from ebmood.core.files import atomic_path
+from ebmood.core.settings import Settings
 from ebmood.detector.energy import EnergySettings
 from ebmood.detector.probes import Probe
-from ebmood.errors import EbmoodError, InputError
-from ebmood.files import atomic_path
-from ebmood.settings import Settings
 
 FORMAT = "ebmood-detector"
 VERSION = 1

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ebmood.datasets.images.files import image_names
+from ebmood.core.errors import EbmoodError, InputError
+from ebmood.data.images.image_folders import image_names
 from ebmood.detector.images import NOTE, ImageDetector, ImageFolder
 from ebmood.detector.loading import load
 from ebmood.detector.streaming import STANDARD, TableStream, open_table
 from ebmood.detector.tabular import Scored, TableDetector, Watch
-from ebmood.errors import EbmoodError, InputError
 
 Source = TableStream | ImageFolder
 SavedDetector = TableDetector | ImageDetector

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import pyarrow
 from pyarrow import csv, parquet
 
-from ebmood.errors import EbmoodError, one_line
+from ebmood.core.errors import EbmoodError, one_line
 
 STANDARD = "-"
 """How standard input and output are named."""

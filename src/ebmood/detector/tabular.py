@@ -11,7 +11,8 @@ import pyarrow
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from ebmood import calibration as conformal
+from ebmood.core import calibration as conformal
+from ebmood.core.errors import EbmoodError, InputError
 from ebmood.detector.cells import categories, option
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.inputs import HUGEST
@@ -19,7 +20,6 @@ from ebmood.detector.loading import load
 from ebmood.detector.parameters import device_of, seed_of, split_rows
 from ebmood.detector.preparation import Preparation, Raw, fit_preparation, named, read_columns
 from ebmood.detector.streaming import Piece, TableStream
-from ebmood.errors import EbmoodError, InputError
 
 NOTE = "preparation"
 """What the preparation is called among the notes of a saved detector."""

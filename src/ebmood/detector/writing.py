@@ -12,10 +12,10 @@ from typing import Any, TextIO
 import pyarrow
 from pyarrow import parquet
 
+from ebmood.core.errors import EbmoodError
+from ebmood.core.files import atomic_path
 from ebmood.detector.streaming import STANDARD
 from ebmood.detector.tabular import Scored
-from ebmood.errors import EbmoodError
-from ebmood.files import atomic_path
 
 NAMES = ("score", "p_value", "flag")
 """The columns that are written, behind those kept."""

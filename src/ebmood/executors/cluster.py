@@ -20,7 +20,7 @@ from importlib.metadata import version
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
-from ebmood.errors import EbmoodError, one_line
+from ebmood.core.errors import EbmoodError, one_line
 from ebmood.executors.process import deaf_to_interrupts
 from ebmood.executors.slurm import Jobs, slurm_cluster
 

@@ -6,7 +6,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
-from ebmood.errors import EbmoodError, one_line
+from ebmood.core.errors import EbmoodError, one_line
 
 if TYPE_CHECKING:
     from dask_jobqueue.slurm import SLURMCluster

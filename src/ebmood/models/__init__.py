@@ -1,35 +1,42 @@
-"""Density models: inputs in, `log_density` out, up to a constant. Also detectors of other libraries."""
+"""Density models: inputs in, `log_density` out, up to a constant; and detectors of other libraries."""
 
-from ebmood.models.anchored import AnchoredEnergy
+from ebmood.models.anchored import AnchoredEnergy, AnchoredMLP
 from ebmood.models.denoising import DenoisingEnergy
 from ebmood.models.density import DensityModel, ModelSettings, Scorer
-from ebmood.models.energy import EnergyMLP, EnergyModel, log_density_of
+from ebmood.models.energy import EnergyMLP, EnergyModel, ScoreMatchingTerms, log_density_of
 from ebmood.models.energy_wideresnet import EnergyWideResNet
-from ebmood.models.glow import Glow
-from ebmood.models.image_flow import ImageFlow, bits_per_dim
+from ebmood.models.external import ExternalDetector, ExternalScorer
+from ebmood.models.flows import (
+    Glow,
+    ImageFlow,
+    Radial,
+    RadialFlow,
+    RealNVP,
+    Spline,
+    SplineFlow,
+    bits_per_dim,
+)
 from ebmood.models.knn import KNearestNeighbours
 from ebmood.models.mixture import TiedMixture
-from ebmood.models.outside import OutsideDetector, OutsideScorer
-from ebmood.models.radial import Radial, RadialFlow
-from ebmood.models.realnvp import RealNVP
-from ebmood.models.spline import Spline, SplineFlow
 
 __all__ = [
     "AnchoredEnergy",
+    "AnchoredMLP",
     "DenoisingEnergy",
     "DensityModel",
     "EnergyMLP",
     "EnergyModel",
     "EnergyWideResNet",
+    "ExternalDetector",
+    "ExternalScorer",
     "Glow",
     "ImageFlow",
     "KNearestNeighbours",
     "ModelSettings",
-    "OutsideDetector",
-    "OutsideScorer",
     "Radial",
     "RadialFlow",
     "RealNVP",
+    "ScoreMatchingTerms",
     "Scorer",
     "Spline",
     "SplineFlow",

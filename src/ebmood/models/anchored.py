@@ -1,23 +1,30 @@
-"""An energy anchored on a normalised density: the network learns only what the base does not say.
+"""An energy anchored on a normalised density: the network learns only the difference to the base.
 
     log p(x, y) = log q(x, y) + f(x)[y] - log Z
 
-(Gutmann & Hyvarinen 2012; residual energy models: Deng et al. 2020.) Far from the data log q falls quadratically while
-a network grows linearly at most, so p falls wherever q does: where plain energy models fail.
+(Gutmann & Hyvarinen 2012; residual energy models: Deng et al. 2020.) Far from the data, log q falls quadratically and a
+network grows at most linearly, so p falls wherever q does. Plain energy models have no such guarantee.
 """
 
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from ebmood.models.energy import EnergyModel, Slices
+from ebmood.data.dataset import Split
+from ebmood.models.density import ModelSettings
+from ebmood.models.energy import EnergyModel
 from ebmood.models.mixture import TiedMixture
-from ebmood.networks import InputGradients, input_gradient
+from ebmood.networks import MLP, Activation
 
 
 class AnchoredEnergy(EnergyModel):
-    """An energy model whose logits are `log q(x, y) + f(x)[y]`; see the module's head.
+    """An energy model with logits `log q(x, y) + f(x)[y]`; the formula is in the module's docstring.
 
     Args:
-        base: q; it is left as it is in training.
+        base: q; training does not change it.
         network: f, `(N, D) -> (N, C)` with one output for every class of `base`.
     """
 
@@ -26,22 +33,39 @@ class AnchoredEnergy(EnergyModel):
         self.base = base
 
     def logits(self, x: Tensor) -> Tensor:
-        """`log q(x, y) + f(x)[y]`: `(N, D) -> (N, C)`."""
+        """Return `log q(x, y) + f(x)[y]`: `(N, D) -> (N, C)`."""
         return self.base.class_log_density(x) + self.network(x)
 
     def log_density(self, x: Tensor) -> Tensor:
-        """`log p(x) + log Z`: `(N, D) -> (N,)`."""
+        """Return `log p(x) + log Z`: `(N, D) -> (N,)`."""
         return self.logits(x).logsumexp(1)
 
-    @property
-    def flat(self) -> bool:
-        """The base bends everywhere."""
-        return False
 
-    def input_gradient(self, y: Tensor | None) -> InputGradients:
-        """See `EnergyModel.input_gradient`; the base has its part in it."""
-        return input_gradient(self.logits, y)
+class AnchoredMLP(ModelSettings):
+    """Settings of an MLP anchored on a mixture of Gaussians that is fitted to the training rows.
 
-    def slices(self, x: Tensor, v: Tensor | None) -> Slices:
-        """See `EnergyModel.slices`; likewise."""
-        return self.slices_by_autograd(x, v)
+    Attributes:
+        components: Gaussians of the base, for every class; fewer where there are few rows.
+        floor: smallest variance of the base along any axis, in units of the scaled data.
+        prior: shrinkage of the base's covariance towards a multiple of the identity, in pseudo-rows per column.
+        hidden: widths of the network's hidden layers.
+        activation: activation of the network.
+    """
+
+    kind: Literal["anchored-mlp"] = "anchored-mlp"
+    components: Annotated[int, Field(ge=1)] = 32
+    floor: Annotated[float, Field(gt=0)] = 1e-4
+    prior: Annotated[float, Field(ge=0)] = 1.0
+    hidden: tuple[int, ...] = (100, 100)
+    activation: Activation = "silu"
+
+    def build(self, split: Split, outputs: int) -> AnchoredEnergy:
+        """Implement `ModelSettings.build`. The network's output starts at zero, so p starts as the base."""
+        rows = np.asarray(split.train_x, dtype=np.float64).reshape(len(split.train_x), -1)
+        base = TiedMixture(rows.shape[1], self.components, outputs)
+        seed = int(torch.randint(2**31, ()))
+        base.fit(rows, None if outputs == 1 else split.train_y, self.floor, self.prior, seed)
+        network = MLP(rows.shape[1], self.hidden, outputs, self.activation)
+        for parameter in network.layers[-1].parameters():
+            nn.init.zeros_(parameter)
+        return AnchoredEnergy(base, network)

@@ -4,11 +4,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ebmood.datasets.dataset import Split
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
+from ebmood.data.dataset import Split
 from ebmood.models.density import ModelSettings
 from ebmood.models.energy import EnergyModel
-from ebmood.networks import PIECEWISE_LINEAR, Activation, WideResNet
+from ebmood.networks import Activation, WideResNet, is_smooth
 from ebmood.networks.wideresnet import Norm
 
 Count = Annotated[int, Field(ge=1)]
@@ -19,18 +19,15 @@ class EnergyWideResNet(ModelSettings):
 
     Attributes:
         depth: 6n + 4: 10, 16, 22, 28, ...
-        width: the factor that all channels but the first 16 are multiplied by.
-        strides: of the three stages.
-        stride_first: a stage's stride stands in its first convolution, as in the network's own paper, and not in its
-            second, as in JEM and here: two fifths less arithmetic.
-        activation: `leaky_relu` as published; a smooth one (`silu`, `softplus`) for score matching to work.
-        slope: LeakyReLU's negative slope.
-        norm: `batch`, or None as published.
-        bottleneck: channels kept after every stage, as a share in (0, 1]; None for no bottleneck. The paper's: 0.05,
-            0.1, 0.2.
-        compiled: whether chains of a training on a CPU use compiled passes (docs/performance.md), the same but for
-            rounding; eager where no C++ compiler is found, where the activation is smooth, and with `norm`. None: where
-            compiling costs less than it saves.
+        width: factor of all channels but the first 16.
+        strides: strides of the three stages.
+        stride_first: whether the stride of a stage belongs to its first convolution, as in the original paper,
+            instead of its second, as in JEM. That saves two fifths of the arithmetic.
+        activation: `leaky_relu` in the paper; score matching needs a smooth one (`silu`, `softplus`).
+        slope: negative slope of LeakyReLU.
+        norm: `batch`, or None as in the paper.
+        bottleneck: fraction of the channels that remain after every stage, in (0, 1]; None for no bottleneck. The paper
+            has 0.05, 0.1 and 0.2.
     """
 
     kind: Literal["energy-wideresnet"] = "energy-wideresnet"
@@ -42,7 +39,6 @@ class EnergyWideResNet(ModelSettings):
     slope: float = 0.2
     norm: Norm | None = None
     bottleneck: Annotated[float, Field(gt=0, le=1)] | None = None
-    compiled: bool | None = None
 
     @model_validator(mode="after")
     def _a_depth_that_exists(self) -> Self:
@@ -51,8 +47,8 @@ class EnergyWideResNet(ModelSettings):
         return self
 
     def build(self, split: Split, outputs: int) -> EnergyModel:
-        """See `ModelSettings.build`. Raises `EbmoodError` where the rows are no images."""
-        channels, height, width = image_shape(split, self.kind)
+        """Implement `ModelSettings.build`. Raises `EbmoodError` if the rows are not images."""
+        channels, _, _ = image_shape(split, self.kind)
         network = WideResNet(
             channels,
             outputs,
@@ -64,19 +60,17 @@ class EnergyWideResNet(ModelSettings):
             self.norm,
             self.bottleneck,
             self.stride_first,
-            self.compiled,
-            (height, width),
         )
         return EnergyModel(network)
 
     @property
-    def piecewise_linear(self) -> bool:
-        """See `ModelSettings.piecewise_linear`: bottleneck, pooling and fixed batch statistics bend nothing."""
-        return self.activation in PIECEWISE_LINEAR
+    def is_smooth(self) -> bool:
+        """Implement `ModelSettings.is_smooth`: bottlenecks, pooling and fixed batch statistics are linear."""
+        return is_smooth(self.activation)
 
 
 def image_shape(split: Split, model: str) -> tuple[int, int, int]:
-    """`(C, H, W)` of a split's images. Raises `EbmoodError` naming `model` where its rows are no images."""
+    """Return `(C, H, W)` of a split's images. Raises an `EbmoodError` that names `model` if its rows are not images."""
     shape = split.train_x.shape[1:]
     if len(shape) != 3:
         raise EbmoodError(

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ebmood.core.seeding import stream_seed
 from ebmood.models.density import DensityModel
-from ebmood.seeding import stream_seed
 
 ROWS = 20_000
 """k-means sees at most so many rows, drawn at random."""

@@ -1,4 +1,4 @@
-"""Activations by name, and whether they bend: on a network that does not, score matching learns nothing."""
+"""Activations by name, and which of them are smooth."""
 
 from typing import Literal
 
@@ -7,10 +7,16 @@ from torch import nn
 Activation = Literal["relu", "leaky_relu", "silu", "softplus", "elu", "tanh"]
 
 PIECEWISE_LINEAR: frozenset[str] = frozenset({"relu", "leaky_relu"})
+"""Activations whose second derivative is zero almost everywhere: score matching cannot learn on them."""
 
 
 def activation(name: Activation, slope: float = 0.01) -> nn.Module:
-    """The module called `name`; `slope` is LeakyReLU's on its negative side and is read by no other."""
+    """Return the activation module called `name`.
+
+    Args:
+        name: one of `Activation`.
+        slope: negative slope of `leaky_relu`; all other activations ignore it.
+    """
     match name:
         case "relu":
             return nn.ReLU()
@@ -24,3 +30,8 @@ def activation(name: Activation, slope: float = 0.01) -> nn.Module:
             return nn.ELU()
         case "tanh":
             return nn.Tanh()
+
+
+def is_smooth(name: Activation) -> bool:
+    """Return whether the activation has a second derivative that is not zero almost everywhere."""
+    return name not in PIECEWISE_LINEAR

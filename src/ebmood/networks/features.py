@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
 
 
 def feature_extractor(module: nn.Module, layer: str | None = None) -> nn.Module:

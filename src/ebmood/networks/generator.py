@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 
 class NoisyGenerator(nn.Module):
-    """`q(x|h) = N(g(h), sigma^2 I)`, `h ~ N(0, I)`, with one learnt sigma.
+    """`q(x|h) = N(g(h), sigma^2 I)` with `h ~ N(0, I)` and one learnt sigma.
 
     Args:
         network: g, `(N, noise) -> (N, *shape)`.
         noise: dimension of h.
-        sigma: the width at the start.
-        bounds: the interval that sigma is kept in.
+        sigma: initial standard deviation of the output noise.
+        bounds: interval that sigma is kept in.
     """
 
     def __init__(self, network: nn.Module, noise: int, sigma: float, bounds: tuple[float, float]):
@@ -24,16 +24,24 @@ class NoisyGenerator(nn.Module):
         self.bounds = bounds
 
     def clamp(self) -> None:
-        """Put sigma back into its bounds (after an optimiser's step, so that its gradient never dies there)."""
+        """Clamp sigma to its bounds. Called after an optimiser's step, so that the gradient of sigma never vanishes."""
         with torch.no_grad():
             self.log_sigma.clamp_(math.log(self.bounds[0]), math.log(self.bounds[1]))
 
     def forward(self, h: Tensor) -> Tensor:
-        """The mean `g(h)`: `(N, noise) -> (N, *shape)`."""
+        """Return the mean `g(h)`: `(N, noise) -> (N, *shape)`."""
         return self.network(h)
 
     def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """`count` samples x `(N, *shape)` and the h `(N, noise)` they came from; x carries gradients."""
+        """Draw samples with the reparametrisation `x = g(h) + sigma * noise`.
+
+        Args:
+            count: number of samples.
+            generator: source of h and of the noise, on the generator network's device.
+
+        Returns:
+            x `(count, *shape)`, which carries gradients, and h `(count, noise)`.
+        """
         h = self.log_sigma.new_empty(count, self.noise).normal_(generator=generator)
         mean = self.network(h)
         noise = torch.empty_like(mean, requires_grad=False).normal_(generator=generator)

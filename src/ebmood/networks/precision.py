@@ -1,4 +1,4 @@
-"""Convolutions and linear layers in bfloat16, by choice, where nothing is learnt from a pass."""
+"""Convolutions and linear layers in bfloat16, on request, for passes that no parameter learns from."""
 
 import logging
 from contextlib import AbstractContextManager
@@ -12,20 +12,24 @@ Precision = Literal["bf16"]
 log = logging.getLogger(__name__)
 
 
-def reduced(precision: Precision | None, device: torch.device) -> AbstractContextManager[object]:
-    """A context in which torch computes in `precision` where that is sound (autocast); None changes nothing.
+def autocast(precision: Precision | None, device: torch.device) -> AbstractContextManager[object]:
+    """Return a context in which torch computes in `precision`; None changes nothing.
 
-    It keeps eight bits of every number in a product and sums in float32. Weights stay as they are; what comes out may
-    be bfloat16. A processor that cannot multiply in bfloat16 would imitate it, some twenty times slower than float32:
-    there the context changes nothing either, and one logged line says so.
+    In bfloat16 every factor of a product keeps eight bits and sums are float32. Weights stay as they are. Outputs may
+    be bfloat16. A processor without bfloat16 products would emulate them about twenty times slower than float32, so
+    the context changes nothing on such a processor and one line is logged.
     """
-    enabled = precision == "bf16" and multiplies_in_bf16(device.type)
+    enabled = precision == "bf16" and supports_bf16(device.type)
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 @cache
-def multiplies_in_bf16(device: str) -> bool:
-    """Whether a kind of device does, by torch's own test of the processor; one line is logged if not."""
+def supports_bf16(device: str) -> bool:
+    """Return whether a kind of device multiplies in bfloat16. Logs one line if it does not.
+
+    Args:
+        device: `cpu`, `cuda`, ...; for `cpu` torch tests the processor.
+    """
     if device != "cpu" or (
         torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     ):

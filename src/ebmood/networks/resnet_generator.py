@@ -1,35 +1,35 @@
-"""The residual generator of images that VERA uses (Grathwohl et al. 2021), from SNGAN (Miyato et al. 2018, table 4).
+"""VERA's residual generator of images (Grathwohl et al. 2021), from SNGAN (Miyato et al. 2018, table 4).
 
-    h -> linear -> 4 x 4 -> up-blocks, each twice the size -> batch norm, ReLU, 3x3 convolution, tanh
+    h -> linear -> 4 x 4 -> up-blocks, each of which doubles the size -> batch norm, ReLU, 3x3 convolution, tanh
 
-An up-block adds `conv(relu(bn(conv(up(relu(bn(z)))))))` to `conv1x1(up(z))`, up being nearest-neighbour. Weights start
-by Glorot's rule with gain sqrt(2) in the 3x3 convolutions inside of blocks and 1 elsewhere, as in SNGAN.
+An up-block computes `conv(relu(bn(conv(up(relu(bn(z))))))) + conv1x1(up(z))`, where `up` is nearest-neighbour
+upsampling. As in SNGAN, 3x3 convolutions inside blocks start with Glorot's rule and gain sqrt(2), all other weights
+with gain 1.
 """
 
 import math
 
-import torch
 from torch import Tensor, nn
 
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
 
 START = 4
 """Height and width of the first feature map."""
 
 
 class ResNetGenerator(nn.Module):
-    """See the module's head.
+    """The generator of the module's docstring.
 
     Args:
         noise: dimension of h.
-        shape: of one image, `(C, S, S)` with S = 8, 16, 32, ...
-        channels: of all feature maps.
+        shape: shape of one image, `(C, S, S)` with S = 8, 16, 32, ...
+        channels: channels of all feature maps.
 
     Shapes:
         `(N, noise) -> (N, *shape)`, in [-1, 1].
 
     Raises:
-        EbmoodError: it cannot make images of this shape.
+        EbmoodError: the generator cannot make images of this shape.
     """
 
     def __init__(self, noise: int, shape: tuple[int, ...], channels: int = 128):
@@ -56,47 +56,38 @@ class ResNetGenerator(nn.Module):
                 nn.init.xavier_uniform_(module.weight, gain=math.sqrt(2))
 
     def forward(self, h: Tensor) -> Tensor:
-        """Images of `h`."""
+        """Return the images that the generator makes of noise `h`."""
         z = self.first(h).view(-1, self.channels, START, START)
-        return self.last(self.blocks(z.contiguous(memory_format=torch.channels_last)))
+        return self.last(self.blocks(z))
 
 
 class UpBlock(nn.Module):
-    """A residual block that doubles height and width; see the module's head."""
+    """A residual block that doubles height and width; its formula is in the module's docstring."""
 
     def __init__(self, channels: int):
         super().__init__()
         self.up = nn.Upsample(scale_factor=2, mode="nearest")
         self.residual = nn.Sequential(
             nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
+            nn.ReLU(),
             UpConvolution(channels),
             nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
+            nn.ReLU(),
             nn.Conv2d(channels, channels, 3, padding=1),
         )
         self.shortcut = nn.Conv2d(channels, channels, 1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """`(N, C, H, W) -> (N, C, 2H, 2W)`."""
-        # A 1x1 convolution and nearest-neighbour upsampling commute, and before it there are four times fewer pixels.
-        return self.residual(z) + self.up(self.shortcut(z))
+        """Return the block's output: `(N, C, H, W) -> (N, C, 2H, 2W)`."""
+        return self.residual(z) + self.shortcut(self.up(z))
 
 
 class UpConvolution(nn.Conv2d):
-    """A 3x3 convolution of what nearest-neighbour upsampling makes of its input, in 4/9 of the arithmetic.
-
-    The nine pixels that it reads of the larger image are copies of four of the smaller one. So it is a transposed
-    convolution of stride 2 whose 4x4 weights are sums of the nine; the same but for rounding.
-    """
+    """Nearest-neighbour upsampling followed by a 3x3 convolution: `(N, C, H, W) -> (N, C, 2H, 2W)`."""
 
     def __init__(self, channels: int):
         super().__init__(channels, channels, 3, padding=1)
 
     def forward(self, input: Tensor) -> Tensor:
-        """`(N, C, H, W) -> (N, C, 2H, 2W)`."""
-        padded = nn.functional.pad(self.weight, (1, 1, 1, 1))
-        tall = padded[:, :, 1:] + padded[:, :, :-1]
-        sums = tall[..., 1:] + tall[..., :-1]
-        weight = sums.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
-        return nn.functional.conv_transpose2d(input, weight, self.bias, stride=2, padding=1)
+        """Return the convolution of the upsampled input."""
+        return super().forward(nn.functional.interpolate(input, scale_factor=2, mode="nearest"))

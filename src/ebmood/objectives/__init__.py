@@ -1,27 +1,22 @@
-"""Objectives: how density models are trained. A new one is one file here and one line in `AnyObjective`."""
-
-from typing import Annotated
-
-from pydantic import Field
+"""Objectives: how density models are trained. A new objective is one new file; `recipes.METHODS` lists its recipe."""
 
 from ebmood.objectives.cd import CD, ContrastiveDivergence
 from ebmood.objectives.cross_entropy import Classification, CrossEntropy
-from ebmood.objectives.dsm import DenoisingScoreMatching
+from ebmood.objectives.dsm import DSM, DenoisingScoreMatching, MultilevelDenoising
 from ebmood.objectives.likelihood import Likelihood, MaximumLikelihood
-from ebmood.objectives.nce import NoiseContrastive
+from ebmood.objectives.nce import NCE, NoiseContrastive
 from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player
 from ebmood.objectives.ssm import SSM, SlicedScoreMatching
 from ebmood.objectives.supervision import Supervised
 from ebmood.objectives.vera import VERA, VariationalEntropy
 
-AnyObjective = Annotated[SSM | CD | VERA | Likelihood, Field(discriminator="kind")]
-
 __all__ = [
     "CD",
+    "DSM",
+    "NCE",
     "SSM",
     "VERA",
     "AdamW",
-    "AnyObjective",
     "Batch",
     "Classification",
     "ContrastiveDivergence",
@@ -30,6 +25,7 @@ __all__ = [
     "Likelihood",
     "Loss",
     "MaximumLikelihood",
+    "MultilevelDenoising",
     "NoiseContrastive",
     "Objective",
     "ObjectiveSettings",

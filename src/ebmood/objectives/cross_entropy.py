@@ -1,4 +1,4 @@
-"""Cross-entropy alone: the classifier whose features embeddings are, and whose own scores are baselines.
+"""Cross-entropy alone: trains the classifier whose features are embeddings and whose scores are baselines.
 
 L = E[-log p(y|x)],   p(y|x) = softmax f(x)
 """
@@ -9,11 +9,19 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from ebmood.models import DensityModel, EnergyModel
-from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player, energy_model
+from ebmood.objectives.objective import (
+    AdamW,
+    Batch,
+    Loss,
+    Objective,
+    ObjectiveSettings,
+    Player,
+    require_energy_model,
+)
 
 
 class Classification(Objective):
-    """See the module's head. The model's logits are class logits; nothing is learnt of p(x)."""
+    """Training of a classifier. The model's logits are class logits; nothing is learnt of p(x)."""
 
     def __init__(self, model: EnergyModel, settings: "CrossEntropy"):
         super().__init__()
@@ -21,11 +29,11 @@ class Classification(Objective):
         self.settings = settings
 
     def players(self) -> tuple[Player, ...]:
-        """One: the classifier."""
+        """Return the only player, the classifier."""
         return (Player("classifier", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
-        """L on a batch."""
+        """Return L of a batch."""
         assert batch.y is not None, "a classifier needs classes"
         logits = self.model.logits(batch.x)
         accuracy = (logits.detach().argmax(1) == batch.y).float().mean()
@@ -33,11 +41,15 @@ class Classification(Objective):
 
 
 class CrossEntropy(ObjectiveSettings):
-    """Settings of a classifier's training."""
+    """Settings of a classifier's training.
+
+    Attributes:
+        optimiser: optimiser of the classifier.
+    """
 
     kind: Literal["cross-entropy"] = "cross-entropy"
     optimiser: AdamW = AdamW(weight_decay=5e-4)
 
-    def start(self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int) -> Classification:
-        """See `ObjectiveSettings.start`."""
-        return Classification(energy_model(model, "cross-entropy"), self)
+    def build(self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int) -> Classification:
+        """Implement `ObjectiveSettings.build`."""
+        return Classification(require_energy_model(model, "cross-entropy"), self)

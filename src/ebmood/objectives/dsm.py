@@ -1,23 +1,56 @@
-"""Denoising score matching (Vincent 2011; at several levels of noise: Song & Ermon 2019, eq. 6 with weight sigma^2).
+"""Denoising score matching (Vincent 2011; at several noise levels: Song & Ermon 2019, eq. 6 with weight sigma^2).
 
-    J = E_x E_l E_e | sigma_l grad log p_l(x + sigma_l e) + e |^2,    e ~ N(0, I)
+    J = E_x E_e | sigma grad log p(x + sigma e) + e |^2,    e ~ N(0, I)
 
-Its minimum is the score of the noisy data at every level. Neither normalisation nor second derivatives with respect
-to x are needed.
+The minimiser is the log-density of the data under noise of standard deviation sigma. Neither a normalising constant nor
+second derivatives with respect to x are needed.
 """
 
-import torch
+from typing import Annotated, Literal
 
+import torch
+from pydantic import Field
+
+from ebmood.models import DensityModel, EnergyModel
 from ebmood.models.denoising import DenoisingEnergy
-from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, Player
+from ebmood.objectives.objective import (
+    AdamW,
+    Batch,
+    Loss,
+    Objective,
+    ObjectiveSettings,
+    Player,
+    require_energy_model,
+)
 
 
 class DenoisingScoreMatching(Objective):
-    """See the module's head.
+    """Denoising score matching at one noise level; the formula is in the module's docstring."""
+
+    def __init__(self, model: EnergyModel, settings: "DSM"):
+        super().__init__()
+        self.model: EnergyModel = model
+        self.settings = settings
+
+    def players(self) -> tuple[Player, ...]:
+        """Return the only player, the energy."""
+        return (Player("energy", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
+        """Return J of a batch, a mean over rows of sums over coordinates."""
+        sigma = self.settings.sigma
+        noise = torch.empty_like(batch.x).normal_(generator=generator)
+        noisy = (batch.x + sigma * noise).requires_grad_(True)
+        (score,) = torch.autograd.grad(self.model.log_density(noisy).sum(), noisy, create_graph=True)
+        return (sigma * score + noise).square().flatten(1).sum(1).mean(), {}
+
+
+class MultilevelDenoising(Objective):
+    """Denoising score matching of a `DenoisingEnergy`, with one noise level drawn for each row.
 
     Args:
-        model: what is trained; only its network moves.
-        optimiser: of the network.
+        model: what is trained; only its network changes.
+        optimiser: optimiser of the network.
     """
 
     model: DenoisingEnergy
@@ -28,17 +61,36 @@ class DenoisingScoreMatching(Objective):
         self.optimiser = optimiser
 
     def players(self) -> tuple[Player, ...]:
-        """One: the energy."""
+        """Return the only player, the energy."""
         return (Player("energy", tuple(self.model.network.parameters()), self.loss, self.optimiser),)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
-        """J on a batch, with one level drawn for each row: a mean over rows of sums over coordinates."""
+        """Return J of a batch, a mean over rows of sums over coordinates."""
         x = batch.x
         levels = torch.randint(len(self.model.sigmas), (len(x), 1), generator=generator, device=x.device)
         sigma = self.model.sigmas.to(x.dtype)[levels]
         noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
         noisy = (x + sigma * noise).requires_grad_(True)
-        fixed = self.model.base.smoothed_score(noisy, sigma)  # it does not depend on what is trained
-        learnt = self.model.network(noisy).gather(1, levels) / sigma
-        (moving,) = torch.autograd.grad(learnt.sum(), noisy, create_graph=True)
-        return (sigma * (fixed + moving) + noise).square().sum(1).mean(), {}
+        base_score = self.model.base.smoothed_score(noisy, sigma)  # does not depend on the network
+        log_ratio = self.model.network(noisy).gather(1, levels) / sigma
+        (network_score,) = torch.autograd.grad(log_ratio.sum(), noisy, create_graph=True)
+        return (sigma * (base_score + network_score) + noise).square().sum(1).mean(), {}
+
+
+class DSM(ObjectiveSettings):
+    """Settings of denoising score matching at one noise level.
+
+    Attributes:
+        sigma: standard deviation of the noise, > 0, in units of the scaled data.
+        optimiser: optimiser of the energy.
+    """
+
+    kind: Literal["dsm"] = "dsm"
+    sigma: Annotated[float, Field(gt=0)] = 0.05
+    optimiser: AdamW = AdamW()
+
+    def build(
+        self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int
+    ) -> DenoisingScoreMatching:
+        """Implement `ObjectiveSettings.build`."""
+        return DenoisingScoreMatching(require_energy_model(model, "DSM"), self)

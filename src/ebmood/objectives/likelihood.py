@@ -7,11 +7,19 @@ import torch
 from torch import Tensor
 
 from ebmood.models import DensityModel
-from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player, atoms_of
+from ebmood.objectives.objective import (
+    AdamW,
+    Batch,
+    Loss,
+    Objective,
+    ObjectiveSettings,
+    Player,
+    describe_atoms,
+)
 
 
 class MaximumLikelihood(Objective):
-    """See the module's head."""
+    """Maximum likelihood; the formula is in the module's docstring."""
 
     def __init__(self, model: DensityModel, settings: "Likelihood"):
         super().__init__()
@@ -19,32 +27,32 @@ class MaximumLikelihood(Objective):
         self.settings = settings
 
     def players(self) -> tuple[Player, ...]:
-        """One: the density."""
+        """Return the only player, the density."""
         return (Player("density", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
 
-    def expect(self, steps: int, rows: int) -> None:
-        """See `Objective.expect`: every step goes through the model once."""
-        self.model.expect(steps, rows)
-
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
-        """Minus the mean log-density of a batch, dequantised where the model asks for it."""
-        return -self.model.log_density(self.model.dequantised(batch.x, generator)).mean(), {}
+        """Return minus the mean log-density of a batch, dequantized where the model needs it."""
+        return -self.model.log_density(self.model.dequantize(batch.x, generator)).mean(), {}
 
     def validation_loss(self, x: Tensor) -> Tensor:
-        """Minus the mean log-density of held-out rows."""
+        """Return minus the mean log-density of held-out rows."""
         return -self.model.log_density(x).mean()
 
 
 class Likelihood(ObjectiveSettings):
-    """Settings of maximum likelihood."""
+    """Settings of maximum likelihood.
+
+    Attributes:
+        optimiser: optimiser of the density.
+    """
 
     kind: Literal["likelihood"] = "likelihood"
     optimiser: AdamW = AdamW()
 
-    def start(
+    def build(
         self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int
     ) -> MaximumLikelihood:
-        """See `ObjectiveSettings.start`.
+        """Implement `ObjectiveSettings.build`.
 
         Raises:
             TypeError: the model's density is not normalised.
@@ -54,5 +62,5 @@ class Likelihood(ObjectiveSettings):
         return MaximumLikelihood(model, self)
 
     def unbounded_on(self, x: np.ndarray) -> str | None:
-        """The density at an atom may grow for ever; bytes are dequantised and have none."""
-        return None if x.dtype == np.uint8 else atoms_of(x)
+        """Return a line on atoms, at which the density may grow without bound. Bytes are dequantized and have none."""
+        return None if x.dtype == np.uint8 else describe_atoms(x)

@@ -1,9 +1,9 @@
 """How a density model is trained: as a game of one or more players.
 
-An objective lists its players. Each player owns parameters, has an optimiser of its own, and a loss to lower;
-the training loop lets them move in turn. Score matching, contrastive divergence and likelihood have one
-player, VERA has three. What belongs to an objective alone (replay buffer, generator) is a submodule of it, so
-that one `state_dict` holds all there is.
+An objective lists its players. Each player owns parameters and has an optimiser and a loss to minimise; in every step
+of the training loop all players are updated in turn. Score matching, contrastive divergence and maximum likelihood
+have one player, VERA has three. What belongs to an objective alone (a replay buffer, a generator) is a submodule of
+it, so that one `state_dict` holds everything.
 """
 
 from abc import ABC, abstractmethod
@@ -14,20 +14,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ebmood.core.settings import Settings
 from ebmood.models import DensityModel, EnergyModel, ModelSettings
-from ebmood.settings import Settings
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Training rows: `x` `(N, *shape)`, and `y` `(N,)` int64 or None."""
+    """Training rows.
+
+    Attributes:
+        x: rows `(N, *shape)`.
+        y: classes `(N,)`, int64, or None.
+    """
 
     x: Tensor
     y: Tensor | None
 
 
 class AdamW(Settings):
-    """The optimiser of a player: rate at its peak, betas, and decoupled weight decay."""
+    """Settings of a player's optimiser (Loshchilov & Hutter 2019).
+
+    Attributes:
+        lr: learning rate at its peak.
+        betas: decay rates of the moment estimates.
+        weight_decay: decoupled weight decay.
+    """
 
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
@@ -40,13 +51,13 @@ Loss = tuple[Tensor, dict[str, Tensor]]
 
 @dataclass(frozen=True)
 class Player:
-    """One side of the game.
+    """One player of the game.
 
     Attributes:
         name: `energy`, `generator`, ...
-        parameters: what its optimiser moves; no two players share any.
-        loss: of a batch and a source of noise on the batch's device.
-        optimiser: its settings.
+        parameters: what the player's optimiser updates; no two players share any.
+        loss: function of a batch and of a random generator on the batch's device.
+        optimiser: settings of the optimiser.
     """
 
     name: str
@@ -56,72 +67,79 @@ class Player:
 
 
 class Objective(nn.Module, ABC):
-    """An objective at work on a model. Its first player is the one that trains the model itself."""
+    """An objective that trains a model. Its first player trains the model itself.
+
+    Only `players` must be implemented. Optional hooks: `validation_loss` (for early stopping) and `sample_negatives`
+    (for figures).
+    """
 
     model: DensityModel
 
     @abstractmethod
     def players(self) -> tuple[Player, ...]:
-        """The players in the order in which they move."""
-
-    def expect(self, steps: int, rows: int) -> None:
-        """Told before a training of so many steps, on batches of so many rows: time to prepare the model."""
+        """Return the players in the order in which they are updated."""
 
     def validation_loss(self, x: Tensor) -> Tensor:
-        """A loss on held-out rows `(N, *shape)` that early stopping may watch, a scalar.
+        """Return a loss of held-out rows `(N, *shape)` for early stopping, a scalar.
 
         Raises:
-            NotImplementedError: the objective has none that means anything.
+            NotImplementedError: the objective has no loss that can be compared between steps.
         """
         raise NotImplementedError(f"{type(self).__name__} has no validation loss")
 
-    def negatives_to_show(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Up to `count` of what the model learns to tell from data, by the name of what makes it; empty for none."""
+    def sample_negatives(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return up to `count` samples `(N, *shape)` that the model learns to tell from data, by name of their source.
+
+        Empty for objectives without negatives.
+        """
         return {}
 
 
 class ObjectiveSettings(Settings):
-    """Settings that start an objective on a model."""
+    """Settings of an objective.
 
-    def start(self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int) -> Objective:
-        """The objective at work on `model`.
+    Only `build` must be implemented. Optional hooks: `degenerate_on` and `unbounded_on`, which warn before training.
+    """
+
+    def build(self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int) -> Objective:
+        """Return the objective that trains `model`.
 
         Args:
-            model: what is trained; an `EnergyModel` for all but the likelihood.
+            model: what is trained; an `EnergyModel` for all objectives but maximum likelihood.
             classes: number of logits of the model.
             shape: shape of one input.
-            seed: of the cell; what the objective draws at its start comes from streams of its own name.
+            seed: seed of the cell; initial random numbers of the objective come from named streams of it.
         """
         raise NotImplementedError
 
     def degenerate_on(self, model: ModelSettings) -> str | None:
-        """Why a constant minimises this objective on such a model, or None where it does not."""
+        """Return why a constant log-density minimises this objective on such a model, or None."""
         return None
 
     def unbounded_on(self, x: np.ndarray) -> str | None:
-        """Why the loss has no least value on training rows `(N, *shape)` like these, or None where it has."""
+        """Return why the loss has no minimum on training rows `(N, *shape)` like these, or None."""
         return None
 
 
 ATOM = 0.1
-"""Share of rows from which on one value of a column counts as an atom of its distribution."""
+"""Fraction of rows from which on one value of a column counts as an atom of its distribution."""
 
 
-def atoms_of(x: np.ndarray) -> str | None:
-    """Says which columns of `(N, D)` hold an atom: no density exists there, and a loss may fall for ever."""
+def describe_atoms(x: np.ndarray) -> str | None:
+    """Return a line on the columns of `(N, D)` that have an atom, where no density exists, or None without any."""
     columns = x.reshape(len(x), -1)
-    shares = [np.unique(column, return_counts=True)[1].max() / len(x) for column in columns.T]
-    if max(shares) < ATOM:
+    fractions = [np.unique(column, return_counts=True)[1].max() / len(x) for column in columns.T]
+    if max(fractions) < ATOM:
         return None
     return (
-        f"{sum(share >= ATOM for share in shares)} of {len(shares)} columns repeat one value in a tenth of the rows or "
-        f"more (column {int(np.argmax(shares))} above all): the data have no density there, so the loss falls without "
-        "bound as the model's peaks sharpen"
+        f"{sum(fraction >= ATOM for fraction in fractions)} of {len(fractions)} columns repeat one value in a tenth of "
+        f"the rows or more (most often column {int(np.argmax(fractions))}): the data have no density there, so the "
+        "loss decreases without bound as the model's peaks sharpen"
     )
 
 
-def energy_model(model: DensityModel, objective: str) -> EnergyModel:
-    """`model`, checked to be an energy model. Raises `TypeError` with the objective's name otherwise."""
+def require_energy_model(model: DensityModel, objective: str) -> EnergyModel:
+    """Return `model` if it is an energy model. Raise a `TypeError` that names the objective otherwise."""
     if not isinstance(model, EnergyModel):
         raise TypeError(f"{objective} trains energy models, not {type(model).__name__}")
     return model

@@ -2,9 +2,10 @@
 
     J = E_x E_v [ v' (d s / d x) v + 1/2 |s(x)|^2 ],   s(x) = grad_x log p(x),   v uniform on {-1, 1}^D
 
-with one v per row. The first term is the curvature of the log-density along v. It is zero almost everywhere
-when the logits are piecewise linear (one logit), and never negative for a logsumexp of several such logits:
-then a constant log-density minimises J, and nothing is learnt.
+with one v per row. The first term is the curvature of the log-density along v. It is zero almost everywhere if the
+logits
+are piecewise linear and there is one of them, and never negative for a logsumexp of several such logits: then a
+constant log-density minimises J, and nothing is learnt.
 """
 
 import math
@@ -15,7 +16,6 @@ import torch
 from torch import Tensor
 
 from ebmood.models import DensityModel, EnergyModel, ModelSettings
-from ebmood.networks import MLP
 from ebmood.objectives.objective import (
     AdamW,
     Batch,
@@ -23,13 +23,13 @@ from ebmood.objectives.objective import (
     Objective,
     ObjectiveSettings,
     Player,
-    atoms_of,
-    energy_model,
+    describe_atoms,
+    require_energy_model,
 )
 
 
 class SlicedScoreMatching(Objective):
-    """See the module's head."""
+    """Sliced score matching; the formula is in the module's docstring."""
 
     def __init__(self, model: EnergyModel, settings: "SSM"):
         super().__init__()
@@ -37,28 +37,21 @@ class SlicedScoreMatching(Objective):
         self.settings = settings
 
     def players(self) -> tuple[Player, ...]:
-        """One: the energy."""
+        """Return the only player, the energy."""
         return (Player("energy", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
 
-    def expect(self, steps: int, rows: int) -> None:
-        """See `Objective.expect`: what is saved is about two passes of an MLP."""
-        if isinstance(self.model.network, MLP):
-            self.model.expect(2 * steps, rows)
-
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
-        """J on a batch, a mean over rows of sums over coordinates."""
-        # Where no row can have curvature, none is looked for.
-        v = None if self.model.flat else rademacher(batch.x, generator)
-        log_density, matching, curvature = self.model.slices(batch.x, v)
-        loss = matching.mean()
+        """Return J of a batch, a mean over rows of sums over coordinates."""
+        v = rademacher(batch.x, generator)
+        log_density, loss, curvature = self.model.score_matching_terms(batch.x, v)
+        loss = loss.mean()
         if self.settings.over == "last":
             loss = loss / math.prod(batch.x.shape[1:-1])
-        bend = loss.new_zeros(()) if curvature is None else curvature.mean()
-        return loss, {"curvature": bend, "log_density": log_density.detach().mean()}
+        return loss, {"curvature": curvature.mean(), "log_density": log_density.detach().mean()}
 
 
 def rademacher(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Signs with the shape and device of `like`, +1 and -1 alike."""
+    """Draw signs +1 and -1, equally likely, with the shape and device of `like`."""
     return torch.empty_like(like, requires_grad=False).bernoulli_(0.5, generator=generator).mul_(2).sub_(1)
 
 
@@ -66,30 +59,30 @@ class SSM(ObjectiveSettings):
     """Settings of sliced score matching.
 
     Attributes:
-        over: `last` sums over the last axis of an input alone and averages over its others, as published for
-            images; None sums over all coordinates.
-        optimiser: of the energy.
+        over: `last` sums over the last axis of an input only and averages over its other axes, as in the paper's code
+            for images; None sums over all coordinates.
+        optimiser: optimiser of the energy.
     """
 
     kind: Literal["ssm"] = "ssm"
     over: Literal["last"] | None = None
     optimiser: AdamW = AdamW()
 
-    def start(
+    def build(
         self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int
     ) -> SlicedScoreMatching:
-        """See `ObjectiveSettings.start`."""
-        return SlicedScoreMatching(energy_model(model, "SSM"), self)
+        """Implement `ObjectiveSettings.build`."""
+        return SlicedScoreMatching(require_energy_model(model, "SSM"), self)
 
     def degenerate_on(self, model: ModelSettings) -> str | None:
-        """Piecewise-linear networks have no curvature for score matching to reward."""
-        if not model.piecewise_linear:
+        """Return a line on piecewise-linear networks, which have no curvature that score matching could reward."""
+        if model.is_smooth:
             return None
         return (
-            "score matching on a piecewise-linear network: the curvature term is nowhere negative, so a "
+            "score matching on a piecewise-linear network: the curvature term is never negative, so a "
             "constant log-density minimises the loss; choose a smooth activation (silu, softplus)"
         )
 
     def unbounded_on(self, x: np.ndarray) -> str | None:
-        """The curvature at an atom may sink for ever, while the score there stays zero."""
-        return atoms_of(x)
+        """Return a line on atoms: the curvature at an atom may decrease without bound while the score stays zero."""
+        return describe_atoms(x)

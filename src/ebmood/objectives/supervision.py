@@ -1,8 +1,8 @@
-"""Supervision round any objective: `gamma` times the cross-entropy, added to the energy player's loss.
+"""Supervision of any objective: `gamma` times the cross-entropy, added to the loss of the energy player.
 
     L + gamma E[-log p(y|x)],   p(y|x) = softmax f(x)
 
-(Grathwohl et al. 2020, eq. 10, with a weight). The other players, if any, are left as they are.
+(Grathwohl et al. 2020, eq. 10, with a weight.) Other players, if any, do not change.
 """
 
 from dataclasses import replace
@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ebmood.models import EnergyModel
-from ebmood.objectives.objective import Batch, Loss, Objective, Player, energy_model
+from ebmood.objectives.objective import Batch, Loss, Objective, Player, require_energy_model
 
 
 class Supervised(Objective):
-    """`objective` with the cross-entropy added to its first player's loss.
+    """`objective` with the cross-entropy added to the loss of its first player.
 
     Args:
-        objective: what trains the energy model; its model's logits are class logits.
-        gamma: the cross-entropy's weight, > 0.
+        objective: trains the energy model; the logits of its model are class logits.
+        gamma: weight of the cross-entropy, > 0.
     """
 
     def __init__(self, objective: Objective, gamma: float):
@@ -29,12 +29,12 @@ class Supervised(Objective):
         self.gamma = gamma
 
     @property
-    def model(self) -> EnergyModel:  # type: ignore[override]  # a view of the inner objective's, never a second owner
-        """The energy model under training."""
-        return energy_model(self.objective.model, "supervision")
+    def model(self) -> EnergyModel:  # type: ignore[override]  # refers to the inner objective's model, never owns it
+        """The energy model that is trained."""
+        return require_energy_model(self.objective.model, "supervision")
 
     def players(self) -> tuple[Player, ...]:
-        """The objective's, the first with the cross-entropy."""
+        """Return the players of the inner objective, the first one with the cross-entropy."""
         energy, *others = self.objective.players()
 
         def loss(batch: Batch, generator: torch.Generator) -> Loss:
@@ -45,14 +45,10 @@ class Supervised(Objective):
 
         return (replace(energy, loss=loss), *others)
 
-    def expect(self, steps: int, rows: int) -> None:
-        """See `Objective.expect`."""
-        self.objective.expect(steps, rows)
-
     def validation_loss(self, x: Tensor) -> Tensor:
-        """The inner objective's."""
+        """Return the validation loss of the inner objective."""
         return self.objective.validation_loss(x)
 
-    def negatives_to_show(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """The inner objective's."""
-        return self.objective.negatives_to_show(count, generator)
+    def sample_negatives(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the negatives of the inner objective."""
+        return self.objective.sample_negatives(count, generator)

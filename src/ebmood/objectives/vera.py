@@ -2,19 +2,18 @@
 
     log Z = max_q E_q[F(x)] + H(q)
 
-A generator `q(x|h) = N(g(h), sigma^2)`, `h ~ N(0, I)` stands in for the chains. Three players move in turn:
+A generator `q(x|h) = N(g(h), sigma^2)`, `h ~ N(0, I)`, replaces the chains. Three players are updated in turn:
 
-- the **energy** lowers `-(mean F(x+) - mean F(x-)) + w_g mean |grad_x F(x+)|^2 / 2`, x- from the generator;
-- the **generator** raises `mean F(x-) + w_H H(q)`;
-- the **posterior** `xi(h'|h) = N(h, eta^2)`, centred on the h that made x, raises its evidence bound
+- the **energy** minimises `-(mean F(x+) - mean F(x-)) + w_g mean |grad_x F(x+)|^2 / 2`, with x- from the generator;
+- the **generator** maximises `mean F(x-) + w_H H(q)`;
+- the **posterior** `xi(h'|h) = N(h, eta^2)`, centred on the h that made x, maximises its evidence bound
   `E_xi [log q(x|h') + log p(h')] + H(xi)`; only its width eta is learnt.
 
-The entropy's gradient (their eq. 9) is `grad H(q) = E[c(x)' dx/dphi]` with
+The gradient of the entropy (their eq. 9) is `grad H(q) = E[c(x)' dx/dphi]` with
 
     c(x) = -grad_x log q(x) = E_{q(h'|x)} [(x - g(h')) / sigma^2]
 
-whose expectation is taken over samples of xi with self-normalised importance weights
-`q(x|h') p(h') / xi(h'|h)`.
+The expectation is estimated from samples of xi with self-normalised importance weights `q(x|h') p(h') / xi(h'|h)`.
 """
 
 import math
@@ -23,23 +22,23 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
+from ebmood.core.seeding import global_torch_stream
 from ebmood.models import DensityModel, EnergyModel
-from ebmood.networks import (
-    MLP,
-    Activation,
-    NoisyGenerator,
-    Precision,
-    ResNetGenerator,
-    multiplies_in_bf16,
-    reduced,
+from ebmood.networks import MLP, Activation, NoisyGenerator, Precision, ResNetGenerator, autocast
+from ebmood.objectives.objective import (
+    AdamW,
+    Batch,
+    Loss,
+    Objective,
+    ObjectiveSettings,
+    Player,
+    require_energy_model,
 )
-from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player, energy_model
-from ebmood.seeding import global_torch_stream
 
 
 class VariationalEntropy(Objective):
-    """See the module's head."""
+    """VERA; the formulas are in the module's docstring."""
 
     def __init__(self, model: EnergyModel, generator: NoisyGenerator, settings: "VERA"):
         super().__init__()
@@ -49,7 +48,7 @@ class VariationalEntropy(Objective):
         self.settings = settings
 
     def players(self) -> tuple[Player, ...]:
-        """Three: energy, generator, posterior."""
+        """Return the three players: energy, generator, posterior."""
         settings = self.settings
         return (
             Player("energy", tuple(self.model.parameters()), self.energy_loss, settings.energy),
@@ -57,84 +56,73 @@ class VariationalEntropy(Objective):
             Player("posterior", (self.log_eta,), self.posterior_loss, settings.posterior),
         )
 
-    def expect(self, steps: int, rows: int) -> None:
-        """See `Objective.expect`: the posterior's samples are most of what goes through the generator.
-
-        A flat MLP's gradient penalty saves about two passes more; other energies save nothing.
-        """
-        if isinstance(self.model.network, MLP) and self.model.flat:
-            self.model.expect(2 * steps, rows)
-        if isinstance(self.generator.network, MLP):
-            self.generator.network.expect(steps * self.settings.posterior_samples, rows)
-
     def energy_loss(self, batch: Batch, generator: torch.Generator) -> Loss:
-        """The energy's loss on a batch and as many samples of the generator."""
+        """Return the energy's loss of a batch and equally many samples of the generator."""
         with torch.no_grad():
-            negatives, _ = self.generator.sample(len(batch.x), generator)
-        data, squares, _ = self.model.slices(batch.x, None)
-        samples = self.model.log_density(negatives)
-        data, negative, penalty = data.mean(), samples.mean(), squares.mean()
-        loss = negative - data + self.settings.gradient_penalty * penalty
-        logs = {"data": data.detach(), "negatives": negative.detach(), "gradient": penalty.detach()}
+            x, _ = self.generator.sample(len(batch.x), generator)
+        data, half_square, _ = self.model.score_matching_terms(batch.x, None)
+        negatives = self.model.log_density(x)
+        data, negatives, penalty = data.mean(), negatives.mean(), half_square.mean()
+        loss = negatives - data + self.settings.gradient_penalty * penalty
+        logs = {"data": data.detach(), "negatives": negatives.detach(), "gradient": penalty.detach()}
         return loss, logs
 
     def generator_loss(self, batch: Batch, generator: torch.Generator) -> Loss:
-        """The generator's loss: lower is higher F and higher entropy."""
+        """Return the generator's loss, whose gradient is that of `-mean F(x-) - w_H H(q)`."""
         self.generator.clamp()
         x, h = self.generator.sample(len(batch.x), generator)
-        density, slope = self.model.climb()(x.detach())
-        along = (slope * x).flatten(1).sum(1)
-        loss = -(density + (along - along.detach())).mean()  # F, whose gradient by x is known
+        loss = -self.model.log_density(x).mean()
         if self.settings.entropy_weight:
-            direction = self.entropy_direction(x.detach(), h, generator)
+            noise = h.new_empty(self.settings.posterior_samples, *h.shape).normal_(generator=generator)
+            direction = self.entropy_gradient(x.detach(), h, noise)
             loss = loss - self.settings.entropy_weight * (direction * x).flatten(1).sum(1).mean()
         return loss, {"sigma": self.generator.log_sigma.detach().exp()}
 
     def posterior_loss(self, batch: Batch, generator: torch.Generator) -> Loss:
-        """Minus the evidence bound of xi, with one reparametrised sample a row, less what eta does not change."""
+        """Return minus the evidence bound of xi, with one reparametrised sample per row, up to constants in eta."""
         with torch.no_grad():
             x, h = self.generator.sample(len(batch.x), generator)
         noise = torch.empty_like(h).normal_(generator=generator)
-        near = h + self.log_eta.exp() * noise
-        bound = self.log_joint(x, near).mean() + self.log_eta.sum()
+        proposal = h + self.log_eta.exp() * noise
+        bound = self.log_joint(x, proposal).mean() + self.log_eta.sum()
         return -bound, {"eta": self.log_eta.detach().exp().mean()}
 
     @torch.no_grad()
-    def entropy_direction(self, x: Tensor, h: Tensor, generator: torch.Generator) -> Tensor:
-        """`c(x) = -grad_x log q(x)`: samples x `(N, *shape)` made from h `(N, noise)` -> `(N, *shape)`."""
-        count = self.settings.posterior_samples
-        noise = h.new_empty(count, *h.shape).normal_(generator=generator)
-        eta, precision = self.log_eta.exp(), (-2 * self.generator.log_sigma).exp()
-        network = self.generator.network
-        if isinstance(network, MLP):
-            half = self.settings.precision == "bf16" and multiplies_in_bf16(x.device.type)
-            found = network.posterior(x, h, noise, eta, precision, half)
-            if found is not None:
-                return found
-        near = h + eta * noise
-        with reduced(self.settings.precision, x.device):
-            mean = self.generator(near.flatten(0, 1)).to(x.dtype).view(count, *x.shape)
-        away = mean.sub_(x)  # and its sign at the end
-        # Constants of the three log-densities cancel in the softmax, as do terms in eta alone.
-        log_weight = (
-            -0.5 * precision * away.square().flatten(2).sum(2)
-            - 0.5 * near.square().sum(2)
-            + 0.5 * noise.square().sum(2)
-        )
-        weight = log_weight.softmax(0).view(count, len(x), *[1] * (x.ndim - 1))
-        return -precision * away.mul_(weight).sum(0)
+    def entropy_gradient(self, x: Tensor, h: Tensor, noise: Tensor) -> Tensor:
+        """Return `c(x) = -grad_x log q(x)`, estimated from S samples `h' = h + eta * noise` of the posterior.
+
+        Args:
+            x: samples of the generator, `(N, *shape)`.
+            h: what they were made from, `(N, noise)`.
+            noise: standard normal numbers, `(S, N, noise)`.
+
+        Returns:
+            `(N, *shape)`.
+        """
+        proposals = h + self.log_eta.exp() * noise
+        precision = (-2 * self.generator.log_sigma).exp()
+        with autocast(self.settings.precision, x.device):
+            mean = self.generator(proposals.flatten(0, 1)).to(x.dtype).view(len(noise), *x.shape)
+        difference = x - mean
+        # Normalising constants cancel in the softmax.
+        log_q_x = -0.5 * precision * difference.square().flatten(2).sum(2)
+        log_prior = -0.5 * proposals.square().sum(2)
+        log_xi = -0.5 * noise.square().sum(2)
+        weights = (log_q_x + log_prior - log_xi).softmax(0)
+        weights = weights.view(*weights.shape, *[1] * (x.ndim - 1))
+        return precision * (weights * difference).sum(0)
 
     @torch.no_grad()
-    def negatives_to_show(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Samples of the generator, without its noise: what it has learnt to draw."""
+    def sample_negatives(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return means `g(h)` of the generator, without its output noise."""
         h = self.log_eta.new_empty(count, self.generator.noise).normal_(generator=generator)
         return {"generator": self.generator(h)}
 
     def log_joint(self, x: Tensor, h: Tensor) -> Tensor:
-        """`log q(x|h) + log p(h)` up to terms in sigma alone: `(N, *shape), (N, noise) -> (N,)`."""
+        """Return `log q(x|h) + log p(h)` up to terms in sigma alone: `(N, *shape), (N, noise) -> (N,)`."""
         precision = (-2 * self.generator.log_sigma).exp()
-        away = (x - self.generator(h)).square().flatten(1).sum(1)
-        return -0.5 * precision * away - 0.5 * h.square().sum(1)
+        squared_distance = (x - self.generator(h)).square().flatten(1).sum(1)
+        return -0.5 * precision * squared_distance - 0.5 * h.square().sum(1)
 
 
 class VERA(ObjectiveSettings):
@@ -142,18 +130,18 @@ class VERA(ObjectiveSettings):
 
     Attributes:
         noise: dimension of h.
-        hidden: widths of the generator's hidden layers, each with batch normalisation; it has no biases.
-        activation, slope: between the generator's layers.
-        resnet_channels: feature maps of a ResNet generator, which images need in place of that MLP; None for tables.
-        entropy_weight: w_H; at 1 the model is trained at temperature one.
+        hidden: widths of the generator's hidden layers, each with batch normalisation and without biases.
+        activation, slope: activation of the generator.
+        resnet_channels: channels of a ResNet generator, which images need instead of the MLP; None for tables.
+        entropy_weight: w_H; with 1 the model is trained at temperature one.
         gradient_penalty: w_g.
-        posterior_samples: samples of h' a row, for the entropy's gradient.
-        posterior_width: eta at the start.
-        precision: `bf16` has the generator make the posterior's samples in bfloat16, where the device does so; None
-            for float32 throughout.
-        compiled: whether training on a CPU uses compiled passes of the MLP generator; as `EnergyMLP` has it.
-        sigma: the generator's output width at the start; `sigma_bounds` the interval it is kept in.
-        energy, generator, posterior: optimisers.
+        posterior_samples: S, samples of h' per row for the gradient of the entropy.
+        posterior_width: initial eta.
+        precision: `bf16` computes the generator's means at the posterior's samples in bfloat16, on devices that support
+            it; None for float32 throughout.
+        sigma: initial output width of the generator.
+        sigma_bounds: interval that sigma is kept in.
+        energy, generator, posterior: optimisers of the players.
     """
 
     kind: Literal["vera"] = "vera"
@@ -167,21 +155,24 @@ class VERA(ObjectiveSettings):
     posterior_samples: int = 20
     posterior_width: float = 0.1
     precision: Precision | None = None
-    compiled: bool | None = None
     sigma: float = 0.01
     sigma_bounds: tuple[float, float] = (0.01, 0.3)
     energy: AdamW = AdamW(lr=3e-5, betas=(0.0, 0.9))
     generator: AdamW = AdamW(lr=6e-5, betas=(0.0, 0.9))
     posterior: AdamW = AdamW(lr=3e-5, betas=(0.0, 0.9))
 
-    def start(
+    def build(
         self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int
     ) -> VariationalEntropy:
-        """See `ObjectiveSettings.start`."""
+        """Implement `ObjectiveSettings.build`.
+
+        Raises:
+            EbmoodError: the rows are images and `resnet_channels` is None.
+        """
         with global_torch_stream(seed, "generator"):
             network = self._network(shape)
         generator = NoisyGenerator(network, self.noise, self.sigma, self.sigma_bounds)
-        return VariationalEntropy(energy_model(model, "VERA"), generator, self)
+        return VariationalEntropy(require_energy_model(model, "VERA"), generator, self)
 
     def _network(self, shape: tuple[int, ...]) -> nn.Module:
         if self.resnet_channels is not None:
@@ -191,12 +182,5 @@ class VERA(ObjectiveSettings):
                 f"VERA's MLP generator makes rows, not {tuple(shape)}: set `resnet_channels` for images"
             )
         return MLP(
-            self.noise,
-            self.hidden,
-            shape[0],
-            self.activation,
-            self.slope,
-            batch_norm=True,
-            bias=False,
-            compiled=self.compiled,
+            self.noise, self.hidden, shape[0], self.activation, self.slope, batch_norm=True, bias=False
         )

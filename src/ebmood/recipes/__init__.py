@@ -1,22 +1,25 @@
 """Recipes: methods with their settings, ready to be fitted to a split."""
 
-from ebmood.recipes.choice import recipe_for
-from ebmood.recipes.embedding import Classifier, Embedding, OutsideClassifier
+from ebmood.recipes.embedding import Classifier, Embedding, ExternalClassifier
 from ebmood.recipes.images import IMAGE_METHODS
-from ebmood.recipes.recipe import AnyModel, DensityScorer, Fitted, Recipe, Variant
-from ebmood.recipes.tabular import METHODS, outside_detector
+from ebmood.recipes.lookup import recipe_for
+from ebmood.recipes.recipe import Recipe
+from ebmood.recipes.scorer import DensityScorer, Fitted
+from ebmood.recipes.tabular import METHODS, Method, energy_method, external_detector
+from ebmood.recipes.variant import Variant
 
 __all__ = [
     "IMAGE_METHODS",
     "METHODS",
-    "AnyModel",
     "Classifier",
     "DensityScorer",
     "Embedding",
+    "ExternalClassifier",
     "Fitted",
-    "OutsideClassifier",
+    "Method",
     "Recipe",
     "Variant",
-    "outside_detector",
+    "energy_method",
+    "external_detector",
     "recipe_for",
 ]

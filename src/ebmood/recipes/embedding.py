@@ -24,19 +24,17 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ebmood.datasets.dataset import OODSet, Split
-from ebmood.datasets.units import model_rows
-from ebmood.errors import EbmoodError, HealedWarning
-from ebmood.files import atomic_path
+from ebmood.core.errors import EbmoodError, RollbackWarning
+from ebmood.core.files import atomic_path
+from ebmood.core.seeding import global_torch_stream
+from ebmood.core.settings import Settings, digest
+from ebmood.data.dataset import OODSet, Split
+from ebmood.data.units import model_rows
 from ebmood.models import EnergyModel, EnergyWideResNet, Scorer
 from ebmood.networks import check_module_path, feature_extractor, import_module_object
 from ebmood.objectives import CrossEntropy
-from ebmood.seeding import global_torch_stream
-from ebmood.settings import Settings, digest
+from ebmood.recipes.scorer import IMAGE_CHUNK
 from ebmood.training import Checkpoints, Report, Training, make_fabric, train
-
-IMAGES = 256
-"""Images that are scored, or turned into features, together: a bound on memory."""
 
 
 class Classifier(Settings):
@@ -68,7 +66,7 @@ class Classifier(Settings):
         A training that was killed goes on from its checkpoints, which lie in the cache too until it is done.
 
         Warns:
-            HealedWarning: its training diverged, went back and on; also where the cache says that it did.
+            RollbackWarning: its training diverged, went back and on; also where the cache says that it did.
 
         Raises:
             EbmoodError: there are not two classes, the cache cannot be written, or training diverged.
@@ -86,11 +84,11 @@ class Classifier(Settings):
             if file.exists():
                 events = _read(file, model)
             else:
-                objective = self.objective.start(model, split.classes, split.train_x.shape[1:], seed)
+                objective = self.objective.build(model, split.classes, split.train_x.shape[1:], seed)
                 rows, classes = torch.as_tensor(split.train_x), torch.as_tensor(split.train_y)
                 kept = Checkpoints(file.with_suffix(""))
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", HealedWarning)  # told below, with those before a break
+                    warnings.simplefilter("ignore", RollbackWarning)  # told below, with those before a break
                     trained = train(
                         objective,
                         rows,
@@ -106,7 +104,7 @@ class Classifier(Settings):
                 _write(file, model, events)
                 shutil.rmtree(kept.folder, ignore_errors=True)
         for event in events:
-            warnings.warn(event, HealedWarning, stacklevel=2)
+            warnings.warn(event, RollbackWarning, stacklevel=2)
         return model.to(fabric.device).eval()
 
     def features(self, split: Split, seed: int, device: str, report: Report | None = None) -> nn.Module:
@@ -120,7 +118,7 @@ class Classifier(Settings):
         return digest([self.model_dump(mode="json"), seed, content.hexdigest(), torch.__version__])
 
 
-class OutsideClassifier(Settings):
+class ExternalClassifier(Settings):
     """A classifier of the user's: any `torch.nn.Module` by the import path of what makes it.
 
     Attributes:
@@ -154,12 +152,12 @@ class OutsideClassifier(Settings):
         return feature_extractor(module, self.layer).to(make_fabric(device).device).eval()
 
 
-Embedding = Annotated[Classifier | OutsideClassifier, Field(discriminator="kind")]
+Embedding = Annotated[Classifier | ExternalClassifier, Field(discriminator="kind")]
 
 
 def embedded(
     split: Split,
-    embedding: Classifier | OutsideClassifier,
+    embedding: Classifier | ExternalClassifier,
     seed: int,
     device: str,
     report: Report | None = None,
@@ -234,7 +232,9 @@ class ClassifierScore(Settings):
 @torch.no_grad()
 def _apply(network: nn.Module, x: np.ndarray, device: str) -> np.ndarray:
     place = make_fabric(device).device
-    pieces = [network(model_rows(x[i : i + IMAGES]).to(place)).cpu() for i in range(0, len(x), IMAGES)]
+    pieces = [
+        network(model_rows(x[i : i + IMAGE_CHUNK]).to(place)).cpu() for i in range(0, len(x), IMAGE_CHUNK)
+    ]
     return torch.cat(pieces).numpy()
 
 

@@ -8,18 +8,19 @@ What differs between the two, and nothing else does:
 - CD with labels: `paper` takes 20 steps in class-conditional chains whatever is configured, `sound` takes 100.
 
 The protocol says nothing of how long the flows train; here they stop when the held-out likelihood does not improve.
-Flows see no augmented images, whose resampled values are no bytes that could be dequantised.
+Flows see no augmented images, whose resampled values are no bytes that could be dequantize.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ebmood.datasets.augmentation import Augmentation
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
+from ebmood.data.augmentation import Augmentation
 from ebmood.models import EnergyWideResNet, Glow, RealNVP
 from ebmood.objectives import CD, SSM, VERA, AdamW, Likelihood
 from ebmood.recipes.embedding import Classifier, ClassifierScore
-from ebmood.recipes.recipe import Recipe, Variant
+from ebmood.recipes.recipe import Recipe
+from ebmood.recipes.variant import Variant
 from ebmood.samplers import SGLD
 from ebmood.training import Training
 
@@ -46,6 +47,7 @@ def ssm(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
     activation, over = ("leaky_relu", "last") if variant == "paper" else ("silu", None)
     return Recipe(
         method="ssm",
+        title="SSM",
         family="energy",
         variant=variant,
         gamma=gamma,
@@ -62,9 +64,10 @@ def cd(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
         variant = "both"
     else:
         chain = SGLD(steps=20) if variant == "paper" else SGLD()
-        objective = objective.but(class_conditional=True, class_entropy=1e-4, chain=chain)
+        objective = objective.updated(class_conditional=True, class_entropy=1e-4, chain=chain)
     return Recipe(
         method="cd",
+        title="CD",
         family="energy",
         variant=variant,
         gamma=gamma,
@@ -79,33 +82,36 @@ def vera(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
     penalty = 0.1 / pixels.batch_size**2 if variant == "paper" else 0.1
     return Recipe(
         method="vera",
+        title="VERA",
         family="energy",
         variant=variant,
         gamma=gamma,
         model=EnergyWideResNet(bottleneck=pixels.bottleneck),
         objective=VERA(noise=128, resnet_channels=128, gradient_penalty=penalty),
-        training=_training(pixels, epochs=20, drops=(15, 18)).but(warmup=0),
+        training=_training(pixels, epochs=20, drops=(15, 18)).updated(warmup=0),
     )
 
 
 def realnvp(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
     """RealNVP at the paper's size."""
-    return _flow("realnvp", RealNVP(), 1e-4, gamma, pixels)
+    return _flow("realnvp", "RealNVP", RealNVP(), 1e-4, gamma, pixels)
 
 
 def glow(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
     """Glow at the paper's size."""
-    return _flow("glow", Glow(), 1e-3, gamma, pixels)
+    return _flow("glow", "Glow", Glow(), 1e-3, gamma, pixels)
 
 
 def max_softmax(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
     """The classifier's largest probability (Hendrycks & Gimpel 2017)."""
-    return _classifier(ClassifierScore(score="max-softmax", classifier=pixels.classifier), gamma, pixels)
+    score = ClassifierScore(score="max-softmax", classifier=pixels.classifier)
+    return _classifier("Max-softmax", score, gamma, pixels)
 
 
 def logsumexp(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
     """The classifier's energy (Liu et al. 2020)."""
-    return _classifier(ClassifierScore(score="logsumexp", classifier=pixels.classifier), gamma, pixels)
+    score = ClassifierScore(score="logsumexp", classifier=pixels.classifier)
+    return _classifier("Logsumexp", score, gamma, pixels)
 
 
 IMAGE_METHODS: dict[str, Callable[[Variant, float | None, Pixels], Recipe]] = {
@@ -133,10 +139,13 @@ def _training(
     )
 
 
-def _flow(method: str, model: RealNVP | Glow, rate: float, gamma: float | None, pixels: Pixels) -> Recipe:
+def _flow(
+    method: str, title: str, model: RealNVP | Glow, rate: float, gamma: float | None, pixels: Pixels
+) -> Recipe:
     _refuse(method, gamma, pixels)
     return Recipe(
         method=method,
+        title=title,
         family="flow",
         variant="both",
         model=model,
@@ -145,10 +154,11 @@ def _flow(method: str, model: RealNVP | Glow, rate: float, gamma: float | None, 
     )
 
 
-def _classifier(model: ClassifierScore, gamma: float | None, pixels: Pixels) -> Recipe:
+def _classifier(title: str, model: ClassifierScore, gamma: float | None, pixels: Pixels) -> Recipe:
     _refuse(model.score, gamma, pixels)
     return Recipe(
         method=model.score,
+        title=title,
         family="baseline",
         variant="both",
         shortened=model.classifier.shortened,

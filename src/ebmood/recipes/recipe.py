@@ -1,37 +1,29 @@
-"""A recipe: a model, how it is trained, and nothing of the data. `paper` and `sound` are values of it."""
+"""A recipe: a model and how it is trained, under the name of a method. It knows nothing of the data."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from pydantic import Field
+from pydantic import SerializeAsAny
 
-from ebmood.datasets.dataset import Split
-from ebmood.datasets.units import model_rows, model_units
-from ebmood.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError
-from ebmood.models import (
-    DensityModel,
-    EnergyMLP,
-    EnergyWideResNet,
-    Glow,
-    OutsideDetector,
-    Radial,
-    RealNVP,
-    Scorer,
-    Spline,
-)
-from ebmood.objectives import AnyObjective, Objective, Supervised
-from ebmood.recipes.embedding import IMAGES, ClassifierScore, Embedding, embedded
-from ebmood.seeding import global_torch_stream, torch_stream
-from ebmood.settings import Settings, digest
+from ebmood.core.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError
+from ebmood.core.seeding import global_torch_stream, torch_stream
+from ebmood.core.settings import Settings, digest
+from ebmood.data.dataset import Split
+from ebmood.data.units import model_units
+from ebmood.models import EnergyWideResNet, ExternalDetector, ModelSettings, Scorer
+from ebmood.objectives import Objective, ObjectiveSettings, Supervised
+from ebmood.recipes.embedding import ClassifierScore, Embedding, embedded
+from ebmood.recipes.scorer import DensityScorer, Fitted
+from ebmood.recipes.variant import Variant
 from ebmood.training import (
     BestState,
     Checkpoints,
@@ -44,97 +36,39 @@ from ebmood.training import (
     train,
 )
 
-Variant = Literal["paper", "sound", "both"]
-AnyModel = Annotated[
-    EnergyMLP | EnergyWideResNet | Glow | Radial | RealNVP | Spline | OutsideDetector | ClassifierScore,
-    Field(discriminator="kind"),
-]
-
-PIECE = 1024
-"""Rows of tables scored at once: the fastest piece for MLPs on a CPU, and a bound on memory."""
-
-SHOWN = 64
-"""Negatives that are kept to look at."""
-
-
-class DensityScorer(Scorer):
-    """A trained density model behind the one score interface.
-
-    Args:
-        model: what scores.
-        device: where it is.
-        noise: standard deviation of noise added to every input, as in training, or None.
-        seed: of that noise. Each call draws it anew from the start, so that calls do not depend on each other.
-    """
-
-    def __init__(self, model: DensityModel, device: torch.device, noise: float | None = None, seed: int = 0):
-        self.model = model
-        self.device = device
-        self.noise = noise
-        self.seed = seed
-        self.normalised = model.normalised
-
-    @torch.no_grad()
-    def score_samples(self, x: np.ndarray) -> np.ndarray:
-        """See `Scorer.score_samples`: the log-density, piece by piece."""
-        was_training = self.model.training
-        self.model.eval()
-        generator = torch_stream(self.seed, "noise at test")
-        size = PIECE if x.ndim == 2 else IMAGES
-        # Filled piece by piece: small results kept between large ones would pin the heap, a layer's width for each row.
-        scores = np.empty(len(x))
-        for start in range(0, len(x), size):
-            rows = model_rows(x[start : start + size])
-            if self.noise is not None:
-                rows = rows + self.noise * torch.empty_like(rows).normal_(generator=generator)
-            scores[start : start + size] = self.model.log_density(rows.to(self.device)).cpu().numpy()
-        self.model.train(was_training)
-        return scores
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What fitting a recipe gives.
-
-    Attributes:
-        scorer: the fitted model.
-        history: of training, by column; empty for detectors.
-        events: what was healed on the way.
-        negatives: what the model learnt to tell from data, by the name of what made it: `(N, *shape)` each.
-    """
-
-    scorer: Scorer
-    history: dict[str, list[float]]
-    events: tuple[str, ...] = ()
-    negatives: dict[str, np.ndarray] = field(default_factory=dict)
+SAMPLES = 64
+"""Negatives that are kept for figures."""
 
 
 class Recipe(Settings):
     """A method with all its settings.
 
     Attributes:
-        method: short name: `ssm`, `cd`, `vera`, `radial`, `spline`, `knn`, ...
+        method: name in study files: `ssm`, `cd`, `vera`, `radial`, `spline`, `knn`, ...
+        title: name in tables and figures.
         family: `energy`, `flow` or `baseline`.
-        variant: `paper`, `sound`, or `both` where mending changes nothing in this recipe.
+        variant: `paper`, `corrected`, or `both` where the corrections do not change this recipe.
         gamma: weight of the cross-entropy; None for training without labels.
-        shortened: trained for fewer steps than the protocol has.
+        shortened: whether training is shorter than the protocol's.
         embedding: the classifier whose features are learnt from; None for the data themselves.
-        model, objective, training: the settings; detectors of other libraries have the first alone.
+        model: settings of the model.
+        objective, training: settings of the training; None for detectors of other libraries.
     """
 
     method: str
+    title: str
     family: Literal["energy", "flow", "baseline"]
     variant: Variant
     gamma: float | None = None
     shortened: bool = False
     embedding: Embedding | None = None
-    model: AnyModel
-    objective: AnyObjective | None = None
+    model: SerializeAsAny[Settings]
+    objective: SerializeAsAny[ObjectiveSettings] | None = None
     training: Training | None = None
 
     @property
     def label(self) -> str:
-        """What progress bars call it, such as `ssm sound gamma=1`."""
+        """The name in progress bars, such as `ssm corrected gamma=1`."""
         variant = "" if self.variant == "both" else f" {self.variant}"
         bottleneck = "" if self.bottleneck is None else f" bottleneck={self.bottleneck:g}"
         gamma = "" if self.gamma is None else f" gamma={self.gamma:g}"
@@ -142,13 +76,13 @@ class Recipe(Settings):
 
     @property
     def bottleneck(self) -> float | None:
-        """The share of the channels that the network's bottlenecks let through, or None without any."""
+        """The fraction of channels that remain in the network's bottlenecks, or None without bottlenecks."""
         return self.model.bottleneck if isinstance(self.model, EnergyWideResNet) else None
 
     @property
     def degenerate(self) -> str | None:
-        """Why the objective cannot learn on this recipe's network, or None."""
-        if self.objective is None or isinstance(self.model, OutsideDetector | ClassifierScore):
+        """Why the objective cannot learn a density with this model, or None."""
+        if self.objective is None or not isinstance(self.model, ModelSettings):
             return None
         return self.objective.degenerate_on(self.model)
 
@@ -158,11 +92,11 @@ class Recipe(Settings):
         objective: dict[str, object] | None = None,
         training: dict[str, object] | None = None,
     ) -> Recipe:
-        """This recipe with some settings changed; marked as shortened where it takes fewer steps.
+        """Return this recipe with some settings changed, marked as shortened if it takes fewer steps.
 
         Raises:
             pydantic.ValidationError: an unknown key or a value of the wrong kind.
-            EbmoodError: the recipe has no such part.
+            EbmoodError: the recipe has no model, objective or training to change.
         """
         changes: dict[str, object] = {}
         for name, part, values in (
@@ -180,14 +114,14 @@ class Recipe(Settings):
             changed = changed.model_copy(update={"shortened": True})
         return changed
 
-    def sees(self, split: Split, seed: int, device: str = "cpu", report: Report | None = None) -> Split:
-        """The split as this recipe sees it: itself, or the features that its embedding makes of it.
+    def embed(self, split: Split, seed: int, device: str = "cpu", report: Report | None = None) -> Split:
+        """Return the split that this recipe learns from: the data themselves, or their embedding.
 
         Args:
-            split: of the data.
-            seed: of the classifier, if it is to be trained.
+            split: split of the data.
+            seed: seed of the classifier's training.
             device: `auto`, `cpu` or `cuda`.
-            report: called now and then while the classifier trains.
+            report: called during the training of the classifier.
         """
         if self.embedding is None:
             return split
@@ -209,33 +143,32 @@ class Recipe(Settings):
         checkpoints: Checkpoints | None = None,
         fabric: Fabric | None = None,
     ) -> Fitted:
-        """Train on the split's in-distribution training rows.
+        """Train on the in-distribution training rows of a split.
 
         Args:
-            split: its training rows are learnt from; its validation rows are read by early stopping alone.
-            seed: of initialisation, order and noise.
+            split: its training rows are learnt from; only early stopping reads its validation rows.
+            seed: seed of initialisation, order and noise.
             device: `auto`, `cpu` or `cuda`.
-            report: called now and then while training.
-            select_by: if given, the state that it rates highest, asked every ten epochs, is kept in place of
-                the last one. Trained recipes only; detectors of other libraries have no states to choose
-                from.
-            checkpoints: where training goes on from and keeps its states, or None.
-            fabric: from `make_fabric`, in place of `device`; for one model on several processes.
+            report: called during training.
+            select_by: if given, it is evaluated every ten epochs, and the state with the highest value is kept
+                instead of the last one. Detectors of other libraries ignore it.
+            checkpoints: where training stores its state and resumes from, or None.
+            fabric: from `make_fabric`, instead of `device`; for one model on several processes.
 
         Warns:
-            DegenerateObjectiveWarning: the objective cannot learn a density on this recipe's network.
-            DataWarning: the loss has no least value on these rows, or they are fewer than a batch.
-            HealedWarning: training diverged, went back and on.
+            DegenerateObjectiveWarning: the objective cannot learn a density with this model.
+            DataWarning: the loss has no minimum on these rows, or there are fewer rows than a batch.
+            RollbackWarning: training diverged, rolled back and continued.
 
         Raises:
-            EbmoodError: supervision is asked for and there are not two classes; training diverged.
+            EbmoodError: supervision needs two classes and there are fewer; training diverged.
         """
-        if isinstance(self.model, OutsideDetector):
+        if isinstance(self.model, ExternalDetector):
             return Fitted(self.model.fit(split, seed), {})
         if isinstance(self.model, ClassifierScore):
             return Fitted(self.model.fit(split, seed, device, report), {})
-        if self.objective is None or self.training is None:
-            raise EbmoodError(f"recipe {self.method!r} needs an objective and training")
+        if self.objective is None or self.training is None or not isinstance(self.model, ModelSettings):
+            raise EbmoodError(f"recipe {self.method!r} needs a density model, an objective and training")
         if self.gamma is not None and (split.train_y is None or split.classes < 2):
             raise EbmoodError(
                 f"{split.dataset}: supervision (gamma) needs labels of two classes or more; "
@@ -243,7 +176,7 @@ class Recipe(Settings):
             )
         if self.degenerate:
             warnings.warn(self.degenerate, DegenerateObjectiveWarning, stacklevel=2)
-        # Rows with noise added have a density, whatever they had before.
+        # Rows with added noise always have a density.
         noisy = self.training.input_noise is not None
         unbounded = None if noisy else self.objective.unbounded_on(split.train_x)
         if unbounded and not self.degenerate:
@@ -252,8 +185,8 @@ class Recipe(Settings):
         with global_torch_stream(seed, "initialisation"):
             model = self.model.build(split, outputs)
         fabric = fabric or make_fabric(device)
-        own = rank_seed(seed, fabric)
-        objective: Objective = self.objective.start(model, outputs, split.train_x.shape[1:], own)
+        objective_seed = rank_seed(seed, fabric)
+        objective: Objective = self.objective.build(model, outputs, split.train_x.shape[1:], objective_seed)
         if self.gamma is not None:
             objective = Supervised(objective, self.gamma)
         scorer = DensityScorer(model, fabric.device, self.training.input_noise, seed)
@@ -268,8 +201,8 @@ class Recipe(Settings):
             report,
             checkpoints=checkpoints,
         )
-        shown = objective.negatives_to_show(SHOWN, torch_stream(seed, "shown", fabric.device))
-        negatives = {name: x.cpu().numpy() for name, x in shown.items()}
+        samples = objective.sample_negatives(SAMPLES, torch_stream(seed, "shown", fabric.device))
+        negatives = {name: x.cpu().numpy() for name, x in samples.items()}
         return Fitted(scorer, trained.history, trained.events, negatives)
 
     def _hooks(
@@ -309,13 +242,13 @@ def _digest_of(*arrays: np.ndarray) -> str:
 
 
 def _name_of(function: Callable) -> str:
-    """Of the function that a `partial` or an object stands for, as far as it has a name."""
+    """Return the qualified name of a function, of the function inside a `partial`, or of an object's class."""
     function = function.func if isinstance(function, partial) else function
     return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
 def _merged(old: dict[str, object], new: dict[str, object]) -> dict[str, object]:
-    """`old` with the values of `new`, nested mappings merged key by key; one of another kind is put in."""
+    """Return `old` with the values of `new`. Nested mappings of one kind are merged key by key, others replaced."""
     merged = dict(old)
     for key, value in new.items():
         inner = merged.get(key)

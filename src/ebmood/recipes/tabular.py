@@ -1,50 +1,94 @@
-"""The recipes for tables: the protocol's settings, as `paper` published them and as `sound` mends them.
+"""The recipes for tables: the protocol's settings, in the variants `paper` and `corrected`.
 
-What differs between the two, and nothing else does:
+The two variants differ only in this:
 
-- SSM: `paper` has LeakyReLU, on which score matching is degenerate; `sound` has SiLU.
-- VERA: `paper` weighs the gradient penalty by 0.1 / B^2 (B rows a batch), `sound` by 0.1.
-- CD with labels: `paper` takes 20 steps in class-conditional chains whatever is configured, `sound` takes
-  100.
+- SSM: `paper` has LeakyReLU, on which score matching is degenerate; `corrected` has SiLU.
+- VERA: `paper` weights the gradient penalty by 0.1 / B^2 (B is the batch size), `corrected` by 0.1.
+- CD with labels: `paper` takes 20 steps in class-conditional chains, whatever is configured; `corrected` takes 100.
 """
 
 from typing import Any, Protocol
 
-from ebmood.errors import EbmoodError
-from ebmood.models import EnergyMLP, OutsideDetector, Radial, Spline
-from ebmood.objectives import CD, SSM, VERA, AdamW, Likelihood
-from ebmood.recipes.recipe import Recipe, Variant
+from ebmood.core.errors import EbmoodError
+from ebmood.models import AnchoredMLP, EnergyMLP, ExternalDetector, ModelSettings, Radial, Spline
+from ebmood.objectives import CD, DSM, NCE, SSM, VERA, AdamW, Likelihood, ObjectiveSettings
+from ebmood.recipes.recipe import Recipe
+from ebmood.recipes.variant import Variant
 from ebmood.samplers import SGLD
 from ebmood.training import Training
 
 BATCH = 512
-"""The protocol's rows a batch, for tables."""
+"""The protocol's batch size for tables."""
+
+SMOOTH_MLP = EnergyMLP(activation="silu")
+"""The protocol's network with a smooth activation."""
 
 
 class Method(Protocol):
-    """Makes the recipe of one method."""
+    """A function that returns the recipe of one method."""
 
     def __call__(self, variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
-        """The recipe in a variant, with supervision of weight gamma or None, for batches of so many rows."""
+        """Return the recipe.
+
+        Args:
+            variant: `paper` or `corrected`.
+            gamma: weight of the cross-entropy, or None for training without labels.
+            batch_size: rows per batch.
+
+        Raises:
+            EbmoodError: the method does not take labels and gamma is given.
+        """
         ...
 
 
+def energy_method(
+    name: str,
+    title: str,
+    objective: ObjectiveSettings,
+    model: ModelSettings = SMOOTH_MLP,
+    training: Training | None = None,
+) -> Method:
+    """Return the method that trains an energy model with an objective; its two variants are one recipe.
+
+    Args:
+        name: name of the method in study files.
+        title: name of the method in tables and figures.
+        objective: settings of the objective.
+        model: settings of the energy model.
+        training: settings of the training; its batch size is replaced. None for the protocol's.
+    """
+
+    def method(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
+        return Recipe(
+            method=name,
+            title=title,
+            family="energy",
+            variant="both",
+            gamma=gamma,
+            model=model,
+            objective=objective,
+            training=(training or Training(halve_every=1_000)).updated(batch_size=batch_size),
+        )
+
+    return method
+
+
 def ssm(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
-    """Sliced score matching."""
-    model = EnergyMLP() if variant == "paper" else EnergyMLP(activation="silu")
+    """Return the recipe of sliced score matching."""
     return Recipe(
         method="ssm",
+        title="SSM",
         family="energy",
         variant=variant,
         gamma=gamma,
-        model=model,
+        model=EnergyMLP() if variant == "paper" else SMOOTH_MLP,
         objective=SSM(),
         training=Training(halve_every=1_000, batch_size=batch_size),
     )
 
 
 def cd(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
-    """Contrastive divergence; with labels, chains are class-conditional. Without, both variants are one."""
+    """Return the recipe of contrastive divergence. With labels, chains are class-conditional."""
     if gamma is None:
         variant, objective = "both", CD()
     else:
@@ -52,6 +96,7 @@ def cd(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe
         objective = CD(class_conditional=True, chain=chain)
     return Recipe(
         method="cd",
+        title="CD",
         family="energy",
         variant=variant,
         gamma=gamma,
@@ -62,15 +107,16 @@ def cd(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe
 
 
 def vera(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
-    """VERA."""
+    """Return the recipe of VERA."""
     penalty = 0.1 / batch_size**2 if variant == "paper" else 0.1
     if gamma is None:
         objective = VERA(gradient_penalty=penalty)
     else:
-        fast = AdamW(lr=1e-3, betas=(0.0, 0.9))
-        objective = VERA(gradient_penalty=penalty, activation="relu", energy=fast, generator=fast)
+        optimiser = AdamW(lr=1e-3, betas=(0.0, 0.9))
+        objective = VERA(gradient_penalty=penalty, activation="relu", energy=optimiser, generator=optimiser)
     return Recipe(
         method="vera",
+        title="VERA",
         family="energy",
         variant=variant,
         gamma=gamma,
@@ -81,58 +127,66 @@ def vera(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Reci
 
 
 def radial(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
-    """The paper's flow: 20 radial layers, early stopping on the validation likelihood."""
-    return _flow("radial", Radial(), gamma, batch_size)
+    """Return the recipe of the paper's flow: 20 radial layers, early stopping on the validation likelihood."""
+    return _flow("radial", "Radial flow", Radial(), gamma, batch_size)
 
 
 def spline(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
-    """A neural spline flow, trained like the paper's flow."""
-    return _flow("spline", Spline(), gamma, batch_size)
+    """Return the recipe of a neural spline flow, trained like the paper's flow."""
+    return _flow("spline", "Spline flow", Spline(), gamma, batch_size)
 
 
 def gmm(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
-    """A Gaussian mixture of ten full covariances."""
+    """Return the recipe of a Gaussian mixture with ten full covariances."""
     parameters = {"n_components": 10, "reg_covar": 1e-5}
-    return _detector("gmm", "sklearn.mixture.GaussianMixture", parameters, gamma)
+    return _detector("gmm", "Gaussian mixture", "sklearn.mixture.GaussianMixture", parameters, gamma)
 
 
 def knn(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
-    """Distance to the fifth nearest training row."""
-    return _detector("knn", "ebmood.models.knn.KNearestNeighbours", {}, gamma)
+    """Return the recipe of the distance to the fifth nearest training row."""
+    return _detector("knn", "kNN", "ebmood.models.knn.KNearestNeighbours", {}, gamma)
 
 
 def iforest(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
-    """Isolation forest as scikit-learn ships it."""
-    return _detector("iforest", "sklearn.ensemble.IsolationForest", {}, gamma)
+    """Return the recipe of scikit-learn's isolation forest."""
+    return _detector("iforest", "Isolation forest", "sklearn.ensemble.IsolationForest", {}, gamma)
 
 
-def outside_detector(detector: str, parameters: dict[str, Any]) -> Recipe:
-    """Any detector of scikit-learn's kind, by the import path of its class.
+def external_detector(detector: str, parameters: dict[str, Any]) -> Recipe:
+    """Return the recipe of a detector of another library with scikit-learn's interface.
+
+    Args:
+        detector: import path of the detector's class, such as `sklearn.svm.OneClassSVM`.
+        parameters: arguments of its constructor.
 
     Raises:
-        EbmoodError: it cannot be made: no such class, or a parameter that it does not take.
+        EbmoodError: the class does not exist or does not take a parameter.
     """
-    OutsideDetector(detector=detector, parameters=parameters).make(seed=0)
-    return _detector(detector.rpartition(".")[2].lower(), detector, parameters, None)
+    ExternalDetector(detector=detector, parameters=parameters).make(seed=0)
+    name = detector.rpartition(".")[2].lower()
+    return _detector(name, name, detector, parameters, None)
 
 
 METHODS: dict[str, Method] = {
     "ssm": ssm,
     "cd": cd,
     "vera": vera,
+    "dsm": energy_method("dsm", "DSM", DSM()),
+    "nce": energy_method("nce", "NCE", NCE(), AnchoredMLP()),
     "radial": radial,
     "spline": spline,
     "gmm": gmm,
     "knn": knn,
     "iforest": iforest,
 }
-"""Every method a study may name. A new one is a function above and a line here."""
+"""All methods that a study may name, on tables and on embeddings. A new method is one line here."""
 
 
-def _flow(method: str, model: Radial | Spline, gamma: float | None, batch_size: int) -> Recipe:
+def _flow(method: str, title: str, model: Radial | Spline, gamma: float | None, batch_size: int) -> Recipe:
     _refuse_labels(method, gamma)
     return Recipe(
         method=method,
+        title=title,
         family="flow",
         variant="both",
         model=model,
@@ -141,13 +195,16 @@ def _flow(method: str, model: Radial | Spline, gamma: float | None, batch_size: 
     )
 
 
-def _detector(method: str, detector: str, parameters: dict[str, Any], gamma: float | None) -> Recipe:
+def _detector(
+    method: str, title: str, detector: str, parameters: dict[str, Any], gamma: float | None
+) -> Recipe:
     _refuse_labels(method, gamma)
     return Recipe(
         method=method,
+        title=title,
         family="baseline",
         variant="both",
-        model=OutsideDetector(detector=detector, parameters=parameters),
+        model=ExternalDetector(detector=detector, parameters=parameters),
     )
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ebmood import calibration as conformal
+from ebmood.core import calibration as conformal
+from ebmood.core.metrics import separation
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.metrics import separation
 from ebmood.report import figures
 from ebmood.report.page import Block, Charts, Facts, Grid, Page, Section, Text
 

@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
+from ebmood.core.settings import digest
 from ebmood.results import poster
 from ebmood.results.conditions import Condition, Sets, conditions_by_data, data_of, mark_list
-from ebmood.settings import digest
 from ebmood.study.records import OODResult, Record
 
 Metric = Literal["aupr_id", "aupr_ood", "auroc", "fpr95"]
@@ -31,7 +31,7 @@ METHOD_NAMES = {
     "max-softmax": "max softmax of the classifier",
     "logsumexp": "logsumexp energy of the classifier",
 }
-_VARIANTS = ("paper", "sound", "both")
+_VARIANTS = ("paper", "corrected", "both")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def bits_table(arms: Sequence[Arm]) -> Table | None:
         Column("marks", "marks"),
     )
     notes = (
-        "Of dequantised ID test images, in the shape that the study gives them; lower is better, and 8 is what bytes "
+        "Of dequantize ID test images, in the shape that the study gives them; lower is better, and 8 is what bytes "
         "cost without a model. Numbers of other sizes of image are no measure of these.",
     )
     return Table("bits", "Bits per dimension of ID test images", columns, tuple(rows), notes)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ebmood.datasets.dataset import Kind
+from ebmood.data.dataset import Kind
 from ebmood.results import poster
 from ebmood.results.arms import Arm, method_name
 from ebmood.results.claim import (

@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
+from ebmood.core.settings import Settings
 from ebmood.results.arms import Arm, Polarity, chosen_sets, mean_over_sets, seeds_mark
 from ebmood.results.conditions import Sets, mark_list
-from ebmood.settings import Settings
 
 Verdict = Literal["supported", "contradicted", "undecided", "small", "failed", "not run", "no direction"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ebmood.files import atomic_path
+from ebmood.core.files import atomic_path
 from ebmood.results.arms import Arm
 from ebmood.study.records import Record
 

@@ -16,7 +16,7 @@ from ebmood.results.comparisons import (
 )
 from ebmood.results.conditions import Condition, Sets, mark_list
 
-VARIANTS = ("paper", "sound")
+VARIANTS = ("paper", "corrected")
 ENERGY_METHODS = ("ssm", "cd", "vera")
 TABLE_FLOWS, IMAGE_FLOWS = ("radial", "spline"), ("realnvp", "glow")
 

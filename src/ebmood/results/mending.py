@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ebmood.datasets.dataset import Kind
+from ebmood.data.dataset import Kind
 from ebmood.results import poster
 from ebmood.results.arms import POLARITIES, Arm
 from ebmood.results.comparisons import Verdict, verdict
@@ -30,7 +30,7 @@ def variants_table(arms: Sequence[Arm]) -> Table:
         Column("sets", "OOD sets"),
         POSITIVE,
         Column("paper", "paper AUC-PR", "spread"),
-        Column("sound", "sound AUC-PR", "spread"),
+        Column("corrected", "sound AUC-PR", "spread"),
         Column("change", "sound over paper, %", "change"),
         *PAIRS,
     )
@@ -75,7 +75,7 @@ def ssm_table(arms: Sequence[Arm]) -> Table:
         Column("poster", "poster %", "number", digits=2, signed=True),
         Column("paper", "paper %", "change"),
         Column("paper_verdict", "verdict"),
-        Column("sound", "sound %", "change"),
+        Column("corrected", "sound %", "change"),
         Column("sound_verdict", "verdict"),
         Column("outcome", "outcome"),
         Column("marks", "marks"),
@@ -127,7 +127,7 @@ def _ssm_rows(
     claim: str, data: str, by_variant: dict[str, Finding], number: float | None, direction: int
 ) -> list[tuple[Cell, ...]]:
     rows: list[tuple[Cell, ...]] = []
-    paper, sound = by_variant["paper"], by_variant["sound"]
+    paper, sound = by_variant["paper"], by_variant["corrected"]
     for polarity, positive in POLARITIES.items():
         published, mended = verdict(paper[polarity], direction), verdict(sound[polarity], direction)
         marks = [

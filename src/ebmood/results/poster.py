@@ -7,8 +7,8 @@ Energy-based Models", arXiv:2107.08785, poster.
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from ebmood.datasets.dataset import Kind
-from ebmood.settings import Settings
+from ebmood.core.settings import Settings
+from ebmood.data.dataset import Kind
 
 DATASETS = {"cifar-10": "CIFAR-10", "fmnist": "FMNIST", "segment": "Segment", "sensorless": "Sensorless"}
 """The poster's in-distribution data sets: the name in records, and the name in print."""

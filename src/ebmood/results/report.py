@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ebmood.files import write_text
+from ebmood.core.files import write_text
 from ebmood.results.arms import Arm, conditions_of, gather, one_line
 from ebmood.results.conditions import Condition
 from ebmood.results.drawing import Picture

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ebmood.errors import EbmoodError
-from ebmood.files import atomic_path
+from ebmood.core.errors import EbmoodError
+from ebmood.core.files import atomic_path
 from ebmood.results.arms import Arm
 from ebmood.results.drawing import Picture, record_with, shown
 from ebmood.results.table import slug

@@ -5,7 +5,7 @@ from typing import get_args
 
 import numpy as np
 
-from ebmood.datasets.dataset import Kind
+from ebmood.data.dataset import Kind
 from ebmood.results.arms import Arm, Metric, conditions_of, gather, one_line
 from ebmood.results.bits import bits_table
 from ebmood.results.claims import claims_table

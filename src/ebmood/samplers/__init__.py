@@ -1,4 +1,4 @@
-"""Samplers: a log-density and starts in, samples out."""
+"""Samplers: they take a log-density and starting points and return samples."""
 
 from ebmood.samplers.mala import MALA
 from ebmood.samplers.replay_buffer import ReplayBuffer

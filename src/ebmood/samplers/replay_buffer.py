@@ -1,4 +1,4 @@
-"""Persistent chains: old chains' ends are new ones' starts (Tieleman 2008; Du & Mordatch 2019)."""
+"""Persistent chains: the ends of earlier chains are the starts of new ones (Tieleman 2008; Du & Mordatch 2019)."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ from torch import Tensor, nn
 
 
 class ReplayBuffer(nn.Module):
-    """Slots of chain ends, first filled with U(-1, 1); slot i belongs to class `i % classes`.
+    """A buffer of chain ends, initialised with U(-1, 1); slot i belongs to class `i % classes`.
 
-    A module, so that the slots move and are saved with what owns them.
+    It is a module, so that the samples move and are saved with the objective that owns them.
 
     Args:
         size: number of slots.
         shape: shape of one sample.
-        restart: share of chains that start afresh from U(-1, 1) instead of from their slot.
-        classes: number of classes that own slots in turn; 1 when chains know no class.
-        generator: source of the first filling, on the CPU.
+        restart: fraction of chains that start from U(-1, 1) instead of from their slot.
+        classes: number of classes that own slots in turn; 1 for chains without classes.
+        generator: source of the initial samples, on the CPU.
     """
 
     samples: Tensor
@@ -34,24 +34,27 @@ class ReplayBuffer(nn.Module):
         self.restart = restart
         self.classes = classes
 
-    def starts(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Starts of `count` chains: `(count, *shape)` points, `(count,)` slots and `(count,)` classes.
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw the starts of `count` chains. Every slot is equally likely.
 
-        `generator` is on the buffer's device. Every class is as likely, and every slot of the class.
+        Args:
+            count: number of chains.
+            generator: source of randomness, on the device of the buffer.
+
+        Returns:
+            Starts `(count, *shape)`, slots `(count,)` and classes `(count,)`.
         """
         device = self.samples.device
         slots = torch.randint(len(self.samples), (count,), generator=generator, device=device)
         x = self.samples[slots]
-        fresh = torch.rand(count, generator=generator, device=device) < self.restart
+        restarted = torch.rand(count, generator=generator, device=device) < self.restart
         noise = torch.empty_like(x).uniform_(-1, 1, generator=generator)
-        x = torch.where(fresh.view(-1, *[1] * (x.ndim - 1)), noise, x)
+        x = torch.where(restarted.view(-1, *[1] * (x.ndim - 1)), noise, x)
         return x, slots, slots % self.classes
 
     def put(self, slots: Tensor, x: Tensor) -> None:
-        """Keep chain ends `(N, *shape)` in their slots `(N,)`; of several for one slot the last.
-
-        Which one an assignment would keep is left open where rows are written side by side: on CUDA, or by threads.
-        """
+        """Store chain ends `(N, *shape)` in their slots `(N,)`; of several for one slot, the last."""
+        # Plain assignment does not define which of several rows wins on CUDA or with threads.
         order = torch.arange(len(slots), device=slots.device)
         last = order.new_zeros(len(self.samples)).scatter_reduce_(0, slots, order, "amax")
         self.samples[slots] = x[last[slots]]

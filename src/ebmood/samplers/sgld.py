@@ -2,9 +2,8 @@
 
     x <- x + a grad_x log p(x) + b N(0, I)
 
-The chain leaves p invariant (as a goes to 0) when `b^2 = 2 a`: matched noise. The published recipes use a = 1
-and b = 0.01, which is a chain at temperature `b^2 / (2 a) = 5e-5`: an optimiser with a little noise, whose
-samples sit near the modes.
+The chain leaves p invariant (as a goes to 0) when `b^2 = 2 a`. The published recipes use a = 1 and b = 0.01, which is a
+chain at temperature `b^2 / (2 a) = 5e-5`: gradient ascent with a little noise, whose samples lie near the modes.
 """
 
 from collections.abc import Callable
@@ -13,9 +12,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ebmood.core.settings import Settings
 from ebmood.models import EnergyModel
-from ebmood.networks import Precision, reduced
-from ebmood.settings import Settings
+from ebmood.networks import Precision, autocast
 
 
 class SGLD(Settings):
@@ -23,11 +22,11 @@ class SGLD(Settings):
 
     Attributes:
         steps: gradient steps of each chain.
-        step_size: `a`, the gradient's factor.
-        noise: `b`, the standard deviation of the noise added at every step.
-        clip: the interval that samples are clamped to after every step, or None.
-        precision: `bf16` takes the gradients of image networks in bfloat16, at about twice the speed; positions and
-            noise stay as they are, and so do the chains of MLPs, which gain nothing. None for float32 throughout.
+        step_size: `a`, the factor of the gradient.
+        noise: `b`, the standard deviation of the noise that is added at every step.
+        clip: interval that samples are clamped to after every step, or None.
+        precision: `bf16` computes the gradients of image networks in bfloat16, at about twice the speed. Positions and
+            noise stay as they are. None for float32 throughout.
     """
 
     kind: Literal["sgld"] = "sgld"
@@ -38,8 +37,8 @@ class SGLD(Settings):
     precision: Precision | None = None
 
     def run(self, model: EnergyModel, x: Tensor, y: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Chains on `F`, or on `f[y]`, from starts `x` `(N, *shape)`: their ends."""
-        return self.sample(model.score(y), x, generator)
+        """Return the ends of chains on `F`, or on `f[y]`, that start at `x` `(N, *shape)`."""
+        return self.sample(lambda x: model.value_and_grad(x, y)[1], x, generator)
 
     def sample(
         self, score: Callable[[Tensor], Tensor], x: Tensor, generator: torch.Generator | None
@@ -47,8 +46,8 @@ class SGLD(Settings):
         """Run the chains that start at `x`.
 
         Args:
-            score: the gradient of the log-density, `(N, *shape) -> (N, *shape)`, without a graph.
-            x: starts, `(N, *shape)`; not changed.
+            score: gradient of the log-density, `(N, *shape) -> (N, *shape)`, detached.
+            x: starts, `(N, *shape)`; not modified.
             generator: source of the noise, on the device of `x`.
 
         Returns:
@@ -56,7 +55,7 @@ class SGLD(Settings):
         """
         x = x.detach().clone()
         noise = torch.empty_like(x)
-        with reduced(self.precision, x.device):  # round the whole chain, so that weights are converted once
+        with autocast(self.precision, x.device):  # around the whole chain, so that weights are converted once
             for _ in range(self.steps):
                 x.add_(score(x), alpha=self.step_size)
                 x.add_(noise.normal_(generator=generator), alpha=self.noise)

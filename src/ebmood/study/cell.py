@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ebmood.datasets import AnySource, Dataset, OODSet, Source, Split
-from ebmood.errors import EbmoodError, HealedWarning
-from ebmood.metrics import separation
+from ebmood.core.errors import EbmoodError, RollbackWarning
+from ebmood.core.metrics import separation
+from ebmood.core.settings import Settings, digest
+from ebmood.data import AnySource, Dataset, OODSet, Source, Split
 from ebmood.models import Scorer
 from ebmood.recipes import Recipe
-from ebmood.settings import Settings, digest
 from ebmood.study.evidence import bits, kept_scores, landscape, rays
 from ebmood.study.pictures import pictures
 from ebmood.study.records import OODResult, Record
@@ -62,7 +62,7 @@ def cell_key(cell: Cell) -> str:
     """
     # Where the rows lie and how long training was meant to be have no part in the numbers; the content has. What is
     # absent is left out, so that a setting which later versions add, absent by default, changes no key.
-    recipe = cell.recipe.model_dump(mode="json", exclude={"shortened"}, exclude_none=True)
+    recipe = cell.recipe.model_dump(mode="json", exclude={"shortened", "title"}, exclude_none=True)
     content = load(cell.dataset).digest()
     return digest([content, cell.dataset.duplicates, recipe, cell.seed, cell.selection])
 
@@ -93,7 +93,7 @@ def run_cell(
             outcome = _failed(_reason(error), error.events if isinstance(error, DivergedError) else ())
     healed, said = [], []
     for warning in caught:
-        (healed if issubclass(warning.category, HealedWarning) else said).append(str(warning.message))
+        (healed if issubclass(warning.category, RollbackWarning) else said).append(str(warning.message))
     notes = dict.fromkeys([*dataset.notes, *said])
     # The outcome knows of the model's own training, also before a break; of its embedding's classifier, warnings do.
     known = outcome["events"]
@@ -161,7 +161,7 @@ def versions() -> dict[str, str]:
 def _fit_and_score(
     cell: Cell, dataset: Dataset, report: Report, checkpoints: Checkpoints | None
 ) -> dict[str, Any]:
-    split = cell.recipe.sees(cell.dataset.split(dataset, cell.seed), cell.seed, cell.device, report)
+    split = cell.recipe.embed(cell.dataset.split(dataset, cell.seed), cell.seed, cell.device, report)
     leak = cell.selection == "paper" and cell.recipe.training is not None
     select_by = partial(_mean_aupr, split) if leak else None
     fitted = cell.recipe.fit(split, cell.seed, cell.device, report, select_by, checkpoints)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
 
 Place = tuple[str | int, ...]
 SomeModel = TypeVar("SomeModel", bound=BaseModel)

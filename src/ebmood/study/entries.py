@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeInt
 
-from ebmood.datasets import AnySource
-from ebmood.datasets.images import ImageSource
+from ebmood.core.settings import Settings
+from ebmood.data import AnySource
+from ebmood.data.images import ImageSource
 from ebmood.recipes import Classifier, Embedding
-from ebmood.settings import Settings
 
 
 def _listed(value: Any) -> Any:
@@ -38,8 +38,8 @@ class MethodEntry(Settings):
 
     method: str
     variant: Annotated[
-        tuple[Literal["paper", "sound"], ...], BeforeValidator(_listed), Field(min_length=1)
-    ] = ("sound",)
+        tuple[Literal["paper", "corrected"], ...], BeforeValidator(_listed), Field(min_length=1)
+    ] = ("corrected",)
     gamma: Annotated[
         tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, ...],
         BeforeValidator(_listed),
@@ -101,4 +101,4 @@ class ImageFiles(Settings):
             return source
         changes = {name: value for name, value in self.model_dump(exclude={"skip_missing"}).items() if value}
         changes |= {"missing": "note"} if self.skip_missing else {}
-        return source.but(**changes) if changes else source
+        return source.updated(**changes) if changes else source

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from ebmood.datasets.units import model_rows
+from ebmood.core.seeding import numpy_stream, torch_stream
+from ebmood.data.units import model_rows
 from ebmood.models import ImageFlow, Scorer, bits_per_dim
 from ebmood.recipes.recipe import DensityScorer
-from ebmood.seeding import numpy_stream, torch_stream
 from ebmood.study.records import Landscape, Rays
 
 KEPT = 500
@@ -24,7 +24,7 @@ def kept_scores(scores: dict[str, np.ndarray]) -> dict[str, tuple[float, ...]]:
 
 
 def bits(scorer: Scorer, rows: np.ndarray, seed: int) -> float | None:
-    """Bits per dimension of a flow on images, None for all else: the mean over dequantised rows, one draw each.
+    """Bits per dimension of a flow on images, None for all else: the mean over dequantize rows, one draw each.
 
     That bounds from above, but for the draw, the bits that a lossless code by this flow needs.
 
@@ -35,7 +35,7 @@ def bits(scorer: Scorer, rows: np.ndarray, seed: int) -> float | None:
     """
     if not (isinstance(scorer, DensityScorer) and isinstance(scorer.model, ImageFlow)):
         return None
-    spread = scorer.model.dequantised(model_rows(rows), torch_stream(seed, "bits per dimension"))
+    spread = scorer.model.dequantize(model_rows(rows), torch_stream(seed, "bits per dimension"))
     scores = torch.from_numpy(scorer.score_samples(spread.numpy()))
     return float(bits_per_dim(scores, rows.shape[1:]).mean())
 

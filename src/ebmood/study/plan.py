@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pydantic import ValidationError, model_validator
 
-from ebmood.errors import EbmoodError
-from ebmood.files import write_text
-from ebmood.settings import Settings
+from ebmood.core.errors import EbmoodError
+from ebmood.core.files import write_text
+from ebmood.core.settings import Settings
 
 PLAN = "study.json"
 """Name of the file in a study's folder."""

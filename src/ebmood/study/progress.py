@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from ebmood.errors import EbmoodError
-from ebmood.files import write_text
-from ebmood.settings import Settings
+from ebmood.core.errors import EbmoodError
+from ebmood.core.files import write_text
+from ebmood.core.settings import Settings
 from ebmood.training import Progress
 
 EVERY = 1.0

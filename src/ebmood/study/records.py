@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from ebmood.datasets.dataset import Kind
-from ebmood.errors import EbmoodError
-from ebmood.settings import Settings
+from ebmood.core.errors import EbmoodError
+from ebmood.core.settings import Settings
+from ebmood.data.dataset import Kind
 
 
 class OODResult(Settings):
@@ -74,7 +74,7 @@ class Record(Settings):
         normalised: scores are log-densities in nats; otherwise their scale and constant are unknown.
         status, reason: `done`, or `failed` and why.
         results: one entry for every out-of-distribution set; empty for a failed cell.
-        bits_per_dim: of dequantised ID test images under a flow on images; None for all else, and in records of
+        bits_per_dim: of dequantize ID test images under a flow on images; None for all else, and in records of
             versions that did not measure it.
         rows: number of rows under `train`, `validation`, `test`, `duplicates`, `crossing`.
         losses: columns of the training history: `step` and one per logged quantity.
@@ -96,7 +96,7 @@ class Record(Settings):
     duplicates: Literal["together", "across"]
     method: str
     family: Literal["energy", "flow", "baseline"]
-    variant: Literal["paper", "sound", "both"]
+    variant: Literal["paper", "corrected", "both"]
     gamma: float | None
     bottleneck: float | None = None
     embedding: str | None = None

@@ -11,10 +11,10 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ebmood.errors import EbmoodError
+from ebmood.core.errors import EbmoodError
+from ebmood.core.files import only_writer
 from ebmood.executors.process import OneProcess
 from ebmood.executors.spread import spread
-from ebmood.files import only_writer
 from ebmood.study.cell import failed_record
 from ebmood.study.files import CellFiles
 from ebmood.study.plan import Plan, read_plan, write_plan

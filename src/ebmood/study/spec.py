@@ -28,10 +28,18 @@ from typing import Any, Literal, cast
 
 from pydantic import ValidationError
 
-from ebmood.datasets import DATASETS, AnySource
-from ebmood.datasets.dataset import Dataset
-from ebmood.errors import DegenerateObjectiveWarning, EbmoodError
-from ebmood.recipes import IMAGE_METHODS, METHODS, Classifier, Embedding, Recipe, outside_detector, recipe_for
+from ebmood.core.errors import DegenerateObjectiveWarning, EbmoodError
+from ebmood.data import DATASETS, AnySource
+from ebmood.data.dataset import Dataset
+from ebmood.recipes import (
+    IMAGE_METHODS,
+    METHODS,
+    Classifier,
+    Embedding,
+    Recipe,
+    external_detector,
+    recipe_for,
+)
 from ebmood.study.cell import Cell, cell_key, load
 from ebmood.study.document import Document, Place, nearest
 from ebmood.study.entries import DetectorEntry, ImageFiles, MethodEntry, StudyFile
@@ -186,7 +194,7 @@ def _plans(
         entry = {"method": entry}
     if isinstance(entry, dict) and "detector" in entry:
         checked = document.checked(DetectorEntry, entry, place)
-        detector = _named(document, place, lambda: outside_detector(checked.detector, checked.parameters))
+        detector = _named(document, place, lambda: external_detector(checked.detector, checked.parameters))
         recipes = [(None, detector)]
     else:
         checked = document.checked(MethodEntry, entry, place)

@@ -3,9 +3,9 @@
 from ebmood.training.batches import Batches
 from ebmood.training.best_state import BestState
 from ebmood.training.checkpoint import Checkpoints
-from ebmood.training.healing import DivergedError, Healing
-from ebmood.training.metrics import MetricsFile, Progress, Report, TensorBoard, check_tensorboard
-from ebmood.training.ranks import rank_seed
+from ebmood.training.data_parallel import rank_seed
+from ebmood.training.loggers import MetricsFile, Progress, Report, TensorBoard, check_tensorboard
+from ebmood.training.rollback import DivergedError, Rollback
 from ebmood.training.run import Hook
 from ebmood.training.schedule import Training, rate_factor
 from ebmood.training.trainer import Trained, make_fabric, train
@@ -15,11 +15,11 @@ __all__ = [
     "BestState",
     "Checkpoints",
     "DivergedError",
-    "Healing",
     "Hook",
     "MetricsFile",
     "Progress",
     "Report",
+    "Rollback",
     "TensorBoard",
     "Trained",
     "Training",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ebmood.errors import DataWarning
+from ebmood.core.errors import DataWarning
 from ebmood.objectives import Batch
 
 

@@ -24,9 +24,9 @@ from lightning_fabric import Fabric
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ebmood.errors import EbmoodError
-from ebmood.files import atomic_path, write_text
-from ebmood.training.ranks import anywhere, from_all, from_first
+from ebmood.core.errors import EbmoodError
+from ebmood.core.files import atomic_path, write_text
+from ebmood.training.data_parallel import anywhere, from_all, from_first
 from ebmood.training.run import State, Tensors
 
 SHARE = 0.02

@@ -10,13 +10,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from ebmood.datasets.units import model_units
+from ebmood.core.seeding import torch_stream
+from ebmood.core.settings import Settings, digest
+from ebmood.data.units import model_units
 from ebmood.objectives import Objective, Player
-from ebmood.seeding import torch_stream
-from ebmood.settings import Settings, digest
-from ebmood.training.adamw import FusedAdamW
 from ebmood.training.batches import Batches
-from ebmood.training.ranks import (
+from ebmood.training.data_parallel import (
     anywhere,
     average,
     average_gradients,
@@ -97,12 +96,10 @@ class Run:
         )
         self.steps = training.length(self.batches.per_epoch)
         check_shares(self.batches.size, fabric)
-        self.objective.expect(self.steps, self.batches.size)
         make_equal(objective.parameters(), fabric)
         self.noise = torch_stream(seed, rank_stream("noise", fabric), device)
         self.players = objective.players()
         self.optimisers: list[Any] = [fabric.setup_optimizers(_adamw(player)) for player in self.players]
-        _hold_the_heap()
         self.averaged = self.players[0].parameters if training.average else ()
         self.means = [parameter.detach().clone() for parameter in self.averaged]
         self.step = 0
@@ -289,18 +286,9 @@ def _plain_values(objective: Objective) -> list[str]:
     ]
 
 
-def _hold_the_heap() -> None:
-    """Freeing one large block tells glibc's malloc to keep up to twice as much when steps free their graphs.
-
-    Otherwise every step may hand its memory back to the system and fault it in again: 7 % of a step of score
-    matching on an MLP. Nothing is touched, and other allocators do not mind.
-    """
-    torch.empty(31 << 20, dtype=torch.uint8)
-
-
 def _adamw(player: Player) -> torch.optim.Optimizer:
     settings = player.optimiser
-    return FusedAdamW(
+    return torch.optim.AdamW(
         player.parameters,
         lr=settings.lr,
         betas=settings.betas,

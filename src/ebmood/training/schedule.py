@@ -4,8 +4,8 @@ from typing import Self
 
 from pydantic import PositiveInt, model_validator
 
-from ebmood.datasets.augmentation import Augmentation
-from ebmood.settings import Settings
+from ebmood.core.settings import Settings
+from ebmood.data.augmentation import Augmentation
 
 
 class Training(Settings):

@@ -11,11 +11,11 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 
-from ebmood.errors import EbmoodError, HealedWarning, one_line
+from ebmood.core.errors import EbmoodError, RollbackWarning, one_line
 from ebmood.objectives import Objective
 from ebmood.training.checkpoint import Checkpoints
-from ebmood.training.healing import DivergedError, Healer, Healing
-from ebmood.training.metrics import Progress, Report
+from ebmood.training.loggers import Progress, Report
+from ebmood.training.rollback import DivergedError, DivergenceGuard, Rollback
 from ebmood.training.run import Hook, Run
 from ebmood.training.schedule import Training
 
@@ -37,7 +37,7 @@ class Trained:
 
 
 def make_fabric(device: str, processes: int = 1, nodes: int = 1) -> Fabric:
-    """lightning-fabric on one device, or on one for each of several processes; see `ebmood.training.ranks`.
+    """lightning-fabric on one device, or on one for each of several processes; see `ebmood.training.data_parallel`.
 
     Args:
         device: `auto`, `cpu` or `cuda`.
@@ -84,7 +84,7 @@ def train(
     fabric: Fabric,
     hooks: Sequence[Hook] = (),
     report: Report | None = None,
-    healing: Healing | None = None,
+    healing: Rollback | None = None,
     checkpoints: Checkpoints | None = None,
     name: str = "",
 ) -> Trained:
@@ -107,14 +107,14 @@ def train(
         name: what events and errors call it, where it is not all that is trained.
 
     Warns:
-        HealedWarning: the run diverged and went on.
+        RollbackWarning: the run diverged and went on.
 
     Raises:
         DivergedError: the run diverged once more than `healing` lets it try again.
         EbmoodError: the processes do not divide the batch, or are not as many as the checkpoints are of.
     """
     run = Run(objective, x, y, training, seed, fabric, hooks)
-    healer = Healer(run, healing or Healing(), name)
+    healer = DivergenceGuard(run, healing or Rollback(), name)
     tell = report if report and fabric.is_global_zero else (lambda progress: None)
     if checkpoints is not None and (saved := checkpoints.latest(run.identity, fabric)):
         healer.take_up(saved)
@@ -128,7 +128,7 @@ def train(
             attempt, step = len(healer.events), run.step
             if reason := healer.trouble(values):
                 event = healer.heal(reason)
-                warnings.warn(event, HealedWarning, stacklevel=2)
+                warnings.warn(event, RollbackWarning, stacklevel=2)
                 tell(Progress(step, run.steps, values, attempt, event))
                 continue
             if point:

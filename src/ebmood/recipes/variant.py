@@ -1,0 +1,26 @@
+"""The variants of a recipe: as the paper published it, or with its defects corrected."""
+
+import warnings
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+
+def current_name(variant: Any) -> Any:
+    """Return the current name of a variant: version 0.1 called `corrected` `sound`.
+
+    Warns:
+        FutureWarning: the name is that of version 0.1.
+    """
+    if variant != "sound":
+        return variant
+    warnings.warn(
+        "variant 'sound' is called 'corrected' since version 0.2; write 'corrected'",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return "corrected"
+
+
+Variant = Annotated[Literal["paper", "corrected", "both"], BeforeValidator(current_name)]
+"""`paper`, `corrected`, or `both` where the corrections do not change the recipe."""

@@ -1,0 +1,104 @@
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ebmood import EbmoodError
+from ebmood.core.calibration import (
+    allowed_alarms,
+    benjamini_hochberg,
+    false_alarm_rate,
+    offset,
+    p_values,
+    rows_needed,
+)
+
+LEVELS = st.integers(1, 999).map(lambda thousandths: thousandths / 1000)
+TIED_SCORES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=60)
+
+
+@given(LEVELS, st.integers(0, 10_000))
+def test_allowed_alarms_is_exact_in_the_decimal_that_was_written(alpha, rows):
+    assert allowed_alarms(alpha, rows) == math.floor(Fraction(round(alpha * 1000), 1000) * (rows + 1))
+    assert allowed_alarms(0.29, 99) == 29  # 0.29 * 100 is 28.999999999999996
+
+
+@given(LEVELS)
+def test_rows_needed_is_the_first_that_can_flag(alpha):
+    rows = rows_needed(alpha)
+    assert allowed_alarms(alpha, rows) >= 1
+    assert rows == 0 or allowed_alarms(alpha, rows - 1) == 0
+
+
+@given(TIED_SCORES, TIED_SCORES, LEVELS)
+def test_the_offset_and_the_p_value_say_the_same_of_every_row(calibration, scores, alpha):
+    calibration, scores = np.sort(calibration), np.array(scores)
+    p = p_values(scores, calibration)
+    np.testing.assert_array_equal(scores < offset(calibration, alpha), p <= alpha)
+
+
+@given(TIED_SCORES, st.floats(-10, 10))
+def test_p_values_are_the_definition(calibration, score):
+    calibration = np.sort(calibration)
+    expected = (1 + sum(s <= score for s in calibration)) / (1 + len(calibration))
+    assert p_values(np.array([score]), calibration)[0] == expected
+
+
+@given(st.lists(st.integers(-3, 3).map(float), min_size=2, max_size=30), LEVELS)
+def test_whichever_of_the_rows_is_the_new_one_at_most_alpha_of_them_are_flagged(scores, alpha):
+    """The finite theorem behind the guarantee: leave each of n + 1 scores out in turn, ties or not."""
+    flags = [
+        p_values(np.array([s]), np.sort(scores[:i] + scores[i + 1 :]))[0] <= alpha
+        for i, s in enumerate(scores)
+    ]
+    assert sum(flags) <= allowed_alarms(alpha, len(scores) - 1)
+    if len(set(scores)) == len(scores):
+        assert sum(flags) / len(scores) == false_alarm_rate(alpha, len(scores) - 1)
+
+
+def test_without_calibration_rows_nothing_is_flagged():
+    assert offset(np.array([]), 0.05) == -math.inf
+    assert p_values(np.array([-1e300]), np.array([]))[0] == 1.0
+    assert offset(np.arange(18.0), 0.05) == -math.inf
+    assert offset(np.arange(19.0), 0.05) == 0.0
+
+
+def test_benjamini_hochberg_on_the_published_example():
+    """Benjamini & Hochberg (1995), section 3.2: four of fifteen at 0.05."""
+    published = [
+        0.0001,
+        0.0004,
+        0.0019,
+        0.0095,
+        0.0201,
+        0.0278,
+        0.0298,
+        0.0344,
+        0.0459,
+        0.3240,
+        0.4262,
+        0.5719,
+    ]
+    p = np.array([*published, 0.6528, 0.7590, 1.0])[::-1]
+    assert benjamini_hochberg(p, 0.05).tolist() == [False] * 11 + [True] * 4
+    assert benjamini_hochberg(np.array([]), 0.05).shape == (0,)
+
+
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=50), LEVELS)
+def test_benjamini_hochberg_is_the_step_up_rule_in_exact_arithmetic(numerators, fdr):
+    p = [Fraction(numerator, 200) for numerator in numerators]
+    level = Fraction(round(fdr * 1000), 1000)
+    passing = [q for i, q in enumerate(sorted(p), 1) if q * len(p) <= level * i]
+    expected = [bool(passing) and q <= max(passing) for q in p]
+    assert benjamini_hochberg(np.array([float(q) for q in p]), fdr).tolist() == expected
+
+
+@pytest.mark.parametrize("alpha", [0, 1, -0.1, 1.5, math.nan, math.inf, "x", None])
+def test_levels_that_are_none(alpha):
+    with pytest.raises(EbmoodError, match=r"alpha=.*above 0 and below 1"):
+        allowed_alarms(alpha, 10)
+    with pytest.raises(EbmoodError, match="fdr="):
+        benjamini_hochberg(np.array([0.1]), alpha)

@@ -1,0 +1,292 @@
+"""What the split promises, on any data and on the real Segment."""
+
+import warnings
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from ebmood.core.errors import DataWarning, EbmoodError
+from ebmood.data import Dataset, Segment, Split, Toy, draw_probes, split_dataset
+
+SEEDS = st.integers(0, 2**31)
+WAYS = ["together", "across"]
+
+
+def numbered(x, natural=None) -> Dataset:
+    """A data set whose labels number its rows, so that a test can see which row went where."""
+    x = np.asarray(x, dtype=float)
+    features = tuple(f"f{i}" for i in range(x.shape[1]))
+    return Dataset("made", x, np.arange(len(x)), ("only",), natural or {}, features, "made.csv")
+
+
+def noise(rows, features=3, seed=0):
+    return np.random.default_rng(seed).normal(size=(rows, features))
+
+
+def repeated(rows, different, seed=0):
+    """`rows` rows of which at most `different` differ."""
+    generator = np.random.default_rng(seed)
+    return generator.normal(size=(different, 2))[generator.integers(different, size=rows)]
+
+
+def as_set(x):
+    return {row.tobytes() for row in x}
+
+
+def arrays_of(split: Split):
+    sets = {
+        f"{part}/{ood.name}": ood.x
+        for part in ("validation", "test")
+        for ood in getattr(split, f"{part}_ood")
+    }
+    own = {name: value for name, value in vars(split).items() if isinstance(value, np.ndarray)}
+    return own | sets
+
+
+def assert_same(ours: Split, theirs: Split):
+    for (name, a), (other, b) in zip(arrays_of(ours).items(), arrays_of(theirs).items(), strict=True):
+        assert name == other
+        np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def segment():
+    return Segment().load()
+
+
+@pytest.mark.parametrize("duplicates", WAYS)
+@settings(deadline=None)
+@given(rows=st.integers(10, 400), seed=SEEDS)
+def test_every_row_goes_to_one_part_in_the_protocols_shares(duplicates, rows, seed):
+    split = split_dataset(numbered(noise(rows)), seed, duplicates)
+    tenth = round(rows / 10)
+    assert [len(split.train_x), len(split.validation_x), len(split.test_x)] == [
+        rows - 2 * tenth,
+        tenth,
+        tenth,
+    ]
+    placed = np.concatenate([split.train_y, split.validation_y, split.test_y])
+    assert sorted(placed.tolist()) == list(range(rows))
+
+
+@pytest.mark.parametrize("duplicates", WAYS)
+@settings(deadline=None)
+@given(rows=st.integers(10, 200), different=st.integers(8, 60), seed=SEEDS)
+def test_all_is_scaled_by_the_training_rows(duplicates, rows, different, seed):
+    data = numbered(repeated(rows, different), natural={"far": 100 * noise(10, 2)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        split = split_dataset(data, seed, duplicates)
+    train = data.x[split.train_y]
+    low, span = train.min(axis=0), np.ptp(train, axis=0)
+    span[span == 0] = 1
+    for rows_of, labels in ((split.train_x, split.train_y), (split.test_x, split.test_y)):
+        np.testing.assert_allclose(rows_of, (data.x[labels] - low) / span, rtol=1e-6, atol=1e-6)
+    assert split.train_x.min() >= 0
+    assert split.train_x.max() <= 1
+    far = np.concatenate([split.validation_ood[0].x, split.test_ood[0].x])
+    expected = (data.natural["far"] - low) / span
+    np.testing.assert_allclose(np.sort(far, axis=0), np.sort(expected, axis=0), rtol=1e-5, atol=1e-5)
+
+
+@given(seed=st.integers(0, 20))
+@settings(deadline=None)
+def test_rows_that_are_not_trained_on_move_nothing_else(seed):
+    data = numbered(noise(60), natural={"far": noise(10)})
+    split = split_dataset(data, seed)
+    assert split.test_y is not None
+    wild = data.x.copy()
+    wild[split.test_y[0], 2] = 1e6
+    other = split_dataset(replace(data, x=wild, natural={"far": 1e6 * data.natural["far"]}), seed)
+    np.testing.assert_array_equal(other.train_x, split.train_x)
+    np.testing.assert_array_equal(other.validation_x, split.validation_x)
+    assert (other.test_x != split.test_x).sum() == 1
+    assert other.test_x[0, 2] > 1e4
+
+
+@settings(deadline=None)
+@given(
+    x=arrays.arrays(
+        np.float64,
+        st.tuples(st.integers(12, 60), st.integers(1, 3)),
+        elements=st.sampled_from([0.0, -0.0, 1, 2]),
+    ),
+    seed=SEEDS,
+)
+def test_together_leaves_no_row_on_two_sides(x, seed):
+    data = numbered(x)
+    different = len(np.unique(x, axis=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        if different < 3:
+            with pytest.raises(EbmoodError, match="duplicates: across"):
+                split_dataset(data, seed, "together")
+            return
+        split = split_dataset(data, seed, "together")
+        loose = split_dataset(data, seed, "across")
+    assert split.crossing == 0
+    assert split.duplicates == loose.duplicates == len(x) - different
+    sides = [as_set(x[labels] + 0.0) for labels in (split.train_y, split.validation_y, split.test_y)]
+    assert all(sides)
+    for one, other in combinations(sides, 2):
+        assert not one & other
+    trained = as_set(x[loose.train_y] + 0.0)
+    held = np.concatenate([loose.validation_y, loose.test_y])
+    assert loose.crossing == sum(row.tobytes() in trained for row in x[held] + 0.0)
+
+
+@settings(deadline=None)
+@given(rows=st.integers(5, 80), seed=SEEDS, duplicates=st.sampled_from(WAYS))
+def test_no_ood_row_stands_in_validation_and_in_test(rows, seed, duplicates):
+    split = split_dataset(
+        numbered(noise(20), natural={"a": noise(rows), "b": noise(rows, seed=1)}), seed, duplicates
+    )
+    for validation, test in zip(split.validation_ood, split.test_ood, strict=True):
+        assert (validation.name, validation.kind) == (test.name, test.kind)
+        assert not as_set(validation.x) & as_set(test.x)
+        if validation.kind == "natural":
+            assert len(test.x) == round(0.8 * rows)
+            assert len(test.x) + len(validation.x) == rows
+
+
+def test_equal_ood_rows_stay_together_too():
+    split = split_dataset(
+        numbered(noise(20), natural={"a": repeated(100, 12) @ np.ones((2, 3))}), 0, "together"
+    )
+    assert not as_set(split.validation_ood[0].x) & as_set(split.test_ood[0].x)
+
+
+def test_segment_is_the_papers(segment):
+    assert segment.x.shape == (1980, 18)
+    assert len(segment.classes) == 6
+    assert "sky" not in segment.classes
+    assert np.bincount(segment.y).tolist() == [330] * 6
+    assert {name: x.shape for name, x in segment.natural.items()} == {"sky": (330, 18)}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_duplicates_of_segment(segment, seed):
+    together = split_dataset(segment, seed, "together")
+    across = split_dataset(segment, seed, "across")
+    assert together.duplicates == across.duplicates == 194
+    assert together.crossing == 0
+    assert across.crossing > 20  # about 194 * 0.2 / 0.8: the leak that `together` mends
+    for split in (together, across):
+        assert abs(len(split.train_x) - 1584) <= 2
+        assert abs(len(split.test_x) - 198) <= 2
+        assert [ood.name for ood in split.test_ood] == ["sky", "uniform", "gaussian", "constant"]
+        assert abs(len(split.test_ood[0].x) - 264) <= 2
+
+
+def test_the_same_seed_gives_the_same_split_and_another_does_not(segment):
+    assert_same(split_dataset(segment, 3), split_dataset(segment, 3))
+    ours, theirs = split_dataset(segment, 3), split_dataset(segment, 4)
+    assert as_set(ours.train_x) != as_set(theirs.train_x)
+    for mine, yours in zip(ours.test_ood, theirs.test_ood, strict=True):
+        assert not np.array_equal(mine.x, yours.x)
+
+
+def test_seeds_are_independent():
+    """Two seeds share 10 % of their test rows, as chance has it, and their probes do not correlate."""
+    data = numbered(noise(20_000))
+    splits = [split_dataset(data, seed) for seed in (0, 1)]
+    shared = np.intersect1d(splits[0].test_y, splits[1].test_y)
+    assert abs(len(shared) - 200) < 70  # five standard deviations of the hypergeometric
+    for ours, theirs in zip(splits[0].test_ood, splits[1].test_ood, strict=True):
+        assert abs(np.corrcoef(ours.x[:, 0], theirs.x[:, 0])[0, 1]) < 0.12
+
+
+def test_id_split_depends_on_nothing_but_data_seed_and_duplicates():
+    plain = split_dataset(numbered(noise(50)), 0)
+    with_ood = split_dataset(numbered(noise(50), natural={"a": noise(20), "b": noise(30)}), 0)
+    np.testing.assert_array_equal(plain.train_y, with_ood.train_y)
+    np.testing.assert_array_equal(plain.test_y, with_ood.test_y)
+    np.random.seed(1)  # a library may do so
+    np.testing.assert_array_equal(split_dataset(numbered(noise(50)), 0).train_y, plain.train_y)
+
+
+def test_without_duplicates_both_ways_are_the_same_split():
+    assert_same(*(split_dataset(numbered(noise(50), natural={"a": noise(9)}), 5, way) for way in WAYS))
+
+
+def test_at_most_10000_test_rows_a_set():
+    split = split_dataset(numbered(noise(110_000, 1), natural={"a": noise(14_000, 1)}), 0)
+    assert len(split.test_x) == len(split.test_y) == 10_000
+    assert [len(ood.x) for ood in split.test_ood] == [10_000] * 4
+    assert len(split.train_x) == 88_000
+    assert len(split.validation_x) == 11_000
+
+
+def test_a_constant_column_is_kept_with_a_warning():
+    x = noise(30)
+    x[:, 1] = 4.0
+    data = numbered(x, natural={"a": noise(10)})
+    with pytest.warns(DataWarning, match=r"made.csv: column 'f1' is constant \(4\)"):
+        split = split_dataset(data, 0)
+    for part in (split.train_x, split.validation_x, split.test_x):
+        np.testing.assert_array_equal(part[:, 1], 0)
+    a = np.concatenate([split.validation_ood[0].x, split.test_ood[0].x])[:, 1]
+    np.testing.assert_allclose(np.sort(a), np.sort(data.natural["a"][:, 1] - 4), rtol=1e-6)
+    assert any("'f1' is constant" in note for note in split.notes)
+
+
+def test_too_few_rows():
+    with pytest.raises(EbmoodError, match=r"made.csv: in-distribution rows: 9 are too few .* at least 10"):
+        split_dataset(numbered(noise(9)), 0)
+    with pytest.raises(EbmoodError, match=r"made.csv: natural OOD set 'rare': 4 are too few .* at least 5"):
+        split_dataset(numbered(noise(20), natural={"rare": noise(4)}), 0)
+
+
+def test_values_that_do_not_fit():
+    huge = noise(20)
+    huge[:, 1] *= 1e308
+    with pytest.raises(EbmoodError, match="column 'f1' spans more than a float holds"):
+        split_dataset(numbered(huge), 0)
+    far = noise(20)
+    far[:, 2] = 1e300
+    with pytest.raises(EbmoodError, match="column 'f2', a rows: 1e\\+300 does not fit float32"):
+        split_dataset(numbered(noise(20), natural={"a": far}), 0)
+
+
+def test_images_are_split_too():
+    x = noise(20, 12).reshape(20, 3, 2, 2)
+    data = Dataset("images", x, None, (), {"other": x[:5] + 1}, (), "made")
+    split = split_dataset(data, 0)
+    assert split.train_x.shape == (16, 3, 2, 2)
+    assert split.train_y is None
+    assert {ood.x.shape[1:] for ood in split.test_ood} == {(3, 2, 2)}
+
+
+def test_probes_follow_their_laws():
+    uniform, gaussian, constant = (ood.x for ood in draw_probes(4000, (6,), 0, "test"))
+    for x, low, high, sd in (
+        (uniform, -5, 5, 10 / 12**0.5),
+        (constant, -5, 5, 10 / 12**0.5),
+        (gaussian, -9, 9, 1),
+    ):
+        assert x.dtype == np.float32
+        assert x.min() >= low
+        assert x.max() <= high
+        assert abs(x.mean()) < 0.25
+        assert abs(x.std() / sd - 1) < 0.03
+    assert np.ptp(constant, axis=1).max() == 0
+    for x in (uniform, gaussian):
+        assert np.abs(np.corrcoef(x.T) - np.eye(6)).max() < 0.1
+    assert np.mean(np.abs(gaussian) < 1) == pytest.approx(0.6827, abs=0.02)
+
+
+def test_probe_streams_are_separate():
+    validation, test = (draw_probes(500, (4,), 0, part) for part in ("validation", "test"))
+    for ours, theirs in zip(validation, test, strict=True):
+        assert not as_set(ours.x) & as_set(theirs.x)
+
+
+def test_a_toy_splits_like_any_data():
+    split = split_dataset(Toy(shape="rings").load(), 0)
+    assert split.classes == 3
+    assert len(split.train_x) == 1600

@@ -21,7 +21,7 @@ from ebmood.recipes import METHODS, DensityScorer
 from ebmood.results.arms import gather
 from ebmood.study.cell import Cell, run_cell
 from ebmood.study.records import append_record
-from ebmood.study.spec import load_study
+from ebmood.study.study_file import load_study
 from ebmood.training import Training, make_fabric, train
 
 ROOT = Path(__file__).parent.parent

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ebmood.study.cell import Cell, run_cell
     from ebmood.study.records import Record, read_records
     from ebmood.study.runner import run_study
-    from ebmood.study.spec import load_study
+    from ebmood.study.study_file import load_study
 
     __version__: str
 
@@ -68,7 +68,7 @@ _HOMES = {
     "study.records": ("Record", "read_records"),
     "results.report": ("write_report",),
     "study.runner": ("run_study",),
-    "study.spec": ("load_study",),
+    "study.study_file": ("load_study",),
 }
 
 __all__ = [

@@ -8,10 +8,10 @@ from rich.console import Console
 from ebmood.cli.follow import follow
 from ebmood.core.errors import EbmoodError
 from ebmood.core.files import only_writer
-from ebmood.study.files import CellFiles
+from ebmood.study.cell_paths import CellPaths
 from ebmood.study.records import Record, append_record
 from ebmood.study.runner import RECORDS, read_study, run_study
-from ebmood.study.spec import load_study
+from ebmood.study.study_file import load_study
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def folder(tmp_path):
     run_study(study, folder, open_executor=lambda: ThreadPoolExecutor(1))
     done, running = (folder / RECORDS).read_text().splitlines(keepends=True)
     (folder / RECORDS).write_text(done)
-    files = CellFiles(folder, study.tasks[1].key)
+    files = CellPaths(folder, study.tasks[1].key)
     files.progress.parent.mkdir()
     files.progress.write_text(
         '{"step": 30, "steps": 60, "losses": {"energy/loss": -1.5}, "seconds": 9, "healed": 1}'

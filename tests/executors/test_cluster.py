@@ -20,8 +20,8 @@ from ebmood.executors import slurm as slurm_module
 from ebmood.executors.cluster import open_cluster
 from ebmood.executors.slurm import slurm_cluster
 from ebmood.study.records import read_records
-from ebmood.study.runner import RECORDS, Watcher, run_study
-from ebmood.study.spec import Study, load_study
+from ebmood.study.runner import RECORDS, StudyObserver, run_study
+from ebmood.study.study_file import Study, load_study
 
 pytest.importorskip("distributed")
 HERE = Path(__file__).parent
@@ -119,7 +119,7 @@ def test_a_killed_worker_costs_one_attempt_and_a_lost_scheduler_keeps_the_record
     study = make(tmp_path)
     all_there(cluster)
 
-    class Killer(Watcher):
+    class Killer(StudyObserver):
         killed = 0
 
         def running(self, tasks):
@@ -140,7 +140,7 @@ def test_a_killed_worker_costs_one_attempt_and_a_lost_scheduler_keeps_the_record
     assert [numbers(record) for record in there] == [numbers(record) for record in here]
     assert not (out / "progress").exists()
 
-    class Cruel(Watcher):
+    class Cruel(StudyObserver):
         def finished(self, task, record):
             cluster.scheduler.kill()
 
@@ -240,7 +240,7 @@ def jobs(slurm: Path) -> list[int]:
 def test_a_job_that_ends_is_submitted_again_and_takes_no_waiting_cell_with_it(slurm, tmp_path):
     study, ended, retried = make(tmp_path), [], []
 
-    class Canceller(Watcher):
+    class Canceller(StudyObserver):
         """Ends the job of each worker that says who it is: both at once, with cells that wait for them."""
 
         def running(self, tasks):

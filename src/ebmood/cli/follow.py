@@ -9,11 +9,11 @@ from rich.console import Console
 from ebmood.cli.watch import watching
 from ebmood.core.errors import EbmoodError
 from ebmood.core.files import is_written
-from ebmood.study.files import CellFiles
+from ebmood.study.cell_paths import CellPaths
 from ebmood.study.plan import PLAN, read_plan
-from ebmood.study.progress import Snapshot, read_snapshot
+from ebmood.study.snapshots import Snapshot, read_snapshot
 from ebmood.study.records import Record, read_records
-from ebmood.study.runner import RECORDS, latest
+from ebmood.study.runner import RECORDS, latest_records
 
 EVERY = 1.0
 """Seconds between two looks at the files."""
@@ -46,21 +46,21 @@ def follow(folder: Path, console: Console | None = None, every: float = EVERY) -
     """
     console = console or Console(stderr=True, highlight=False)
     study = _read(folder)
-    records = latest(read_records(folder / RECORDS))
+    records = latest_records(read_records(folder / RECORDS))
     todo = [task for task in study.tasks if task.key not in records]
     with watching(console, folder, max(1, len(_running(study, folder)))) as watcher:
-        watcher.planned(study, todo)
+        watcher.on_start(study, todo)
         size = -1
         while True:
             written = is_written(folder)  # Asked first: what its run leaves is there when it lets go.
             running = _running(study, folder) if written else {}
             now = _size(folder / RECORDS)
             if now != size:
-                size, records = now, latest(read_records(folder / RECORDS))
+                size, records = now, latest_records(read_records(folder / RECORDS))
             for task in [task for task in todo if task.key in records]:
-                watcher.finished(task, records[task.key])
+                watcher.on_finish(task, records[task.key])
                 todo.remove(task)
-            watcher.running(running)
+            watcher.on_progress(running)
             if not todo:
                 return _code(study, records)
             if not written:
@@ -88,7 +88,7 @@ def _read(folder: Path) -> SeenStudy:
 
 def _running(study: SeenStudy, folder: Path) -> dict[str, tuple[Seen, Snapshot | None]]:
     snapshots = {
-        task.key: (task, read_snapshot(CellFiles(folder, task.key).progress)) for task in study.tasks
+        task.key: (task, read_snapshot(CellPaths(folder, task.key).snapshot)) for task in study.tasks
     }
     return {key: (task, snapshot) for key, (task, snapshot) in snapshots.items() if snapshot}
 

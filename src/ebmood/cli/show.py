@@ -35,7 +35,7 @@ def show_report(plan: Plan, records: Sequence[Record], folder: Path) -> None:
         console = Console(highlight=False, width=UNBOUNDED)
     for table in tables:
         print_table(console, table)
-    missing = plan.not_run({record.key for record in records})
+    missing = plan.cells_without_record(records)
     if missing:
         messages.print(
             f"{len(missing)} of the study's {len(plan.keys)} cells are not run yet", soft_wrap=True

@@ -10,10 +10,10 @@ from rich.table import Table
 from ebmood.cli.show import show_report
 from ebmood.cli.watch import watching
 from ebmood.cli.where import executors
-from ebmood.study.entries import ImageFiles
+from ebmood.study.schema import ImageFiles
 from ebmood.study.records import Record
 from ebmood.study.runner import read_study, run_study
-from ebmood.study.spec import Device, load_study, preset_title, presets
+from ebmood.study.study_file import Device, load_study, preset_title, presets
 from ebmood.training import check_tensorboard, make_fabric
 
 STOPPED = 130
@@ -66,7 +66,7 @@ def run(
                     retry_failed=retry_failed,
                     resume=resume,
                     tensorboard=tensorboard,
-                    watcher=watcher,
+                    observer=watcher,
                     open_executor=open_executor,
                 )
         show_report(*read_study(folder), folder)

@@ -9,9 +9,9 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from ebmood.study.progress import Snapshot
+from ebmood.study.snapshots import Snapshot
 from ebmood.study.records import Record
-from ebmood.study.runner import Watcher
+from ebmood.study.runner import StudyObserver
 
 
 class Named(Protocol):
@@ -52,7 +52,7 @@ def watching(console: Console, folder: Path, jobs: int) -> "Iterator[Lines]":
         yield bars
 
 
-class Lines(Watcher):
+class Lines(StudyObserver):
     """One plain line for each finished cell."""
 
     def __init__(self, console: Console, folder: Path, jobs: int):
@@ -63,22 +63,22 @@ class Lines(Watcher):
         self._done = 0
         self._told: set[str] = set()
 
-    def planned(self, study: Titled, todo: Sequence[Named]) -> None:
-        """See `Watcher`."""
+    def on_start(self, study: Titled, todo: Sequence[Named]) -> None:
+        """See `StudyObserver`."""
         self._total = len(study.tasks)
         self._done = self._total - len(todo)
         kept = f", {self._done} of them there already" if self._done else ""
         self._say(f"{study.title}: {self._total} cells{kept}; {self._jobs} at once; into {self._folder}")
 
-    def running(self, tasks: Mapping[str, tuple[Named, Snapshot | None]]) -> None:
-        """See `Watcher`: a line is for what is finished."""
+    def on_progress(self, tasks: Mapping[str, tuple[Named, Snapshot | None]]) -> None:
+        """See `StudyObserver`: a line is for what is finished."""
 
-    def retried(self, task: Named) -> None:
-        """See `Watcher`."""
+    def on_retry(self, task: Named) -> None:
+        """See `StudyObserver`."""
         self._say(f"{task.name}: its process died; another goes on with it", "yellow")
 
-    def finished(self, task: Named, record: Record) -> None:
-        """See `Watcher`."""
+    def on_finish(self, task: Named, record: Record) -> None:
+        """See `StudyObserver`."""
         self._done += 1
         head = f"[{self._done:>{len(str(self._total))}}/{self._total}] {task.name}, {clock(record.seconds)}: "
         if record.status == "failed":
@@ -121,14 +121,14 @@ class Bars(Lines):
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def planned(self, study: Titled, todo: Sequence[Named]) -> None:
-        """See `Watcher`."""
-        super().planned(study, todo)
+    def on_start(self, study: Titled, todo: Sequence[Named]) -> None:
+        """See `StudyObserver`."""
+        super().on_start(study, todo)
         self._todo = {task.key: task for task in todo}
         self._whole = self._progress.add_task("all cells", total=self._total, count="", losses="", left="")
 
-    def running(self, tasks: Mapping[str, tuple[Named, Snapshot | None]]) -> None:
-        """See `Watcher`."""
+    def on_progress(self, tasks: Mapping[str, tuple[Named, Snapshot | None]]) -> None:
+        """See `StudyObserver`."""
         for key in self._rows.keys() - tasks.keys():
             self._progress.remove_task(self._rows.pop(key))
         for key, (task, snapshot) in tasks.items():
@@ -141,7 +141,7 @@ class Bars(Lines):
                     total=snapshot.steps,
                     count=f"step {snapshot.step}/{snapshot.steps}",
                     losses=_losses(snapshot),
-                    left="" if snapshot.left is None else f"{clock(snapshot.left)} left",
+                    left="" if snapshot.remaining is None else f"{clock(snapshot.remaining)} left",
                 )
         self._progress.update(
             self._whole,
@@ -151,9 +151,9 @@ class Bars(Lines):
             left=self._whole_left(tasks),
         )
 
-    def finished(self, task: Named, record: Record) -> None:
-        """See `Watcher`."""
-        super().finished(task, record)
+    def on_finish(self, task: Named, record: Record) -> None:
+        """See `StudyObserver`."""
+        super().on_finish(task, record)
         self._todo.pop(task.key, None)
         self._seconds.setdefault(_kind(task), []).append(record.seconds)
 
@@ -163,8 +163,8 @@ class Bars(Lines):
         for key, task in self._todo.items():
             snapshot = tasks[key][1] if key in tasks else None
             known = self._seconds.get(_kind(task))
-            if snapshot and snapshot.left is not None:
-                seconds += snapshot.left
+            if snapshot and snapshot.remaining is not None:
+                seconds += snapshot.remaining
             elif known:
                 seconds += sum(known) / len(known)
             else:

@@ -5,6 +5,9 @@ import numpy as np
 from ebmood.core.seeding import numpy_stream
 from ebmood.data.dataset import OODSet
 
+PROBES_VERSION = 1
+"""Increased whenever the probes of a seed change."""
+
 REACH = 5.0
 
 

@@ -4,7 +4,8 @@ from typing import Literal
 
 from ebmood.core.settings import Settings
 from ebmood.data.dataset import Dataset, Split
-from ebmood.data.split import split_dataset
+from ebmood.data.probes import PROBES_VERSION
+from ebmood.data.split import SPLIT_VERSION, split_dataset
 
 
 class Source(Settings):
@@ -28,3 +29,7 @@ class Source(Settings):
             EbmoodError: a set has too few rows, or a value cannot be scaled.
         """
         return split_dataset(dataset, seed, self.duplicates)
+
+    def versions(self) -> tuple[int, ...]:
+        """Return the versions of the split and the probes. Keys of study cells depend on them."""
+        return (SPLIT_VERSION, PROBES_VERSION)

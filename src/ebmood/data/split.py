@@ -16,6 +16,9 @@ from ebmood.core.seeding import numpy_stream
 from ebmood.data.dataset import Dataset, OODSet, Split
 from ebmood.data.probes import draw_probes
 
+SPLIT_VERSION = 1
+"""Increased whenever the same seed gives another split."""
+
 ID_SHARES = (0.8, 0.1, 0.1)
 OOD_SHARES = (0.2, 0.8)
 MOST_TEST_ROWS = 10_000

@@ -28,7 +28,7 @@ def study_page(title: str, records: Sequence[Record], plan: Plan | None = None) 
         plan: what the study asks for; its cells without a record are listed as not run.
     """
     seeds = plan.seeds if plan else None
-    missing = plan.not_run({record.key for record in records}) if plan else []
+    missing = plan.cells_without_record(records) if plan else []
     arms = gather(records, seeds)
     failed = [record for record in records if record.status == "failed"]
     sections = [Section("run", "What was run", _what_was_run(arms, records, failed, missing))]

@@ -33,7 +33,7 @@ def write_report(
     """
     folder = Path(folder)
     seeds = plan.seeds if plan else None
-    missing = plan.not_run({record.key for record in records}) if plan else []
+    missing = plan.cells_without_record(records) if plan else []
     tables = all_tables(records, seeds)
     for table in tables:
         write_text(folder / "tables" / f"{table.name}.md", f"# {table.title}\n\n{table.markdown()}")

@@ -11,8 +11,9 @@ from ebmood.core.errors import EbmoodError
 from ebmood.core.settings import digest
 from ebmood.data.dataset import Dataset, Split
 from ebmood.data.images.decode_cache import Decoded, decoded
+from ebmood.data.images.image_probes import PROBES_VERSION
 from ebmood.data.images.image_sets import ImageSet
-from ebmood.data.images.image_split import split_images
+from ebmood.data.images.image_split import SPLIT_VERSION, split_images
 from ebmood.data.images.in_distribution import Inside
 from ebmood.data.images.readers import CorruptDataError, MissingDataError, Part, Parts
 from ebmood.data.source import Source
@@ -111,6 +112,10 @@ class ImageSource(Source):
     def split(self, dataset: Dataset, seed: int) -> Split:
         """See `split_images`."""
         return split_images(dataset, seed, self.duplicates, self.train_rows, self.test_rows, self.unscaled)
+
+    def versions(self) -> tuple[int, ...]:
+        """Return the versions of the split and the probes of images."""
+        return (SPLIT_VERSION, PROBES_VERSION)
 
     @property
     def _paper(self) -> tuple[str, ...]:

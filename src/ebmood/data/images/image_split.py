@@ -20,6 +20,9 @@ from ebmood.data.images.image_probes import draw_image_probes, unscaled
 from ebmood.data.images.low_level import low_level_sets
 from ebmood.data.split import ID_SHARES, OOD_SHARES, numbered, partition
 
+SPLIT_VERSION = 1
+"""Increased whenever the same seed gives another split."""
+
 TRAIN_SHARES = (0.9, 0.1)
 
 

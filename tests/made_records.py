@@ -1,15 +1,24 @@
-"""One small factory of synthetic records for the tests of tables and figures."""
+"""Synthetic records for tests."""
 
 import numpy as np
 
 from ebmood.study.records import Landscape, OODResult, Rays, Record
 
+TITLES = {
+    "ssm": "SSM",
+    "cd": "CD",
+    "vera": "VERA",
+    "radial": "Radial flow",
+    "spline": "Spline flow",
+    "realnvp": "RealNVP",
+    "glow": "Glow",
+}
 FAMILIES = {"ssm": "energy", "cd": "energy", "vera": "energy", "radial": "flow", "spline": "flow"}
 SETS = {"sky": "natural", "uniform": "non-natural", "gaussian": "non-natural", "constant": "non-natural"}
 
 
 def made_result(name: str, aupr_id: float, aupr_ood: float | None = None, **changes) -> OODResult:
-    """A result on one set; AUROC and FPR95 follow from `aupr_id` for want of better."""
+    """A result on one set; AUROC and FPR95 are derived from `aupr_id`."""
     values = {
         "name": name,
         "kind": SETS.get(name, "natural"),
@@ -33,6 +42,7 @@ def made_record(
         "dataset_digest": "d" * 16,
         "duplicates": "together",
         "method": method,
+        "title": TITLES.get(method, method),
         "family": FAMILIES.get(method, "baseline"),
         "variant": "both" if method not in ("ssm", "vera") else "corrected",
         "gamma": None,

@@ -1,4 +1,4 @@
-"""Made-up records of image cells."""
+"""Synthetic records of image cells."""
 
 import base64
 import struct
@@ -70,3 +70,22 @@ def png(width: int = 3, height: int = 2) -> str:
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return base64.b64encode(b"\x89PNG\r\n\x1a\n" + body).decode()
+
+
+IMAGE_BASE = [0.51, 0.54, 0.49, 0.58, 0.53]
+SMALL = {"dataset": "fmnist-small", "small": True}
+
+
+def image_study(**changes) -> list[Record]:
+    """CD with five seeds: plain, on embeddings (+50 %, -10 %), and with two bottlenecks (+20 % and -20 %)."""
+
+    def scaled(factor: float) -> list[float]:
+        return [factor * score for score in IMAGE_BASE]
+
+    return [
+        *image_seeds(5, "cd", IMAGE_BASE, gap=0.5, **changes),
+        *image_seeds(5, "cd", scaled(1.5), other=0.81, embedding="WRN-28-10", **changes),
+        *image_seeds(5, "cd", scaled(1.2), other=0.99, bottleneck=0.1, gap=2.0, **changes),
+        *image_seeds(5, "cd", scaled(0.8), bottleneck=0.05, gap=0.1, **changes),
+        *image_seeds(5, "realnvp", scaled(0.5), **changes),
+    ]

@@ -13,7 +13,7 @@ def main() -> None:
     plain = warnings.showwarning
 
     def tidy(message, category, filename, lineno, file=None, line=None):
-        if issubclass(category, DataWarning | DegenerateObjectiveWarning | RollbackWarning):
+        if issubclass(category, DataWarning | DegenerateObjectiveWarning | FutureWarning | RollbackWarning):
             print(f"ebmood: warning: {_one_line(message)}", file=sys.stderr)
         else:
             plain(message, category, filename, lineno, file, line)

@@ -11,7 +11,7 @@ from ebmood.cli.report import of_model, refuse_folder, write_page
 
 if TYPE_CHECKING:
     from ebmood.detector.sources import SavedDetector
-    from ebmood.results.table import Table
+    from ebmood.results.tables.table import Table
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -102,7 +102,7 @@ def evaluate(
         return
     from rich.console import Console
 
-    from ebmood.cli.show import UNBOUNDED, print_table
+    from ebmood.cli.terminal_tables import UNBOUNDED, print_table
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -114,7 +114,7 @@ def evaluate(
 
 
 def _table(model: Path, rows: list, detector: "SavedDetector") -> "Table":
-    from ebmood.results.table import Column, Table
+    from ebmood.results.tables.table import Column, Table
 
     promised, ordinary = detector.false_alarm_rate, rows[0][1]
     held_out = len(detector.detector.calibration_scores_)

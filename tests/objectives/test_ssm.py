@@ -2,7 +2,7 @@ from itertools import product
 
 import pytest
 import torch
-from quadratic import PRECISION, gaussian_rows, quadratic_model
+from helpers.quadratic import PRECISION, gaussian_rows, quadratic_model
 from torch import nn
 
 from ebmood.models import EnergyModel

@@ -13,9 +13,7 @@ from ebmood.fast.native import library
 from ebmood.models import EnergyModel
 from ebmood.networks import MLP
 
-PRECISIONS = pytest.mark.parametrize(
-    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-5)]
-)
+PRECISIONS = pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-5)])
 ACTIVATIONS = ["relu", "leaky_relu", "silu"]
 pytestmark = needs_compiler
 

@@ -59,7 +59,9 @@ def test_an_error_of_the_compiler_or_the_loader_is_one_line(own_cache, caplog):
     assert "missing" in caplog.messages[1]
     assert len(caplog.messages) == 2
     assert all("\n" not in line for line in caplog.messages)
-    assert {path.suffix for path in (own_cache / "compiled").iterdir()} == {".so"}  # no temporary file remains
+    assert {path.suffix for path in (own_cache / "compiled").iterdir()} == {
+        ".so"
+    }  # no temporary file remains
 
 
 def test_two_threads_that_compile_at_once(own_cache, monkeypatch, caplog):

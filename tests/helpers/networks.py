@@ -9,9 +9,7 @@ from ebmood.networks import MLP, WideResNet
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler (CXX, g++, c++, clang++)")
 
 
-def random_mlp(
-    activation: str, outputs: int, dtype=torch.float64, hidden=(20, 31, 6), **settings
-) -> MLP:
+def random_mlp(activation: str, outputs: int, dtype=torch.float64, hidden=(20, 31, 6), **settings) -> MLP:
     torch.manual_seed(0)
     return MLP(7, hidden, outputs, activation, 0.2, **settings).to(dtype)
 

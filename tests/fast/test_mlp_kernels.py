@@ -104,7 +104,7 @@ def test_gradients_of_the_entropy_and_running_statistics(kernels, activation, of
 
 
 def test_unsupported_arguments(kernels):
-    """Other activations, batch norms, number types, widths and strides return None and are never read past their end."""
+    """Other activations, norms, number types, widths and strides return None and are never read past their end."""
     double, x = kernels[torch.float64], rows(20, 7)
     assert double.value_and_grad(layers_of(random_mlp("silu", 3)), x, None) is not None
     for network in (

@@ -44,7 +44,7 @@ def our_step(objective: Objective, x: Tensor) -> Step:
     run = Run(
         objective, x, None, Training(batch_size=len(x), warmup=0), 0, make_fabric(turns.DEVICE.type), ()
     )
-    return lambda: run.move(measure=False)
+    return lambda: run.train_step(measure=False)
 
 
 def plain_step(loss: Callable[[], Tensor], parameters) -> Step:

@@ -22,7 +22,7 @@ def trained(compiled: bool | None) -> tuple[str, list[str]]:
     x = torch.rand(32, 5, generator=torch.Generator().manual_seed(1))
     objective = Likelihood().build(flow, 1, (5,), 0)
     run = Run(objective, x, None, Training(steps=20, batch_size=32, warmup=0), 0, make_fabric("cpu"), ())
-    losses = [float(run.move(measure=False)[0]["density/loss"]).hex() for _ in range(20)]
+    losses = [float(run.train_step(measure=False)[0]["density/loss"]).hex() for _ in range(20)]
     return "eager" if flow._compiled_layers is None else "compiled", losses
 
 

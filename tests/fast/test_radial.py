@@ -70,7 +70,7 @@ def test_training_has_the_losses_of_the_plain_flow(cache, dtype, steps, near):
     assert flow._compiled_layers is not None
     for _ in range(steps):
         expected = -plain.radial_log_density(layers, x).mean()
-        loss = run.move(measure=False)[0]["density/loss"]
+        loss = run.train_step(measure=False)[0]["density/loss"]
         torch.testing.assert_close(loss, expected.detach(), rtol=near, atol=near)
         theirs.zero_grad()
         expected.backward()

@@ -77,7 +77,7 @@ def test_embeddings_and_classifiers_share_one_training(split, tmp_path, monkeypa
     shape = split.train_x.shape[1:]
     told = []
     recipe_for("knn", "corrected", None, shape, embedding=classifier).sees(split, 0, report=told.append)
-    assert {progress.before for progress in told} == {"WRN-10-1"}
+    assert {progress.stage for progress in told} == {"WRN-10-1"}
     scores = {}
     for method in ("max-softmax", "logsumexp"):
         recipe = recipe_for(method, "corrected", None, shape, classifier=classifier)

@@ -58,7 +58,7 @@ class Classifier(Settings):
     @property
     def shortened(self) -> bool:
         """Trained for less than the default, which is what the full studies take."""
-        return self.training.shorter_than(Classifier().training)
+        return self.training.is_shorter_than(Classifier().training)
 
     def fit(self, split: Split, seed: int, device: str, report: Report | None = None) -> EnergyModel:
         """The classifier, trained or from the cache, in evaluation mode on `device`.

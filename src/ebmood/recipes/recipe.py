@@ -110,7 +110,7 @@ class Recipe(Settings):
                 raise EbmoodError(f"recipe {self.method!r} has no {name} to change; remove the key {name!r}")
             changes[name] = type(part).model_validate(_merged(part.model_dump(), values))
         changed = self.model_copy(update=changes)
-        if self.training and changed.training and changed.training.shorter_than(self.training):
+        if self.training and changed.training and changed.training.is_shorter_than(self.training):
             changed = changed.model_copy(update={"shortened": True})
         return changed
 
@@ -129,7 +129,7 @@ class Recipe(Settings):
 
         def tell(progress: Progress) -> None:
             if report is not None:
-                report(replace(progress, before=name))
+                report(replace(progress, stage=name))
 
         return embedded(split, self.embedding, seed, device, tell)
 

@@ -1,4 +1,4 @@
-"""A recipe: a model and how it is trained, under the name of a method. It knows nothing of the data."""
+"""A recipe: a named method with the settings of its model, objective and training, independent of the data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from ebmood.data.dataset import Split
 from ebmood.data.units import model_units
 from ebmood.models import EnergyWideResNet, ExternalDetector, ModelSettings, Scorer
 from ebmood.objectives import Objective, ObjectiveSettings, Supervised
-from ebmood.recipes.embedding import ClassifierScore, Embedding, embedded
+from ebmood.recipes.classifier_score import ClassifierScore
+from ebmood.recipes.embedding import Embedding, embed_split
 from ebmood.recipes.scorer import DensityScorer, Fitted
 from ebmood.recipes.variant import Variant
 from ebmood.training import (
@@ -37,7 +38,7 @@ from ebmood.training import (
 )
 
 SAMPLES = 64
-"""Negatives that are kept for figures."""
+"""Number of negative samples for figures."""
 
 
 class Recipe(Settings):
@@ -50,9 +51,10 @@ class Recipe(Settings):
         variant: `paper`, `corrected`, or `both` where the corrections do not change this recipe.
         gamma: weight of the cross-entropy; None for training without labels.
         shortened: whether training is shorter than the protocol's.
-        embedding: the classifier whose features are learnt from; None for the data themselves.
+        embedding: the classifier whose features replace the images; None for the data themselves.
         model: settings of the model.
-        objective, training: settings of the training; None for detectors of other libraries.
+        objective: settings of the objective; None for detectors that are not trained by gradients.
+        training: settings of the training; None for the same detectors.
     """
 
     method: str
@@ -127,11 +129,11 @@ class Recipe(Settings):
             return split
         name = self.embedding.name
 
-        def tell(progress: Progress) -> None:
+        def report_stage(progress: Progress) -> None:
             if report is not None:
                 report(replace(progress, stage=name))
 
-        return embedded(split, self.embedding, seed, device, tell)
+        return embed_split(split, self.embedding, seed, device, report_stage)
 
     def fit(
         self,
@@ -146,13 +148,13 @@ class Recipe(Settings):
         """Train on the in-distribution training rows of a split.
 
         Args:
-            split: its training rows are learnt from; only early stopping reads its validation rows.
+            split: its training rows are used for training, its validation rows for early stopping only.
             seed: seed of initialisation, order and noise.
             device: `auto`, `cpu` or `cuda`.
             report: called during training.
-            select_by: if given, it is evaluated every ten epochs, and the state with the highest value is kept
-                instead of the last one. Detectors of other libraries ignore it.
-            checkpoints: where training stores its state and resumes from, or None.
+            select_by: function that is evaluated every ten epochs. The model with the highest value is returned instead
+                of the last one. Detectors of other libraries ignore it.
+            checkpoints: where to resume from and where to write checkpoints; None for neither.
             fabric: from `make_fabric`, instead of `device`; for one model on several processes.
 
         Warns:
@@ -216,24 +218,25 @@ class Recipe(Settings):
         assert self.training is not None
         hooks: list[Hook] = []
         if self.training.validate_every is not None:
-            held_out = model_units(torch.as_tensor(split.validation_x, device=device))
+            validation_x = model_units(torch.as_tensor(split.validation_x, device=device))
             hooks.append(
                 BestState(
                     objective,
-                    lambda: -float(objective.validation_loss(held_out)),
+                    lambda: -float(objective.validation_loss(validation_x)),
                     self.training.validate_every,
                     self.training.patience,
-                    _digest_of(split.validation_x),
+                    _array_digest(split.validation_x),
                 )
             )
         if select_by is not None:
-            rows = _digest_of(split.validation_x, *(ood.x for ood in split.validation_ood))
-            identity = digest([_name_of(select_by), rows])
+            rows = _array_digest(split.validation_x, *(ood.x for ood in split.validation_ood))
+            identity = digest([_function_name(select_by), rows])
             hooks.append(BestState(objective, lambda: select_by(scorer), every=10, identity=identity))
         return hooks
 
 
-def _digest_of(*arrays: np.ndarray) -> str:
+def _array_digest(*arrays: np.ndarray) -> str:
+    """Return sixteen hexadecimal digits of SHA-256 over the types, shapes and contents of arrays."""
     content = sha256()
     for array in arrays:
         content.update(f"{array.dtype.str} {array.shape}".encode())
@@ -241,7 +244,7 @@ def _digest_of(*arrays: np.ndarray) -> str:
     return content.hexdigest()[:16]
 
 
-def _name_of(function: Callable) -> str:
+def _function_name(function: Callable) -> str:
     """Return the qualified name of a function, of the function inside a `partial`, or of an object's class."""
     function = function.func if isinstance(function, partial) else function
     return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"

@@ -126,7 +126,13 @@ class Classifier(Settings):
         """Return a digest of everything that the weights depend on."""
         content = hashlib.sha256(np.ascontiguousarray(split.train_x).tobytes())
         content.update(np.ascontiguousarray(split.train_y).tobytes())
-        return digest([self.model_dump(mode="json"), seed, content.hexdigest(), torch.__version__])
+        return digest([self.key_settings(), seed, content.hexdigest(), torch.__version__])
+
+    def key_settings(self) -> dict[str, Any]:
+        """Return the settings in the form of version 0.1, so that its cached classifiers remain valid."""
+        settings = self.model_dump(mode="json", exclude={"training": {"fast"}})
+        settings["model"]["compiled"] = None
+        return settings
 
 
 class ExternalClassifier(Settings):

@@ -29,6 +29,8 @@ class Training(Settings):
         validate_every: epochs between evaluations of the validation loss, after which the best state is restored;
             None for no validation.
         patience: evaluations without improvement after which training stops. None: never.
+        fast: False computes everything by the reference. True always compiles the C++ parts of the fast paths, on a
+            CPU. None compiles if this takes less time than it saves. Results are equal up to rounding.
     """
 
     steps: int = 10_000
@@ -43,6 +45,7 @@ class Training(Settings):
     average: PositiveInt | None = None
     validate_every: int | None = None
     patience: int | None = None
+    fast: bool | None = None
 
     @model_validator(mode="after")
     def _check_final_state(self) -> Self:

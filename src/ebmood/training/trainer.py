@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ebmood.core.errors import EbmoodError, RollbackWarning, one_line
 from ebmood.objectives import Objective
+from ebmood.training.acceleration import acceleration
 from ebmood.training.checkpoint import Checkpoints
 from ebmood.training.loggers import Progress, Report
 from ebmood.training.rollback import DivergedError, DivergenceGuard, Rollback
@@ -121,26 +122,27 @@ def train(
     if checkpoints is not None and (saved := checkpoints.latest(run.identity, fabric)):
         guard.resume(saved)
     interval = max(1, math.ceil(run.steps / HISTORY))
-    while run.step < run.steps:
-        is_recorded = (run.step + 1) % interval == 0 or run.step + 1 == run.steps
-        is_evaluated = is_recorded or guard.checks_next_step()
-        logs, rates = run.train_step(measure=is_evaluated)
-        if is_evaluated:
-            values = {name: float(value) for name, value in logs.items()}
-            attempt, step = len(guard.events), run.step
-            if reason := guard.check(values):
-                event = guard.rollback(reason)
-                warnings.warn(event, RollbackWarning, stacklevel=2)
-                notify(Progress(step, run.steps, values, attempt, event))
-                continue
-            if is_recorded:
-                run.record(values | rates)
-                notify(Progress(step, run.steps, values | rates, attempt))
-        if run.end_epoch():
-            break
-        guard.keep_snapshot()
-        if checkpoints is not None and checkpoints.due(run.step, fabric):
-            checkpoints.save(guard.checkpoint(), run.identity, fabric)
+    with acceleration(run.objective, run.steps, run.batches.size, training.fast):
+        while run.step < run.steps:
+            is_recorded = (run.step + 1) % interval == 0 or run.step + 1 == run.steps
+            is_evaluated = is_recorded or guard.checks_next_step()
+            logs, rates = run.train_step(measure=is_evaluated)
+            if is_evaluated:
+                values = {name: float(value) for name, value in logs.items()}
+                attempt, step = len(guard.events), run.step
+                if reason := guard.check(values):
+                    event = guard.rollback(reason)
+                    warnings.warn(event, RollbackWarning, stacklevel=2)
+                    notify(Progress(step, run.steps, values, attempt, event))
+                    continue
+                if is_recorded:
+                    run.record(values | rates)
+                    notify(Progress(step, run.steps, values | rates, attempt))
+            if run.end_epoch():
+                break
+            guard.keep_snapshot()
+            if checkpoints is not None and checkpoints.due(run.step, fabric):
+                checkpoints.save(guard.checkpoint(), run.identity, fabric)
     run.finish()
     if tensor := run.find_non_finite():
         message = f"{tensor} is not finite after step {run.step}; lower the learning rate"

@@ -40,13 +40,13 @@ from ebmood.training import (
 X = torch.rand(200, 3, generator=torch.Generator().manual_seed(0))
 Y = torch.arange(200) % 3
 STEPS = 120
-OBJECTIVES = ("ssm", "cd", "mala", "vera", "flow", "diverging")
+OBJECTIVES = ("ssm", "cd", "mala", "vera", "flow", "compiled", "diverging")
 CELLS = ("paper", "embedding")
 
 
 def build(method: str) -> Objective:
     torch.manual_seed(0)
-    if method == "flow":
+    if method in ("flow", "compiled"):
         return Likelihood().build(RadialFlow(3, 4), 1, (3,), 0)
     model = EnergyModel(MLP(3, (16, 16), 3 if method == "cd" else 1, "silu"))
     if method == "ssm":
@@ -122,7 +122,9 @@ def run(method: str, result: Path, checkpoints: Path | None) -> None:
         hooks = [BestState(objective, lambda: -float(objective.validation_loss(X[:40])), 2, 60)]
     report = None if checkpoints is None else build_report(checkpoints)
     steps = 160 if method == "diverging" else STEPS
-    training = Training(steps=steps, batch_size=48, warmup=30 * (method != "diverging"), halve_every=50)
+    warmup = 0 if method == "diverging" else 30
+    fast = True if method == "compiled" else None
+    training = Training(steps=steps, batch_size=48, warmup=warmup, halve_every=50, fast=fast)
     y = Y if method == "cd" else None
     trained = train(
         objective,

@@ -88,6 +88,8 @@ def dropout_network() -> nn.Module:
 
 
 SHORT = Training(steps=14, batch_size=16, warmup=5)
+COMPILED = Training(steps=14, batch_size=16, warmup=5, fast=True)
+REFERENCE = Training(steps=14, batch_size=16, warmup=5, fast=False)
 NOISY = Training(steps=14, batch_size=16, warmup=5, input_noise=0.1)
 AVERAGED = Training(steps=14, batch_size=16, warmup=5, average=6)
 AUGMENTED = Training(steps=14, batch_size=8, warmup=5, augmentation=Augmentation(pad=1))
@@ -99,6 +101,7 @@ VERA_IMAGES = VERA(noise=3, resnet_channels=4, posterior_samples=3)
 
 RUNS: dict[str, tuple[Build, Tensor, Training]] = {
     "ssm": (table(SSM()), ROWS, SHORT),
+    "ssm, reference": (table(SSM()), ROWS, REFERENCE),
     "ssm, supervised": (supervised(table(SSM())), ROWS, AVERAGED),
     "ssm, images": (images(SSM(over="last")), IMAGES, AUGMENTED),
     "cd": (supervised(table(CD_SGLD)), ROWS, AVERAGED),
@@ -107,6 +110,7 @@ RUNS: dict[str, tuple[Build, Tensor, Training]] = {
     "vera": (supervised(table(VERA_TABLE)), ROWS, NOISY),
     "vera, images": (images(VERA_IMAGES), IMAGES, AUGMENTED_AVERAGED),
     "radial": (flow(Radial(layers=3)), ROWS, AVERAGED),
+    "radial, compiled": (flow(Radial(layers=3)), ROWS, COMPILED),
     "spline": (flow(Spline(transforms=2, hidden=(8,))), ROWS, SHORT),
     "realnvp": (flow(RealNVP(channels=4, blocks=1), IMAGES), IMAGES, AUGMENTED),
     "glow": (flow(Glow(levels=2, steps=1, channels=4), IMAGES), IMAGES, AUGMENTED),
@@ -146,6 +150,7 @@ def run(name, seed, report=None, checkpoints=None) -> tuple[dict[str, np.ndarray
     return {name: tensor.numpy() for name, tensor in objective.state_dict().items()}, trained.history
 
 
+@pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("name", RUNS)
 def test_a_resumed_run_gives_bitwise_equal_results(name, tmp_path):
     expected, expected_history = run(name, seed=1)

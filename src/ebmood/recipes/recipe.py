@@ -160,10 +160,10 @@ class Recipe(Settings):
         Warns:
             DegenerateObjectiveWarning: the objective cannot learn a density with this model.
             DataWarning: the loss has no minimum on these rows, or there are fewer rows than a batch.
-            RollbackWarning: training diverged, rolled back and continued.
+            RollbackWarning: training diverged and was rolled back.
 
         Raises:
-            EbmoodError: supervision needs two classes and there are fewer; training diverged.
+            EbmoodError: the split has fewer than two classes for supervision, or training diverged.
         """
         if isinstance(self.model, ExternalDetector):
             return Fitted(self.model.fit(split, seed), {})
@@ -171,24 +171,13 @@ class Recipe(Settings):
             return Fitted(self.model.fit(split, seed, device, report), {})
         if self.objective is None or self.training is None or not isinstance(self.model, ModelSettings):
             raise EbmoodError(f"recipe {self.method!r} needs a density model, an objective and training")
-        if self.gamma is not None and (split.train_y is None or split.classes < 2):
-            raise EbmoodError(
-                f"{split.dataset}: supervision (gamma) needs labels of two classes or more; "
-                f"{'no labels' if split.train_y is None else 'one class'} here: leave gamma out"
-            )
-        if self.degenerate:
-            warnings.warn(self.degenerate, DegenerateObjectiveWarning, stacklevel=2)
-        # Rows with added noise always have a density.
-        noisy = self.training.input_noise is not None
-        unbounded = None if noisy else self.objective.unbounded_on(split.train_x)
-        if unbounded and not self.degenerate:
-            warnings.warn(unbounded, DataWarning, stacklevel=2)
+        self._check(split)
         outputs = 1 if self.gamma is None else split.classes
         with global_torch_stream(seed, "initialisation"):
             model = self.model.build(split, outputs)
         fabric = fabric or make_fabric(device)
-        objective_seed = rank_seed(seed, fabric)
-        objective: Objective = self.objective.build(model, outputs, split.train_x.shape[1:], objective_seed)
+        shape = split.train_x.shape[1:]
+        objective: Objective = self.objective.build(model, outputs, shape, rank_seed(seed, fabric))
         if self.gamma is not None:
             objective = Supervised(objective, self.gamma)
         scorer = DensityScorer(model, fabric.device, self.training.input_noise, seed)
@@ -206,6 +195,22 @@ class Recipe(Settings):
         samples = objective.sample_negatives(SAMPLES, torch_stream(seed, "shown", fabric.device))
         negatives = {name: x.cpu().numpy() for name, x in samples.items()}
         return Fitted(scorer, trained.history, trained.events, negatives)
+
+    def _check(self, split: Split) -> None:
+        """Raise if labels are missing. Warn if the objective has no useful minimum on these data."""
+        assert self.objective is not None
+        assert self.training is not None
+        if self.gamma is not None and (split.train_y is None or split.classes < 2):
+            raise EbmoodError(
+                f"{split.dataset}: supervision (gamma) needs labels of two classes or more, but the data have "
+                f"{'no labels' if split.train_y is None else 'one class'}; remove gamma"
+            )
+        if self.degenerate:
+            warnings.warn(self.degenerate, DegenerateObjectiveWarning, stacklevel=3)
+        elif self.training.input_noise is None:  # rows with added noise always have a density
+            unbounded = self.objective.unbounded_on(split.train_x)
+            if unbounded:
+                warnings.warn(unbounded, DataWarning, stacklevel=3)
 
     def _hooks(
         self,

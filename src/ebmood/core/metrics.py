@@ -32,8 +32,8 @@ def separation(id_scores: np.ndarray, ood_scores: np.ndarray) -> Separation:
     Raises:
         ValueError: a score is not finite, or an array is empty.
 
-    >>> separation(np.array([4.0, 3.0, 1.0]), np.array([2.0])).auroc
-    0.6666666666666667
+    >>> separation(np.array([4.0, 3.0, 2.0, 1.0]), np.array([2.5])).auroc
+    0.5
     """
     if not len(id_scores) or not len(ood_scores):
         raise ValueError("ID scores and OOD scores need at least one value each")

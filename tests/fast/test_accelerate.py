@@ -20,8 +20,7 @@ TRAIN_EVERY_RECIPE = """
 import importlib.util, sys, warnings
 import numpy as np, torch
 from ebmood.data import Toy, split_dataset
-from ebmood.recipes import IMAGE_METHODS, METHODS, Classifier
-from ebmood.recipes.images import Pixels
+from ebmood.recipes import METHODS
 
 assert importlib.util.find_spec("ebmood.fast") is None
 warnings.simplefilter("ignore")

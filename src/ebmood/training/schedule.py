@@ -26,6 +26,8 @@ class Training(Settings):
             model's own stay as they are. Not together with `validate_every`.
         validate_every: epochs between looks at the validation loss; None for none.
         patience: looks without improvement after which training ends; the best state is kept. None: never.
+        fast: False computes everything by the reference; True compiles C++ in any case, on a CPU; None compiles where
+            that takes less time than it saves. Results are equal up to rounding.
     """
 
     steps: int = 10_000
@@ -40,6 +42,7 @@ class Training(Settings):
     average: PositiveInt | None = None
     validate_every: int | None = None
     patience: int | None = None
+    fast: bool | None = None
 
     @model_validator(mode="after")
     def _one_state_at_the_end(self) -> Self:

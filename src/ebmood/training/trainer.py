@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ebmood.core.errors import EbmoodError, RollbackWarning, one_line
 from ebmood.objectives import Objective
+from ebmood.training.acceleration import acceleration
 from ebmood.training.checkpoint import Checkpoints
 from ebmood.training.loggers import Progress, Report
 from ebmood.training.rollback import DivergedError, DivergenceGuard, Rollback
@@ -119,26 +120,27 @@ def train(
     if checkpoints is not None and (saved := checkpoints.latest(run.identity, fabric)):
         healer.take_up(saved)
     every = max(1, math.ceil(run.steps / HISTORY))
-    while run.step < run.steps:
-        point = (run.step + 1) % every == 0 or run.step + 1 == run.steps
-        look = point or healer.looks()
-        logs, rates = run.move(measure=look)
-        if look:
-            values = {name: float(value) for name, value in logs.items()}
-            attempt, step = len(healer.events), run.step
-            if reason := healer.trouble(values):
-                event = healer.heal(reason)
-                warnings.warn(event, RollbackWarning, stacklevel=2)
-                tell(Progress(step, run.steps, values, attempt, event))
-                continue
-            if point:
-                run.record(values | rates)
-                tell(Progress(step, run.steps, values | rates, attempt))
-        if run.hooks_end():
-            break
-        healer.keep()
-        if checkpoints is not None and checkpoints.due(run.step, fabric):
-            checkpoints.save(healer.saved(), run.identity, fabric)
+    with acceleration(run.objective, run.steps, run.batches.size, training.fast):
+        while run.step < run.steps:
+            point = (run.step + 1) % every == 0 or run.step + 1 == run.steps
+            look = point or healer.looks()
+            logs, rates = run.move(measure=look)
+            if look:
+                values = {name: float(value) for name, value in logs.items()}
+                attempt, step = len(healer.events), run.step
+                if reason := healer.trouble(values):
+                    event = healer.heal(reason)
+                    warnings.warn(event, RollbackWarning, stacklevel=2)
+                    tell(Progress(step, run.steps, values, attempt, event))
+                    continue
+                if point:
+                    run.record(values | rates)
+                    tell(Progress(step, run.steps, values | rates, attempt))
+            if run.hooks_end():
+                break
+            healer.keep()
+            if checkpoints is not None and checkpoints.due(run.step, fabric):
+                checkpoints.save(healer.saved(), run.identity, fabric)
     run.finish()
     if found := run.not_finite():
         raise DivergedError(

@@ -35,7 +35,7 @@ def likelihood() -> Objective:
 
 
 def gradients(run: Run) -> torch.Tensor:
-    run.move(measure=True)
+    run.train_step(measure=True)
     return torch.cat([parameter.grad.flatten() for parameter in run.objective.parameters()])
 
 

@@ -81,7 +81,7 @@ class MLPKernels(Compiled):
     """Functions of MLPs with ReLU, LeakyReLU or SiLU between the layers."""
 
     SOURCE = KERNELS / "mlp.cpp"
-    COMPILE_SECONDS = 4.0
+    COMPILE_SECONDS = 2.0
     SAVED_SECONDS = 2e-11
 
     def value_and_grad(

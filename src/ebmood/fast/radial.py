@@ -13,7 +13,7 @@ from ebmood.fast.native import KERNELS, Compiled
 from ebmood.fast.operation import Operation, Plan, reference
 from ebmood.models import RadialFlow
 
-COMPILE_SECONDS = 1.5
+COMPILE_SECONDS = 1.0
 """Processor seconds that compiling takes, rounded up."""
 
 SAVED_SECONDS = 1e-4

@@ -108,7 +108,7 @@ class Run:
         self._never_finite = set(self._not_finite())  # a mixture's weight of zero, in logarithms, say
         self._settings = _plain_values(self.objective)
 
-    def move(self, measure: bool) -> tuple[Tensors, dict[str, float]]:
+    def train_step(self, measure: bool) -> tuple[Tensors, dict[str, float]]:
         """One step: every player moves once, all on the same batch.
 
         Args:

@@ -124,7 +124,7 @@ def train(
         while run.step < run.steps:
             point = (run.step + 1) % every == 0 or run.step + 1 == run.steps
             look = point or healer.looks()
-            logs, rates = run.move(measure=look)
+            logs, rates = run.train_step(measure=look)
             if look:
                 values = {name: float(value) for name, value in logs.items()}
                 attempt, step = len(healer.events), run.step

@@ -26,7 +26,7 @@ from ebmood.study.spec import load_study
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
-WRITTEN_PAGES = [page for page in PAGES if not page.match("docs/results/*/results.md")]
+WRITTEN_PAGES = sorted(set(PAGES) - set((ROOT / "docs/results").glob("*/**/*.md")))
 """The pages that people write; studies write the others."""
 
 

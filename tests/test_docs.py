@@ -148,6 +148,14 @@ def test_the_api_reference_lists_every_public_name():
     assert missing == []
 
 
+@pytest.mark.parametrize("package", ["models", "networks", "objectives", "samplers"])
+def test_the_api_reference_shows_every_module_of_the_reference(package):
+    shown = re.findall(r"^::: ([\w.]+)$", (ROOT / f"docs/api/{package}.md").read_text(), re.MULTILINE)
+    files = (ROOT / "src/ebmood" / package).rglob("*.py")
+    modules = [file.relative_to(ROOT / "src").with_suffix("") for file in files if file.name != "__init__.py"]
+    assert sorted(shown) == sorted(".".join(module.parts) for module in modules)
+
+
 def test_the_site_shows_every_page():
     def files(entries: list) -> Iterator[str]:
         for entry in entries:

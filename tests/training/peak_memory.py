@@ -1,4 +1,4 @@
-"""Prints the peak memory, in KiB, of a short and a long run, and of scoring few and many rows, each in a fork."""
+"""Print the peak memory in KiB of a short and a long run, and of scoring few and many rows, each in a fork."""
 
 import json
 import os
@@ -32,16 +32,16 @@ def run(steps: int, folder: str) -> None:
 
 def score(rows: int) -> None:
     model = EnergyModel(MLP(8, (64,), 1))
-    x = np.broadcast_to(np.float32(0.5), (rows, 8))  # takes no memory itself
+    x = np.broadcast_to(np.float32(0.5), (rows, 8))  # uses no memory of its own
     DensityScorer(model, torch.device("cpu")).score_samples(x)
 
 
-def peak(work: Callable[[], None]) -> int:
-    """The peak of a fork that does `work`."""
+def peak(function: Callable[[], None]) -> int:
+    """Return the peak memory of a forked process that calls `function`."""
     process = os.fork()
     if process == 0:
         try:
-            work()
+            function()
         finally:
             os._exit(0)
     _, status, usage = os.wait4(process, 0)
@@ -51,12 +51,9 @@ def peak(work: Callable[[], None]) -> int:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    place = sys.argv[1]
-    print(
-        json.dumps(
-            {
-                "run": [peak(lambda n=n: run(n, place)) for n in (300, 300, 3000)],
-                "score": [peak(lambda n=n: score(n)) for n in (20_000, 20_000, 400_000)],
-            }
-        )
-    )
+    folder = sys.argv[1]
+    peaks = {
+        "run": [peak(lambda n=n: run(n, folder)) for n in (300, 300, 3000)],
+        "score": [peak(lambda n=n: score(n)) for n in (20_000, 20_000, 400_000)],
+    }
+    print(json.dumps(peaks))

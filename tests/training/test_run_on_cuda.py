@@ -1,4 +1,4 @@
-"""A run on a CUDA device goes on from its checkpoints to the same bits; left out where there is none."""
+"""On a CUDA device, a resumed run gives bitwise equal results. Skipped on machines without one."""
 
 import pytest
 import torch
@@ -32,19 +32,19 @@ def run(settings, folder, stop_at=None):
             raise Stop
 
     training = Training(steps=40, batch_size=25, warmup=5, average=15)
-    kept = None if folder is None else Checkpoints(folder, steps=10)
+    checkpoints = None if folder is None else Checkpoints(folder, steps=10)
     fabric = make_fabric("cuda")
-    train(objective, rows, torch.arange(100) % 2, training, 0, fabric, (), report, None, kept)
+    train(objective, rows, torch.arange(100) % 2, training, 0, fabric, report=report, checkpoints=checkpoints)
     return objective.state_dict()
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_resumes_to_the_same_bits(settings, tmp_path):
-    whole = run(settings, None)
+def test_a_resumed_run_gives_bitwise_equal_results(settings, tmp_path):
+    expected = run(settings, None)
     with pytest.raises(Stop):
         run(settings, tmp_path, stop_at=35)
-    again = run(settings, tmp_path)
-    assert whole.keys() == again.keys()
-    for name, tensor in whole.items():
+    resumed = run(settings, tmp_path)
+    assert expected.keys() == resumed.keys()
+    for name, tensor in expected.items():
         assert tensor.is_cuda
-        assert torch.equal(tensor, again[name]), name
+        assert torch.equal(tensor, resumed[name]), name

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ebmood.cli.study_progress import progress_display
 from ebmood.core.errors import EbmoodError
-from ebmood.core.files import is_written
+from ebmood.core.files import is_locked
 from ebmood.study.cell_paths import CellPaths
 from ebmood.study.plan import PLAN, read_plan
 from ebmood.study.records import Record, read_records

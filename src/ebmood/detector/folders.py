@@ -19,7 +19,7 @@ import pyarrow
 from pyarrow import parquet
 
 from ebmood.core.errors import EbmoodError
-from ebmood.core.files import only_writer
+from ebmood.core.files import write_lock
 from ebmood.detector.preparation import named
 from ebmood.detector.record import JSON_NAME
 from ebmood.detector.streaming import open_table, opened, parquet_files
@@ -99,7 +99,7 @@ def score_folder(
     def submit(executor: Executor, name: Path) -> Future:
         return executor.submit(score_file, model, folder / name, out / name, tuple(keep), tuple(drop), device)
 
-    with only_writer(out):
+    with write_lock(out):
         for place in {(out / name).parent for name in tables}:
             place.mkdir(parents=True, exist_ok=True)
         try:

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ebmood.core.errors import EbmoodError
-from ebmood.core.files import only_writer
-from ebmood.executors.process import OneProcess
-from ebmood.executors.spread import spread
+from ebmood.core.files import write_lock
+from ebmood.executors.dispatch import dispatch
+from ebmood.executors.process import SingleProcessExecutor
 from ebmood.study.cell import failed_record
 from ebmood.study.cell_paths import CellPaths
 from ebmood.study.migration import current_key
@@ -54,7 +54,7 @@ def run_study(
     resume: bool = True,
     tensorboard: bool = False,
     observer: StudyObserver | None = None,
-    open_executor: Callable[[], Executor] = OneProcess,
+    open_executor: Callable[[], Executor] = SingleProcessExecutor,
 ) -> list[Record]:
     """Run the cells of `study` that have no record and return all its records, in the order of the study.
 
@@ -78,7 +78,7 @@ def run_study(
     """
     observer = observer or StudyObserver()
     selected = replace(study, tasks=_select_seeds(study, seeds))
-    with only_writer(folder):
+    with write_lock(folder):
         records = latest_records(read_records(folder / RECORDS))
         todo = [task for task in selected.tasks if _is_missing(records.get(task.key), retry_failed)]
         if not resume:
@@ -178,14 +178,14 @@ def _run(
         if todo:
             with suppress(OSError):  # workers write only if the folder exists
                 snapshots.mkdir(exist_ok=True)
-        finished = spread(
+        finished = dispatch(
             todo,
             submit,
             jobs,
             open_executor,
-            reached=newest_checkpoint,
-            retried=on_retry,
-            running=on_progress,
+            progress_of=newest_checkpoint,
+            on_retry=on_retry,
+            on_poll=on_progress,
         )
         with closing(finished):
             for task, future in finished:

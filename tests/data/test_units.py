@@ -11,6 +11,6 @@ def test_bytes_become_floats_from_minus_one_to_one() -> None:
     assert units[2] == 1
 
 
-def test_floats_are_in_model_units_already() -> None:
+def test_floats_are_returned_as_they_are() -> None:
     x = torch.tensor([-3.0, 0.0, 255.0])
     assert model_units(x) is x

@@ -15,12 +15,13 @@ from written_images import (
 
 from ebmood.core.errors import EbmoodError
 from ebmood.data import CIFAR10, FMNIST, Images
+from ebmood.data.images import image_probes, image_split
 from ebmood.data.images.readers import CorruptDataError, MissingDataError
 
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """A data folder that sources look in, with a cache beside it."""
+    """Set the data folder and the cache folder, and return the data folder."""
     monkeypatch.setenv("EBMOOD_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path / "cache"))
     return tmp_path / "data"
@@ -28,19 +29,19 @@ def data(tmp_path, monkeypatch):
 
 @pytest.fixture
 def fmnist(data):
-    """The files to hand where there is no network: all of FMNIST, test images of MNIST and NotMNIST."""
-    made = write_mnist_like(data, "FashionMNIST", suffix=".gz", size=32)
+    """Write all of FMNIST and the test images of MNIST and NotMNIST. Return the images."""
+    written = write_mnist_like(data, "FashionMNIST", suffix=".gz", size=32)
     for seed, name in enumerate(("mnist", "notmnist")):
         x = pixels(20, 32, 32, seed=7 + seed)
         write(data / f"{name}-test-images-idx3-ubyte.gz", idx_bytes(x))
-        made[name] = x
-    return made
+        written[name] = x
+    return written
 
 
-def test_fmnist_with_kmnist_absent(fmnist):
+def test_a_missing_natural_set_is_an_error_or_noted(fmnist):
     with pytest.raises(
         MissingDataError,
-        match=r"kmnist is not under .*; or go on without it: `missing: note`, or --skip-missing",
+        match=r"kmnist was not found in .*; or continue without it: `missing: note`, or --skip-missing",
     ):
         FMNIST().load()
     dataset = FMNIST(missing="note").load()
@@ -52,14 +53,14 @@ def test_fmnist_with_kmnist_absent(fmnist):
     np.testing.assert_array_equal(dataset.test_y, dataset.y)
     assert list(dataset.natural) == ["mnist", "notmnist"]
     np.testing.assert_array_equal(dataset.natural["notmnist"][:, 0], fmnist["notmnist"])
-    assert dataset.absent == {"kmnist": "kmnist is not under the data folder"}
-    assert dataset.notes == ("natural set kmnist is absent: kmnist is not under the data folder",)
+    assert dataset.absent == {"kmnist": "kmnist was not found in the data folder"}
+    assert dataset.notes == ("natural set kmnist is absent: kmnist was not found in the data folder",)
     assert dataset.stand_ins == ()
     split = FMNIST(missing="note").split(dataset, 0)
     assert "mnist-unscaled" in [ood.name for ood in split.test_ood]
 
 
-def test_fmnist_with_all_its_sets(fmnist, data):
+def test_fmnist_with_all_natural_sets(fmnist, data):
     x = write_mnist_like(data, "KMNIST", size=32)["test"][0]
     dataset = FMNIST().load()
     assert list(dataset.natural) == ["mnist", "notmnist", "kmnist"]
@@ -69,17 +70,17 @@ def test_fmnist_with_all_its_sets(fmnist, data):
     assert {row.astype(np.uint8).tobytes() for row in unscaled} <= rows
 
 
-def test_small_says_how_it_was_cut(fmnist):
+def test_the_notes_of_a_small_set_say_how_it_was_reduced(fmnist):
     dataset = FMNIST(missing="note", size=16, train_rows=18, test_rows=9).load()
     assert dataset.name == "fmnist-small"
     assert dataset.notes[0] == (
-        "small: 16 x 16 pixels in place of 32 x 32; at most 18 training images; at most 9 test images a set"
+        "small: 16 x 16 pixels instead of 32 x 32; at most 18 training images; at most 9 images per test set"
     )
     assert dataset.x.shape == (40, 1, 16, 16)
     assert FMNIST(missing="note", size=16, name="mine").load().name == "mine"
 
 
-def test_cifar_small_with_held_out_classes_and_a_stand_in(fmnist, data):
+def test_held_out_classes_and_colourised_sets_replace_natural_sets(fmnist, data):
     classes = ("bird", "cat", "truck")
     images = {
         f"{part}/{name}/{k}.png": pixels(1, 32, 32, 3, seed=seed)[0]
@@ -95,43 +96,43 @@ def test_cifar_small_with_held_out_classes_and_a_stand_in(fmnist, data):
     dataset = source.load()
     assert dataset.name == "cifar-10-small"
     assert dataset.classes == ("bird", "cat")
-    held = [
+    held_out = [
         images[name]
         for part in ("train", "test")
         for name in sorted(images)
         if name.startswith(f"{part}/truck")
     ]
-    np.testing.assert_array_equal(dataset.natural["truck"], np.stack(held).transpose(0, 3, 1, 2))
-    inside = [
+    np.testing.assert_array_equal(dataset.natural["truck"], np.stack(held_out).transpose(0, 3, 1, 2))
+    test_images = [
         values for name, values in sorted(images.items()) if name.startswith("test/") and "truck" not in name
     ]
-    np.testing.assert_array_equal(dataset.test_x, np.stack(inside).transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(dataset.test_x, np.stack(test_images).transpose(0, 3, 1, 2))
     assert dataset.test_y.tolist() == [0] * 5 + [1] * 5
     assert dataset.y.tolist() == [0] * 12 + [1] * 12
     assert dataset.natural["fmnist-colourised"].shape == (40, 3, 32, 32)
     assert dataset.stand_ins == ("truck", "fmnist-colourised")
     assert dataset.notes == (
         "small: truck held out; not the official files",
-        "fmnist-colourised stands in for a natural set of the paper",
-        "held-out classes stand in for natural sets of the paper: truck",
+        "fmnist-colourised replaces a natural set of the paper",
+        "held-out classes replace natural sets of the paper: truck",
     )
     split = source.split(dataset, 0)
     assert split.classes == 2
     assert "truck-unscaled" in [ood.name for ood in split.test_ood]
 
 
-def test_cifar_official(data, monkeypatch):
-    made = write_cifar(data, monkeypatch, "CIFAR10")
+def test_official_cifar_has_no_notes(data, monkeypatch):
+    written = write_cifar(data, monkeypatch, "CIFAR10")
     write_svhn(data, monkeypatch)
     dataset = CIFAR10(natural=("svhn",)).load()
     assert dataset.name == "cifar-10"
-    np.testing.assert_array_equal(dataset.x, made["train"][0])
-    np.testing.assert_array_equal(dataset.y, made["train"][1])
+    np.testing.assert_array_equal(dataset.x, written["train"][0])
+    np.testing.assert_array_equal(dataset.y, written["train"][1])
     assert dataset.notes == ()
     assert dataset.stand_ins == ()
 
 
-def test_natural_sets_come_to_the_shape_of_the_in_distribution_set(data):
+def test_natural_sets_get_the_shape_of_the_in_distribution_set(data):
     write_folder(data / "pumps", {f"{k}.png": pixels(1, 40, 30, seed=k)[0] for k in range(12)})
     write_folder(data / "lsun", {"a.png": pixels(1, 50, 60, 3)[0], "b.png": pixels(1, 8, 8)[0]})
     np.savez(data / "own.npz", X=pixels(6, 9, 9, 3))
@@ -151,31 +152,31 @@ def test_natural_sets_come_to_the_shape_of_the_in_distribution_set(data):
     assert "own-unscaled" in [ood.name for ood in split.test_ood]
 
 
-def test_digest_follows_pixels_and_settings_and_not_places(data, fmnist, tmp_path):
+def test_the_digest_depends_on_pixels_and_settings_and_not_on_paths(data, fmnist, tmp_path):
     def digest(**settings):
         return FMNIST(**({"missing": "note"} | settings)).load().digest()
 
     first = digest()
     assert digest() == first
-    (data).rename(tmp_path / "elsewhere")
-    assert digest(data=str(tmp_path / "elsewhere"), cache=str(tmp_path / "other")) == first
-    here = {"data": str(tmp_path / "elsewhere")}
+    data.rename(tmp_path / "moved")
+    assert digest(data=str(tmp_path / "moved"), cache=str(tmp_path / "other")) == first
+    moved = {"data": str(tmp_path / "moved")}
     changed = [
-        digest(**here, size=16),
-        digest(**here, train_rows=20),
-        digest(**here, test_rows=20),
-        digest(**here, hold_out=("Bag",)),
-        digest(**here, natural=("mnist",)),
-        digest(**here, unscaled="notmnist"),
+        digest(**moved, size=16),
+        digest(**moved, train_rows=20),
+        digest(**moved, test_rows=20),
+        digest(**moved, hold_out=("Bag",)),
+        digest(**moved, natural=("mnist",)),
+        digest(**moved, unscaled="notmnist"),
     ]
     x = fmnist["mnist"].copy()
     x[3, 4, 5] ^= 1
-    write(tmp_path / "elsewhere" / "mnist-test-images-idx3-ubyte.gz", idx_bytes(x))
-    changed.append(digest(**here))
+    write(tmp_path / "moved" / "mnist-test-images-idx3-ubyte.gz", idx_bytes(x))
+    changed.append(digest(**moved))
     assert len({first, *changed}) == 8
 
 
-def test_corrupt_files(data, fmnist):
+def test_corrupt_files_are_errors_or_make_the_set_absent(data, fmnist):
     notmnist = data / "notmnist-test-images-idx3-ubyte.gz"
     notmnist.write_bytes(notmnist.read_bytes()[:-100])
     with pytest.raises(CorruptDataError, match=r"notmnist-test-images-idx3-ubyte\.gz: a damaged gzip file"):
@@ -192,15 +193,11 @@ def test_corrupt_files(data, fmnist):
 def test_corrupt_images_are_counted_in_the_notes(data):
     write_folder(data / "set", {f"{'ab'[k % 2]}/{k:02}.png": pixels(1, 8, 8, seed=k)[0] for k in range(20)})
     write(data / "set" / "a" / "04.png", png(pixels(1, 8, 8)[0])[:50])
-    with pytest.raises(
-        CorruptDataError, match=r"a/04\.png: is no image that can be read .* `skip_corrupt: true`"
-    ):
+    with pytest.raises(CorruptDataError, match=r"a/04\.png: not a readable image .* `skip_corrupt: true`"):
         Images(id="set", size=8).load()
     dataset = Images(id="set", size=8, skip_corrupt=True).load()
     assert len(dataset.x) == len(dataset.y) == 19
-    assert dataset.notes[0].startswith(
-        "1 damaged image left out (set/a/04.png: is no image that can be read ("
-    )
+    assert dataset.notes[0].startswith("1 damaged image left out (set/a/04.png: not a readable image (")
     assert str(data) not in dataset.notes[0]
 
 
@@ -209,24 +206,27 @@ def test_corrupt_images_are_counted_in_the_notes(data):
     [
         (
             {"id": "fmnist", "hold_out": ["Sock"]},
-            r"no class 'Sock' to hold out; there is .* \(mend `hold_out`\)",
+            r"no class 'Sock' to hold out; .* \(correct `hold_out`\)",
         ),
         ({"id": "set", "hold_out": ["a", "b"]}, "set: all classes are held out; leave at least one"),
         (
             {"id": "flat", "hold_out": ["a"]},
-            "flat: classes are to be held out, but its images have no labels",
+            "flat: the images have no labels, which `hold_out` needs",
         ),
-        ({"id": "set", "natural": ["flat", "flat"]}, "two natural OOD sets are called 'flat'; give one"),
+        (
+            {"id": "set", "natural": ["flat", "flat"]},
+            "two natural OOD sets have the name 'flat'; set another",
+        ),
         (
             {"id": "set", "natural": [{"path": "flat", "name": "a"}], "hold_out": ["a"]},
-            "two natural OOD sets are called 'a'",
+            "two natural OOD sets have the name 'a'",
         ),
-        ({"id": "mnist"}, "mnist: only the test part is under .*; put the training part there"),
-        ({"id": "svhn"}, "svhn is not under"),
-        ({"id": "nowhere.zip"}, r"nowhere\.zip: no such file or folder"),
+        ({"id": "mnist"}, "mnist: .* contains only the test part; put the training part there"),
+        ({"id": "svhn"}, "svhn was not found in"),
+        ({"id": "missing.zip"}, r"missing\.zip: no such file or folder"),
     ],
 )
-def test_what_can_be_mended(data, fmnist, settings, message):
+def test_wrong_settings_are_errors_of_one_line(data, fmnist, settings, message):
     write_folder(data / "set", {f"{'ab'[k % 2]}/{k}.png": pixels(1, 8, 8, seed=k)[0] for k in range(10)})
     write_folder(data / "flat", {"0.png": pixels(1, 8, 8)[0]})
     with pytest.raises(EbmoodError, match=message) as caught:
@@ -234,8 +234,8 @@ def test_what_can_be_mended(data, fmnist, settings, message):
     assert "\n" not in str(caught.value)
 
 
-def test_settings_out_of_range():
-    for wrong in (
+def test_settings_out_of_range_are_errors():
+    for settings in (
         {"test_rows": 10_001},
         {"size": 3},
         {"train_rows": 0},
@@ -243,10 +243,10 @@ def test_settings_out_of_range():
         {"id": {"set": "imagenet"}},
     ):
         with pytest.raises(ValidationError):
-            FMNIST.model_validate(wrong)
+            FMNIST.model_validate(settings)
 
 
-def test_parts_with_other_classes_share_one_numbering(data):
+def test_parts_with_different_classes_have_common_numbers(data):
     train = {f"train/{name}/{k}.png": pixels(1, 8, 8, seed=k)[0] for name in ("10", "9") for k in range(6)}
     test = {"test/9/0.png": pixels(1, 8, 8, seed=50)[0], "test/2/0.png": pixels(1, 8, 8, seed=51)[0]}
     write_folder(data / "set", train | test)
@@ -254,3 +254,7 @@ def test_parts_with_other_classes_share_one_numbering(data):
     assert dataset.classes == ("2", "9", "10")
     assert dataset.y.tolist() == [2] * 6 + [1] * 6
     assert dataset.test_y.tolist() == [0, 1]
+
+
+def test_versions_are_those_of_images():
+    assert FMNIST().versions() == (image_split.SPLIT_VERSION, image_probes.PROBES_VERSION)

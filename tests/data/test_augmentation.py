@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import affine_transform
 
 from ebmood.core.seeding import torch_stream
-from ebmood.data.augmentation import Augmentation, moved
+from ebmood.data.augmentation import Augmentation, transform
 
 IDENTITY = Augmentation(pad=0, rotate=0, flip=False)
 
@@ -16,11 +16,11 @@ def images():
     return torch.randn(200, 3, 9, 12, generator=torch_stream(0, "images"))
 
 
-def test_identity_settings_return_the_images_to_the_bit(images):
+def test_without_transformations_the_images_are_returned(images):
     assert IDENTITY(images, torch_stream(0, "a")) is images
 
 
-def test_shifts_are_the_crops_of_an_image_padded_by_reflection(images):
+def test_shifts_equal_crops_of_an_image_padded_by_reflection(images):
     out = Augmentation(pad=2, rotate=0, flip=False)(images, torch_stream(1, "a"))
     padded = np.pad(images.numpy(), ((0, 0), (0, 0), (2, 2), (2, 2)), mode="reflect")
     crops = np.stack([padded[:, :, i : i + 9, j : j + 12] for i in range(5) for j in range(5)])
@@ -29,7 +29,7 @@ def test_shifts_are_the_crops_of_an_image_padded_by_reflection(images):
     assert set(distance.argmin(axis=0)) == set(range(25))
 
 
-def test_half_are_mirror_images_and_the_others_as_they_were(images):
+def test_half_of_the_images_are_flipped_and_the_others_unchanged(images):
     out = Augmentation(pad=0, rotate=0, flip=True)(images, torch_stream(2, "a"))
     same = _equal(out, images)
     mirrored = _equal(out, images.flip(-1))
@@ -42,16 +42,16 @@ def _equal(a, b):
 
 
 @pytest.mark.parametrize("degrees", [7.0, -15.0, 90.0])
-def test_rotation_is_scipys(images, degrees):
+def test_rotation_equals_that_of_scipy(images, degrees):
     angle = math.radians(degrees)
     count = 3
-    out = moved(
+    out = transform(
         images[:count],
         torch.full((count,), angle),
         torch.zeros(2, count),
         torch.zeros(count, dtype=torch.bool),
     )
-    # rows, columns: the point shown at (v, u) is (sin u + cos v, cos u - sin v)
+    # In (row, column) order, the pixel at (v, u) shows the point (sin u + cos v, cos u - sin v)
     matrix = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     centre = np.array([4.0, 5.5])
     for i in range(count):
@@ -66,8 +66,8 @@ def test_rotation_is_scipys(images, degrees):
             np.testing.assert_allclose(out[i, channel].numpy(), expected, atol=1e-4)
 
 
-def test_angles_reach_fifteen_degrees_to_both_sides_and_no_further():
-    # A ramp's gradient turns with the image, so its direction at the centre tells the angle.
+def test_angles_are_in_the_given_range():
+    # The gradient of a ramp rotates with the image, so its direction at the centre is the angle.
     ramp = torch.linspace(-1, 1, 33).expand(500, 1, 33, 33).contiguous()
     out = Augmentation(pad=0, rotate=15, flip=False)(ramp, torch_stream(3, "a"))
     across, down = (out[:, 0, 16, 17] - out[:, 0, 16, 15]), (out[:, 0, 17, 16] - out[:, 0, 15, 16])
@@ -78,7 +78,7 @@ def test_angles_reach_fifteen_degrees_to_both_sides_and_no_further():
     assert abs(float(degrees.mean())) < 1.5
 
 
-def test_constant_images_stay_constant_and_reproduction_is_exact(images):
+def test_constant_images_stay_constant_and_results_are_reproducible(images):
     flat = torch.full((20, 1, 8, 8), 0.3)
     torch.testing.assert_close(Augmentation()(flat, torch_stream(4, "a")), flat)
     a, b = (Augmentation()(images, torch_stream(5, "a")) for _ in range(2))

@@ -1,4 +1,4 @@
-"""The presets `fmnist` and `cifar10`, from tiny archives of the true formats, hold every number of the protocol."""
+"""The presets `fmnist` and `cifar10`, with small files in the original formats, have the settings of the protocol."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ BOTTLENECKS = (0.05, 0.1, 0.2)
 
 @pytest.fixture(params=["fmnist", "cifar10"])
 def preset(request, tmp_path, monkeypatch):
-    """Name and study of a preset, whose sets are all there."""
+    """Return the name and the study of a preset, with all data sets available."""
     monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path / "cache"))
     if request.param == "fmnist":
         for name in ("FashionMNIST", "MNIST", "KMNIST"):
@@ -41,7 +41,7 @@ def preset(request, tmp_path, monkeypatch):
     return request.param, load_study(request.param, files=ImageFiles(data=str(tmp_path)))
 
 
-def test_what_is_run_and_on_what(preset):
+def test_cells_of_a_preset(preset):
     name, study = preset
     (source,) = {task.cell.dataset for task in study.tasks}
     natural = {
@@ -60,9 +60,9 @@ def test_what_is_run_and_on_what(preset):
     energies = ["cd"] + [
         f"{method} {variant}" for method in ("vera", "ssm") for variant in ("paper", "corrected")
     ]
-    every = [
+    five_seeds = [
         *energies,
-        *(f"{energy} bottleneck={share}" for energy in energies for share in BOTTLENECKS),
+        *(f"{energy} bottleneck={fraction}" for energy in energies for fraction in BOTTLENECKS),
         *(f"{energy} embedding" for energy in energies),
         *(
             f"{m} {v} gamma={100 if m == 'vera' else 1}"
@@ -73,27 +73,27 @@ def test_what_is_run_and_on_what(preset):
         *("realnvp", "glow", "max-softmax", "logsumexp"),
     ]
     grids = {"cd": (0.01, 0.1, 10, 100), "vera": (0.01, 0.1, 1, 10), "ssm": (0.01, 0.1, 10, 100)}
-    once = [f"{method} sound gamma={gamma}" for method, grid in grids.items() for gamma in grid]
-    assert seeds == {key: {0, 1, 2, 3, 4} for key in every} | {key: {0} for key in once}
+    one_seed = [f"{method} corrected gamma={gamma}" for method, grid in grids.items() for gamma in grid]
+    assert seeds == {key: {0, 1, 2, 3, 4} for key in five_seeds} | {key: {0} for key in one_seed}
     assert {task.cell.selection for task in study.tasks} == {"last"}
     assert not any(task.cell.recipe.shortened for task in study.tasks)
 
 
-def test_every_number_is_the_protocols(preset):
+def test_settings_are_those_of_the_protocol(preset):
     name, study = preset
     recipes = {task.cell.recipe.label: task.cell.recipe for task in study.tasks}
     batch, features_batch = {"fmnist": (64, 128), "cifar10": (32, 512)}[name]
     for recipe in recipes.values():
         if recipe.family == "energy" and recipe.embedding is None:
-            pixels_of(recipe, batch)
+            check_image_recipe(recipe, batch)
         if recipe.embedding is not None:
             assert (recipe.embedding.model.depth, recipe.embedding.model.width) == (28, 10)
             assert recipe.training is None or recipe.training.batch_size == features_batch
             if recipe.family == "energy":
                 assert recipe.model.hidden == (100,) * 5
                 assert recipe.training.steps == 10_000
-    sound = {gamma: recipes[f"cd sound gamma={gamma}"].objective for gamma in (0.01, 1, 100)}
-    assert {objective.chain.steps for objective in sound.values()} == {100}
+    corrected = {gamma: recipes[f"cd corrected gamma={gamma}"].objective for gamma in (0.01, 1, 100)}
+    assert {objective.chain.steps for objective in corrected.values()} == {100}
     assert recipes["cd paper gamma=1"].objective.chain.steps == 20
     penalties = {
         variant: recipes[f"vera {variant}"].objective.gradient_penalty for variant in ("paper", "corrected")
@@ -107,8 +107,8 @@ def test_every_number_is_the_protocols(preset):
         assert WideResNet(3, 10, depth=28, width=10).last.in_features == 640
 
 
-def pixels_of(recipe, batch):
-    """An energy on pixels: network, optimiser, length, rates, what is done to inputs; and each objective's own."""
+def check_image_recipe(recipe, batch):
+    """Check the network, the optimiser, the training, the inputs and the objective of an energy model for images."""
     model, objective, training = recipe.model, recipe.objective, recipe.training
     assert (model.depth, model.width, model.strides, model.norm) == (10, 2, (1, 2, 2), None)
     assert not model.stride_first

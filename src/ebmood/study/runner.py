@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.files import write_lock
-from ebmood.executors.process import OneProcess
-from ebmood.executors.spread import spread
+from ebmood.executors.dispatch import dispatch
+from ebmood.executors.process import SingleProcessExecutor
 from ebmood.study.cell import failed_record
 from ebmood.study.files import CellFiles
 from ebmood.study.plan import Plan, read_plan, write_plan
@@ -53,7 +53,7 @@ def run_study(
     resume: bool = True,
     tensorboard: bool = False,
     watcher: Watcher | None = None,
-    open_executor: Callable[[], Executor] = OneProcess,
+    open_executor: Callable[[], Executor] = SingleProcessExecutor,
 ) -> list[Record]:
     """Run what is missing of `study` and return the records of all its cells, in the study's order.
 
@@ -170,8 +170,8 @@ def _run(
         if todo:
             with suppress(OSError):  # Workers write into it where they see it, and never make it.
                 (folder / "progress").mkdir(exist_ok=True)
-        finished = spread(
-            todo, submit, jobs, open_executor, reached=reached, retried=retried, running=running
+        finished = dispatch(
+            todo, submit, jobs, open_executor, progress_of=reached, on_retry=retried, on_poll=running
         )
         with closing(finished):
             for task, future in finished:

@@ -1,4 +1,4 @@
-"""Work that misbehaves as told, for workers to import."""
+"""Tasks for the workers of a cluster."""
 
 import os
 import time
@@ -8,8 +8,8 @@ from ebmood.core.errors import EbmoodError
 from ebmood.models.knn import KNearestNeighbours
 
 
-class Waits(KNearestNeighbours):
-    """The first to be fitted says who it is and waits to be killed."""
+class WaitingDetector(KNearestNeighbours):
+    """A detector whose first `fit` writes its process id to the file `mark` and waits to be killed."""
 
     def __init__(self, mark=""):
         super().__init__()
@@ -17,16 +17,16 @@ class Waits(KNearestNeighbours):
 
     def fit(self, x):
         if not Path(self.mark).exists():
-            whole = Path(f"{self.mark}.{os.getpid()}")
-            whole.write_text(str(os.getpid()))
-            whole.rename(self.mark)  # nobody reads half of it
+            temporary = Path(f"{self.mark}.{os.getpid()}")
+            temporary.write_text(str(os.getpid()))
+            temporary.rename(self.mark)  # atomic
             time.sleep(120)
         return super().fit(x)
 
 
-def stays(began: Path, ended: Path) -> None:
-    """Works on and on, in small steps."""
-    began.touch()
+def run_long(started: Path, ended: Path) -> None:
+    """Run for a long time in short steps. Write the name of the error that ends it to the file `ended`."""
+    started.touch()
     try:
         for _ in range(1000):
             time.sleep(0.05)
@@ -35,5 +35,5 @@ def stays(began: Path, ended: Path) -> None:
         raise
 
 
-def says_what_is_missing(path: Path) -> None:
+def raise_missing_file(path: Path) -> None:
     raise EbmoodError(f"{path}: no such file")

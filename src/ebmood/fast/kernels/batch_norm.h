@@ -1,6 +1,6 @@
-// Passes through an MLP with batch normalisation, in training mode, after every layer but the last. A batch norm needs all
-// rows of a layer before the next layer can start, so blocks pass layer by layer. Moments are summed while a block is in the
-// cache; the block is normalised when the next layer reads it.
+// Passes through an MLP with batch normalisation, in training mode, after every layer but the last. A batch norm needs
+// all rows of a layer before the next layer can start, so blocks pass layer by layer. Moments are summed while a block
+// is in the cache; the block is normalised when the next layer reads it.
 
 #pragma once
 
@@ -65,8 +65,9 @@ struct Moments {
     }
 };
 
-// Passes all blocks through all layers. `input(b, block)` fills block b and returns its number of rows; `output(b, logits)`
-// receives the logits in the order of blocks; `rows` is their total; `scratch` holds all blocks of the widest layer.
+// Passes all blocks through all layers. `input(b, block)` fills block b and returns its number of rows; `output(b,
+// logits)` receives the logits in the order of blocks; `rows` is their total; `scratch` holds all blocks of the widest
+// layer.
 template <class F, class Input, class Output>
 void forward_batch_norm(const MLP<F>& mlp, const BatchNorms<F>& norms, int64_t blocks, int64_t rows,
                         typename F::T* scratch, const Input& input, const Output& output) {

@@ -1,7 +1,7 @@
-// The logits of a wide residual network and their gradient with respect to the images. Channels lie in the lanes of vectors,
-// a few images pass through all layers while they stay in the cache, and additions, activations and their derivatives are
-// fused into the convolutions. 3x3 convolutions of stride 1, forward and backward, use Winograd's F(4x4, 3x3) (Lavin & Gray
-// 2016): 4x4 outputs from 36 products instead of 144.
+// The logits of a wide residual network and their gradient with respect to the images. Channels lie in the lanes of
+// vectors, a few images pass through all layers while they stay in the cache, and additions, activations and their
+// derivatives are fused into the convolutions. 3x3 convolutions of stride 1, forward and backward, use Winograd's
+// F(4x4, 3x3) (Lavin & Gray 2016): 4x4 outputs from 36 products instead of 144.
 
 #include <algorithm>
 #include <cmath>
@@ -30,17 +30,23 @@ struct WideResNet {
 
     static int64_t vectors(int64_t channels) { return (channels + W - 1) / W; }
 
-    // Images with zero padding of one pixel, and more where 4x4 tiles reach over the edge: [image][row][column][channel].
+    // Images with zero padding of one pixel, and more where 4x4 tiles reach over the edge:
+    // [image][row][column][channel].
     struct Images {
         int64_t height, width, channels, padded_height, padded_width;
         std::vector<Vector> pixels;
 
         Images(int64_t images, int64_t height, int64_t width, int64_t channels)
-            : height(height), width(width), channels(vectors(channels) * W), padded_height((height + 3) / 4 * 4 + 2),
-              padded_width((width + 3) / 4 * 4 + 2), pixels(images * padded_height * padded_width * vectors(channels)) {}
+            : height(height),
+              width(width),
+              channels(vectors(channels) * W),
+              padded_height((height + 3) / 4 * 4 + 2),
+              padded_width((width + 3) / 4 * 4 + 2),
+              pixels(images * padded_height * padded_width * vectors(channels)) {}
 
         T* at(int64_t image, int64_t y, int64_t x) {
-            return reinterpret_cast<T*>(pixels.data()) + ((image * padded_height + y + 1) * padded_width + x + 1) * channels;
+            return reinterpret_cast<T*>(pixels.data()) +
+                   ((image * padded_height + y + 1) * padded_width + x + 1) * channels;
         }
     };
 
@@ -52,8 +58,8 @@ struct WideResNet {
 
     static void store(const Vector& vector, T* to) { std::memcpy(to, &vector, sizeof(Vector)); }
 
-    // What follows a convolution: add the bias; multiply by the derivative of the activation whose output is `gate`; add to
-    // the output; apply the activation; write an activated copy to `copy`.
+    // What follows a convolution: add the bias; multiply by the derivative of the activation whose output is `gate`;
+    // add to the output; apply the activation; write an activated copy to `copy`.
     struct Epilogue {
         T slope;
         Images* out;
@@ -106,8 +112,8 @@ struct WideResNet {
         return weights;
     }
 
-    // Calls `work` with the number of rows that it processes and one vector or two, both as compile-time constants. Returns the
-    // number of rows.
+    // Calls `work` with the number of rows that it processes and one vector or two, both as compile-time constants.
+    // Returns the number of rows.
     template <int P = ROWS, class Work>
     static int64_t dispatch(int64_t left, int64_t V, const Work& work) {
         if constexpr (P > 1)
@@ -121,7 +127,7 @@ struct WideResNet {
 
     // A convolution as plain sums over taps.
     struct Direct {
-        int64_t row, column, out_stride, stride;  // output i is at row + i out_stride and reads around i stride
+        int64_t row, column, out_stride, stride;        // output i is at row + i out_stride and reads around i stride
         std::vector<std::pair<int64_t, int64_t>> taps;  // offsets of the inputs
         int64_t ins, outs;
         std::vector<Vector> packed;  // [two vectors of outputs][tap][input][2]
@@ -139,8 +145,8 @@ struct WideResNet {
 
         // One instance for all numbers of rows keeps the code small.
         template <int V>
-        __attribute__((noinline)) static void write(const Vector* sums, int64_t rows, const Epilogue& epilogue, int64_t channel,
-                                                    T* const* to) {
+        __attribute__((noinline)) static void write(const Vector* sums, int64_t rows, const Epilogue& epilogue,
+                                                    int64_t channel, T* const* to) {
             for (int64_t p = 0; p < rows; p++)
                 for (int u = 0; u < V; u++) epilogue.write(sums[p * V + u], channel + u * W, to[p] + u * W);
         }
@@ -191,8 +197,8 @@ struct WideResNet {
         int64_t ins, outs;
         std::vector<Vector> packed;  // [two vectors of outputs][36][input][2]
 
-        // Polynomials are evaluated at 0, A, -A, B, -B and infinity. With A B = 1 the rounding error is 1.5 times that of
-        // plain sums; with the published points 1 and 2 it is more than three times.
+        // Polynomials are evaluated at 0, A, -A, B, -B and infinity. With A B = 1 the rounding error is 1.5 times that
+        // of plain sums; with the published points 1 and 2 it is more than three times.
         static constexpr T A = T(2) / 3, B = T(3) / 2, AA = A * A, BB = B * B;
 
         explicit Winograd(const Weights& w) : ins(w.ins), outs(w.outs), packed(36 * w.ins * vectors(w.outs)) {
@@ -249,7 +255,8 @@ struct WideResNet {
             const int64_t width = vectors(ins);
             const int64_t limit = std::max<int64_t>(1, CACHE / int64_t(36 * width * sizeof(Vector)) / ROWS) * ROWS;
             const int64_t batch = std::min(tiles, limit);
-            const int64_t stride = batch * width + 64 / sizeof(Vector);  // no power of two, which would alias in the cache
+            const int64_t stride =
+                batch * width + 64 / sizeof(Vector);  // no power of two, which would alias in the cache
             Vector *const inputs = scratch.resize(36 * stride + batch * 72), *const products = inputs + 36 * stride;
             for (int64_t first = 0; first < tiles; first += batch) {
                 const int64_t count = std::min(batch, tiles - first);
@@ -286,10 +293,12 @@ struct WideResNet {
                             const Vector* m = products + t * 36 * V + u;
                             Vector first_pass[24], outputs[16];
                             for (int64_t j = 0; j < 6; j++) transform_products(m + j * V, 6 * V, first_pass + j, 6);
-                            for (int64_t i = 0; i < 4; i++) transform_products(first_pass + 6 * i, 1, outputs + 4 * i, 1);
+                            for (int64_t i = 0; i < 4; i++)
+                                transform_products(first_pass + 6 * i, 1, outputs + 4 * i, 1);
                             for (int64_t i = 0; i < 4 && y + i < out.height; i++)
                                 for (int64_t j = 0; j < 4 && x + j < out.width; j++)
-                                    epilogue.write(outputs[4 * i + j], (v + u) * W, out.at(image, y + i, x + j) + (v + u) * W);
+                                    epilogue.write(outputs[4 * i + j], (v + u) * W,
+                                                   out.at(image, y + i, x + j) + (v + u) * W);
                         }
                     }
                 }
@@ -310,7 +319,8 @@ struct WideResNet {
             const int64_t in = shape.in, out = shape.out, size = shape.size, stride = shape.stride, padding = size / 2;
             for (int64_t i = 0; b && i < out; i++) bias[i / W][i % W] = b[i];
             const int64_t out_stride = in * size * size, in_stride = size * size;
-            const Weights forward{w, out, in, out_stride, in_stride, size, 1}, backward{w, in, out, in_stride, out_stride, size, 1};
+            const Weights forward{w, out, in, out_stride, in_stride, size, 1},
+                backward{w, in, out, in_stride, out_stride, size, 1};
             const int64_t tiles = (height + 3) / 4 * ((width + 3) / 4);
             if (size == 3 && stride == 1 && std::min(in, out) >= 8 && 6 * tiles <= height * width) {
                 forward_winograd.emplace_back(forward);
@@ -381,7 +391,7 @@ struct WideResNet {
 
     // Computes the logits f at x, and the gradient of logsumexp f, or of f[classes] if classes are given.
     static void value_and_grad(const Network& net, int64_t N, int64_t height, int64_t width, const Pixels& x,
-                         const int64_t* classes, T* logits, const Pixels& gradient) {
+                               const int64_t* classes, T* logits, const Pixels& gradient) {
         const int64_t batch = std::min(N, BATCH), K = net.outputs;
         const T slope = T(net.slope);
         std::vector<std::unique_ptr<Images>> images;
@@ -450,8 +460,7 @@ struct WideResNet {
                 const T max = *std::max_element(f, f + K);
                 T sum = 0;
                 for (int64_t k = 0; k < K; k++) sum += weights[k] = std::exp(f[k] - max);
-                for (int64_t k = 0; k < K; k++)
-                    weights[k] = classes ? T(k == classes[n + i]) : weights[k] / sum;
+                for (int64_t k = 0; k < K; k++) weights[k] = classes ? T(k == classes[n + i]) : weights[k] / sum;
                 for (int64_t c = 0; c < channels; c++) {
                     feature_gradient[c] = 0;
                     for (int64_t k = 0; k < K; k++) feature_gradient[c] += weights[k] * net.last[k * channels + c];
@@ -460,7 +469,8 @@ struct WideResNet {
                 for (int64_t y = 0; y < end.height; y++)
                     for (int64_t z = 0; z < end.width; z++) {
                         T* h = end.at(i, y, z);
-                        for (int64_t c = 0; c < channels; c++) h[c] = h[c] > 0 ? feature_gradient[c] : feature_gradient[c] * slope;
+                        for (int64_t c = 0; c < channels; c++)
+                            h[c] = h[c] > 0 ? feature_gradient[c] : feature_gradient[c] * slope;
                     }
             }
             // Gradients overwrite the values that they belong to; only the activations' outputs are read again.
@@ -474,7 +484,8 @@ struct WideResNet {
                 Epilogue inner{slope, step.second.get()};
                 inner.gate = step.second.get();
                 step.convolutions[1].backward(batch_size, *step.to, inner, scratch);
-                if (step.convolutions.size() > 2) step.convolutions[2].backward(batch_size, *step.to, epilogue, scratch);
+                if (step.convolutions.size() > 2)
+                    step.convolutions[2].backward(batch_size, *step.to, epilogue, scratch);
                 epilogue.gate = step.first.get();
                 epilogue.add = true;
                 step.convolutions[0].backward(batch_size, *step.second, epilogue, scratch);
@@ -490,10 +501,11 @@ struct WideResNet {
 typedef NUMBER F;
 typedef F::T T;
 
-extern "C" void wideresnet_value_and_grad(int64_t steps, const int64_t* sizes, const Shape* shapes, const T* const* weights,
-                         const T* const* biases, double slope, int64_t outputs, const T* last, const T* last_bias,
-                         int64_t N, int64_t height, int64_t width, T* x, const int64_t* x_strides,
-                         const int64_t* classes, T* logits, T* gradient, const int64_t* gradient_strides) {
-    WideResNet<F>::value_and_grad({steps, sizes, shapes, weights, biases, slope, outputs, last, last_bias}, N, height, width,
-                        {x, x_strides}, classes, logits, {gradient, gradient_strides});
+extern "C" void wideresnet_value_and_grad(int64_t steps, const int64_t* sizes, const Shape* shapes,
+                                          const T* const* weights, const T* const* biases, double slope,
+                                          int64_t outputs, const T* last, const T* last_bias, int64_t N, int64_t height,
+                                          int64_t width, T* x, const int64_t* x_strides, const int64_t* classes,
+                                          T* logits, T* gradient, const int64_t* gradient_strides) {
+    WideResNet<F>::value_and_grad({steps, sizes, shapes, weights, biases, slope, outputs, last, last_bias}, N, height,
+                                  width, {x, x_strides}, classes, logits, {gradient, gradient_strides});
 }

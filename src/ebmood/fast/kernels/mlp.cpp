@@ -1,10 +1,11 @@
 // Functions on MLPs, by the names that mlp_kernels.py calls.
 
-#include "simd.h"
 #include "mlp.h"
-#include "value_and_grad.h"
+
 #include "batch_norm.h"
 #include "posterior.h"
+#include "simd.h"
+#include "value_and_grad.h"
 
 typedef NUMBER F;
 typedef F::T T;

@@ -1,5 +1,6 @@
-// A multi-layer perceptron. Rows lie side by side in the lanes of vectors, and one block of rows passes through all layers
-// while it stays in the first-level cache. Arrays are dense and row-major: x (N, D), logits (N, K), weights (outputs, inputs).
+// A multi-layer perceptron. Rows lie side by side in the lanes of vectors, and one block of rows passes through all
+// layers while it stays in the first-level cache. Arrays are dense and row-major: x (N, D), logits (N, K), weights
+// (outputs, inputs).
 
 #pragma once
 

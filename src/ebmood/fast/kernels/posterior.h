@@ -5,8 +5,8 @@
 
 #include "batch_norm.h"
 
-// h (N, D), noise (S, N, D), eta (D), x and gradient (N, K); precision is 1 / sigma^2; `scratch` holds S times the blocks of
-// N rows.
+// h (N, D), noise (S, N, D), eta (D), x and gradient (N, K); precision is 1 / sigma^2; `scratch` holds S times the
+// blocks of N rows.
 template <class F>
 void entropy_gradient(const MLP<F>& mlp, const BatchNorms<F>& norms, int64_t N, int64_t S, const typename F::T* h,
                       const typename F::T* noise, const typename F::T* eta, const typename F::T* x, double precision,

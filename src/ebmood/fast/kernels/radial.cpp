@@ -1,6 +1,6 @@
-// The layers of a radial flow and their gradients, with rows side by side in the lanes of vectors, so that no sum crosses
-// lanes. Formulas: models/flows/radial.py. Arrays are dense and row-major: x, z (N, D); log_det (N); centre (L, D);
-// alpha, beta (L).
+// The layers of a radial flow and their gradients, with rows side by side in the lanes of vectors, so that no sum
+// crosses lanes. Formulas: models/flows/radial.py. Arrays are dense and row-major: x, z (N, D); log_det (N); centre (L,
+// D); alpha, beta (L).
 
 #include <cmath>
 #include <cstdint>
@@ -65,8 +65,8 @@ struct Flow {
         }
     }
 
-    // `g...` are derivatives of the loss: those of z and log_det are inputs, that of x is overwritten, those of parameters are
-    // added to.
+    // `g...` are derivatives of the loss: those of z and log_det are inputs, that of x is overwritten, those of
+    // parameters are added to.
     void backward(int64_t N, const T* x, const T* gz, const T* glog_det, T* gx, T* gcentre, T* galpha, T* gbeta) const {
         std::vector<Vector> states((L + 1) * D), g(D), r(L), h(L), by_centre(L * D), by_alpha(L), by_beta(L);
         for (int64_t n = 0; n < N; n += W) {

@@ -1,5 +1,5 @@
-// Vectors as wide as the processor's own, and their exponential. A library is compiled for one number type: the compiler
-// defines `NUMBER` as Float32 or Float64.
+// Vectors as wide as the processor's own, and their exponential. A library is compiled for one number type: the
+// compiler defines `NUMBER` as Float32 or Float64.
 
 #pragma once
 
@@ -30,7 +30,8 @@ struct Float64 {
                        LN2_LOW = 1.42860682030941723212e-6;
 };
 
-// Returns e^x to rounding, as 2^n e^r with |r| <= ln(2) / 2, where e^r is a Taylor series. Saturates at the ends of T's range.
+// Returns e^x to rounding, as 2^n e^r with |r| <= ln(2) / 2, where e^r is a Taylor series. Saturates at the ends of T's
+// range.
 template <class F>
 typename F::Vector exponential(typename F::Vector x) {
     typedef typename F::T T;

@@ -6,8 +6,8 @@
 
 // `classes` (N) chooses a logit for each row; null for logsumexp f. Writes logits (N, K) and gradient (N, D).
 template <class F>
-void value_and_grad(const MLP<F>& mlp, int64_t N, const typename F::T* x, const int64_t* classes,
-                    typename F::T* logits, typename F::T* gradient) {
+void value_and_grad(const MLP<F>& mlp, int64_t N, const typename F::T* x, const int64_t* classes, typename F::T* logits,
+                    typename F::T* gradient) {
     typedef typename F::Vector Vector;
     constexpr int64_t W = MLP<F>::W, ROWS = MLP<F>::ROWS;
     const int64_t *widths = mlp.widths, layers = mlp.layers, K = widths[layers];

@@ -9,7 +9,7 @@ import torch
 
 from ebmood.data.dataset import Split
 from ebmood.recipes import IMAGE_METHODS, METHODS, Classifier, Recipe
-from ebmood.recipes.images import Pixels
+from ebmood.recipes.images import ImageOptions
 
 LOSSES = json.loads((Path(__file__).parent / "losses_of_0_1.json").read_text())
 SMALL = {
@@ -51,9 +51,9 @@ def recipe_of(name: str) -> Recipe:
     if not name.startswith("image"):
         training = {"steps": 50, "batch_size": 64, "fast": False}
         return METHODS[method](variant, gamma).overridden(training=training)
-    pixels = Pixels(64, 0.1 if "bottleneck" in words else None, Classifier())
+    options = ImageOptions(64, 0.1 if "bottleneck" in words else None, Classifier())
     training = {"epochs": None, "steps": 10, "batch_size": 8, "augmentation": None, "fast": False}
-    return IMAGE_METHODS[method](variant, gamma, pixels).overridden(
+    return IMAGE_METHODS[method](variant, gamma, options).overridden(
         training=training, **SMALL.get(method, {})
     )
 

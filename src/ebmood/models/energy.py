@@ -62,6 +62,11 @@ class EnergyModel(DensityModel):
 
         Returns:
             The values `(N,)` and the gradients `(N, *shape)`.
+
+        >>> model = EnergyModel(nn.Linear(2, 1))
+        >>> value, gradient = model.value_and_grad(torch.zeros(5, 2))
+        >>> torch.equal(gradient, model.network.weight.expand(5, 2))
+        True
         """
         with torch.enable_grad():
             x = x.detach().requires_grad_(True)

@@ -16,8 +16,8 @@ def autocast(precision: Precision | None, device: torch.device) -> AbstractConte
     """Return a context in which torch computes in `precision`; None changes nothing.
 
     In bfloat16, the factors of products are rounded to eight significant bits; sums are float32. Weights do not change.
-    Outputs may be bfloat16. A processor without bfloat16 products would emulate them about twenty times slower than float32, so
-    the context changes nothing on such a processor and one line is logged.
+    Outputs may be bfloat16. On a processor without bfloat16 products, whose emulation is about twenty times slower than
+    float32, the context changes nothing and logs one line.
     """
     enabled = precision == "bf16" and supports_bf16(device.type)
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

@@ -126,7 +126,14 @@ ATOM = 0.1
 
 
 def describe_atoms(x: np.ndarray) -> str | None:
-    """Return a line on the columns of `(N, D)` that have an atom, where no density exists, or None without any."""
+    """Return one line about the columns of `(N, D)` that have an atom, where no density exists, or None without any.
+
+    >>> x = np.stack([np.arange(20.0), np.zeros(20)], axis=1)
+    >>> print(describe_atoms(x).split(":")[0])
+    1 of 2 columns repeat one value in a tenth of the rows or more (most often column 1)
+    >>> describe_atoms(np.arange(20.0)[:, None]) is None
+    True
+    """
     columns = x.reshape(len(x), -1)
     fractions = [np.unique(column, return_counts=True)[1].max() / len(x) for column in columns.T]
     if max(fractions) < ATOM:

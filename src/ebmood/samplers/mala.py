@@ -52,6 +52,13 @@ class MALA(Settings):
 
         Returns:
             The ends of the chains, `(N, *shape)`, detached.
+
+        >>> def standard_normal(x):
+        ...     return -0.5 * x.square().sum(1), -x
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> x = MALA(steps=50, step_size=0.5).sample(standard_normal, torch.zeros(1000, 2), generator)
+        >>> bool((x.std(0) - 1).abs().max() < 0.2)
+        True
         """
         a = self.step_size
         x = x.detach().clone()

@@ -115,7 +115,7 @@ def test_warnings_are_recorded_as_notes():
     record = run_cell(Cell(dataset=TOY, recipe=recipe, seed=0))
     assert record.degenerate
     assert any("piecewise-linear" in note for note in record.notes)
-    assert any("batches hold" in note for note in record.notes)
+    assert any("batches have" in note for note in record.notes)
 
 
 def test_only_the_selection_paper_reads_validation_ood_rows(monkeypatch):

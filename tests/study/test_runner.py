@@ -259,9 +259,9 @@ def test_a_worker_ends_when_its_parent_is_killed(tmp_path):
     code = f"""
         import os, time
         from pathlib import Path
-        from ebmood.executors.process import OneProcess
+        from ebmood.executors.process import SingleProcessExecutor
         if __name__ == "__main__":
-            executor = OneProcess()
+            executor = SingleProcessExecutor()
             pid = executor.submit(os.getpid).result()
             executor.submit(time.sleep, 60)
             Path({str(tmp_path / "pid")!r}).write_text(str(pid))

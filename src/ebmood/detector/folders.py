@@ -25,8 +25,8 @@ from ebmood.detector.record import JSON_NAME
 from ebmood.detector.streaming import open_table, opened, parquet_files
 from ebmood.detector.tabular import Scored, TableDetector, Watch
 from ebmood.detector.writing import open_scores
-from ebmood.executors.process import OneProcess, one_thread
-from ebmood.executors.spread import spread
+from ebmood.executors.dispatch import dispatch
+from ebmood.executors.process import SingleProcessExecutor, one_thread
 
 NOTE = "ebmood.scores_of"
 """The key of the metadata that says what a file of scores was made from."""
@@ -68,7 +68,7 @@ def score_folder(
     drop: Sequence[str] = (),
     device: str = "cpu",
     jobs: int = 1,
-    open_executor: Callable[[], Executor] = OneProcess,
+    open_executor: Callable[[], Executor] = SingleProcessExecutor,
     watch: Watch = lambda _doing, _share: None,
 ) -> FolderScores:
     """Score each Parquet file of a folder to a file of its name in `out`; one that is there already, whole, stays.
@@ -104,7 +104,7 @@ def score_folder(
             place.mkdir(parents=True, exist_ok=True)
         try:
             watch("scoring", 0.0)
-            with closing(spread(tables, submit, jobs, open_executor)) as finished:
+            with closing(dispatch(tables, submit, jobs, open_executor)) as finished:
                 for name, future in finished:
                     error = _reason(future, out / name)
                     if error:

@@ -19,8 +19,8 @@ from ebmood.core import calibration as conformal
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.settings import Settings
 from ebmood.data.images.image_folders import SUFFIXES, image_names
-from ebmood.data.images.readers import MEND, CorruptDataError, opened, vision
-from ebmood.data.images.resize import RULE, channels_of, shaped
+from ebmood.data.images.readers import SKIP_HINT, CorruptDataError, open_image, import_vision
+from ebmood.data.images.resize import RULE, count_channels, resize_image
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.parameters import device_of
 from ebmood.detector.tabular import Scored, Watch, about
@@ -81,7 +81,7 @@ class ImageFolder:
         names = image_names(folder)
         if not names:
             raise EbmoodError(f"{folder}: holds no images (files that end in {', '.join(SUFFIXES)})")
-        vision("PIL.Image")
+        import_vision("PIL.Image")
         return cls(str(folder), tuple(names), skip_corrupt)
 
     def pieces(self, channels: int, size: int) -> Iterator[tuple[list[str], Bytes, bool]]:
@@ -96,18 +96,18 @@ class ImageFolder:
             for name in self.names[start : start + AT_ONCE]:
                 path = str(Path(self.where) / name)
                 try:
-                    image = opened(path, path)
+                    image = open_image(path, path)
                 except CorruptDataError as error:
-                    reason = str(error).removesuffix(MEND).removesuffix("; ")
+                    reason = str(error).removesuffix(SKIP_HINT).removesuffix("; ")
                     if not self.skip_corrupt:
                         raise EbmoodError(
                             f"{reason}; replace or delete it, or leave damaged images out with --skip-corrupt"
                         ) from error
                     self.skipped.append(reason)
                     continue
-                colour = channels_of(image, path) == 3 or colour
+                colour = count_channels(image, path) == 3 or colour
                 names.append(name)
-                rows.append(shaped(image, channels, size))
+                rows.append(resize_image(image, channels, size))
             self.share = min(1.0, (start + AT_ONCE) / len(self.names))
             kept += len(names)
             if names:

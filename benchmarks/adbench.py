@@ -31,7 +31,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ebmood.detector.energy import ScoreModel
+    from ebmood.detector.score_model import ScoreModel
 
 Scores = dict[str, np.ndarray]
 """Scores of the test rows by the name of the detector; higher is more in-distribution."""
@@ -186,8 +186,8 @@ def version_of(detector: str) -> str:
 
     package = Path(ebmood.__file__).parent
     files = [
-        package / "detector" / "energy.py",
-        package / "detector" / "columns.py",
+        package / "detector" / "score_model.py",
+        package / "detector" / "robust_scaler.py",
         *sorted((package / "models").glob("*.py")),
     ]
     files += [*sorted((package / "objectives").glob("*.py")), *sorted((package / "training").glob("*.py"))]

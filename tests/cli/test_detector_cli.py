@@ -16,7 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from ebmood.cli import main
 from ebmood.core.calibration import p_values
-from ebmood.detector.tabular import TableDetector
+from ebmood.detector.table_detector import TableDetector
 
 pytestmark = pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarning")
 COLUMNS = ["mean radius", "mean texture", "mean area"]

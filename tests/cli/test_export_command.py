@@ -9,8 +9,8 @@ import pytest
 
 from ebmood.cli import main
 from ebmood.detector import EnergyDetector, EnergySettings
-from ebmood.detector.streaming import open_table
-from ebmood.detector.tabular import TableDetector
+from ebmood.detector.io.table_stream import open_table
+from ebmood.detector.table_detector import TableDetector
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from in_this_process import run
 from sklearn.datasets import load_digits
 
-from ebmood.detector.sources import load_detector
+from ebmood.detector.saved_detector import load_detector
 
 Image = pytest.importorskip("PIL.Image")
 pytestmark = pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarning")

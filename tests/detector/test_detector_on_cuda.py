@@ -48,7 +48,7 @@ def test_two_fits_are_one(quick):
 
 
 def test_exported_from_there(quick, tmp_path):
-    from ebmood.detector.export import export_onnx
+    from ebmood.detector.persistence.onnx_export import export_onnx
 
     detector = EnergyDetector(energy=quick, random_state=0, device="cuda").fit(ROWS)
     export_onnx(detector, tmp_path / "model.onnx")  # checks what it wrote

@@ -27,7 +27,7 @@ def detector(tumours) -> EnergyDetector:
 @pytest.fixture(scope="session")
 def model_html(detector, tumours) -> str:
     """A page with everything on it, of a model with an unkind name and a set with another."""
-    from ebmood.report.model import model_page
+    from ebmood.report.detector_page import model_page
 
     benign, malignant = tumours
     strange = benign.iloc[250:].copy()

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ebmood.report.model import _chance, model_page
+from ebmood.report.detector_page import _chance, model_page
 from ebmood.report.svg import inline
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}

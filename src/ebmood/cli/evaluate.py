@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmood.cli.bar import bar
 from ebmood.cli.options import Device, Drop, Json, Model, SkipCorrupt, print_json, stopped
+from ebmood.cli.progress_bar import bar
 from ebmood.cli.report import of_model, refuse_folder, write_page
 
 if TYPE_CHECKING:
-    from ebmood.detector.sources import SavedDetector
+    from ebmood.detector.saved_detector import SavedDetector
     from ebmood.results.table import Table
 
 EPILOG = """[bold]Examples[/bold]
@@ -66,7 +66,7 @@ def evaluate(
             import numpy as np
 
             from ebmood.core.metrics import separation
-            from ebmood.detector.sources import load_detector, open_source, scored
+            from ebmood.detector.saved_detector import load_detector, open_source, scored
 
             if page is not None:
                 refuse_folder(page)

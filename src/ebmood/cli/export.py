@@ -5,8 +5,8 @@ from pathlib import Path
 from rich.console import Console
 
 from ebmood.detector import load
-from ebmood.detector.export import export_onnx
-from ebmood.detector.tabular import NOTE
+from ebmood.detector.persistence.onnx_export import export_onnx
+from ebmood.detector.table_detector import NOTE
 
 
 def run(model: Path, out: Path) -> None:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from ebmood.cli.bar import bar
 from ebmood.cli.options import (
     Device,
     Drop,
@@ -20,6 +19,7 @@ from ebmood.cli.options import (
     tell_skipped,
     use_threads,
 )
+from ebmood.cli.progress_bar import bar
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -96,9 +96,9 @@ def fit(
         with bar("reading") as watch:
             from ebmood.core.errors import EbmoodError
             from ebmood.detector import EnergyDetector, EnergySettings
-            from ebmood.detector.images import SIZE, ImageDetector, ImageFolder
-            from ebmood.detector.sources import open_source
-            from ebmood.detector.tabular import TableDetector
+            from ebmood.detector.image_detector import SIZE, ImageDetector, ImageFolder
+            from ebmood.detector.saved_detector import open_source
+            from ebmood.detector.table_detector import TableDetector
 
             use_threads(threads)
             if out.is_file():

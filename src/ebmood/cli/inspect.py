@@ -43,9 +43,9 @@ def summary(model: Path) -> dict[str, Any]:
     import numpy as np
 
     from ebmood.core import calibration as conformal
-    from ebmood.detector.images import read_shape
-    from ebmood.detector.record import read_record
-    from ebmood.detector.tabular import read_preparation
+    from ebmood.detector.image_detector import read_shape
+    from ebmood.detector.persistence.detector_files import read_record
+    from ebmood.detector.table_detector import read_preparation
 
     record, weights = read_record(model)
     preparation = read_preparation(model, record.notes, record.columns.names)

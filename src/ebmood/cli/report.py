@@ -10,7 +10,7 @@ from ebmood.cli.options import Drop, tell
 from ebmood.core.errors import EbmoodError
 
 if TYPE_CHECKING:
-    from ebmood.detector.sources import SavedDetector
+    from ebmood.detector.saved_detector import SavedDetector
     from ebmood.report.page import Page
 
 EPILOG = """[bold]Examples[/bold]
@@ -58,7 +58,7 @@ def report(
     test rows also how well it tells them apart, its actual false alarms, and the
     strangest rows with the features to blame. Of a study: tables and figures.
     """
-    from ebmood.detector.record import JSON_NAME
+    from ebmood.detector.persistence.detector_files import JSON_NAME
     from ebmood.study.runner import RECORDS
 
     refuse_folder(out)
@@ -119,10 +119,10 @@ def of_model(
     Raises:
         EbmoodError: detector or rows cannot be used.
     """
-    from ebmood.detector.loading import load
-    from ebmood.detector.record import read_record
-    from ebmood.detector.sources import load_detector
-    from ebmood.report.model import ORDINARY, model_page
+    from ebmood.detector.persistence.detector_files import read_record
+    from ebmood.detector.persistence.load import load
+    from ebmood.detector.saved_detector import load_detector
+    from ebmood.report.detector_page import ORDINARY, model_page
 
     record, _ = read_record(folder)
     title = f"Detector {folder.resolve().name}"
@@ -151,9 +151,9 @@ def _rows(
     import numpy as np
     import pyarrow
 
-    from ebmood.detector.images import ImageDetector, ImageFolder
+    from ebmood.detector.image_detector import ImageDetector, ImageFolder
     from ebmood.detector.preparation import Preparation, named
-    from ebmood.detector.sources import open_source, refuse_other_kind
+    from ebmood.detector.saved_detector import open_source, refuse_other_kind
 
     source = open_source(path, skip_corrupt)
     refuse_other_kind(detector, source, drop)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ebmood.cli.bar import bar
 from ebmood.cli.options import (
     Cluster,
     Device,
@@ -23,6 +22,7 @@ from ebmood.cli.options import (
     tell_skipped,
     use_threads,
 )
+from ebmood.cli.progress_bar import bar
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -93,10 +93,10 @@ def score(
     try:
         with bar("scoring") as watch:
             from ebmood.core.errors import EbmoodError
-            from ebmood.detector.images import ImageFolder
-            from ebmood.detector.sources import load_detector, open_source, scored
-            from ebmood.detector.streaming import STANDARD
-            from ebmood.detector.writing import open_scores
+            from ebmood.detector.image_detector import ImageFolder
+            from ebmood.detector.io.score_writer import open_scores
+            from ebmood.detector.io.table_stream import STANDARD
+            from ebmood.detector.saved_detector import load_detector, open_source, scored
 
             use_threads(threads)
             if jobs or cluster:
@@ -145,11 +145,11 @@ def _folder(
     began = time.monotonic()
     try:
         with bar("scoring") as watch:
-            from ebmood.cli.where import executors
+            from ebmood.cli.executor_options import executors
             from ebmood.core.errors import EbmoodError
-            from ebmood.detector.folders import score_folder
-            from ebmood.detector.images import ImageDetector
-            from ebmood.detector.sources import load_detector
+            from ebmood.detector.folder_scoring import score_folder
+            from ebmood.detector.image_detector import ImageDetector
+            from ebmood.detector.saved_detector import load_detector
 
             detector = load_detector(model)  # what is wrong with it is told once
             if isinstance(detector, ImageDetector):

@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from ebmood.cli.executor_options import executors
 from ebmood.cli.show import show_report
 from ebmood.cli.watch import watching
-from ebmood.cli.where import executors
 from ebmood.study.entries import ImageFiles
 from ebmood.study.records import Record
 from ebmood.study.runner import read_study, run_study

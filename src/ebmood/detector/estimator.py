@@ -16,15 +16,15 @@ from torch import nn
 
 from ebmood.core import calibration as conformal
 from ebmood.core.errors import CalibrationWarning, InputError
-from ebmood.detector.contributions import contributions, replacement_values
-from ebmood.detector.embedding import as_items, embed, frozen_copy, read_objects
-from ebmood.detector.energy import EnergySettings, ScoreModel, fit_energy
-from ebmood.detector.inputs import Rows, check_columns, column_labels, read_rows, refuse_huge
+from ebmood.detector.feature_contributions import contributions, replacement_values
+from ebmood.detector.io.arrays import Rows, check_columns, column_labels, read_rows, refuse_huge
 from ebmood.detector.labels import Labels, read_labels
 from ebmood.detector.parameters import device_of, how_to_calibrate, seed_of, split_rows
-from ebmood.detector.probes import Probe, run_probes
-from ebmood.detector.saving import save
-from ebmood.detector.scorer import RowScorer
+from ebmood.detector.persistence.save import save
+from ebmood.detector.row_scorer import RowScorer
+from ebmood.detector.score_model import EnergySettings, ScoreModel, fit_energy
+from ebmood.detector.self_test import Probe, run_probes
+from ebmood.detector.user_embedding import as_items, embed, frozen_copy, read_objects
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         feature_names_in_ (ndarray): the columns' names, where `X` was a data frame with names.
         classes_ (ndarray): the classes, where supervised.
         class_calibration_scores_ (tuple): for each class its calibration rows' scores under it, ascending.
-        probes_ (tuple): the self-test, see `ebmood.detector.probes.Probe`.
+        probes_ (tuple): the self-test, see `ebmood.detector.self_test.Probe`.
         model_ (ScoreModel): preprocessing and energy, `(N, D) -> (N,)`.
         settings_ (EnergySettings): of the energy, in full.
         seed_ (int): what `random_state` came to.
@@ -207,7 +207,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
     def feature_contributions(self, X: Any) -> Floats:
         """How much the score would gain at best by changing one feature alone: `(N, *shape) -> (N, *shape)`.
 
-        The feature with the largest gain is the first to blame; see `ebmood.detector.contributions`.
+        The feature with the largest gain is the first to blame; see `ebmood.detector.feature_contributions`.
 
         Raises:
             InputError: the inputs of `embed` are no arrays of floats.

@@ -12,8 +12,8 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from ebmood.core.errors import InputError
 from ebmood.core.settings import Settings
-from ebmood.detector.cells import categories, numbers, option
-from ebmood.detector.streaming import Piece
+from ebmood.detector.io.cell_values import categories, numbers, option
+from ebmood.detector.io.table_stream import Piece
 
 MOST_CATEGORIES = 1000
 """In one column; more are names or identifiers, and would make a row wider than any network learns."""

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from ebmood import EnergyDetector, load
-from ebmood.detector.sources import load_detector, scored
-from ebmood.detector.streaming import open_table
+from ebmood.detector.io.table_stream import open_table
+from ebmood.detector.saved_detector import load_detector, scored
 
 FOLDER = Path(__file__).parent / "saved_by_0_1"
 ROWS = np.loadtxt(FOLDER / "rows.csv", delimiter=",")
@@ -52,7 +52,7 @@ def test_a_table_has_the_scores_of_0_1():
 
 def test_images_have_the_scores_of_0_1(tmp_path):
     image = pytest.importorskip("PIL.Image")
-    from ebmood.detector.images import ImageFolder
+    from ebmood.detector.image_detector import ImageFolder
 
     expected = EXPECTED["images"]
     for number, pixels in enumerate(expected["pixels"]):

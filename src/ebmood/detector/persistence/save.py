@@ -1,4 +1,4 @@
-"""A fitted detector to a folder; `ebmood.detector.loading` brings it back, `ebmood.detector.record` has the format."""
+"""A fitted detector to a folder; `ebmood.detector.persistence.load` brings it back, `ebmood.detector.persistence.detector_files` has the format."""
 
 import platform
 from importlib.metadata import version
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from pydantic import JsonValue
 
-from ebmood.detector.record import MODEL, Columns, DetectorRecord, Weights, write_record
+from ebmood.detector.persistence.detector_files import MODEL, Columns, DetectorRecord, Weights, write_record
 
 if TYPE_CHECKING:  # the estimator saves itself through this module
     from ebmood.detector.estimator import EnergyDetector

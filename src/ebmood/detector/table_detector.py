@@ -13,13 +13,13 @@ from pydantic import ValidationError
 
 from ebmood.core import calibration as conformal
 from ebmood.core.errors import EbmoodError, InputError
-from ebmood.detector.cells import categories, option
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.inputs import HUGEST
-from ebmood.detector.loading import load
+from ebmood.detector.io.arrays import HUGEST
+from ebmood.detector.io.cell_values import categories, option
+from ebmood.detector.io.table_stream import Piece, TableStream
 from ebmood.detector.parameters import device_of, seed_of, split_rows
+from ebmood.detector.persistence.load import load
 from ebmood.detector.preparation import Preparation, Raw, fit_preparation, named, read_columns
-from ebmood.detector.streaming import Piece, TableStream
 
 NOTE = "preparation"
 """What the preparation is called among the notes of a saved detector."""

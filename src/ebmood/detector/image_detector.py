@@ -23,7 +23,7 @@ from ebmood.data.images.readers import MEND, CorruptDataError, opened, vision
 from ebmood.data.images.resize import RULE, channels_of, shaped
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.parameters import device_of
-from ebmood.detector.tabular import Scored, Watch, about
+from ebmood.detector.table_detector import Scored, Watch, about
 
 NOTE = "images"
 """What the shape is called among the notes of a saved detector."""

@@ -13,12 +13,12 @@ from hypothesis.strategies import characters, floats, integers, lists, one_of, t
 from pyarrow import parquet
 
 from ebmood.core.errors import EbmoodError
-from ebmood.detector import streaming
-from ebmood.detector.cells import MISSING_WORDS, categories, numbers
+from ebmood.detector.io import table_stream as streaming
+from ebmood.detector.io.cell_values import MISSING_WORDS, categories, numbers
+from ebmood.detector.io.score_writer import open_scores
+from ebmood.detector.io.table_stream import open_table
 from ebmood.detector.preparation import Preparation, fit_preparation, named, read_columns
-from ebmood.detector.streaming import open_table
-from ebmood.detector.tabular import Scored
-from ebmood.detector.writing import open_scores
+from ebmood.detector.table_detector import Scored
 
 
 @pytest.fixture
@@ -260,8 +260,8 @@ def test_columns_are_matched_by_name():
 def test_a_long_table_takes_no_more_memory_than_its_beginning(tmp_path):
     code = """
 import resource, sys
-from ebmood.detector.cells import numbers
-from ebmood.detector.streaming import open_table
+from ebmood.detector.io.cell_values import numbers
+from ebmood.detector.io.table_stream import open_table
 table = open_table(sys.argv[1])
 total, early = 0.0, None
 for piece in table.pieces(table.names):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ebmood.detector.columns import SPAN, Columns
-from ebmood.detector.energy import EnergySettings, ScoreModel, fit_energy
+from ebmood.detector.robust_scaler import SPAN, Columns
+from ebmood.detector.score_model import EnergySettings, ScoreModel, fit_energy
 
 SETTINGS = {
     "all": EnergySettings(steps=20, members=1, hidden=(16,), sigmas=(0.1, 1.0), components=3),

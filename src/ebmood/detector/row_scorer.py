@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ebmood.detector.embedding import as_items, embed, out_of_reach, within_reach
-from ebmood.detector.energy import ScoreModel
-from ebmood.detector.pieces import in_pieces
+from ebmood.detector.chunks import in_pieces
+from ebmood.detector.score_model import ScoreModel
+from ebmood.detector.user_embedding import as_items, embed, out_of_reach, within_reach
 
 Floats = NDArray[np.float64]
 

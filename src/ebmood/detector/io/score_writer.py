@@ -14,8 +14,8 @@ from pyarrow import parquet
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.files import atomic_path
-from ebmood.detector.streaming import STANDARD
-from ebmood.detector.tabular import Scored
+from ebmood.detector.io.table_stream import STANDARD
+from ebmood.detector.table_detector import Scored
 
 NAMES = ("score", "p_value", "flag")
 """The columns that are written, behind those kept."""

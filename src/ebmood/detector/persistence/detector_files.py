@@ -26,8 +26,8 @@ from torch import Tensor
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.files import atomic_path
 from ebmood.core.settings import Settings
-from ebmood.detector.energy import EnergySettings
-from ebmood.detector.probes import Probe
+from ebmood.detector.score_model import EnergySettings
+from ebmood.detector.self_test import Probe
 
 FORMAT = "ebmood-detector"
 VERSION = 1

@@ -1,4 +1,4 @@
-"""A saved detector back from its folder, to the bit, or one line on why not; `ebmood.detector.saving` wrote it."""
+"""A saved detector back from its folder, to the bit, or one line on why not; `ebmood.detector.persistence.save` wrote it."""
 
 import math
 from pathlib import Path
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from ebmood.core import calibration as conformal
 from ebmood.core.errors import EbmoodError, InputError
-from ebmood.detector.contributions import LEVELS
-from ebmood.detector.embedding import frozen_copy
-from ebmood.detector.energy import ScoreModel
 from ebmood.detector.estimator import EnergyDetector
+from ebmood.detector.feature_contributions import LEVELS
 from ebmood.detector.parameters import device_of
-from ebmood.detector.record import MODEL, DetectorRecord, Weights, read_record
-from ebmood.detector.scorer import RowScorer
+from ebmood.detector.persistence.detector_files import MODEL, DetectorRecord, Weights, read_record
+from ebmood.detector.row_scorer import RowScorer
+from ebmood.detector.score_model import ScoreModel
+from ebmood.detector.user_embedding import frozen_copy
 
 
 def load(folder: Path | str, *, embed: nn.Module | None = None, device: str = "cpu") -> EnergyDetector:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ebmood.core.errors import InputError
-from ebmood.detector.inputs import Rows, read_rows
+from ebmood.detector.io.arrays import Rows, read_rows
 
 PIECE = 512  # inputs that a user's module sees at a time, always so many; images need memory
 TOLERATED = 100.0  # training ranges; an embedding may flatten anything beyond

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ebmood.core import calibration as conformal
 from ebmood.core.metrics import separation
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.report import figures
+from ebmood.report import detector_charts as figures
 from ebmood.report.page import Block, Charts, Facts, Grid, Page, Section, Text
 
 Floats = NDArray[np.float64]

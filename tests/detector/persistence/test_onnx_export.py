@@ -11,7 +11,13 @@ from torch import nn
 from ebmood.core.calibration import p_values
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.detector import EnergyDetector
-from ebmood.detector.export import TOLERANCE, DetectorGraph, compare, export_onnx, sample_rows
+from ebmood.detector.persistence.onnx_export import (
+    TOLERANCE,
+    DetectorGraph,
+    compare,
+    export_onnx,
+    sample_rows,
+)
 
 
 @pytest.fixture(scope="module")

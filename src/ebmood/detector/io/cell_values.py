@@ -13,7 +13,7 @@ from pyarrow import compute
 from pyarrow import types as kinds
 
 from ebmood.core.errors import InputError
-from ebmood.detector.streaming import Piece
+from ebmood.detector.io.table_stream import Piece
 
 MISSING_WORDS = ("", "na", "n/a", "nan", "null", "none")
 """In lower case."""

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.files import atomic_path
 from ebmood.core.seeding import numpy_stream
-from ebmood.detector.embedding import TOLERATED, widths
+from ebmood.detector.user_embedding import TOLERATED, widths
 
 if TYPE_CHECKING:
     from ebmood.detector.estimator import EnergyDetector

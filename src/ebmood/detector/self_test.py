@@ -14,7 +14,7 @@ from ebmood.core.errors import SelfTestWarning
 from ebmood.core.seeding import numpy_stream
 from ebmood.core.settings import Settings
 from ebmood.data.probes import draw_probes
-from ebmood.detector.embedding import ranges_outside, widths
+from ebmood.detector.user_embedding import ranges_outside, widths
 
 ROWS = 256
 OUTSIDE = 0.5  # training ranges; noise that happens to fall nearer to the data proves nothing

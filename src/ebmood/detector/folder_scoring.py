@@ -20,11 +20,11 @@ from pyarrow import parquet
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.files import only_writer
+from ebmood.detector.io.score_writer import open_scores
+from ebmood.detector.io.table_stream import open_table, opened, parquet_files
+from ebmood.detector.persistence.detector_files import JSON_NAME
 from ebmood.detector.preparation import named
-from ebmood.detector.record import JSON_NAME
-from ebmood.detector.streaming import open_table, opened, parquet_files
-from ebmood.detector.tabular import Scored, TableDetector, Watch
-from ebmood.detector.writing import open_scores
+from ebmood.detector.table_detector import Scored, TableDetector, Watch
 from ebmood.executors.process import OneProcess, one_thread
 from ebmood.executors.spread import spread
 

@@ -12,9 +12,9 @@ from quick_energy import QUICK
 from ebmood.cli import main
 from ebmood.core.errors import EbmoodError
 from ebmood.detector import EnergyDetector
-from ebmood.detector.folders import NOTE, score_file, score_folder
-from ebmood.detector.streaming import open_table
-from ebmood.detector.tabular import TableDetector
+from ebmood.detector.folder_scoring import NOTE, score_file, score_folder
+from ebmood.detector.io.table_stream import open_table
+from ebmood.detector.table_detector import TableDetector
 
 NAMES = ["a", "b"]
 

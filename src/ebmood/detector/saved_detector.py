@@ -5,10 +5,10 @@ from pathlib import Path
 
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.data.images.image_folders import image_names
-from ebmood.detector.images import NOTE, ImageDetector, ImageFolder
-from ebmood.detector.loading import load
-from ebmood.detector.streaming import STANDARD, TableStream, open_table
-from ebmood.detector.tabular import Scored, TableDetector, Watch
+from ebmood.detector.image_detector import NOTE, ImageDetector, ImageFolder
+from ebmood.detector.io.table_stream import STANDARD, TableStream, open_table
+from ebmood.detector.persistence.load import load
+from ebmood.detector.table_detector import Scored, TableDetector, Watch
 
 Source = TableStream | ImageFolder
 SavedDetector = TableDetector | ImageDetector

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
-from ebmood.detector.columns import SPAN, Columns, share_a_unit
+from ebmood.detector.robust_scaler import SPAN, Columns, share_a_unit
 
 DIGITS, WINE = load_digits().data, load_wine().data
 

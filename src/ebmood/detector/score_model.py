@@ -8,7 +8,7 @@
 
 Each energy becomes a robust z-score over the training rows (median 0, 95th percentile 1.645: the upper tail is what
 must be comparable), averaged over the levels of noise; the base counts as an energy too. The score is minus the largest
-of them: whichever is most alarmed decides. Columns come in comparable (`ebmood.detector.columns`), through an arcsinh,
+of them: whichever is most alarmed decides. Columns come in comparable (`ebmood.detector.robust_scaler`), through an arcsinh,
 which leaves the middle as it is and takes the weight out of heavy tails.
 
 Outside the training ranges a guard is added that no setting can switch off: it grows with the distance from the
@@ -25,8 +25,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ebmood.core.settings import Settings
-from ebmood.detector.columns import Columns
-from ebmood.detector.pieces import PIECE
+from ebmood.detector.chunks import PIECE
+from ebmood.detector.robust_scaler import Columns
 from ebmood.models.anchored import AnchoredEnergy
 from ebmood.models.denoising import DenoisingEnergy
 from ebmood.models.mixture import SmoothedMixture, TiedMixture

@@ -6,7 +6,7 @@ import pytest
 from ebmood.cli.inspect import summary
 from ebmood.core.errors import RollbackWarning
 from ebmood.detector import EnergyDetector, load
-from ebmood.report.model import model_page
+from ebmood.report.detector_page import model_page
 from ebmood.training import DivergedError
 
 ROWS = np.random.default_rng(0).normal(size=(200, 4))

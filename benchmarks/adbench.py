@@ -127,7 +127,7 @@ def ours(train: np.ndarray, test: np.ndarray, seed: int) -> Scores:
     with torch.no_grad():
         for at in np.array_split(np.arange(len(test)), len(test) // 1024 + 1):
             rows = torch.from_numpy(test[at])
-            parts = detector.model_.parts(rows) | {"network": network_alone(detector.model_, rows)}
+            parts = detector.model_.component_scores(rows) | {"network": network_alone(detector.model_, rows)}
             for name, part in OURS.items():
                 scores[name][at] = parts[part].numpy()
     assert np.allclose(scores[SHIPS], detector.score_samples(test), atol=1e-6), (

@@ -9,7 +9,7 @@ import pytest
 
 from ebmood.cli import main
 from ebmood.detector import EnergyDetector, EnergySettings
-from ebmood.detector.io.table_stream import open_table
+from ebmood.detector.io.open_input import open_table
 from ebmood.detector.table_detector import TableDetector
 
 

@@ -8,7 +8,7 @@ import pytest
 from in_this_process import run
 from sklearn.datasets import load_digits
 
-from ebmood.detector.saved_detector import load_detector
+from ebmood.detector.saved_detector import load_saved_detector
 
 Image = pytest.importorskip("PIL.Image")
 pytestmark = pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarning")
@@ -53,7 +53,7 @@ def test_scores_carry_the_files_names_and_are_the_estimators(ebmood, model, fold
     assert json.loads(out)["rows"] == len(scores)
     pixels = {name: np.asarray(Image.open(folders / "in" / name)) for name in scores["file"]}
     small = [name for name, image in pixels.items() if image.shape == (8, 8)]  # no resizing to repeat here
-    ours = load_detector(model).detector.score_samples(np.stack([pixels[name] for name in small])[:, None])
+    ours = load_saved_detector(model).detector.score_samples(np.stack([pixels[name] for name in small])[:, None])
     np.testing.assert_array_equal(scores.set_index("file")["score"][small], ours)
 
 

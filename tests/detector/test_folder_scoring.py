@@ -13,7 +13,7 @@ from ebmood.cli import main
 from ebmood.core.errors import EbmoodError
 from ebmood.detector import EnergyDetector
 from ebmood.detector.folder_scoring import NOTE, score_file, score_folder
-from ebmood.detector.io.table_stream import open_table
+from ebmood.detector.io.open_input import open_table
 from ebmood.detector.table_detector import TableDetector
 
 NAMES = ["a", "b"]

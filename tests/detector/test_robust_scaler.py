@@ -5,14 +5,14 @@ import pytest
 import torch
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
-from ebmood.detector.robust_scaler import SPAN, Columns, share_a_unit
+from ebmood.detector.robust_scaler import MAX_SPAN, RobustScaler, columns_share_unit
 
 DIGITS, WINE = load_digits().data, load_wine().data
 
 
-def seen(x: np.ndarray, columns: Columns | None = None) -> np.ndarray:
+def seen(x: np.ndarray, columns: RobustScaler | None = None) -> np.ndarray:
     with torch.no_grad():
-        return (columns or Columns(x.shape[1]).fit(x))(torch.from_numpy(x)).numpy()
+        return (columns or RobustScaler(x.shape[1]).fit(x))(torch.from_numpy(x)).numpy()
 
 
 def within(x: np.ndarray) -> np.ndarray:
@@ -36,12 +36,12 @@ def within(x: np.ndarray) -> np.ndarray:
     ],
 )
 def test_columns_that_share_a_unit_are_known(x, shared):
-    assert share_a_unit(np.asarray(x, dtype=np.float64)) is shared
+    assert columns_share_unit(np.asarray(x, dtype=np.float64)) is shared
 
 
 def test_columns_that_share_a_unit_keep_their_proportions():
     """A pixel in a corner that hardly ever lights is no louder than one in the middle, nor is one that never did."""
-    columns = Columns(64).fit(DIGITS)
+    columns = RobustScaler(64).fit(DIGITS)
     lit = np.tile(np.median(DIGITS, axis=0), (64, 1))
     dark = seen(lit, columns)
     lit[np.arange(64), np.arange(64)] += 4.0
@@ -64,9 +64,9 @@ def test_a_rare_event_counts_as_a_part_of_its_span():
     x = rng.normal(size=(5_000, 2))
     x[:, 1] = np.where(rng.random(5_000) < 0.002, rng.uniform(50, 100, 5_000), 0.0)
     z = seen(x)
-    assert np.abs(z[:, 0]).max() < SPAN
+    assert np.abs(z[:, 0]).max() < MAX_SPAN
     assert 0.7 < z[:, 0].std() <= 1.0
-    assert np.ptp(z[:, 1]) < SPAN  # by its standard deviation it would be 30
+    assert np.ptp(z[:, 1]) < MAX_SPAN  # by its standard deviation it would be 30
     assert z[:, 1].std() < 0.5
 
 

@@ -6,7 +6,7 @@ import pytest
 from ebmood.cli.inspect import summary
 from ebmood.core.errors import RollbackWarning
 from ebmood.detector import EnergyDetector, load
-from ebmood.report.detector_page import model_page
+from ebmood.report.detector_page import detector_page
 from ebmood.training import DivergedError
 
 ROWS = np.random.default_rng(0).normal(size=(200, 4))
@@ -22,7 +22,7 @@ def test_what_was_healed_is_kept_and_shown(quick, tmp_path):
     detector.save(tmp_path / "model")
     assert load(tmp_path / "model").events_ == detector.events_
     assert summary(tmp_path / "model")["events"] == list(detector.events_)
-    page = model_page(detector).html()
+    page = detector_page(detector).html()
     assert [f"Healed in training: {event}" in page for event in detector.events_] == [True] * len(
         detector.events_
     )

@@ -27,13 +27,13 @@ def detector(tumours) -> EnergyDetector:
 @pytest.fixture(scope="session")
 def model_html(detector, tumours) -> str:
     """A page with everything on it, of a model with an unkind name and a set with another."""
-    from ebmood.report.detector_page import model_page
+    from ebmood.report.detector_page import detector_page
 
     benign, malignant = tumours
     strange = benign.iloc[250:].copy()
     strange["mean area"] = 1e6
     outside = {"<script>alert('x')</script> & co": malignant, "area": strange}
-    page = model_page(detector, "Tumours & <b>more</b>", benign.iloc[250:], outside, {"ebmood": "0.1.0"})
+    page = detector_page(detector, "Tumours & <b>more</b>", benign.iloc[250:], outside, {"ebmood": "0.1.0"})
     return page.html()
 
 

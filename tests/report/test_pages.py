@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ebmood.report.detector_page import _chance, model_page
+from ebmood.report.detector_page import _chance_band, detector_page
 from ebmood.report.svg import inline
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -139,7 +139,7 @@ def test_the_model_s_numbers_are_on_its_page(model_html, detector, tumours):
 
 
 def test_a_page_without_test_rows_shows_the_fit_alone(detector):
-    outline = Outline(model_page(detector).html())
+    outline = Outline(detector_page(detector).html())
     assert outline.text("h2") == ["Scores", "False alarms", "Self-test", "What was fitted"]
     assert len(outline.all("svg")) == 1
 
@@ -153,7 +153,7 @@ def test_the_study_s_failure_is_on_its_page(study_html):
 def test_chance_holds_nineteen_of_twenty_detectors():
     rng = np.random.default_rng(0)
     held_out, rows, alpha = 40, 60, np.array([0.1])
-    low, high = _chance(alpha, held_out, rows)
+    low, high = _chance_band(alpha, held_out, rows)
     inside = 0
     for _ in range(2000):
         calibration = np.sort(rng.random(held_out))

@@ -1,33 +1,34 @@
-"""A progress bar on standard error for one command; nothing where that is no terminal."""
+"""A progress bar on standard error. It is shown only on a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
 @contextmanager
-def bar(doing: str) -> Iterator[Callable[[str, float | None], None]]:
-    """A bar that is there at once and gone at the end.
+def progress_bar(stage: str) -> Iterator[Callable[[str, float | None], None]]:
+    """Show a progress bar while the block runs.
 
     Args:
-        doing: what goes on first.
+        stage: name of the first stage of the work.
 
     Yields:
-        A function to tell what goes on, and how far that is: 0 to 1, or None where nobody knows.
+        A progress callback: called with the name of the current stage and its completed fraction, 0 to 1, or None if
+        the fraction is unknown.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(doing, total=None)
-        now = doing
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(stage, total=None)
+        current = stage
 
-        def tell(doing: str, share: float | None) -> None:
-            nonlocal now
-            if doing != now:
-                now = doing
-                progress.reset(task, description=doing, total=None)
-            progress.update(task, total=None if share is None else 1.0, completed=share or 0.0)
+        def update(stage: str, fraction: float | None) -> None:
+            nonlocal current
+            if stage != current:
+                current = stage
+                bar.reset(task, description=stage, total=None)
+            bar.update(task, total=None if fraction is None else 1.0, completed=fraction or 0.0)
 
-        yield tell
+        yield update

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ebmood.cli.executor_options import executors
+from ebmood.cli.executor_options import open_executors
 from ebmood.cli.show import show_report
 from ebmood.cli.watch import watching
 from ebmood.study.entries import ImageFiles
@@ -55,7 +55,7 @@ def run(
             if name not in presets():
                 _import_beside(Path(name))
             study = load_study(name, device, files)
-        with executors(cluster, jobs) as (many, open_executor):
+        with open_executors(cluster, jobs) as (many, open_executor):
             many = min(many, len(study.tasks))
             with watching(errors, folder, many) as watcher:
                 records = run_study(

@@ -1,4 +1,4 @@
-"""The detector: fitted on a user's rows, calibrated on rows held out, safe to save and load."""
+"""The detector: an estimator that is fitted and calibrated on rows of the user, and that can be saved and loaded."""
 
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.persistence.load import load

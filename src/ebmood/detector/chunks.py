@@ -1,7 +1,8 @@
-"""Rows go through a model in pieces of one fixed length, and scores are rounded: equal rows have equal scores.
+"""Apply a model to rows in chunks of one fixed length and round the scores, so that equal rows have equal scores.
 
-Matrix products round differently for other lengths, and some for other places in a piece. A row that is scored again
-in other company must tie with itself, or p-values of discrete tables would hang on the last bit.
+The rounding errors of a matrix product depend on the number of rows, and sometimes on the position of a row. Without
+the two measures of this module, a row could have different scores in different batches. Ties between scores and
+calibration scores, and with them the p-values of discrete tables, would then depend on rounding errors.
 """
 
 from collections.abc import Callable
@@ -11,34 +12,39 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-PIECE = 2048
-"""Rows: so many that the calls between the arithmetic cost little, so few that one row alone is not dear."""
+CHUNK_ROWS = 2048
+"""Rows in a chunk: enough to make the overhead of a call small, and few enough to score a single row quickly."""
 
-BITS = 32  # kept of a score, after the point where it is below 1; a double has 52
+SCORE_BITS = 32
+"""Binary digits that are kept of a score. For scores below 1 they are counted after the binary point."""
 
 
-def in_pieces(
-    function: Callable[[Tensor], Tensor], values: NDArray[np.float64], device: torch.device | str
+def apply_in_chunks(
+    function: Callable[[Tensor], Tensor], rows: NDArray[np.float64], device: torch.device | str
 ) -> NDArray[np.float64]:
-    """`function` of all rows of `values`, without gradients, as float64 to about nine digits.
+    """Return `function` of all rows as float64, without gradients, rounded to about nine digits.
 
     Args:
-        function: `(PIECE, D) -> (PIECE, ...)`, row by row.
-        values: `(N, D)`; the last piece is filled up with copies of its first row.
-        device: where the function computes.
+        function: maps `(CHUNK_ROWS, D)` to `(CHUNK_ROWS, ...)`, each row independently of the others.
+        rows: `(N, D)`. The last chunk is padded with copies of its first row.
+        device: the device on which `function` computes.
     """
-    done = []
+    results = []
     with torch.inference_mode():
-        for start in range(0, len(values), PIECE):
-            piece = torch.tensor(values[start : start + PIECE])  # a copy: the rows may be read-only
-            rows = len(piece)
-            if rows < PIECE:
-                piece = torch.cat([piece, piece[:1].expand(PIECE - rows, -1)])
-            done.append(function(piece.to(device))[:rows].double().cpu().numpy())
-    return _rounded(np.concatenate(done))
+        for start in range(0, len(rows), CHUNK_ROWS):
+            chunk = torch.tensor(rows[start : start + CHUNK_ROWS])  # a copy, because `rows` may be read-only
+            length = len(chunk)
+            if length < CHUNK_ROWS:
+                chunk = torch.cat([chunk, chunk[:1].expand(CHUNK_ROWS - length, -1)])
+            results.append(function(chunk.to(device))[:length].double().cpu().numpy())
+    return round_scores(np.concatenate(results))
 
 
-def _rounded(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores on a grid of `2^-32` of their size, or of 1 where they are smaller; far coarser than rounding errors."""
+def round_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round scores to `SCORE_BITS` binary digits, which is much coarser than rounding errors.
+
+    >>> round_scores(np.array([0.1 + 0.2])) == round_scores(np.array([0.3]))
+    array([ True])
+    """
     _, exponent = np.frexp(np.maximum(np.abs(scores), 1.0))
-    return np.ldexp(np.round(np.ldexp(scores, BITS - exponent)), exponent - BITS)
+    return np.ldexp(np.round(np.ldexp(scores, SCORE_BITS - exponent)), exponent - SCORE_BITS)

@@ -1,7 +1,7 @@
-"""A folder of Parquet files to a folder of scores, each file a piece of work of its own.
+"""Score a folder of Parquet files to a folder of scores. Each file is scored independently, also in other processes.
 
-Every file of scores says in its metadata what it was made from: the SHA-256 of the model and of the table, the
-options, and the version of this library. Where all of that is what is asked for, the file is whole and stays.
+The metadata of every file of scores describe its origin: the SHA-256 of detector and table, the options, and the
+version of this library. A complete file with the same origin is not scored again.
 """
 
 import hashlib
@@ -20,43 +20,55 @@ from pyarrow import parquet
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.files import only_writer
-from ebmood.detector.io.score_writer import open_scores
-from ebmood.detector.io.table_stream import open_table, opened, parquet_files
+from ebmood.detector.io.column_names import match_columns
+from ebmood.detector.io.open_input import open_table
+from ebmood.detector.io.parquet_stream import list_parquet_files, open_parquet
+from ebmood.detector.io.score_writer import open_score_writer
 from ebmood.detector.persistence.detector_files import JSON_NAME
-from ebmood.detector.preparation import named
-from ebmood.detector.table_detector import Scored, TableDetector, Watch
+from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
+from ebmood.detector.score_batch import ScoreBatch
+from ebmood.detector.table_detector import TableDetector
 from ebmood.executors.process import OneProcess, one_thread
 from ebmood.executors.spread import spread
 
-NOTE = "ebmood.scores_of"
-"""The key of the metadata that says what a file of scores was made from."""
+ORIGIN_KEY = "ebmood.scores_of"
+"""Key of the origin in the metadata of a file of scores."""
 
 
 @dataclass(frozen=True)
 class FileScores:
-    """What came of one file.
+    """The result for one file.
 
     Attributes:
-        rows, flagged: how many it has, and how many of them are flagged.
-        fresh: it was scored now; otherwise it was there, whole.
+        rows: number of rows.
+        flagged: number of flagged rows.
+        is_new: true if it was scored now, false if a complete file of scores already existed.
     """
 
     rows: int
     flagged: int
-    fresh: bool
+    is_new: bool
 
 
 @dataclass
 class FolderScores:
-    """What came of a folder.
+    """The results for a folder.
 
     Attributes:
-        done: by the path of a table inside the folder.
-        failed: why a table could not be scored, by its path.
+        completed: results by the path of a table inside the folder.
+        failed: reasons why a table could not be scored, by its path.
     """
 
-    done: dict[Path, FileScores] = field(default_factory=dict)
+    completed: dict[Path, FileScores] = field(default_factory=dict)
     failed: dict[Path, str] = field(default_factory=dict)
+
+    def add(self, name: Path, future: Future, out: Path) -> None:
+        """Store the outcome of a finished task that should have written `out`."""
+        reason = _failure(future, out)
+        if reason:
+            self.failed[name] = reason
+        else:
+            self.completed[name] = future.result()
 
 
 def score_folder(
@@ -69,67 +81,64 @@ def score_folder(
     device: str = "cpu",
     jobs: int = 1,
     open_executor: Callable[[], Executor] = OneProcess,
-    watch: Watch = lambda _doing, _share: None,
+    progress: ProgressCallback = ignore_progress,
 ) -> FolderScores:
-    """Score each Parquet file of a folder to a file of its name in `out`; one that is there already, whole, stays.
+    """Score each Parquet file of a folder to a file of the same name in `out`.
 
-    A table that cannot be scored costs its own scores and no others.
+    Complete files of scores with the same origin are not scored again. A table that cannot be scored does not affect
+    the others.
 
     Args:
         model: the folder of a fitted detector of tables.
-        folder: with `.parquet` files, also in folders in it; they need not have the same columns in the same order.
-        out: made where it is missing; on a cluster, on a disk that all workers see, as `model` and `folder` are.
+        folder: the `.parquet` files, also in subfolders. They need not have the same columns in the same order.
+        out: created if it does not exist. On a cluster it must be on a file system that all workers can access, as
+            `model` and `folder` must.
         keep: columns to copy, by name or pattern.
-        drop: further columns that the fit did not know.
-        device: where workers compute: `cpu`, `cuda` or `auto`.
-        jobs: how many files at once, each on an executor of its own and on one thread.
-        open_executor: makes an executor; see `ebmood.executors`.
-        watch: told of progress.
+        drop: further columns that were not in the training data.
+        device: device of the workers: `cpu`, `cuda` or `auto`.
+        jobs: number of files at the same time, each with an executor and one thread.
+        open_executor: creates an executor; see `ebmood.executors`.
+        progress: called with the progress of scoring.
 
     Raises:
-        EbmoodError: no `.parquet` files, `out` cannot be written or lies in `folder`, another run writes there, or
-            the cluster went away. Files that were finished by then stay.
+        EbmoodError: there are no `.parquet` files, `out` cannot be written or is inside `folder`, another process
+            writes to it, or the cluster was lost. Files that are already finished are kept.
     """
     model, folder, out = model.resolve(), folder.resolve(), out.resolve()
     if out.is_relative_to(folder):
-        raise EbmoodError(f"{out}: lies in the folder of the tables; give -o another one")
-    tables = [path.relative_to(folder) for path in parquet_files(folder)]
-    outcome = FolderScores()
+        raise EbmoodError(f"{out}: is inside the folder of the tables; give another folder with -o")
+    tables = [path.relative_to(folder) for path in list_parquet_files(folder)]
+    scores = FolderScores()
 
     def submit(executor: Executor, name: Path) -> Future:
         return executor.submit(score_file, model, folder / name, out / name, tuple(keep), tuple(drop), device)
 
     with only_writer(out):
-        for place in {(out / name).parent for name in tables}:
-            place.mkdir(parents=True, exist_ok=True)
+        subfolders = {(out / name).parent for name in tables}
+        for subfolder in subfolders:
+            subfolder.mkdir(parents=True, exist_ok=True)
         try:
-            watch("scoring", 0.0)
+            progress("scoring", 0.0)
             with closing(spread(tables, submit, jobs, open_executor)) as finished:
-                for name, future in finished:
-                    error = _reason(future, out / name)
-                    if error:
-                        outcome.failed[name] = error
-                    else:
-                        outcome.done[name] = future.result()
-                    watch("scoring", (len(outcome.done) + len(outcome.failed)) / len(tables))
-        finally:  # what a killed process left
-            for place in {(out / name).parent for name in tables}:
-                for path in place.glob(".*.partial.parquet"):
-                    path.unlink(missing_ok=True)
-    return outcome
+                for count, (name, future) in enumerate(finished, start=1):
+                    scores.add(name, future, out / name)
+                    progress("scoring", count / len(tables))
+        finally:
+            _delete_partial_files(subfolders)
+    return scores
 
 
 def score_file(
     model: Path, table: Path, out: Path, keep: tuple[str, ...], drop: tuple[str, ...], device: str
 ) -> FileScores:
-    """Score one Parquet file on one thread, unless its scores are there; what a worker runs.
+    """Score one Parquet file on one thread, unless its scores exist. Workers run this function.
 
     Raises:
-        EbmoodError: model or table cannot be used, or the folder of `out` is not in sight.
+        EbmoodError: the detector or the table cannot be used, or the folder of `out` does not exist on this machine.
     """
     with one_thread():
-        digest = _sha256(model / JSON_NAME)  # it names the weights by their content
-        made_from = {
+        digest = _sha256(model / JSON_NAME)  # this file contains the digests of the weights
+        origin = {
             "model": digest,
             "table": _sha256(table),
             "keep": list(keep),
@@ -137,61 +146,73 @@ def score_file(
             "device": device,
             "ebmood": version("ebmood"),
         }
-        note = {NOTE: json.dumps(made_from)}
-        there = _whole(out, note)
-        if there:
-            return there
+        metadata = {ORIGIN_KEY: json.dumps(origin)}
+        existing = _read_existing(out, metadata)
+        if existing:
+            return existing
         if not out.parent.is_dir():
-            raise EbmoodError(f"{out.parent}: no such folder; OUT must lie on a disk that all workers see")
-        detector = _detector(model, digest, device)
+            raise EbmoodError(
+                f"{out.parent}: no such folder; OUT must be on a file system that all workers can access"
+            )
+        detector = _load_detector(model, digest, device)
         rows = flagged = 0
-        with open_scores(out, note) as write:
-            pieces = _no_rows(table, keep) or detector.scored(open_table(table), keep, drop)
-            for piece in pieces:
-                write(piece)
-                rows += len(piece.scores)
-                flagged += int(piece.flags.sum())
-        return FileScores(rows, flagged, fresh=True)
+        with open_score_writer(out, metadata) as write:
+            for batch in _score_empty_table(table, keep) or detector.score(open_table(table), keep, drop):
+                write(batch)
+                rows += len(batch.scores)
+                flagged += int(batch.flags.sum())
+        return FileScores(rows, flagged, is_new=True)
 
 
 @lru_cache(maxsize=1)
-def _detector(model: Path, digest: str, device: str) -> TableDetector:
-    """The model, loaded once by each worker; `digest` tells one that was fitted anew from the old."""
+def _load_detector(model: Path, digest: str, device: str) -> TableDetector:
+    """Load the detector once in each worker. `digest` makes the cache notice that it was fitted again."""
     return TableDetector.load(model, device)
 
 
-def _whole(out: Path, note: dict[str, str]) -> FileScores | None:
-    """What is in `out`, if it was made from the same."""
+def _read_existing(out: Path, metadata: dict[str, str]) -> FileScores | None:
+    """Return the result in `out` if the file is complete and has the same origin, and else None."""
     try:
         with parquet.ParquetFile(out) as file:
-            found = (file.schema_arrow.metadata or {}).get(NOTE.encode(), b"").decode()
-            if found != note[NOTE]:
+            origin = (file.schema_arrow.metadata or {}).get(ORIGIN_KEY.encode(), b"").decode()
+            if origin != metadata[ORIGIN_KEY]:
                 return None
             flags = file.read(columns=["flag"]).column(0)
-            return FileScores(file.metadata.num_rows, flags.to_pylist().count(True), fresh=False)
+            return FileScores(file.metadata.num_rows, flags.to_pylist().count(True), is_new=False)
     except (OSError, pyarrow.ArrowException):
         return None
 
 
-def _no_rows(table: Path, keep: Sequence[str]) -> list[Scored]:
-    """The scores of a table without rows, which Spark leaves beside others; an empty list where it has some."""
-    with opened(table) as file:
+def _score_empty_table(table: Path, keep: Sequence[str]) -> list[ScoreBatch]:
+    """Return one batch without rows if the table has none, and else an empty list. Spark writes such files."""
+    with open_parquet(table) as file:
         if file.metadata.num_rows:
             return []
         schema = file.schema_arrow
-    kept = pyarrow.schema([schema.field(name) for name in named(keep, schema.names, str(table), "--keep")])
-    nothing = np.zeros(0)
-    return [Scored(pyarrow.RecordBatch.from_pylist([], kept), nothing, nothing, nothing.astype(bool))]
+    names = match_columns(keep, schema.names, str(table), "--keep")
+    kept = pyarrow.RecordBatch.from_pylist([], pyarrow.schema([schema.field(name) for name in names]))
+    return [ScoreBatch(np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool), kept)]
 
 
-def _reason(future: Future, out: Path) -> str | None:
+def _delete_partial_files(folders: set[Path]) -> None:
+    """Delete temporary files of processes that were killed."""
+    for folder in folders:
+        for path in folder.glob(".*.partial.parquet"):
+            path.unlink(missing_ok=True)
+
+
+def _failure(future: Future, out: Path) -> str | None:
+    """Return why a finished task failed, or None if it succeeded."""
     error = future.exception()
     if isinstance(error, BrokenExecutor):
-        return "its worker process died twice: killed, or out of memory"
+        return "its worker process died twice: it was killed, or ran out of memory"
     if error is not None:
         return str(error) if isinstance(error, EbmoodError) else f"{type(error).__name__}: {error}"
     if not out.exists():
-        return f"{out}: a worker wrote it, but it is not here; OUT must lie on a disk that all workers see"
+        return (
+            f"{out}: a worker wrote it, but it does not exist here; OUT must be on a file system that all workers can "
+            "access"
+        )
     return None
 
 

@@ -1,97 +1,103 @@
-"""What the shell is given, a table or a folder of images, and the saved detector of either."""
+"""Saved detectors of tables and of images: load one, and score an input of the same kind."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ebmood.core.errors import EbmoodError, InputError
-from ebmood.data.images.image_folders import image_names
-from ebmood.detector.image_detector import NOTE, ImageDetector, ImageFolder
-from ebmood.detector.io.table_stream import STANDARD, TableStream, open_table
-from ebmood.detector.persistence.load import load
-from ebmood.detector.table_detector import Scored, TableDetector, Watch
+import numpy as np
+import pyarrow
 
-Source = TableStream | ImageFolder
+from ebmood.core.errors import InputError
+from ebmood.detector.image_detector import NOTE, ImageDetector
+from ebmood.detector.io.image_stream import ImageStream
+from ebmood.detector.io.open_input import InputStream
+from ebmood.detector.io.table_stream import TableStream
+from ebmood.detector.persistence.load import load
+from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
+from ebmood.detector.score_batch import ScoreBatch
+from ebmood.detector.table_detector import TableDetector
+
 SavedDetector = TableDetector | ImageDetector
 
 
-def open_source(name: Path | str, skip_corrupt: bool = False) -> Source:
-    """A table, or a folder of images.
-
-    Args:
-        name: as `open_table` takes it, or a folder with images and no Parquet files.
-        skip_corrupt: whether damaged images are left out.
+def load_saved_detector(folder: Path, device: str = "cpu") -> SavedDetector:
+    """Load a detector of tables or of images.
 
     Raises:
-        EbmoodError: it is neither, or cannot be read.
+        EbmoodError: there is no detector, it was changed, or it was fitted on other inputs.
     """
-    path = Path(name).expanduser()
-    if str(name) == STANDARD or not path.is_dir():
-        return open_table(name)
-    table, images = next(path.rglob("*.parquet"), None), image_names(path)
-    if table is not None and images:
-        raise EbmoodError(
-            f"{path}: holds tables ({table.name}) and images ({images[0]}); give a folder of one kind"
-        )
-    if table is not None:
-        return open_table(path)
-    if not images:
-        raise EbmoodError(
-            f"{path}: a folder without .parquet files and without images; name a table, or another folder"
-        )
-    return ImageFolder.open(path, skip_corrupt)
+    estimator = load(folder, device=device)
+    kind = ImageDetector if NOTE in estimator.notes_ else TableDetector
+    return kind.from_estimator(folder, estimator)
 
 
-def load_detector(folder: Path, device: str = "cpu") -> SavedDetector:
-    """A detector of tables or of images, as its notes say.
-
-    Raises:
-        EbmoodError: there is none, or it was changed, or it takes neither.
-    """
-    detector = load(folder, device=device)
-    return (ImageDetector if NOTE in detector.notes_ else TableDetector).of(folder, detector)
-
-
-def scored(
+def score_input(
     detector: SavedDetector,
-    source: Source,
+    source: InputStream,
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
-    watch: Watch = lambda _doing, _share: None,
-) -> Iterator[Scored]:
-    """Score a source piece by piece, in bounded memory.
+    progress: ProgressCallback = ignore_progress,
+) -> Iterator[ScoreBatch]:
+    """Score a table or a folder of images chunk by chunk, in bounded memory.
 
     Args:
-        detector: of what the source is.
-        source: with the columns of the fit, or images.
-        keep: columns of a table that come back beside the scores; see `TableDetector.scored`.
-        drop: columns of a table that the fit did not know.
-        watch: told of progress.
+        detector: fitted on inputs of the same kind.
+        source: a table with the columns of the fit, or a folder of images.
+        keep: columns of a table to return with the scores; see `TableDetector.score`.
+        drop: columns of a table that were not in the training data.
+        progress: called with the progress of scoring.
 
     Raises:
-        EbmoodError: source and detector are not of a kind, or the source cannot be used. Pieces may have come by then.
+        EbmoodError: detector and input are not of the same kind, or the input cannot be used. Earlier chunks may
+            already have been scored.
     """
-    refuse_other_kind(detector, source, [*keep, *drop])
+    _check_kind(detector, source, [*keep, *drop])
     if isinstance(detector, ImageDetector):
-        assert isinstance(source, ImageFolder)
-        return detector.scored(source, watch)
+        assert isinstance(source, ImageStream)
+        return detector.score(source, progress)
     assert isinstance(source, TableStream)
-    return detector.scored(source, keep, drop, watch)
+    return detector.score(source, keep, drop, progress)
 
 
-def refuse_other_kind(detector: SavedDetector, source: Source, columns: Sequence[str] = ()) -> None:
-    """A detector of images takes images, and one of tables takes tables; only these have `columns`.
+def read_all_rows(
+    detector: SavedDetector, source: InputStream, drop: Sequence[str] = ()
+) -> tuple[pyarrow.Table | np.ndarray, tuple[str, ...]]:
+    """Read a whole table or folder of images into memory, as input of `detector.estimator`.
+
+    Args:
+        detector: fitted on inputs of the same kind.
+        source: a table with the columns of the fit, or a folder of images.
+        drop: columns of a table that were not in the training data.
+
+    Returns:
+        The rows, and the paths of images; no paths for a table.
 
     Raises:
-        InputError: the two are not of a kind.
+        EbmoodError: detector and input are not of the same kind, or the input cannot be used.
     """
-    images = isinstance(source, ImageFolder)
-    if isinstance(detector, ImageDetector) and not images:
+    _check_kind(detector, source, drop)
+    if isinstance(detector, ImageDetector):
+        assert isinstance(source, ImageStream)
+        chunks = list(source.chunks(detector.shape.channels, detector.shape.size))
+        names = tuple(name for chunk in chunks for name in chunk.names)
+        return np.concatenate([chunk.pixels for chunk in chunks]), names
+    assert isinstance(source, TableStream)
+    preparation = detector.check_table(source, drop)
+    rows = np.concatenate([preparation.read(chunk) for chunk in source.chunks(preparation.columns)])
+    if detector.preparation is None:  # fitted without column names
+        return rows, ()
+    return pyarrow.table(dict(zip(preparation.features, rows.T, strict=True))), ()
+
+
+def _check_kind(detector: SavedDetector, source: InputStream, columns: Sequence[str]) -> None:
+    """Check that detector and input are of the same kind, and that only a table has `columns`."""
+    is_image = isinstance(source, ImageStream)
+    if isinstance(detector, ImageDetector) and not is_image:
         raise InputError(
-            f"{source.where}: a table, but the model was fitted on images; give a folder of images"
+            f"{source.source}: a table, but the detector was fitted on images; give a folder of images"
         )
-    if isinstance(detector, TableDetector) and images:
-        raise InputError(f"{source.where}: images, but the model was fitted on a table; give a table")
-    if images and columns:
+    if isinstance(detector, TableDetector) and is_image:
+        raise InputError(f"{source.source}: images, but the detector was fitted on a table; give a table")
+    if is_image and columns:
         raise InputError(
-            f"{source.where}: images have no columns; leave out --keep and --drop (`file` names each)"
+            f"{source.source}: images have no columns; leave out --keep and --drop (the column `file` names each image)"
         )

@@ -1,7 +1,6 @@
-"""A detector of tables as they lie on the disk: a preparation and an `EnergyDetector`, used as one."""
+"""A detector of tables in files: a preparation and an `EnergyDetector`."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -11,212 +10,203 @@ import pyarrow
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from ebmood.core import calibration as conformal
 from ebmood.core.errors import EbmoodError, InputError
+from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.io.arrays import HUGEST
-from ebmood.detector.io.cell_values import categories, option
-from ebmood.detector.io.table_stream import Piece, TableStream
-from ebmood.detector.parameters import device_of, seed_of, split_rows
+from ebmood.detector.io.cell_values import read_categories
+from ebmood.detector.io.column_names import format_option, match_columns
+from ebmood.detector.io.rows import MAX_TRAINING_VALUE
+from ebmood.detector.io.table_stream import Chunk, TableStream
+from ebmood.detector.parameters import check_alpha_and_device, resolve_seed, split_rows
 from ebmood.detector.persistence.load import load
-from ebmood.detector.preparation import Preparation, Raw, fit_preparation, named, read_columns
+from ebmood.detector.preparation import Preparation, RawColumns, fit_preparation, read_columns
+from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
+from ebmood.detector.score_batch import ScoreBatch
 
 NOTE = "preparation"
-"""What the preparation is called among the notes of a saved detector."""
+"""Key of the preparation in the notes of a saved detector."""
 
 Floats = NDArray[np.float64]
-Watch = Callable[[str, float | None], None]
-"""Told what goes on, and how far that is: 0 to 1, or None where nobody knows."""
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Some rows and what the detector says of them.
+class ColumnRoles:
+    """What each column of a training table is used for.
 
     Attributes:
-        kept: the columns that were asked for, as they were.
-        scores: `(N,)`, higher is more in-distribution.
-        p_values: `(N,)`.
-        flags: `(N,)` booleans: out-of-distribution at the detector's level.
+        features: columns that are read.
+        one_hot: features that are encoded.
+        impute: features in which numbers may be missing.
+        label: the column of classes for a supervised fit, or None.
+        ignored: columns that are not features.
     """
 
-    kept: pyarrow.RecordBatch
-    scores: Floats
-    p_values: Floats
-    flags: NDArray[np.bool_]
+    features: list[str]
+    one_hot: list[str]
+    impute: list[str]
+    label: str | None
+    ignored: list[str]
 
 
 @dataclass(frozen=True)
 class TableDetector:
-    """See the module's head.
+    """A detector of tables.
 
     Attributes:
-        detector: fitted on prepared rows.
-        preparation: None for a detector that was fitted in Python on columns without names.
-        rows: how many the table of the fit had; None where the detector was fitted in Python.
+        estimator: fitted on prepared rows.
+        preparation: None if the estimator was fitted in Python on columns without names.
+        table_rows: number of rows of the training table; None if the estimator was fitted in Python.
     """
 
-    detector: EnergyDetector
+    estimator: EnergyDetector
     preparation: Preparation | None
-    rows: int | None = None
-
-    @property
-    def false_alarm_rate(self) -> float:
-        """The share of rows like those of the fit that is flagged, on average over fits."""
-        return conformal.false_alarm_rate(self.detector.alpha, len(self.detector.calibration_scores_))
+    table_rows: int | None = None
 
     @classmethod
     def fit(
         cls,
-        detector: EnergyDetector,
+        estimator: EnergyDetector,
         table: TableStream,
         label_column: str | None = None,
         drop: Sequence[str] = (),
         one_hot: Sequence[str] = (),
         impute: Sequence[str] = (),
-        watch: Watch = lambda _doing, _share: None,
+        progress: ProgressCallback = ignore_progress,
     ) -> Self:
-        """Read a table, prepare it, and fit a detector on it.
+        """Read a table, prepare it, and fit an estimator on it.
 
-        Medians and categories come from the rows that are fitted on, and not from those held out for calibration.
+        Medians and categories are computed from training rows only, not from calibration rows.
 
         Args:
-            detector: not fitted yet; if it is supervised, it learns from `label_column`.
-            table: of rows taken to be in-distribution.
-            label_column: classes of the rows; no feature.
+            estimator: not yet fitted. If it is supervised, it learns `label_column`.
+            table: rows that are assumed to be in-distribution.
+            label_column: the classes of the rows. It is not a feature.
             drop: columns to leave out, by name or by a pattern such as `id_*`.
-            one_hot: columns to encode, a feature for each category.
-            impute: columns where a missing number becomes the median.
-            watch: told of progress.
+            one_hot: columns to encode, with one feature for each category.
+            impute: columns in which missing numbers are replaced by the median.
+            progress: called with the progress of reading and fitting.
 
         Raises:
             EbmoodError: the table or an option cannot be used; see `TableStream` and `Preparation`.
         """
-        conformal.allowed_alarms(detector.alpha, 0)  # what the estimator would say after the table is read
-        device_of(detector.device)
-        where, names = table.where, table.names
-        labels = [] if label_column is None else named([label_column], names, where, "--label-column")
-        if len(labels) > 1 or (detector.supervised and not labels):
-            raise InputError(f"{where}: name one column of classes with --label-column")
-        ignored = set(named(drop, names, where, "--drop")) | set(labels)
-        columns = [name for name in names if name not in ignored]
-        if not columns:
-            raise InputError(f"{where}: no column is left to learn from; leave out fewer")
-        encoded = named(one_hot, columns, where, "--one-hot")
-        filled = [name for name in named(impute, columns, where, "--impute") if name not in encoded]
-        wanted = columns + (labels if detector.supervised else [])
-        raws: list[Raw] = []
-        classes: list[str] = []
-        for piece in table.pieces(wanted):
-            raws.append(read_columns(piece, columns, encoded, filled))
-            _refuse_huge(piece, raws[-1])
-            if detector.supervised:
-                classes += _classes(piece, labels[0])
-            watch("reading", table.share)
-        raw = {name: _joined([raw[name] for raw in raws]) for name in columns}
-        rows = len(raw[columns[0]])
-        detector.set_params(random_state=seed_of(detector.random_state))  # one seed for both uses of it
-        with about(where):
-            fitted_on, _ = split_rows(detector.calibration, rows, seed_of(detector.random_state))
-            preparation = fit_preparation(raw, fitted_on, filled, [n for n in names if n in ignored])
-            x = preparation.apply(raw)
-            watch("fitting", 0.0)
-            detector.fit(
-                _frame(preparation.features, x),
-                np.array(classes) if detector.supervised else None,
-                report=lambda done, steps: watch("fitting", done / steps),
+        check_alpha_and_device(estimator.alpha, estimator.device)
+        roles = _assign_roles(table, estimator.supervised, label_column, drop, one_hot, impute)
+        raw, classes = _read_training_table(table, roles, progress)
+        rows = len(raw[roles.features[0]])
+        seed = resolve_seed(estimator.random_state)
+        estimator.set_params(random_state=seed)  # the split below and the split in `fit` must be equal
+        with name_source(table.source):
+            training, _ = split_rows(estimator.calibration, rows, seed)
+            preparation = fit_preparation(raw, training, roles.impute, roles.ignored)
+            columns = preparation.apply(raw).T
+            progress("fitting", 0.0)
+            estimator.fit(
+                pyarrow.table(list(map(pyarrow.array, columns)), names=list(preparation.features)),
+                np.array(classes) if roles.label is not None else None,
+                progress=lambda step, steps: progress("fitting", step / steps),
             )
-        return cls(detector, preparation, rows)
+        return cls(estimator, preparation, rows)
 
     def save(self, folder: Path) -> None:
-        """Write detector and preparation to a folder; `EnergyDetector.save` says how.
+        """Write estimator and preparation to a folder, as `EnergyDetector.save` does.
 
         Raises:
             EbmoodError: the folder cannot be written.
         """
         note = None if self.preparation is None else self.preparation.model_dump(mode="json")
-        self.detector.save(folder, {NOTE: note, "rows": self.rows})
+        self.estimator.save(folder, {NOTE: note, "rows": self.table_rows})
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Self:
-        """What `save` wrote, or `EnergyDetector.save`.
+        """Load a detector that `save` or `EnergyDetector.save` wrote.
 
         Raises:
-            EbmoodError: there is none, or it was changed, or it is of no table.
+            EbmoodError: there is no detector, it was changed, or it was not fitted on a table.
         """
-        return cls.of(folder, load(folder, device=device))
+        return cls.from_estimator(folder, load(folder, device=device))
 
     @classmethod
-    def of(cls, folder: Path, detector: EnergyDetector) -> Self:
-        """A detector that was loaded from what `save` wrote to `folder`, or `EnergyDetector.save`.
+    def from_estimator(cls, folder: Path, estimator: EnergyDetector) -> Self:
+        """Return the detector for an estimator that was loaded from `folder`.
 
         Raises:
-            EbmoodError: it is of no table.
+            EbmoodError: it was not fitted on a table.
         """
-        if len(detector.shape_in_ or ()) != 1:
-            raise EbmoodError(f"{folder}: fitted on inputs of shape {detector.shape_in_}, not on a table")
-        names = tuple(detector.feature_names_in_) if hasattr(detector, "feature_names_in_") else None
-        rows = detector.notes_.get("rows")
-        preparation = read_preparation(folder, detector.notes_, names)
-        return cls(detector, preparation, rows if isinstance(rows, int) else None)
+        shape = estimator.shape_in_
+        if len(shape or ()) != 1:
+            raise EbmoodError(f"{folder}: fitted on inputs of shape {shape}, not on a table")
+        names = tuple(estimator.feature_names_in_) if hasattr(estimator, "feature_names_in_") else None
+        rows = estimator.notes_.get("rows")
+        preparation = read_preparation(folder, estimator.notes_, names)
+        return cls(estimator, preparation, rows if isinstance(rows, int) else None)
 
-    def scored(
+    def score(
         self,
         table: TableStream,
         keep: Sequence[str] = (),
         drop: Sequence[str] = (),
-        watch: Watch = lambda _doing, _share: None,
-    ) -> Iterator[Scored]:
-        """Score a table piece by piece, in bounded memory.
+        progress: ProgressCallback = ignore_progress,
+    ) -> Iterator[ScoreBatch]:
+        """Score a table chunk by chunk, in bounded memory.
 
         Args:
             table: with the columns of the fit, in any order.
-            keep: columns that come back beside the scores, by name or pattern; no feature unless they were one.
-            drop: further columns that the fit did not know.
-            watch: told of progress.
+            keep: columns to return with the scores, by name or pattern. They need not be features.
+            drop: further columns that were not in the training data.
+            progress: called with the progress of scoring.
 
         Raises:
-            EbmoodError: the table cannot be used; see `TableStream` and `Preparation`. Pieces may have come by then.
+            EbmoodError: the table cannot be used; see `TableStream` and `Preparation`. Earlier chunks may already have
+                been scored.
         """
-        kept = named(keep, table.names, table.where, "--keep")
-        dropped = named(drop, table.names, table.where, "--drop")
-        preparation = self.preparation or self._unnamed(table, {*kept, *dropped})
-        preparation.check_columns(table.where, table.names, [*kept, *dropped])
+        kept = match_columns(keep, table.names, table.source, "--keep")
+        preparation = self.check_table(table, drop, kept)
         columns = list(dict.fromkeys([*preparation.columns, *kept]))
-        for piece in table.pieces(columns):
-            x = preparation.apply(preparation.read(piece))
-            with about(table.where):
-                scores = self.detector.score_samples(
-                    x if self.preparation is None else _frame(preparation.features, x)
-                )
-            yield Scored(
-                piece.rows.select(kept),
-                scores,
-                conformal.p_values(scores, self.detector.calibration_scores_),
-                scores < self.detector.offset_,
-            )
-            watch("scoring", table.share)
+        for chunk in table.chunks(columns):
+            # Prepared rows are valid and in the order of the fit, so the scorer gets them without a further check.
+            scores = self.estimator.scorer_.score_rows(preparation.read(chunk))
+            yield self.estimator.decide(scores, chunk.rows.select(kept))
+            progress("scoring", table.fraction)
 
-    def _unnamed(self, table: TableStream, others: set[str]) -> Preparation:
+    def check_table(self, table: TableStream, drop: Sequence[str], kept: Sequence[str] = ()) -> Preparation:
+        """Return the preparation for a table after a check of its columns.
+
+        Args:
+            table: the table.
+            drop: names or patterns of columns that are left out.
+            kept: names of columns that are copied.
+
+        Raises:
+            InputError: a column is missing or unknown.
+        """
+        dropped = match_columns(drop, table.names, table.source, "--drop")
+        preparation = self.preparation or self._preparation_without_names(table, {*kept, *dropped})
+        preparation.check_columns(table.source, table.names, [*kept, *dropped])
+        return preparation
+
+    def _preparation_without_names(self, table: TableStream, others: set[str]) -> Preparation:
         columns = tuple(name for name in table.names if name not in others)
-        if len(columns) != self.detector.n_features_in_:
+        if len(columns) != self.estimator.n_features_in_:
             raise InputError(
-                f"{table.where}: {len(columns)} columns, but the model was fitted on {self.detector.n_features_in_} "
-                "without names; leave out the others with --drop or --keep"
+                f"{table.source}: {len(columns)} columns, but the detector was fitted on "
+                f"{self.estimator.n_features_in_} columns without names; leave out the others with --drop or --keep"
             )
         return Preparation(columns=columns)
 
 
 def read_preparation(folder: Path, notes: dict, names: tuple[str, ...] | None) -> Preparation | None:
-    """The preparation among a saved detector's notes; without one, its columns as they are.
+    """Return the preparation in the notes of a saved detector. Without one, the columns are used unchanged.
 
     Args:
-        folder: for messages.
-        notes: of the saved detector.
-        names: of its features; None without names, when there is no preparation either.
+        folder: the folder of the detector, for messages.
+        notes: the notes of the detector.
+        names: names of its features, or None.
+
+    Returns:
+        None if there is neither a preparation nor names.
 
     Raises:
-        EbmoodError: it is none, or of other features than the detector's.
+        EbmoodError: the preparation is malformed, or gives other features than those of the detector.
     """
     note = notes.get(NOTE)
     if note is None:
@@ -225,43 +215,76 @@ def read_preparation(folder: Path, notes: dict, names: tuple[str, ...] | None) -
         preparation = Preparation.model_validate(note)
     except ValidationError as error:
         raise EbmoodError(
-            f"{folder}: its preparation is not as ebmood writes it ({error.errors()[0]['msg']})"
+            f"{folder}: the preparation is malformed ({error.errors()[0]['msg']}); fit the detector again"
         ) from error
     if preparation.features != names:
-        raise EbmoodError(f"{folder}: its preparation makes other features than its detector takes")
+        raise EbmoodError(
+            f"{folder}: the preparation gives other features than those of the detector; fit the detector again"
+        )
     return preparation
 
 
-def _frame(names: Sequence[str], x: Floats) -> pyarrow.Table:
-    return pyarrow.table([pyarrow.array(column) for column in x.T], names=list(names))
+def _assign_roles(
+    table: TableStream,
+    supervised: bool,
+    label_column: str | None,
+    drop: Sequence[str],
+    one_hot: Sequence[str],
+    impute: Sequence[str],
+) -> ColumnRoles:
+    source, names = table.source, table.names
+    labels = [] if label_column is None else match_columns([label_column], names, source, "--label-column")
+    if len(labels) > 1 or (supervised and not labels):
+        raise InputError(f"{source}: name one column of classes with --label-column")
+    excluded = {*match_columns(drop, names, source, "--drop"), *labels}
+    features = [name for name in names if name not in excluded]
+    if not features:
+        raise InputError(f"{source}: no column is left to learn from; leave out fewer columns")
+    encoded = match_columns(one_hot, features, source, "--one-hot")
+    filled = match_columns(impute, features, source, "--impute")
+    return ColumnRoles(
+        features=features,
+        one_hot=encoded,
+        impute=[name for name in filled if name not in encoded],
+        label=labels[0] if supervised else None,
+        ignored=[name for name in names if name in excluded],
+    )
 
 
-def _joined(parts: list) -> Floats | pyarrow.StringArray:
+def _read_training_table(
+    table: TableStream, roles: ColumnRoles, progress: ProgressCallback
+) -> tuple[RawColumns, list[str]]:
+    """Return all columns by name, and the classes of a supervised fit."""
+    chunks: list[RawColumns] = []
+    classes: list[str] = []
+    for chunk in table.chunks(roles.features + ([] if roles.label is None else [roles.label])):
+        chunks.append(read_columns(chunk, roles.features, roles.one_hot, roles.impute))
+        _check_magnitude(chunk, chunks[-1])
+        if roles.label is not None:
+            classes += _read_classes(chunk, roles.label)
+        progress("reading", table.fraction)
+    return {name: _concatenate([raw[name] for raw in chunks]) for name in roles.features}, classes
+
+
+def _concatenate(parts: list) -> Floats | pyarrow.StringArray:
     return pyarrow.concat_arrays(parts) if isinstance(parts[0], pyarrow.Array) else np.concatenate(parts)
 
 
-def _classes(piece: Piece, column: str) -> list[str]:
-    names = categories(piece, column).to_pylist()
+def _read_classes(chunk: Chunk, column: str) -> list[str]:
+    names = read_categories(chunk, column).to_pylist()
     if "" in names:
-        raise InputError(f"{piece.place(names.index(''), column)}: the class is missing; leave the row out")
+        raise InputError(
+            f"{chunk.describe_cell(names.index(''), column)}: the class is missing; remove the row"
+        )
     return names
 
 
-def _refuse_huge(piece: Piece, raw: Raw) -> None:
-    """Values that can be scored, as very strange ones, but not be fitted."""
+def _check_magnitude(chunk: Chunk, raw: RawColumns) -> None:
+    """Check that training values are not too large. Larger values can be scored, as very anomalous ones."""
     for column, values in raw.items():
-        if isinstance(values, np.ndarray) and (np.abs(values) > HUGEST).any():
-            row = int((np.abs(values) > HUGEST).argmax())
+        if isinstance(values, np.ndarray) and (np.abs(values) > MAX_TRAINING_VALUE).any():
+            row = int((np.abs(values) > MAX_TRAINING_VALUE).argmax())
             raise InputError(
-                f"{piece.place(row, column)}: {values[row]:.3g} is too large to fit (over {HUGEST:g}); leave the row "
-                f"out, or the column with {option('--drop', column)}"
+                f"{chunk.describe_cell(row, column)}: {values[row]:.3g} is too large to fit (over "
+                f"{MAX_TRAINING_VALUE:g}); remove the row, or the column with {format_option('--drop', column)}"
             )
-
-
-@contextmanager
-def about(where: str) -> Iterator[None]:
-    """What the detector says of X, it says of this table."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{where}: {str(error).removeprefix('X: ')}") from error

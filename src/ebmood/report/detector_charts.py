@@ -1,4 +1,4 @@
-"""A detector's figures: score histograms, false alarms, ROC, precision and recall; as SVG in the page's colours."""
+"""Figures of a detector as SVG: histogram of scores, false alarms, ROC curves, precision-recall curves."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-# Stand-ins in the drawing, which `inline` replaces by the page's own, light or dark.
+# Placeholders in the drawing. `inline` replaces them by colours of the page, which differ in light and dark mode.
 INK, MUTED, LINE, BLUE = "#010101", "#020202", "#030303", "#040404"
 SETS = ("#050505", "#060606", "#070707", "#080808", "#090909")
 COLOURS = {
@@ -54,154 +54,146 @@ _STYLE: Any = {
 
 
 def histogram(
-    name: str, held_out: Floats, offset: float, inside: Floats | None, outside: Mapping[str, Floats]
+    name: str, calibration: Floats, offset: float, inside: Floats | None, outside: Mapping[str, Floats]
 ) -> Chart:
-    """Scores of calibration rows and of test rows, and where the line between them is.
+    """Draw the scores of calibration rows and test rows, and the threshold.
 
     Args:
-        name: of the figure, for ids.
-        held_out: `(n,)` calibration scores.
-        offset: rows below it are flagged; minus infinity where none are.
-        inside: scores of ordinary test rows.
-        outside: scores of each other set.
+        name: prefix of ids.
+        calibration: `(n,)` calibration scores.
+        offset: rows with a lower score are flagged; minus infinity if none are.
+        inside: scores of normal test rows.
+        outside: scores of out-of-distribution sets by name.
     """
-    ordinary = held_out if inside is None else np.concatenate([held_out, inside])
-    width = max(float(np.ptp(ordinary)), 1e-9)
-    low = float(min([ordinary.min(), *(np.quantile(scores, 0.02) for scores in outside.values())]))
-    low = max(low, float(ordinary.min()) - 1.5 * width) - 0.02 * width
-    edges = np.linspace(low, float(ordinary.max()) + 0.02 * width, BINS + 1)
-    with _drawing(name) as (axes, save):
-        axes.stairs(
-            _shares(held_out, edges), edges, fill=True, color=BLUE, alpha=0.35, label="calibration rows"
-        )
+    edges = _bin_edges(calibration if inside is None else np.concatenate([calibration, inside]), outside)
+    with _figure(name) as (axes, save):
+        heights = _fractions(calibration, edges)
+        axes.stairs(heights, edges, fill=True, color=BLUE, alpha=0.35, label="calibration rows")
         if inside is not None:
-            axes.stairs(_shares(inside, edges), edges, color=BLUE, linewidth=1.6, label="ordinary test rows")
-        for (label, scores), colour, dash in _styled(outside):
-            axes.stairs(
-                _shares(scores, edges), edges, color=colour, linestyle=dash, linewidth=1.6, label=label
-            )
+            heights = _fractions(inside, edges)
+            axes.stairs(heights, edges, color=BLUE, linewidth=1.6, label="normal test rows")
+        for (label, scores), colour, dash in _with_styles(outside):
+            heights = _fractions(scores, edges)
+            axes.stairs(heights, edges, color=colour, linestyle=dash, linewidth=1.6, label=label)
         if np.isfinite(offset):
             axes.axvline(offset, color=INK, linewidth=1.2, linestyle="--", label="threshold")
-        axes.set_xlabel("score (higher is more ordinary)")
-        axes.set_ylabel("share of rows")
-        _legend(axes)
-        label = f"Histogram of scores: {', '.join(['calibration rows', *outside])}"
-        svg = save(label)
-    beyond = [
-        f"{np.mean(scores < low):.0%} of {label}" for label, scores in outside.items() if (scores < low).any()
-    ]
-    caption = "How the scores are spread."
+        axes.set_xlabel("score (higher is more normal)")
+        axes.set_ylabel("fraction of rows")
+        _add_legend(axes)
+        svg = save(f"Histogram of scores: {', '.join(['calibration rows', *outside])}")
+    caption = "The distribution of the scores."
     if np.isfinite(offset):
         caption += " Rows to the left of the dashed line are flagged."
-    if beyond:
-        caption += f" Scores still further to the left stand in the first bar: {', '.join(beyond)}."
+    low = edges[0]
+    lower = [f"{np.mean(s < low):.0%} of {label}" for label, s in outside.items() if (s < low).any()]
+    if lower:
+        caption += f" The first bar includes all lower scores: {', '.join(lower)}."
     return Chart(svg, caption)
 
 
 def false_alarms(name: str, p: Floats, levels: Floats, low: Floats, high: Floats) -> Chart:
-    """Which share of ordinary test rows is flagged at each level, beside what is promised.
+    """Draw the fraction of normal test rows that is flagged at each level, with the expected fraction.
 
     Args:
-        name: of the figure, for ids.
-        p: `(N,)` p-values of ordinary test rows.
-        levels: `(L,)` of alpha.
-        low: `(L,)`, with `high` where chance keeps 19 of 20 detectors that keep their promise.
-        high: `(L,)`.
+        name: prefix of ids.
+        p: `(N,)` p-values of normal test rows.
+        levels: `(L,)` values of alpha.
+        low: `(L,)` lower end of the 95 % band for a valid detector.
+        high: `(L,)` upper end of the band.
     """
     actual = (p[:, None] <= levels).mean(axis=0)
-    with _drawing(name) as (axes, save):
-        axes.fill_between(levels, low, high, color=MUTED, alpha=0.25, linewidth=0, label="what chance allows")
-        axes.plot(levels, levels, color=MUTED, linestyle="--", linewidth=1.2, label="as promised")
+    with _figure(name) as (axes, save):
+        axes.fill_between(levels, low, high, color=MUTED, alpha=0.25, linewidth=0, label="95 % by chance")
+        axes.plot(levels, levels, color=MUTED, linestyle="--", linewidth=1.2, label="expected")
         axes.plot(levels, actual, color=BLUE, linewidth=1.8, label="on the test rows")
         axes.set_xlabel("nominal false-alarm rate (alpha)")
         axes.set_ylabel("actual false-alarm rate")
         axes.set_xlim(0, levels[-1])
         axes.set_ylim(0, None)
         axes.legend(loc="upper left")
-        svg = save("False alarms: nominal against actual rate on the ordinary test rows")
+        svg = save("False alarms: nominal and actual rate on the normal test rows")
     return Chart(
         svg,
-        "Of ordinary test rows, how many are flagged at each level. Inside the band, 95 % wide, the line differs from "
-        "the promise by no more than chance explains: calibration and test rows are few.",
+        "The fraction of normal test rows that is flagged at each level. Inside the 95 % band, the deviation from the "
+        "expected rate can be explained by chance, because calibration and test rows are few.",
     )
 
 
 def roc(name: str, inside: Floats, outside: Mapping[str, Floats], aurocs: Mapping[str, float]) -> Chart:
-    """Detected against flagged ordinary rows, over all thresholds."""
+    """Draw ROC curves: the fraction of detected rows over the fraction of false alarms, for all thresholds."""
     from sklearn.metrics import roc_curve
 
-    with _drawing(name) as (axes, save):
+    with _figure(name) as (axes, save):
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1)
-        for (label, scores), colour, dash in _styled(outside):
-            x, y, _ = roc_curve(*_sides(inside, scores))
-            axes.plot(
-                x, y, color=colour, linestyle=dash, linewidth=1.8, label=f"{label}: AUROC {aurocs[label]:.3f}"
-            )
-        _square(axes, "false alarms (ordinary rows flagged)", "detected (other rows flagged)")
+        for (label, scores), colour, dash in _with_styles(outside):
+            x, y, _ = roc_curve(*_binary_problem(inside, scores))
+            text = f"{label}: AUROC {aurocs[label]:.3f}"
+            axes.plot(x, y, color=colour, linestyle=dash, linewidth=1.8, label=text)
+        _set_unit_square(axes, "false alarms (normal rows flagged)", "detected (other rows flagged)")
         axes.legend(loc="lower right")
         svg = save("ROC curves. " + "; ".join(f"{label}: AUROC {aurocs[label]:.3f}" for label in outside))
     return Chart(
-        svg, "ROC: what is detected at the price of how many false alarms. The dashed line is guessing."
+        svg,
+        "ROC: detected rows against false alarms, for all thresholds. The dashed line is random guessing.",
     )
 
 
 def precision_recall(
     name: str, inside: Floats, outside: Mapping[str, Floats], areas: Mapping[str, float]
 ) -> Chart:
-    """Precision against recall with the other rows as the class sought."""
+    """Draw precision-recall curves with the out-of-distribution rows as positives."""
     from sklearn.metrics import precision_recall_curve
 
-    with _drawing(name) as (axes, save):
-        for (label, scores), colour, dash in _styled(outside):
-            precision, recall, _ = precision_recall_curve(*_sides(inside, scores))
-            share = len(scores) / (len(scores) + len(inside))
-            axes.axhline(share, color=colour, linewidth=0.7, alpha=0.7)
-            axes.plot(
-                recall,
-                precision,
-                color=colour,
-                linestyle=dash,
-                linewidth=1.8,
-                label=f"{label}: AUC-PR {areas[label]:.3f}",
-            )
-        _square(axes, "recall (other rows flagged)", "precision (of those flagged)")
+    with _figure(name) as (axes, save):
+        for (label, scores), colour, dash in _with_styles(outside):
+            precision, recall, _ = precision_recall_curve(*_binary_problem(inside, scores))
+            prevalence = len(scores) / (len(scores) + len(inside))
+            axes.axhline(prevalence, color=colour, linewidth=0.7, alpha=0.7)
+            text = f"{label}: AUC-PR {areas[label]:.3f}"
+            axes.plot(recall, precision, color=colour, linestyle=dash, linewidth=1.8, label=text)
+        _set_unit_square(axes, "recall (other rows flagged)", "precision (of flagged rows)")
         axes.legend(loc="lower left")
-        svg = save(
-            "Precision-recall curves. "
-            + "; ".join(f"{label}: AUC-PR {areas[label]:.3f}" for label in outside)
-        )
+        summary = "; ".join(f"{label}: AUC-PR {areas[label]:.3f}" for label in outside)
+        svg = save(f"Precision-recall curves. {summary}")
     return Chart(
         svg,
-        "Precision and recall with the other rows as the class sought. Thin lines are guessing; they are as high as "
-        "the share of other rows in the test.",
+        "Precision and recall with the other rows as positives. The thin lines are random guessing; their height is "
+        "the fraction of other rows in the test.",
     )
 
 
-def _sides(inside: Floats, outside: Floats) -> tuple[Floats, Floats]:
-    return (
-        np.concatenate([np.zeros(len(inside)), np.ones(len(outside))]),
-        -np.concatenate([inside, outside]),
-    )
+def _bin_edges(normal: Floats, outside: Mapping[str, Floats]) -> Floats:
+    """Return edges that cover all normal scores, and most others within 1.5 times their range."""
+    width = max(float(np.ptp(normal)), 1e-9)
+    low = float(min([normal.min(), *(np.quantile(scores, 0.02) for scores in outside.values())]))
+    low = max(low, float(normal.min()) - 1.5 * width) - 0.02 * width
+    return np.linspace(low, float(normal.max()) + 0.02 * width, BINS + 1)
 
 
-def _square(axes: "Axes", x: str, y: str) -> None:
+def _binary_problem(inside: Floats, outside: Floats) -> tuple[Floats, Floats]:
+    """Return labels (1 for out-of-distribution rows) and scores (higher for those)."""
+    labels = np.concatenate([np.zeros(len(inside)), np.ones(len(outside))])
+    return labels, -np.concatenate([inside, outside])
+
+
+def _set_unit_square(axes: "Axes", x: str, y: str) -> None:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.02)
 
 
-def _shares(scores: Floats, edges: Floats) -> Floats:
+def _fractions(scores: Floats, edges: Floats) -> Floats:
     counts, _ = np.histogram(np.clip(scores, edges[0], edges[-1]), edges)
     return counts / len(scores)
 
 
-def _styled(outside: Mapping[str, Floats]) -> Iterator[tuple[tuple[str, Floats], str, str]]:
+def _with_styles(outside: Mapping[str, Floats]) -> Iterator[tuple[tuple[str, Floats], str, str]]:
     for i, item in enumerate(outside.items()):
         yield item, SETS[i % len(SETS)], DASHES[i % len(DASHES)]
 
 
-def _legend(axes: "Axes") -> None:
+def _add_legend(axes: "Axes") -> None:
     axes.margins(x=0)
     entries = len(axes.get_legend_handles_labels()[0])
     axes.set_ylim(0, axes.get_ylim()[1] * (1 + 0.09 * ((entries + 1) // 2)))
@@ -209,8 +201,8 @@ def _legend(axes: "Axes") -> None:
 
 
 @contextmanager
-def _drawing(name: str) -> Iterator[tuple["Axes", Any]]:
-    """Axes of one small figure, and what turns it into SVG, given a label."""
+def _figure(name: str) -> Iterator[tuple["Axes", Any]]:
+    """Yield the axes of a small figure, and a function that returns it as SVG with a label."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

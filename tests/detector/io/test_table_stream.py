@@ -16,7 +16,7 @@ from ebmood.core.errors import EbmoodError
 from ebmood.detector.io import table_stream as streaming
 from ebmood.detector.io.cell_values import MISSING_WORDS, categories, numbers
 from ebmood.detector.io.score_writer import open_scores
-from ebmood.detector.io.table_stream import open_table
+from ebmood.detector.io.open_input import open_table
 from ebmood.detector.preparation import Preparation, fit_preparation, named, read_columns
 from ebmood.detector.table_detector import Scored
 
@@ -261,7 +261,7 @@ def test_a_long_table_takes_no_more_memory_than_its_beginning(tmp_path):
     code = """
 import resource, sys
 from ebmood.detector.io.cell_values import numbers
-from ebmood.detector.io.table_stream import open_table
+from ebmood.detector.io.open_input import open_table
 table = open_table(sys.argv[1])
 total, early = 0.0, None
 for piece in table.pieces(table.names):

@@ -53,7 +53,7 @@ def test_the_p_value_in_the_graph_is_the_conformal_one(fitted):
     graph = DetectorGraph(fitted)
     held_out = fitted.calibration_scores_
     scores = np.concatenate([held_out, held_out - 1e-9, held_out + 1e-9, [-np.inf, -1e300, 1e300]])
-    p = (1.0 + graph._below(torch.from_numpy(scores)).numpy()) / (1.0 + len(held_out))
+    p = (1.0 + graph.count_below(torch.from_numpy(scores)).numpy()) / (1.0 + len(held_out))
     np.testing.assert_array_equal(p, p_values(scores, held_out))
 
 

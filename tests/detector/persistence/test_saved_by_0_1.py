@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from ebmood import EnergyDetector, load
-from ebmood.detector.io.table_stream import open_table
-from ebmood.detector.saved_detector import load_detector, scored
+from ebmood.detector.io.open_input import open_table
+from ebmood.detector.saved_detector import load_saved_detector, score_input
 
 FOLDER = Path(__file__).parent / "saved_by_0_1"
 ROWS = np.loadtxt(FOLDER / "rows.csv", delimiter=",")
@@ -40,7 +40,7 @@ def test_class_p_values_are_those_of_0_1():
 
 def test_a_table_has_the_scores_of_0_1():
     expected = pd.read_csv(FOLDER / "table_scores.csv")
-    batches = list(scored(load_detector(FOLDER / "table"), open_table(FOLDER / "table.csv")))
+    batches = list(score_input(load_saved_detector(FOLDER / "table"), open_table(FOLDER / "table.csv")))
     scores, p, flags = (
         np.concatenate([getattr(batch, name) for batch in batches])
         for name in ("scores", "p_values", "flags")
@@ -52,12 +52,12 @@ def test_a_table_has_the_scores_of_0_1():
 
 def test_images_have_the_scores_of_0_1(tmp_path):
     image = pytest.importorskip("PIL.Image")
-    from ebmood.detector.image_detector import ImageFolder
+    from ebmood.detector.io.image_stream import ImageStream
 
     expected = EXPECTED["images"]
     for number, pixels in enumerate(expected["pixels"]):
         image.fromarray(np.array(pixels, dtype=np.uint8)).save(tmp_path / f"{number}.png")
-    batches = list(scored(load_detector(FOLDER / "images"), ImageFolder.open(tmp_path)))
+    batches = list(score_input(load_saved_detector(FOLDER / "images"), ImageStream.open(tmp_path)))
     np.testing.assert_allclose(
         np.concatenate([batch.scores for batch in batches]), expected["scores"], rtol=TOLERANCE
     )

@@ -1,7 +1,7 @@
-"""Cells of a table as numbers or as names of categories, or one line that says which cell is neither.
+"""Read the cells of a table column as numbers or as names of categories, or raise one line that names the invalid cell.
 
-A number is missing where its cell is empty, null, NaN, or one of the words by which tables say so in text. A category
-is missing where its cell is empty, null or NaN: `NA` may be Namibia.
+A number is missing if its cell is empty, null, NaN, or one of the usual words for a missing value. A category is
+missing only if its cell is empty, null or NaN, because `NA` may be the code of Namibia.
 """
 
 import re
@@ -9,118 +9,119 @@ import re
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
-from pyarrow import compute
-from pyarrow import types as kinds
+from pyarrow import compute, types
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.table_stream import Piece
+from ebmood.detector.io.column_names import format_option
+from ebmood.detector.io.scalars import MAX_INTEGER
+from ebmood.detector.io.table_stream import Chunk
 
 MISSING_WORDS = ("", "na", "n/a", "nan", "null", "none")
-"""In lower case."""
+"""Words for a missing number, in lower case."""
 
-EXACT = 2**53  # beyond it float64 skips whole numbers, so two identifiers may become one
-_NOTHING = pyarrow.scalar(None, pyarrow.large_string())
-_WHOLE = re.compile(r"[+-]?[0-9]+")
-_WHOLE_AS_FLOAT = re.compile(r"([+-]?[0-9]+)\.0+")
+_NULL = pyarrow.scalar(None, pyarrow.large_string())
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_INTEGER_AS_FLOAT = re.compile(r"([+-]?[0-9]+)\.0+")
 
 
-def numbers(piece: Piece, column: str) -> NDArray[np.float64]:
-    """A column as float64, `(N,)`; NaN where a cell is missing.
+def read_numbers(chunk: Chunk, column: str) -> NDArray[np.float64]:
+    """Return a column as float64, `(N,)`; NaN for missing cells.
 
     Raises:
-        InputError: a cell is text, infinite, or a whole number that float64 cannot hold; or the column holds neither
-            numbers nor text.
+        InputError: a cell is text, infinite, or a whole number that float64 cannot represent; or the column holds
+            neither numbers nor text.
     """
-    cells = _plain(piece.rows.column(column))
-    if _is_text(cells.type):
-        values = _from_text(piece, column, cells)
-    elif kinds.is_boolean(cells.type):
-        values = cells.cast(pyarrow.int8()).cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
-    elif kinds.is_integer(cells.type) or kinds.is_floating(cells.type) or kinds.is_decimal(cells.type):
-        values = cells.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
-        if not kinds.is_floating(cells.type):
-            _check_whole(piece, column, cells, values)
-    elif kinds.is_null(cells.type):
-        values = np.full(len(cells), np.nan)
-    else:
-        raise InputError(
-            f"{piece.where}: column {column!r} holds {cells.type}, not numbers; leave it out with "
-            f"{option('--drop', column)}"
-        )
+    cells = _decode(chunk.rows.column(column))
+    values = _to_float(chunk, column, cells)
     infinite = np.isinf(values)
     if infinite.any():
         row = int(infinite.argmax())
         raise InputError(
-            f"{piece.place(row, column)}: {cells[row].as_py()} is infinite; leave the row out, or fit "
-            f"with {option('--drop', column)}"
+            f"{chunk.describe_cell(row, column)}: {cells[row].as_py()} is infinite; remove the row, or fit "
+            f"with {format_option('--drop', column)}"
         )
     return values
 
 
-def categories(piece: Piece, column: str) -> pyarrow.StringArray:
-    """A column as names of categories, `(N,)`; the empty name where a cell is missing.
+def read_categories(chunk: Chunk, column: str) -> pyarrow.StringArray:
+    """Return a column as names of categories, `(N,)`; the empty name for missing cells.
 
-    The whole numbers `1`, `1.0` and `"1"` have one name, as programs write them all for the same.
+    The whole numbers `1`, `1.0` and `"1"` get the same name, because programs write all three for the same category.
 
     Raises:
-        InputError: the column holds neither text, nor numbers, nor true and false, nor dates.
+        InputError: the column holds neither text, numbers, booleans nor dates.
     """
-    cells = _plain(piece.rows.column(column))
-    if kinds.is_nested(cells.type) or kinds.is_binary(cells.type) or kinds.is_large_binary(cells.type):
+    cells = _decode(chunk.rows.column(column))
+    if types.is_nested(cells.type) or types.is_binary(cells.type) or types.is_large_binary(cells.type):
         raise InputError(
-            f"{piece.where}: column {column!r} holds {cells.type}, no categories; leave it out with "
-            f"{option('--drop', column)}"
+            f"{chunk.source}: column {column!r} holds {cells.type}, not categories; leave it out with "
+            f"{format_option('--drop', column)}"
         )
-    coded = cells.dictionary_encode()
-    names = pyarrow.array([_name(value) for value in coded.dictionary.to_pylist()], pyarrow.string())
-    return compute.fill_null(names.take(coded.indices), "")
+    encoded = cells.dictionary_encode()
+    names = pyarrow.array([_category_name(v) for v in encoded.dictionary.to_pylist()], pyarrow.string())
+    return compute.fill_null(names.take(encoded.indices), "")
 
 
-def option(flag: str, column: str) -> str:
-    """An option as it is typed."""
-    plain = re.fullmatch(r"[\w.:=+@%/-]+", column)
-    return f"{flag} {column}" if plain else f"{flag} {column!r}"
+def _decode(cells: pyarrow.Array) -> pyarrow.Array:
+    return cells.dictionary_decode() if types.is_dictionary(cells.type) else cells
 
 
-def _plain(cells: pyarrow.Array) -> pyarrow.Array:
-    return cells.dictionary_decode() if kinds.is_dictionary(cells.type) else cells
+def _to_float(chunk: Chunk, column: str, cells: pyarrow.Array) -> NDArray[np.float64]:
+    kind = cells.type
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return _parse_text(chunk, column, cells)
+    if types.is_boolean(kind):
+        return cells.cast(pyarrow.int8()).cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
+    if types.is_null(kind):
+        return np.full(len(cells), np.nan)
+    if types.is_floating(kind):
+        return cells.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
+    if types.is_integer(kind) or types.is_decimal(kind):
+        values = cells.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
+        _check_integers(chunk, column, cells, values)
+        return values
+    raise InputError(
+        f"{chunk.source}: column {column!r} holds {kind}, not numbers; leave it out with "
+        f"{format_option('--drop', column)}"
+    )
 
 
-def _is_text(kind: pyarrow.DataType) -> bool:
-    return kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind)
-
-
-def _from_text(piece: Piece, column: str, cells: pyarrow.Array) -> NDArray[np.float64]:
+def _parse_text(chunk: Chunk, column: str, cells: pyarrow.Array) -> NDArray[np.float64]:
     cells = compute.call_function("utf8_trim_whitespace", [cells.cast(pyarrow.large_string())])
     try:
         values = compute.cast(cells, pyarrow.float64()).to_numpy(zero_copy_only=False)
     except pyarrow.ArrowInvalid:
-        words = compute.SetLookupOptions(pyarrow.array(MISSING_WORDS, pyarrow.large_string()))
-        lower = compute.call_function("utf8_lower", [cells])
-        missing = compute.call_function("is_in", [lower], words)
-        present = compute.call_function("replace_with_mask", [cells, missing, _NOTHING])
-        try:
-            values = compute.cast(present, pyarrow.float64()).to_numpy(zero_copy_only=False)
-        except pyarrow.ArrowInvalid:
-            row = next(row for row, cell in enumerate(present) if not _is_number(cell))
-            text = present[row].as_py()
-            raise InputError(
-                f"{piece.place(row, column)}: {text[:40]!r} is text, not a number; fit with "
-                f"{option('--one-hot', column)} to encode the column, or leave it out with {option('--drop', column)}"
-            ) from None
-    _check_whole(piece, column, cells, values)
+        values = _parse_text_with_missing(chunk, column, cells)
+    _check_integers(chunk, column, cells, values)
     return values
 
 
-def _check_whole(piece: Piece, column: str, cells: pyarrow.Array, values: NDArray[np.float64]) -> None:
+def _parse_text_with_missing(chunk: Chunk, column: str, cells: pyarrow.Array) -> NDArray[np.float64]:
+    """Parse text after words for missing values are replaced by null."""
+    words = compute.SetLookupOptions(pyarrow.array(MISSING_WORDS, pyarrow.large_string()))
+    is_missing = compute.call_function("is_in", [compute.call_function("utf8_lower", [cells])], words)
+    present = compute.call_function("replace_with_mask", [cells, is_missing, _NULL])
+    try:
+        return compute.cast(present, pyarrow.float64()).to_numpy(zero_copy_only=False)
+    except pyarrow.ArrowInvalid:
+        row = next(row for row, cell in enumerate(present) if not _is_number(cell))
+        raise InputError(
+            f"{chunk.describe_cell(row, column)}: {present[row].as_py()[:40]!r} is text, not a number; fit with "
+            f"{format_option('--one-hot', column)} to encode the column, or leave it out with "
+            f"{format_option('--drop', column)}"
+        ) from None
+
+
+def _check_integers(chunk: Chunk, column: str, cells: pyarrow.Array, values: NDArray[np.float64]) -> None:
+    """Refuse whole numbers that float64 cannot represent."""
     with np.errstate(invalid="ignore"):
-        suspects = np.flatnonzero(np.abs(values) >= EXACT)
-    for row in suspects.tolist():
-        written = str(cells[row].as_py())
-        if _WHOLE.fullmatch(written) and len(written) < 400 and abs(int(written)) > EXACT:
+        large = np.flatnonzero(np.abs(values) >= MAX_INTEGER)
+    for row in large.tolist():
+        text = str(cells[row].as_py())
+        if _INTEGER.fullmatch(text) and len(text) < 400 and abs(int(text)) > MAX_INTEGER:
             raise InputError(
-                f"{piece.place(row, column)}: the whole number {written[:40]} is past 2^53, where neighbours cannot "
-                f"be told apart; fit with {option('--drop', column)} if it is an identifier"
+                f"{chunk.describe_cell(row, column)}: the whole number {text[:40]} is past 2^53, where float64 does "
+                f"not represent every whole number; fit with {format_option('--drop', column)} if it is an identifier"
             )
 
 
@@ -132,11 +133,11 @@ def _is_number(cell: pyarrow.Scalar) -> bool:
     return True
 
 
-def _name(value: object) -> str:
+def _category_name(value: object) -> str:
     if value is None or value != value:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
     text = str(value).strip()
-    whole = _WHOLE_AS_FLOAT.fullmatch(text)
-    return whole[1] if whole else text
+    integer = _INTEGER_AS_FLOAT.fullmatch(text)
+    return integer[1] if integer else text

@@ -1,14 +1,12 @@
-"""A fitted detector as one ONNX graph: rows in, scores and p-values out, compared with ours before it is written.
+"""Export a fitted detector as one ONNX graph, after a comparison of the graph with the detector.
 
-    x        (N, *shape) float64, finite, columns in the order of the fit
-    score    (N,) float64, higher is more in-distribution
-    p_value  (N,) float64, in (0, 1]
+The graph holds everything from raw rows to p-values: scaler, embedding if there is one, energy, and calibration scores.
+Its inputs and outputs are described in `ebmood.detector.persistence.onnx_graph`. Its metadata hold the columns, the
+settings of the calibration, and the notes of the saved detector. Medians and categories in these notes (options
+`--impute` and `--one-hot` of `ebmood fit`) must be applied before the graph.
 
-Everything in between is in the graph: preprocessing, the embedding if there is one, the energy, and the calibration
-scores, which the p-value looks up by bisection. The graph's metadata say which columns it takes, what it was
-calibrated with, and the notes of the saved detector; medians and categories among those (`ebmood fit --impute`,
-`--one-hot`) are to be applied before the graph. Networks compute in float32, in another order of additions than ours,
-so scores agree to about seven digits; a p-value can differ where a score ties with a calibration score within that.
+The networks compute in float32 and add in another order than PyTorch, so scores agree to about seven digits. A p-value
+can differ if its score is equal to a calibration score within that precision.
 """
 
 import contextlib
@@ -26,33 +24,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
+from ebmood.core.calibration import p_values
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.files import atomic_path
 from ebmood.core.seeding import numpy_stream
-from ebmood.detector.user_embedding import TOLERATED, widths
+from ebmood.detector.persistence.onnx_graph import DetectorGraph
+from ebmood.detector.training_ranges import range_widths
 
 if TYPE_CHECKING:
     from ebmood.detector.estimator import EnergyDetector
 
 Floats = NDArray[np.float64]
 
-NEEDED = ("onnx", "onnxscript", "onnxruntime")
+REQUIRED_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OPSET = 18
-ROWS = 512
+SAMPLE_ROWS = 512
 TOLERANCE = 1e-5
 DISTANCES = (1.0, 10.0, 1e3, 1e6)  # training ranges
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How onnxruntime's answers compare with ours.
+    """How well the results of onnxruntime agree with the detector.
 
     Attributes:
-        rows: how many sample rows were compared.
-        largest: the largest `|a - b| / max(1, |a|)` of their scores.
-        ties: p-values that differ, each of a score that ties with a calibration score within the tolerance.
+        rows: number of sample rows.
+        largest: largest relative difference `|a - b| / max(1, |a|)` of the scores.
+        ties: number of p-values that differ, because a score equals a calibration score within the tolerance.
     """
 
     rows: int
@@ -60,193 +59,141 @@ class Agreement:
     ties: int
 
 
-class DetectorGraph(nn.Module):
-    """What is exported: `(N, *shape) -> (N,), (N,)`, scores and p-values; see the module's head."""
-
-    embedding: nn.Module | None
-    calibration: Tensor
-    least: Tensor
-    most: Tensor
-    width: Tensor
-
-    def __init__(self, detector: "EnergyDetector"):
-        super().__init__()
-        scorer = detector.scorer_
-        self.model = scorer.model
-        self.embedding = scorer.embedding
-        self.shape = scorer.shape
-        self.rows = len(detector.calibration_scores_)
-        self.halvings = self.rows.bit_length()
-        padded = np.full(2**self.halvings, np.inf)  # plus infinity is above every score
-        padded[: self.rows] = detector.calibration_scores_
-        self.register_buffer("calibration", torch.from_numpy(padded))
-        if self.embedding is not None and scorer.ranges is not None:
-            width = widths(scorer.ranges)
-            self.register_buffer("least", torch.from_numpy(scorer.ranges[0]))
-            self.register_buffer("most", torch.from_numpy(scorer.ranges[1]))
-            self.register_buffer("width", torch.from_numpy(width))
-            self.lowest = float(scorer.lowest[0])
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores and p-values."""
-        score = self.model(x) if self.embedding is None else self._embedded(self.embedding, x.flatten(1))
-        return score, (1.0 + self._below(score)) / (1.0 + self.rows)
-
-    def _below(self, score: Tensor) -> Tensor:
-        """How many calibration scores are at or below each score: bisection, as ONNX has no sorted search."""
-        found = torch.zeros_like(score, dtype=torch.int64)
-        for power in reversed(range(self.halvings)):
-            further = found + 2**power
-            found = torch.where(self.calibration[further - 1] <= score, further, found)
-        return found.to(torch.float64)
-
-    def _embedded(self, embedding: nn.Module, x: Tensor) -> Tensor:
-        """As `RowScorer.of_values` does it: far-out rows are drawn back, and their scores lowered."""
-        margin = TOLERATED * self.width
-        near = torch.minimum(torch.maximum(x, self.least - margin), self.most + margin)
-        largest = torch.finfo(torch.float32).max
-        items = near.clamp(-largest, largest).to(torch.float32).reshape(-1, *(self.shape or ()))
-        score = self.model(embedding(items).flatten(1).to(torch.float64))
-        excess = torch.maximum(self.least - x, x - self.most).div(self.width).clamp(0.0, 1e300).amax(1)
-        below = self.lowest - torch.log((excess / TOLERATED).clamp(min=1.0))
-        return torch.where(excess > TOLERATED, torch.minimum(score, below), score)
-
-
 def export_onnx(detector: "EnergyDetector", path: Path | str) -> Agreement:
-    """Write the detector to `path` as an ONNX graph that agrees with it on sample rows; see the module's head.
-
-    Sample rows mix quantiles of the training rows, feature by feature, and lie up to a million ranges outside.
+    """Write the detector to `path` as an ONNX graph that agrees with it on sample rows.
 
     Args:
-        detector: fitted, on a table or on arrays of floats.
-        path: the file, replaced if it is there.
+        detector: fitted on a table or on arrays of floating-point numbers.
+        path: the file; replaced if it exists.
 
     Returns:
-        How well the two agreed.
+        How well graph and detector agree.
 
     Raises:
         EbmoodError: the extra `onnx` is not installed, an embedding cannot be exported, the file cannot be written, or
-            a score or p-value differs by more than rounding; nothing is written then.
+            a score or p-value differs by more than rounding. Then nothing is written.
     """
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise EbmoodError(
-            f"export needs {', '.join(missing)}; install them with `pip install 'ebmood[onnx]'`"
-        )
-    if detector.shape_in_ is None:
-        raise InputError(
-            "export: the inputs of embed= are no arrays of floats, which is what an ONNX graph takes"
-        )
+    _check_exportable(detector)
     path = Path(path)
     if path.is_dir():
-        raise EbmoodError(f"{path}: is a folder; name a file to export to, as {path / 'model.onnx'}")
+        raise EbmoodError(f"{path}: is a folder; give a file to export to, such as {path / 'model.onnx'}")
     rows = sample_rows(detector)
-    model = _converted(
-        copy.deepcopy(DetectorGraph(detector)).cpu().eval(), rows.reshape(-1, *detector.shape_in_)
-    )
+    graph = copy.deepcopy(DetectorGraph(detector)).cpu().eval()
+    model = _convert(graph, rows.reshape(-1, *(detector.shape_in_ or ())))
     model.producer_name, model.producer_version = "ebmood", version("ebmood")
     for key, value in _metadata(detector).items():
         model.metadata_props.add(key=key, value=value)
     with atomic_path(path) as temporary:
         try:
             temporary.write_bytes(model.SerializeToString())
-        except ValueError as error:  # of protobuf
+        except ValueError as error:  # raised by protobuf
             raise EbmoodError(
-                f"{path}: the graph is larger than the 2 GB of an ONNX file ({error})"
+                f"{path}: the graph exceeds 2 GB, the limit of an ONNX file ({error})"
             ) from error
         return compare(detector, temporary, rows)
 
 
 def compare(detector: "EnergyDetector", path: Path | str, rows: Floats) -> Agreement:
-    """Score flat `rows` `(N, D)` with the graph in `path` and with the detector.
+    """Score flat `rows` `(N, D)` with the graph in `path` and with the detector, and compare the results.
 
     Raises:
-        EbmoodError: scores differ by more than 1e-5 max(1, |a|), or p-values where scores do not tie within that.
+        EbmoodError: scores differ by more than 1e-5 max(1, |a|), or p-values differ although no score ties.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; it warns of constants that it does not fold
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    shaped = rows.reshape(-1, *(detector.shape_in_ or ()))
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        theirs, their_p = (np.asarray(answer) for answer in session.run(["score", "p_value"], {"x": shaped}))
-    except Exception as error:  # onnxruntime's errors have no public base
-        lines = str(error).splitlines() or [type(error).__name__]
-        raise EbmoodError(f"export: onnxruntime cannot run the graph: {lines[0][:300]}") from error
-    ours = detector.scorer_.of_values(rows)
-    our_p = _p_values(detector, ours)
-    allowed = TOLERANCE * np.maximum(1.0, np.abs(ours))
-    difference = np.abs(theirs - ours)
-    if not (difference <= allowed).all():  # a NaN is no agreement either
+    graph_scores, graph_p = _run_graph(path, rows.reshape(-1, *(detector.shape_in_ or ())))
+    calibration = detector.calibration_scores_
+    scores = detector.scorer_.score_rows(rows)
+    p = p_values(scores, calibration)
+    allowed = TOLERANCE * np.maximum(1.0, np.abs(scores))
+    difference = np.abs(graph_scores - scores)
+    if not (difference <= allowed).all():  # also if the difference is NaN
         row = int(np.argmax(np.nan_to_num(difference / allowed, nan=np.inf)))
         raise EbmoodError(
-            f"export: onnxruntime scores sample row {row} {theirs[row]:.9g} where the detector says {ours[row]:.9g}; "
+            f"export: onnxruntime scores sample row {row} {graph_scores[row]:.9g}, the detector {scores[row]:.9g}; "
             "nothing was written, please report this with your versions of torch and onnxruntime"
         )
-    between = (_p_values(detector, ours - allowed) <= their_p) & (
-        their_p <= _p_values(detector, ours + allowed)
-    )
-    if not between.all():
-        row = int(np.argmin(between))
+    lowest_p, highest_p = p_values(scores - allowed, calibration), p_values(scores + allowed, calibration)
+    plausible = (lowest_p <= graph_p) & (graph_p <= highest_p)
+    if not plausible.all():
+        row = int(np.argmin(plausible))
         raise EbmoodError(
-            f"export: onnxruntime gives sample row {row} the p-value {their_p[row]:.6g}, the detector "
-            f"{our_p[row]:.6g}; nothing was written, please report this"
+            f"export: onnxruntime gives sample row {row} the p-value {graph_p[row]:.6g}, the detector {p[row]:.6g}; "
+            "nothing was written, please report this"
         )
-    return Agreement(
-        len(rows), float((difference / np.maximum(1.0, np.abs(ours))).max()), int((their_p != our_p).sum())
-    )
+    largest = float((difference / np.maximum(1.0, np.abs(scores))).max())
+    return Agreement(len(rows), largest, int((graph_p != p).sum()))
 
 
 def sample_rows(detector: "EnergyDetector") -> Floats:
-    """Rows to compare on, `(N, D)`: inside the training ranges, a little outside, and far away.
+    """Return rows for the comparison, `(N, D)`: inside the training ranges, slightly outside, and far outside.
 
-    With an embedding none are far away: nothing bounds how much such a network enlarges float32's rounding there.
+    They mix quantiles of the training rows in every feature, and lie up to a million ranges outside. With an embedding
+    they lie one range outside at most, because an arbitrary network may amplify the rounding errors of distant rows.
     """
     ranges, quantiles = detector.scorer_.ranges, detector.replacements_
     assert ranges is not None
     assert quantiles is not None
     stream = numpy_stream(detector.seed_, "export")
-    which = stream.integers(len(quantiles), size=(ROWS, ranges.shape[1]))
-    inside = np.take_along_axis(quantiles, which, axis=0)
-    inside += 0.05 * stream.standard_normal(inside.shape) * widths(ranges)
+    indices = stream.integers(len(quantiles), size=(SAMPLE_ROWS, ranges.shape[1]))
+    inside = np.take_along_axis(quantiles, indices, axis=0)
+    inside += 0.05 * stream.standard_normal(inside.shape) * range_widths(ranges)
     rows = [quantiles, inside]
     for distance in DISTANCES if detector.scorer_.embedding is None else DISTANCES[:1]:
-        direction = stream.uniform(-1, 1, (ROWS // 8, ranges.shape[1]))
-        rows.append(inside[: ROWS // 8] + distance * direction * widths(ranges))
+        direction = stream.uniform(-1, 1, (SAMPLE_ROWS // 8, ranges.shape[1]))
+        rows.append(inside[: SAMPLE_ROWS // 8] + distance * direction * range_widths(ranges))
     if detector.scorer_.embedding is None:
         rows += [np.full((1, ranges.shape[1]), value) for value in (-1e300, 1e300)]
     return np.concatenate(rows)
 
 
-def _p_values(detector: "EnergyDetector", scores: Floats) -> Floats:
-    from ebmood.core.calibration import p_values
+def _check_exportable(detector: "EnergyDetector") -> None:
+    missing = [name for name in REQUIRED_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise EbmoodError(
+            f"export needs {', '.join(missing)}; install them with `pip install 'ebmood[onnx]'`"
+        )
+    if detector.shape_in_ is None:
+        raise InputError(
+            "export: the inputs of embed= are not arrays of floating-point numbers, which an ONNX graph needs"
+        )
 
-    return p_values(scores, detector.calibration_scores_)
 
+def _run_graph(path: Path | str, rows: Floats) -> tuple[Floats, Floats]:
+    """Return scores and p-values of the graph in `path`."""
+    import onnxruntime
 
-def _converted(graph: DetectorGraph, rows: Floats) -> Any:
-    """The ONNX model of `graph`, traced on a few rows."""
-    few = torch.from_numpy(rows[:3].copy())
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only; it warns of constants that it does not fold
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
-        with warnings.catch_warnings(), _quiet(), torch.no_grad():
-            warnings.simplefilter("ignore")  # the exporter's, on its own insides
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        scores, p = session.run(["score", "p_value"], {"x": rows})
+    except Exception as error:  # the errors of onnxruntime have no public base class
+        raise EbmoodError(f"export: onnxruntime cannot run the graph: {_first_line(error)[:300]}") from error
+    return np.asarray(scores), np.asarray(p)
+
+
+def _convert(graph: DetectorGraph, rows: Floats) -> Any:
+    """Return the ONNX model of `graph`, traced on three rows."""
+    example = torch.from_numpy(rows[:3].copy())
+    try:
+        with warnings.catch_warnings(), _quiet_exporter(), torch.no_grad():
+            warnings.simplefilter("ignore")  # the exporter warns of its own internals
             program = torch.onnx.export(
                 graph,
-                (few,),
+                (example,),
                 input_names=["x"],
                 output_names=["score", "p_value"],
                 dynamic_shapes=({0: torch.export.Dim("rows", min=1)},),
                 opset_version=OPSET,
                 dynamo=True,
-                optimize=False,  # onnxscript's folds two equal Clips into none; onnxruntime optimises at loading
+                optimize=False,  # the optimiser of onnxscript removes a Clip that is needed
                 verbose=False,
             )
-    except Exception as error:  # of many kinds, on operators that ONNX lacks
-        lines = str(error).splitlines() or [type(error).__name__]
-        what = "the embedding" if graph.embedding is not None else "the detector"
-        raise EbmoodError(f"export: torch cannot turn {what} into ONNX: {lines[0][:200]}") from error
+    except Exception as error:  # many types, for operators that ONNX lacks
+        part = "the embedding" if graph.embedding is not None else "the detector"
+        raise EbmoodError(
+            f"export: torch cannot convert {part} to ONNX: {_first_line(error)[:200]}"
+        ) from error
     assert program is not None
     return program.model_proto
 
@@ -262,9 +209,13 @@ def _metadata(detector: "EnergyDetector") -> dict[str, str]:
     }
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 @contextlib.contextmanager
-def _quiet():
-    """The exporter's talk of its own steps helps nobody here."""
+def _quiet_exporter():
+    """Suppress the log messages of the exporter about its own steps."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

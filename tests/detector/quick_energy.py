@@ -1,4 +1,4 @@
-"""Settings of the energy that fit in a moment, for tests of what holds for any energy."""
+"""Settings of an energy that is fitted quickly, for tests of properties that every energy has."""
 
 from ebmood.detector import EnergySettings
 

@@ -15,8 +15,8 @@ from pyarrow import parquet
 from ebmood.core.errors import EbmoodError
 from ebmood.detector.io import table_stream as streaming
 from ebmood.detector.io.cell_values import MISSING_WORDS, categories, numbers
-from ebmood.detector.io.score_writer import open_scores
 from ebmood.detector.io.open_input import open_table
+from ebmood.detector.io.score_writer import open_scores
 from ebmood.detector.preparation import Preparation, fit_preparation, named, read_columns
 from ebmood.detector.table_detector import Scored
 

@@ -98,7 +98,7 @@ def our_steps(x: Tensor, seed: int) -> tuple[Callable[[], object], Callable[[Ten
         state = dict(zip(names, run.means, strict=True))
         return torch.func.functional_call(model.network, state, (rows,))[:, 0]
 
-    return lambda: run.move(measure=False), log_density
+    return lambda: run.train_step(measure=False), log_density
 
 
 def train(step: Callable[[], object], quality: Callable[[], float]) -> Iterator[tuple[int, float, float]]:

@@ -16,7 +16,7 @@ def _libraries(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cache(_libraries):
-    """A cache folder that only tests know; what they compile is compiled once."""
+    """Use a temporary cache folder, shared by all tests, so that each library is compiled once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EBMOOD_CACHE", str(_libraries))
         library.cache_clear()

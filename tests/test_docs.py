@@ -1,31 +1,33 @@
-"""What README, CONTRIBUTING and docs show as code runs, and their study files hold."""
+"""The documentation: its code runs, its study files load, its links lead somewhere, its commands can be typed."""
 
 import re
+import runpy
 import shlex
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import numpy as np
 import pytest
-import torch
 import typer
 import yaml
 from pydantic import TypeAdapter
 
+import ebmood
 from ebmood.cli.app import app
-from ebmood.core.metrics import separation
-from ebmood.data import AnySource, Toy, split_dataset
-from ebmood.objectives import Supervised
-from ebmood.recipes import METHODS, DensityScorer
+from ebmood.data import AnySource, Toy
+from ebmood.recipes import METHODS
 from ebmood.results.arms import gather
 from ebmood.study.cell import Cell, run_cell
 from ebmood.study.records import append_record
 from ebmood.study.spec import load_study
-from ebmood.training import Training, make_fabric, train
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
+WRITTEN_PAGES = sorted(set(PAGES) - set((ROOT / "docs/results").glob("*/**/*.md")))
+"""The pages that people write; studies write the others."""
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -38,8 +40,10 @@ def run(code: str, **names: object) -> dict:
     return namespace
 
 
-@pytest.mark.filterwarnings("ignore::ebmood.core.errors.DataWarning")  # Segment has such columns
-def test_the_readme_s_example_tells_noise_from_segment(capsys):
+@pytest.mark.filterwarnings(
+    "ignore::ebmood.core.errors.DataWarning"
+)  # Segment has columns with repeated values
+def test_the_example_of_the_readme_separates_noise_from_segment(capsys):
     (example,) = blocks("README.md", "python")
     run(example)
     auroc = {name: float(value) for name, value in map(str.split, capsys.readouterr().out.splitlines())}
@@ -47,9 +51,23 @@ def test_the_readme_s_example_tells_noise_from_segment(capsys):
     assert auroc["uniform"] > 0.9
 
 
+def test_the_examples_of_the_quick_start_run(capsys):
+    detect, compare = blocks("docs/index.md", "python")
+    names = run(detect)
+    assert (names["detector"].predict(names["new"])[5:] == -1).all()
+    run(compare)
+    auroc = {name: float(value) for name, value in map(str.split, capsys.readouterr().out.splitlines())}
+    assert auroc["uniform"] > 0.9
+
+
+def test_the_settings_of_the_performance_page_are_valid():
+    (settings,) = blocks("docs/performance.md", "python")
+    assert run(settings)["objective"].chain.kind == "mala"
+
+
 @pytest.mark.filterwarnings("ignore::ebmood.core.errors.DegenerateObjectiveWarning")
-@pytest.mark.parametrize("page", ["README.md", "docs/studies.md"])
-def test_shown_study_files_hold(tmp_path, page):
+@pytest.mark.parametrize("page", ["docs/index.md", "docs/studies.md"])
+def test_shown_study_files_load(tmp_path, page):
     rng = np.random.default_rng(0)
     states = ["good", "worn", "broken"]
     rows = "".join(f"{rng.normal():.4f},{rng.normal():.4f},{states[i % 3]}\n" for i in range(90))
@@ -58,34 +76,9 @@ def test_shown_study_files_hold(tmp_path, page):
     (tmp_path / "pumps.yaml").write_text(study_file)
     study = load_study(str(tmp_path / "pumps.yaml"))
     assert {task.cell.recipe.method for task in study.tasks} >= {"ssm"}
-    for block in of_images:  # whose data are not here
+    for block in of_images:  # their data are not available here
         for entry in yaml.safe_load(block)["datasets"]:
             TypeAdapter(AnySource).validate_python({"kind": entry} if isinstance(entry, str) else entry)
-
-
-def test_an_objective_and_a_network_of_your_own_learn_two_moons():
-    objective, network, settings, _ = blocks("CONTRIBUTING.md", "python")
-    EnergyResidual = run(settings, **run(network))["EnergyResidual"]
-    NCE = run(objective)["NCE"]
-    split = split_dataset(Toy(rows=1000).load(), seed=0)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = EnergyResidual(width=64, blocks=2).build(split, outputs=2)
-    start = Supervised(NCE().build(model, 2, (2,), seed=0), gamma=1.0)
-    fabric = make_fabric("cpu")
-    training = Training(steps=300, warmup=30, batch_size=128)
-    rows, classes = torch.as_tensor(split.train_x), torch.as_tensor(split.train_y)
-    train(start, rows, classes, training, 0, fabric)
-    scorer = DensityScorer(model, fabric.device)
-    uniform = next(ood.x for ood in split.test_ood if ood.name == "uniform")
-    assert separation(scorer.score_samples(split.test_x), scorer.score_samples(uniform)).auroc > 0.9
-
-
-def test_a_data_set_of_your_own_splits():
-    *_, wine = blocks("CONTRIBUTING.md", "python")
-    split = split_dataset(run(wine)["Wine"]().load(), seed=0)
-    assert split.classes == 2
-    assert split.test_ood[0].name == "cultivar-3"
 
 
 def test_a_table_of_your_own_reads_records(tmp_path, monkeypatch, capsys):
@@ -99,12 +92,105 @@ def test_a_table_of_your_own_reads_records(tmp_path, monkeypatch, capsys):
     assert f"| {record.seconds:.1f} |" in markdown
 
 
+@pytest.mark.slow
+def test_the_figures_of_the_concept_pages_can_be_drawn_again(tmp_path, monkeypatch):
+    script = ROOT / "docs/figures/concepts.py"
+    monkeypatch.setattr(sys, "argv", [str(script), "--steps", "20", "--folder", str(tmp_path)])
+    runpy.run_path(str(script), run_name="__main__")
+    drawn = {file.name for file in tmp_path.glob("*.png")}
+    assert drawn == {file.name for file in script.parent.glob("*.png")}
+
+
+def layers() -> list[str]:
+    """Return the layers of the package as import-linter has them, from the lowest to the highest."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (contract,) = [contract for contract in contracts if contract.get("containers") == ["ebmood"]]
+    return contract["layers"][::-1]
+
+
+def test_the_architecture_page_has_the_layers_that_are_checked():
+    page = (ROOT / "docs/architecture.md").read_text()
+    assert f"form {len(layers())} layers" in page
+    (chain,) = re.findall(r"^    (core -> .*?)\n\n", page, re.MULTILINE | re.DOTALL)
+    assert [layer.strip() for layer in chain.split("->")] == layers()
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", page, re.MULTILINE)
+    expected = [(str(n), name) for n, layer in enumerate(layers(), 1) for name in layer.split(" | ")]
+    assert rows == expected
+
+
+def test_the_modules_that_the_architecture_page_names_exist():
+    page = (ROOT / "docs/architecture.md").read_text()
+    modules = set(re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", page)) - {"tables/", "figures/"}
+    assert len(modules) > 25
+    assert [name for name in sorted(modules) if not (ROOT / "src/ebmood" / name).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("question", "code"),
+    [
+        ("the SGLD update", "alpha=self.step_size"),
+        ("gamma in the loss", "self.gamma *"),
+        ("the p-value", "def p_values"),
+        ("the probes of tables", '"uniform"'),
+        ("the logsumexp of the logits", "torch.logsumexp"),
+    ],
+)
+def test_each_question_of_the_architecture_page_has_one_file_as_answer(question, code):
+    (name,) = re.findall(
+        rf"^\| {question} \| `(.+)` \|$", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE
+    )
+    assert code in (ROOT / "src/ebmood" / name).read_text()
+
+
+def test_the_api_reference_lists_every_public_name():
+    page = (ROOT / "docs/api/index.md").read_text()
+    missing = [name for name in ebmood.__all__ if not re.search(rf"`(ebmood\.)?{name}`", page)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("package", ["models", "networks", "objectives", "samplers"])
+def test_the_api_reference_shows_every_module_of_the_reference(package):
+    shown = re.findall(r"^::: ([\w.]+)$", (ROOT / f"docs/api/{package}.md").read_text(), re.MULTILINE)
+    files = (ROOT / "src/ebmood" / package).rglob("*.py")
+    modules = [file.relative_to(ROOT / "src").with_suffix("") for file in files if file.name != "__init__.py"]
+    assert sorted(shown) == sorted(".".join(module.parts) for module in modules)
+
+
+def test_the_site_shows_every_page():
+    def files(entries: list) -> Iterator[str]:
+        for entry in entries:
+            (value,) = entry.values()
+            yield from [value] if isinstance(value, str) else files(value)
+
+    site = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
+    shown = list(files(site["nav"]))
+    folder = ROOT / "docs"
+    pages = [page.relative_to(folder).as_posix() for page in WRITTEN_PAGES if page.is_relative_to(folder)]
+    assert sorted(shown) == sorted(pages)
+
+
+def test_the_changelog_starts_with_the_version_of_the_package():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    heading, *_ = re.findall(r"^## ([\d.]+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert heading == version
+
+
+def test_lists_follow_an_empty_line():
+    """GitHub needs none, but the site would show such a list as part of the paragraph above."""
+    wrong = [
+        f"{page.name}: {line}"
+        for page in WRITTEN_PAGES
+        for line in re.findall(r"^(?![-*|#> ])[^\n]+\n(- .+)$", prose(page), re.MULTILINE)
+    ]
+    assert wrong == []
+
+
 def prose(page: Path) -> str:
     return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
 def anchors(page: Path) -> set[str]:
-    """What GitHub calls the headings of a page."""
+    """Return the anchors that GitHub gives to the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -113,31 +199,32 @@ def test_links_between_pages_lead_somewhere():
     checked = 0
     for page in PAGES:
         for target, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)]+))?\)", prose(page)):
-            place = page.parent / target if target else page
-            assert place.exists(), f"{page.name}: {target}"
-            assert not anchor or anchor in anchors(place), f"{page.name}: {target}#{anchor}"
+            file = page.parent / target if target else page
+            assert file.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in anchors(file), f"{page.name}: {target}#{anchor}"
             checked += bool(anchor)
     assert checked > 2
 
 
+COMMAND = r"(?:ebmood|python (?:benchmarks|docs)/\S+|just)"
+
+
 def shown_commands() -> Iterator[tuple[str, str]]:
-    """Every `ebmood ...`, `python benchmarks/...` and `just ...` of the pages and of the helps, and where it stands."""
+    """Return every `ebmood ...`, `python ...` and `just ...` of the pages and of help texts, with its file."""
     texts = {page.name: page.read_text() for page in PAGES}
-    texts |= {path.name: path.read_text() for path in (ROOT / "src/ebmood/cli").glob("*.py")}
-    texts |= {path.name: path.read_text() for path in (ROOT / "benchmarks").glob("*.py")}
+    for folder in ("src/ebmood/cli", "benchmarks", "docs/figures"):
+        texts |= {path.name: path.read_text() for path in (ROOT / folder).glob("*.py")}
     for name, text in texts.items():
-        blocks = re.sub(r"\\\n\s*", " ", text)
-        in_lines = (
-            r"^(?: {4}|\$ |(?=ebmood |python |just ))(?:\w+=\S+ )?((?:ebmood|python benchmarks/\S+|just) .+)$"
-        )
-        for found in re.findall(in_lines, blocks, re.MULTILINE):
-            yield name, re.split(r"\s{3,}|\s#|\s\||\s<", found)[0]
-        for found in re.findall(r"`((?:ebmood|python benchmarks/\S+|just) [^`\n]+)`", text):
-            yield name, found
+        joined = re.sub(r"\\\n\s*", " ", text)
+        in_lines = rf"^(?: {{4}}|\$ |(?=ebmood |python |just ))(?:\w+=\S+ )?({COMMAND} .+)$"
+        for line in re.findall(in_lines, joined, re.MULTILINE):
+            yield name, re.split(r"\s{3,}|\s#|\s\||\s<", line)[0]
+        for command in re.findall(rf"`({COMMAND} [^`\n]+)`", text):
+            yield name, command
 
 
 def refusal(command: str) -> str | None:
-    """Why a shown command could not be typed, or None. Nothing runs."""
+    """Return why a shown command would be refused, or None. Nothing runs."""
     tool, *words = shlex.split(re.sub(r"[\[\]]|\.\.\.", "", re.sub(r"(\S)\|\S+", r"\1", command)))
     if tool == "just":
         recipes = re.findall(r"^([a-z]\S*).*:$", (ROOT / "justfile").read_text(), re.MULTILINE)
@@ -158,13 +245,13 @@ def refusal(command: str) -> str | None:
     return next((word for word in words[1:] if re.match("--?[a-z]", word) and word not in known), None)
 
 
-def test_commands_that_are_shown_can_be_typed():
+def test_shown_commands_can_be_typed():
     commands = list(shown_commands())
     assert len(commands) > 60
     assert {command.split()[0] for _, command in commands} == {"ebmood", "python", "just"}
     wrong = [(name, command, why) for name, command in commands if (why := refusal(command))]
     assert not wrong
-    assert refusal("ebmood study quick --no-such") == "--no-such", "it can fail"
+    assert refusal("ebmood study quick --no-such") == "--no-such", "the test can fail"
     assert refusal("ebmood studies") == "no command studies"
     assert refusal("python benchmarks/steps.py --round 3") == "--round"
     assert refusal("just no-such") == "no recipe no-such"

@@ -1,4 +1,4 @@
-"""`import ebmood` is light, and what it promises is there."""
+"""`import ebmood` is light, and every public name can be imported."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 import ebmood
 
 
-def test_import_alone_loads_no_heavy_library():
+def test_import_loads_no_heavy_library():
     code = (
         "import sys, ebmood; "
         "print(*{name.partition('.')[0] for name in sys.modules} & {'torch', 'sklearn', 'numpy', 'pydantic'})"
@@ -18,7 +18,7 @@ def test_import_alone_loads_no_heavy_library():
     assert done.stdout.split() == []
 
 
-def test_every_public_name_is_there_and_is_its_own_module_s():
+def test_every_public_name_can_be_imported_from_its_module():
     for name in ebmood.__all__:
         value = getattr(ebmood, name)
         assert name in dir(ebmood)
@@ -30,10 +30,10 @@ def test_every_public_name_is_there_and_is_its_own_module_s():
     assert lazy | eager == set(ebmood.__all__)
 
 
-def test_version_is_the_installed_one():
+def test_version_is_the_installed_version():
     assert ebmood.__version__ == version("ebmood")
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_an_unknown_name_raises_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'Segmnt'"):
         ebmood.Segmnt  # noqa: B018  # the access is the test

@@ -6,9 +6,10 @@
     scorer = METHODS["ssm"]("corrected", None).fit(split, seed=0).scorer
     scorer.score_samples(split.test_x)  # (N,), higher is more in-distribution
 
-The names below load their modules when they are first used, so that `import ebmood` alone costs nothing.
+The names below load their modules at their first use, so that `import ebmood` alone is fast.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,9 @@ _HOMES = {
     "study.spec": ("load_study",),
 }
 
+_RENAMED = {"HealedWarning": "RollbackWarning", "outside_detector": "external_detector"}
+"""Names of version 0.1, with their current names."""
+
 __all__ = [
     "CIFAR10",
     "FMNIST",
@@ -117,6 +121,11 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         return version("ebmood")
+    if name in _RENAMED:
+        warnings.warn(
+            f"ebmood.{name} is called {_RENAMED[name]} since version 0.2", FutureWarning, stacklevel=2
+        )
+        return globals().get(_RENAMED[name]) or __getattr__(_RENAMED[name])
     for home, names in _HOMES.items():
         if name in names:
             globals()[name] = value = getattr(import_module(f"ebmood.{home}"), name)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.run_cli import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from in_this_process import run
 
 CELLS = st.one_of(
     st.floats(width=32).map(repr),

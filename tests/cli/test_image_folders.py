@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from in_this_process import run
+from helpers.run_cli import run
 from sklearn.datasets import load_digits
 
 from ebmood.detector.saved_detector import load_saved_detector

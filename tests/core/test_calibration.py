@@ -21,35 +21,35 @@ TIED_SCORES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=60)
 
 
 @given(LEVELS, st.integers(0, 10_000))
-def test_allowed_alarms_is_exact_in_the_decimal_that_was_written(alpha, rows):
+def test_allowed_alarms_is_exact_for_decimal_levels(alpha, rows):
     assert allowed_alarms(alpha, rows) == math.floor(Fraction(round(alpha * 1000), 1000) * (rows + 1))
     assert allowed_alarms(0.29, 99) == 29  # 0.29 * 100 is 28.999999999999996
 
 
 @given(LEVELS)
-def test_rows_needed_is_the_first_that_can_flag(alpha):
+def test_rows_needed_is_the_smallest_number_that_allows_an_alarm(alpha):
     rows = rows_needed(alpha)
     assert allowed_alarms(alpha, rows) >= 1
     assert rows == 0 or allowed_alarms(alpha, rows - 1) == 0
 
 
 @given(TIED_SCORES, TIED_SCORES, LEVELS)
-def test_the_offset_and_the_p_value_say_the_same_of_every_row(calibration, scores, alpha):
+def test_a_score_below_the_offset_has_a_p_value_of_at_most_alpha(calibration, scores, alpha):
     calibration, scores = np.sort(calibration), np.array(scores)
     p = p_values(scores, calibration)
     np.testing.assert_array_equal(scores < offset(calibration, alpha), p <= alpha)
 
 
 @given(TIED_SCORES, st.floats(-10, 10))
-def test_p_values_are_the_definition(calibration, score):
+def test_p_values_match_their_definition(calibration, score):
     calibration = np.sort(calibration)
     expected = (1 + sum(s <= score for s in calibration)) / (1 + len(calibration))
     assert p_values(np.array([score]), calibration)[0] == expected
 
 
 @given(st.lists(st.integers(-3, 3).map(float), min_size=2, max_size=30), LEVELS)
-def test_whichever_of_the_rows_is_the_new_one_at_most_alpha_of_them_are_flagged(scores, alpha):
-    """The finite theorem behind the guarantee: leave each of n + 1 scores out in turn, ties or not."""
+def test_at_most_alpha_of_exchangeable_rows_are_flagged(scores, alpha):
+    """Leave each of n + 1 scores out in turn: this is the finite statement behind the guarantee, also with ties."""
     flags = [
         p_values(np.array([s]), np.sort(scores[:i] + scores[i + 1 :]))[0] <= alpha
         for i, s in enumerate(scores)
@@ -67,7 +67,7 @@ def test_without_calibration_rows_nothing_is_flagged():
 
 
 def test_benjamini_hochberg_on_the_published_example():
-    """Benjamini & Hochberg (1995), section 3.2: four of fifteen at 0.05."""
+    """Benjamini & Hochberg (1995), section 3.2: four of fifteen hypotheses are rejected at 0.05."""
     published = [
         0.0001,
         0.0004,
@@ -88,7 +88,7 @@ def test_benjamini_hochberg_on_the_published_example():
 
 
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=50), LEVELS)
-def test_benjamini_hochberg_is_the_step_up_rule_in_exact_arithmetic(numerators, fdr):
+def test_benjamini_hochberg_equals_the_step_up_rule_in_exact_arithmetic(numerators, fdr):
     p = [Fraction(numerator, 200) for numerator in numerators]
     level = Fraction(round(fdr * 1000), 1000)
     passing = [q for i, q in enumerate(sorted(p), 1) if q * len(p) <= level * i]
@@ -97,7 +97,7 @@ def test_benjamini_hochberg_is_the_step_up_rule_in_exact_arithmetic(numerators, 
 
 
 @pytest.mark.parametrize("alpha", [0, 1, -0.1, 1.5, math.nan, math.inf, "x", None])
-def test_levels_that_are_none(alpha):
+def test_levels_outside_the_open_unit_interval_are_errors(alpha):
     with pytest.raises(EbmoodError, match=r"alpha=.*above 0 and below 1"):
         allowed_alarms(alpha, 10)
     with pytest.raises(EbmoodError, match="fdr="):

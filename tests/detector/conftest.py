@@ -2,7 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
-from quick_energy import QUICK
+from helpers.quick_energy import QUICK
 from sklearn.datasets import load_breast_cancer
 
 from ebmood.detector import EnergyDetector, EnergySettings

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.quick_energy import QUICK
 from pyarrow import parquet
-from quick_energy import QUICK
 
 from ebmood.core.errors import EbmoodError
 from ebmood.detector import EnergyDetector

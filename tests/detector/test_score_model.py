@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from awkward_rows import SETTINGS, awkward_rows, score
+from helpers.awkward_rows import SETTINGS, awkward_rows, score
 
 from ebmood.detector.fitting import fit_score_model
 from ebmood.detector.score_model import EnergySettings, ScoreModel

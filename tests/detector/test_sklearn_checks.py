@@ -1,7 +1,7 @@
 """The estimator checks of scikit-learn, without expected failures."""
 
 import pytest
-from quick_energy import QUICK
+from helpers.quick_energy import QUICK
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ebmood.detector import EnergyDetector

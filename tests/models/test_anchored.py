@@ -1,9 +1,10 @@
-"""An anchored energy answers for its base as well as for its network, whoever asks."""
+"""The base is part of every quantity of an anchored energy, and of its settings."""
 
 import pytest
 import torch
 
-from ebmood.models import AnchoredEnergy, TiedMixture
+from ebmood.data import Toy, split_dataset
+from ebmood.models import AnchoredEnergy, AnchoredMLP, TiedMixture
 from ebmood.networks import MLP
 
 
@@ -19,26 +20,33 @@ def x():
     return torch.randn(20, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2
 
 
-def test_scores_are_gradients_of_the_log_density(model, x):
-    own = x.clone().requires_grad_(True)
-    density = model.log_density(own)
-    (expected,) = torch.autograd.grad(density.sum(), own, retain_graph=True)
-    torch.testing.assert_close(model.score()(x), expected)
-    torch.testing.assert_close(model.climb()(x), (density.detach(), expected))
-    y = torch.arange(len(x)) % model.network.outputs
-    logits = model.logits(own).gather(1, y[:, None])[:, 0]
-    torch.testing.assert_close(model.climb(y)(x)[1], torch.autograd.grad(logits.sum(), own)[0])
+def test_value_and_grad_is_that_of_the_log_density(model, x):
+    rows = x.clone().requires_grad_(True)
+    density = model.log_density(rows)
+    (expected,) = torch.autograd.grad(density.sum(), rows)
+    torch.testing.assert_close(model.value_and_grad(x), (density.detach(), expected))
+    y = torch.arange(len(x)) % model.base.classes
+    logit = model.logits(rows).gather(1, y[:, None])[:, 0]
+    (expected,) = torch.autograd.grad(logit.sum(), rows)
+    torch.testing.assert_close(model.value_and_grad(x, y), (logit.detach(), expected))
 
 
-def test_slices_know_the_base(model, x):
-    """Its Hessian is minus the identity (one normal of unit covariance), and its own score is -x."""
+def test_score_matching_terms_contain_the_base(model, x):
+    """With a network whose output is constant, F is the base: one normal with Hessian -I and score -x."""
+    for parameter in model.network.layers[-1].parameters():
+        torch.nn.init.zeros_(parameter)
     v = torch.ones_like(x)
-    found, network = model.slices(x, v), model.network
-    torch.testing.assert_close(found.log_density, model.log_density(x))
-    score = model.score()(x)
-    torch.testing.assert_close(found.matching - found.curvature, 0.5 * score.square().sum(1))
-    if network.outputs == 1:
-        alone = network.parabola(x, v)
-        curvature = alone.second.detach() - alone.u.square().sum(1)
-        torch.testing.assert_close(found.curvature, curvature - 2)
-    assert not model.flat
+    terms = model.score_matching_terms(x, v)
+    torch.testing.assert_close(terms.log_density, model.log_density(x))
+    torch.testing.assert_close(terms.curvature, torch.full((20,), -2.0, dtype=torch.float64))
+    torch.testing.assert_close(terms.loss, 0.5 * x.square().sum(1) - 2)
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_an_untrained_model_is_the_fitted_base(outputs):
+    split = split_dataset(Toy(shape="moons", rows=400).load(), seed=0)
+    torch.manual_seed(0)
+    model = AnchoredMLP().build(split, outputs)
+    rows = torch.as_tensor(split.train_x)
+    torch.testing.assert_close(model.log_density(rows), model.base.log_density(rows))
+    assert model.base.classes == outputs

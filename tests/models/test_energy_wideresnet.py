@@ -1,4 +1,4 @@
-"""What the settings of an image energy promise: shapes, piecewise linearity, and settings that cannot be."""
+"""Settings of image energies: shapes, smoothness, and settings that are refused."""
 
 import numpy as np
 import pydantic
@@ -36,9 +36,9 @@ def laplacian_of_a_logit(settings):
 
 @pytest.mark.parametrize("name", ["relu", "leaky_relu", "silu", "softplus", "elu"])
 @pytest.mark.parametrize("norm", [None, "batch"])
-def test_piecewise_linear_is_said_where_the_hessian_is_zero(name, norm):
+def test_smooth_models_have_a_hessian(name, norm):
     settings = EnergyWideResNet(width=1, activation=name, norm=norm, bottleneck=0.2)
-    assert settings.piecewise_linear == (laplacian_of_a_logit(settings) < 1e-12)
+    assert settings.is_smooth == (laplacian_of_a_logit(settings) > 1e-12)
 
 
 def test_equal_seeds_make_equal_models():

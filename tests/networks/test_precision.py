@@ -1,3 +1,5 @@
+"""bfloat16 on request, on processors that support it."""
+
 import logging
 
 import pytest
@@ -7,31 +9,31 @@ from ebmood.networks import precision
 
 
 @pytest.fixture(autouse=True)
-def _asked_again():
-    precision.multiplies_in_bf16.cache_clear()
+def _cleared_cache():
+    precision.supports_bf16.cache_clear()
     yield
-    precision.multiplies_in_bf16.cache_clear()
+    precision.supports_bf16.cache_clear()
 
 
 def product_in(chosen) -> torch.dtype:
     a = torch.ones(2, 2)
-    with precision.reduced(chosen, a.device):
+    with precision.autocast(chosen, a.device):
         return (a @ a).dtype
 
 
-def on_a_processor(monkeypatch, with_bf16: bool) -> None:
+def set_processor(monkeypatch, with_bf16: bool) -> None:
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: with_bf16)
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: with_bf16, raising=False)
 
 
-def test_products_are_in_bfloat16_where_the_processor_has_it_and_only_if_asked(monkeypatch):
-    on_a_processor(monkeypatch, with_bf16=True)
+def test_products_are_in_bfloat16_on_request(monkeypatch):
+    set_processor(monkeypatch, with_bf16=True)
     assert product_in("bf16") is torch.bfloat16
     assert product_in(None) is torch.float32
 
 
-def test_where_it_has_not_they_are_in_float32_and_one_line_says_so(monkeypatch, caplog):
-    on_a_processor(monkeypatch, with_bf16=False)
+def test_an_unsupported_processor_computes_in_float32_and_logs_one_line(monkeypatch, caplog):
+    set_processor(monkeypatch, with_bf16=False)
     with caplog.at_level(logging.WARNING):
         assert product_in("bf16") is torch.float32
         assert product_in("bf16") is torch.float32

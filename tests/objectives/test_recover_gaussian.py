@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from quadratic import PRECISION, gaussian_rows, precision, quadratic_model
+from helpers.quadratic import PRECISION, gaussian_rows, precision, quadratic_model
 
 from ebmood.objectives import CD, SSM, VERA, AdamW, ObjectiveSettings
 from ebmood.samplers import SGLD

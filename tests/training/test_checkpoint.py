@@ -21,8 +21,10 @@ SETTINGS = CD(chain=SGLD(steps=2), buffer=30)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forks")
-def test_twenty_kills_at_random_moments_change_no_bit(tmp_path):
-    script = Path(__file__).with_name("killed_run.py")
+@pytest.mark.slow
+@pytest.mark.usefixtures("cache")
+def test_results_after_twenty_kills_at_random_times_are_bitwise_equal(tmp_path):
+    script = Path(__file__).with_name("killed_runs.py")
     subprocess.run(
         [sys.executable, str(script), str(tmp_path), "20"],
         check=True,
@@ -31,34 +33,36 @@ def test_twenty_kills_at_random_moments_change_no_bit(tmp_path):
     )
     starts = []
     for folder in sorted(tmp_path.iterdir()):
-        whole, killed = ((folder / f"{name}.json").read_text() for name in ("whole", "killed"))
-        assert whole == killed, f"{folder.name}: the same model, history and events; or the same record"
-        told = (folder / "checkpoints" / "metrics.jsonl").read_text().splitlines()
-        check_points([json.loads(line) for line in told], json.loads(whole), folder.name)
+        expected, killed = ((folder / f"{name}.json").read_text() for name in ("expected", "killed"))
+        assert expected == killed, f"{folder.name}: model, history, events or record differ"
+        lines = (folder / "checkpoints" / "metrics.jsonl").read_text().splitlines()
+        check_points([json.loads(line) for line in lines], json.loads(expected), folder.name)
         starts += [int(line) for line in (folder / "checkpoints" / "starts").read_text().split()]
         files = sorted(path.name for path in (folder / "checkpoints").glob("*[0-9].*"))
         assert len([name for name in files if name.endswith(".json")]) == 2
-    assert json.loads((tmp_path / "healed" / "whole.json").read_text())[2], "one of the runs was healed"
-    assert max(starts) > 30, "runs went on from checkpoints"
+    assert json.loads((tmp_path / "diverging" / "expected.json").read_text())[2], (
+        "one of the runs was rolled back"
+    )
+    assert max(starts) > 30, "runs resumed from checkpoints"
 
 
-def check_points(points, whole, name):
-    """Every point is there once, and every event."""
-    history, events = (whole["losses"], whole["events"]) if isinstance(whole, dict) else whole[1:]
-    places = [(point["attempt"], point["step"]) for point in points]
-    assert places == sorted(set(places)), f"{name}: no point twice"
+def check_points(points, expected, name):
+    """Check that the metrics file has every point and every event exactly once."""
+    history, events = (expected["losses"], expected["events"]) if isinstance(expected, dict) else expected[1:]
+    positions = [(point["attempt"], point["step"]) for point in points]
+    assert positions == sorted(set(positions)), f"{name}: a point occurs twice"
     last = [point for point in points if point["attempt"] == len(events) and "event" not in point]
     tail = history["step"][-len(last) :]
-    assert [point["step"] for point in last] == tail, f"{name}: no point lost"
+    assert [point["step"] for point in last] == tail, f"{name}: a point is missing"
     assert [point["event"] for point in points if "event" in point] == events
 
 
 def run(folder, steps=40, seed=0, report=None, rows=ROWS, settings=SETTINGS, gamma=1.0):
     torch.manual_seed(1)
     objective = Supervised(settings.build(EnergyModel(MLP(2, (8,), 2, "silu")), 2, (2,), 0), gamma)
-    kept = None if folder is None else Checkpoints(folder, steps=10)
+    checkpoints = None if folder is None else Checkpoints(folder, steps=10)
     training = Training(steps=steps, batch_size=25, warmup=5, average=15)
-    train(objective, rows, CLASSES, training, seed, CPU, (), report, None, kept)
+    train(objective, rows, CLASSES, training, seed, CPU, report=report, checkpoints=checkpoints)
     return objective.state_dict()
 
 
@@ -76,7 +80,7 @@ def stop_at(step):
 
 @pytest.fixture
 def interrupted(tmp_path):
-    """A folder with the checkpoints of steps 20 and 30."""
+    """Return a folder with the checkpoints of steps 20 and 30."""
     with pytest.raises(Stop):
         run(tmp_path, report=stop_at(35))
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -89,19 +93,20 @@ def interrupted(tmp_path):
 
 
 def first_step(folder):
-    seen = []
-    state = run(folder, report=lambda progress: seen.append(progress.step))
+    """Resume the run, check that its result is the expected one, and return the first step that was done."""
+    steps = []
+    state = run(folder, report=lambda progress: steps.append(progress.step))
     assert all(torch.equal(value, state[name]) for name, value in run(None).items())
-    return seen[0]
+    return steps[0]
 
 
-def test_it_goes_on_after_the_last_checkpoint(interrupted, caplog):
+def test_a_run_resumes_after_the_last_checkpoint(interrupted, caplog):
     assert first_step(interrupted) == 31
     assert not caplog.records
 
 
 @pytest.mark.parametrize(
-    "tear",
+    "damage",
     [
         lambda folder: os.truncate(folder / "000003.safetensors", 900),
         lambda folder: os.truncate(folder / "000003.json", 900),
@@ -110,18 +115,25 @@ def test_it_goes_on_after_the_last_checkpoint(interrupted, caplog):
         lambda folder: flip(folder / "000003.safetensors"),
         lambda folder: flip(folder / "000003.json"),
     ],
-    ids=["tensors cut", "numbers cut", "numbers empty", "tensors gone", "a bit of a tensor", "a digit"],
+    ids=[
+        "tensors cut",
+        "numbers cut",
+        "numbers empty",
+        "tensors missing",
+        "tensor bit changed",
+        "digit changed",
+    ],
 )
-def test_a_torn_one_is_passed_over_and_said(interrupted, caplog, tear):
-    tear(interrupted)
+def test_a_damaged_checkpoint_is_skipped_with_a_warning(interrupted, caplog, damage):
+    damage(interrupted)
     with caplog.at_level(logging.WARNING):
         assert first_step(interrupted) == 21
     (record,) = caplog.records
-    assert "000003.json: checkpoint passed over (" in record.getMessage()
+    assert "000003.json: checkpoint skipped (" in record.getMessage()
 
 
 def flip(path):
-    """Change one digit, or one bit of the last tensor."""
+    """Change one number, or one bit of the last tensor."""
     content = bytearray(path.read_bytes())
     if path.suffix == ".json":
         at = content.index(b'"step": 30') + 8
@@ -131,7 +143,7 @@ def flip(path):
     path.write_bytes(content)
 
 
-def test_both_torn_is_a_new_beginning(interrupted, caplog):
+def test_a_run_without_intact_checkpoints_starts_again(interrupted, caplog):
     for path in interrupted.glob("*.safetensors"):
         path.write_bytes(b"")
     assert first_step(interrupted) == 1
@@ -149,19 +161,19 @@ def test_both_torn_is_a_new_beginning(interrupted, caplog):
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_those_of_another_run_are_passed_over(interrupted, caplog, other):
-    seen = []
-    run(interrupted, report=lambda progress: seen.append(progress.step), **other)
-    assert seen[0] == 1
-    assert "of a run with other settings or data" in caplog.text
+def test_checkpoints_of_another_run_are_skipped(interrupted, caplog, other):
+    steps = []
+    run(interrupted, report=lambda progress: steps.append(progress.step), **other)
+    assert steps[0] == 1
+    assert "belongs to a run with other settings or data" in caplog.text
 
 
-def test_a_place_that_cannot_be_written_does_not_end_the_run(tmp_path, caplog):
+def test_a_folder_that_cannot_be_written_does_not_stop_the_run(tmp_path, caplog):
     (tmp_path / "file").write_text("")
     run(tmp_path / "file" / "checkpoints")
-    assert "training goes on without this checkpoint" in caplog.text
+    assert "training continues without this checkpoint" in caplog.text
 
 
-def test_the_clock_decides_where_no_steps_are_given(tmp_path):
+def test_without_steps_the_clock_decides(tmp_path):
     assert not Checkpoints(tmp_path).due(1, CPU)
     assert Checkpoints(tmp_path, seconds=0).due(1, CPU)

@@ -1,22 +1,26 @@
+import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from ebmood.core.errors import DataWarning, EbmoodError
+from ebmood.core.errors import EbmoodError
 from ebmood.models import EnergyModel, RadialFlow
 from ebmood.networks import MLP
 from ebmood.objectives import CD, SSM, VERA, AdamW, Batch, Likelihood, Objective, Player
 from ebmood.samplers import SGLD
-from ebmood.training import Batches, BestState, Training, make_fabric, rate_factor, train
+from ebmood.training import Training, make_fabric, train
 
 CPU = make_fabric("cpu")
 
 
-class Pull(Objective):
-    """Two players share no parameter; each pulls its own number to the batch's mean, and touches the other's."""
+class TwoPlayers(Objective):
+    """Two players with one parameter each. The loss of each player also depends on the parameter of the other."""
 
     def __init__(self):
         super().__init__()
@@ -34,39 +38,11 @@ class Pull(Objective):
         return (Player("a", (self.a,), first, AdamW(lr=0.05)), Player("b", (self.b,), second, AdamW(lr=0.05)))
 
 
-def test_each_player_moves_its_own_parameters_alone():
-    objective = Pull()
+def test_each_player_updates_its_own_parameters_only():
+    objective = TwoPlayers()
     train(objective, torch.full((8, 1), 2.0), None, Training(steps=300, batch_size=8, warmup=0), 0, CPU)
     assert objective.a.item() == pytest.approx(2.0, abs=0.05)
     assert objective.b.item() == pytest.approx(-2.0, abs=0.05)
-
-
-def test_epochs_visit_every_row_once_and_drop_the_last_partial_batch():
-    rows = torch.arange(10.0)[:, None]
-    batches = Batches(rows, torch.arange(10), 4, torch.Generator().manual_seed(0))
-    assert batches.per_epoch == 2
-    epochs = [[next(batches) for _ in range(2)] for _ in range(3)]
-    for epoch in epochs:
-        seen = torch.cat([batch.y for batch in epoch])
-        assert len(seen.unique()) == 8
-        assert all(torch.equal(batch.x[:, 0].long(), batch.y) for batch in epoch)
-    assert len({tuple(torch.cat([b.y for b in epoch]).tolist()) for epoch in epochs}) == 3
-
-
-def test_fewer_rows_than_a_batch_shrink_it_and_say_so():
-    with pytest.warns(DataWarning, match="3 training rows: batches hold 3, not 512"):
-        batches = Batches(torch.zeros(3, 1), None, 512, torch.Generator())
-    assert next(iter(batches)).x.shape == (3, 1)
-
-
-def test_rates_warm_up_then_halve():
-    training = Training(warmup=10, halve_every=5)
-    factors = [rate_factor(step, per_epoch=4, training=training) for step in range(60)]
-    assert factors[0] == pytest.approx(0.1)
-    assert factors[9] == factors[19] == 1.0
-    assert factors[20] == 0.5
-    assert factors[40] == 0.25
-    assert rate_factor(0, 1, Training(warmup=0)) == 1.0
 
 
 def settings_of(name):
@@ -87,42 +63,43 @@ def state_after(name: str, seed: int) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", ["ssm", "cd", "vera"])
-def test_same_seed_same_bits_another_seed_others(name):
-    first, again, other = state_after(name, 0), state_after(name, 0), state_after(name, 1)
-    torch.rand(7)  # Whatever else draws from the global generator changes nothing.
-    assert all(torch.equal(first[key], again[key]) for key in first)
+def test_equal_seeds_give_bitwise_equal_results(name):
+    first = state_after(name, 0)
+    torch.rand(7)  # Draws from the global generator must not change the result.
+    second, other = state_after(name, 0), state_after(name, 1)
+    assert all(torch.equal(first[key], second[key]) for key in first)
     assert any(not torch.equal(first[key], other[key]) for key in first)
 
 
-def test_history_has_the_first_and_the_last_point_and_is_bounded():
-    seen = []
+def test_history_is_bounded_and_ends_with_the_last_step():
+    reports = []
     flow = Likelihood().build(RadialFlow(2, 1), 1, (2,), 0)
     history = train(
-        flow, torch.rand(32, 2), None, Training(steps=450, batch_size=32), 0, CPU, report=seen.append
+        flow, torch.rand(32, 2), None, Training(steps=450, batch_size=32), 0, CPU, report=reports.append
     ).history
     assert history["step"][-1] == 450
-    assert len(history["step"]) == len(history["density/loss"]) == len(seen) == 150
-    assert seen[-1].steps == 450
+    assert len(history["step"]) == len(history["density/loss"]) == len(reports) == 150
+    assert reports[-1].steps == 450
 
 
-class Recorded(Pull):
-    """Remembers where the first player's number stood before each step."""
+class Recorded(TwoPlayers):
+    """Records the parameter of the first player before each step."""
 
     def __init__(self):
         super().__init__()
-        self.seen = []
+        self.values = []
 
     def players(self):
         first, second = super().players()
 
         def loss(batch, generator):
-            self.seen.append(self.a.item())
+            self.values.append(self.a.item())
             return first.loss(batch, generator)
 
         return (Player(first.name, first.parameters, loss, first.optimiser), second)
 
 
-def test_an_average_is_the_mean_of_the_steps_and_leaves_other_players_alone():
+def test_average_applies_to_the_first_player_only():
     ends = []
     for average in (5, None):
         objective = Recorded()
@@ -130,66 +107,56 @@ def test_an_average_is_the_mean_of_the_steps_and_leaves_other_players_alone():
         train(objective, torch.full((8, 1), 2.0), None, training, 0, CPU)
         ends.append(objective)
     mean, last = ends
-    assert mean.a.item() == pytest.approx(np.mean([*mean.seen[1:], last.a.item()]), rel=1e-5)
+    assert mean.a.item() == pytest.approx(np.mean([*mean.values[1:], last.a.item()]), rel=1e-5)
     assert mean.b.item() == last.b.item()
-    with pytest.raises(ValueError, match="set one of them"):
-        Training(average=5, validate_every=2)
 
 
-def test_one_process_heeds_no_slurm_around_it(tmp_path, monkeypatch, recwarn):
+def test_a_single_process_ignores_slurm(tmp_path, monkeypatch, recwarn):
     (tmp_path / "srun").write_text("#!/bin/sh\n")
     (tmp_path / "srun").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    for tasks in (None, "4"):  # on a login node, and in a job of four tasks
+    for tasks in (None, "4"):  # on a login node, and in a job with four tasks
         if tasks:
             monkeypatch.setenv("SLURM_NTASKS", tasks)
         assert make_fabric("cpu").world_size == 1
     assert not recwarn.list
 
 
-def test_cuda_asked_for_and_absent():
+def test_missing_cuda_is_an_error():
     if torch.cuda.is_available():
         assert make_fabric("cuda").device.type == "cuda"
     else:
-        with pytest.raises(EbmoodError, match="no CUDA device"):
+        with pytest.raises(EbmoodError, match="torch finds no CUDA device"):
             make_fabric("cuda")
 
 
-class TestBestState:
-    def numbers(self, values, patience=None):
-        module = nn.Linear(1, 1, bias=False)
-        stream = iter(values)
-        hook = BestState(module, lambda: next(stream), every=2, patience=patience)
-        stopped = None
-        for epoch in range(1, 2 * len(values) + 1):
-            with torch.no_grad():
-                module.weight.fill_(epoch)
-            if hook.after_epoch(epoch):
-                stopped = epoch
-                break
-        hook.at_end()
-        return module.weight.item(), stopped, hook
-
-    def test_puts_the_best_back(self):
-        weight, stopped, hook = self.numbers([1.0, 3.0, 2.0, float("nan")])
-        assert (weight, stopped, hook.best, hook.best_epoch) == (4.0, None, 3.0, 4)
-
-    def test_ends_after_patience_looks_without_a_better_one(self):
-        weight, stopped, _ = self.numbers([1.0, 0.5, 2.0, 1.0, 1.9, 5.0], patience=2)
-        assert (weight, stopped) == (6.0, 10)
-
-
-def test_tasks_of_slurm_that_lightning_does_not_take_are_refused_in_one_line(monkeypatch):
+def test_slurm_settings_that_lightning_rejects_are_an_error_of_one_line(monkeypatch):
     for name, value in {"SLURM_NTASKS": "2", "SLURM_STEP_NUM_TASKS": "2", "SLURM_JOB_NAME": "fit"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("SLURM_NTASKS_PER_NODE", raising=False)
-    with pytest.raises(EbmoodError, match=r"^2 nodes of 1 processes: .*--ntasks-per-node=2") as found:
+    with pytest.raises(EbmoodError, match=r"^2 nodes of 1 processes: .*--ntasks-per-node=2") as caught:
         make_fabric("cpu", processes=1, nodes=2)
-    assert "\n" not in str(found.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_optimisers_do_not_look_for_a_gpu_where_there_is_none(monkeypatch):
+def test_optimisers_do_not_search_for_a_gpu_on_machines_without_one(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setenv("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # as Lightning leaves it
+    monkeypatch.setenv("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # as set by Lightning
     make_fabric("cpu")
     assert "PYTORCH_NVML_BASED_CUDA_CHECK" not in os.environ
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak memory of forks in KiB")
+@pytest.mark.slow
+def test_memory_does_not_grow_with_steps_or_scored_rows(tmp_path):
+    script = Path(__file__).with_name("peak_memory.py")
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, script, tmp_path], check=True, capture_output=True, env=environment
+    )
+    peaks = json.loads(done.stdout)
+    *short, long = peaks["run"]
+    assert long < max(short) + 6_000, f"ten times the steps: {peaks['run']} KiB"
+    *few, many = peaks["score"]
+    # The scores take eight bytes per row.
+    assert many < max(few) + 400_000 * 8 / 1024 + 6_000, f"twenty times the rows: {peaks['score']} KiB"

@@ -1,6 +1,6 @@
-"""Trains on as many processes as it is told to, each of which runs this script; what each of them has goes to files.
+"""Train on several processes, each of which runs this script, and write the results of each to a file.
 
-python two_ranks.py FOLDER PROCESSES
+Usage: python two_ranks.py FOLDER PROCESSES
 """
 
 import sys
@@ -15,7 +15,7 @@ from ebmood.models.flows.radial import RadialFlow
 from ebmood.networks import MLP
 from ebmood.objectives import CD, SSM, Likelihood, Objective
 from ebmood.training import Training, make_fabric, rank_seed, train
-from ebmood.training.data_parallel import anywhere, average
+from ebmood.training.data_parallel import any_rank, average_scalars
 from ebmood.training.run import Run
 
 torch.set_num_threads(1)
@@ -35,32 +35,33 @@ def likelihood() -> Objective:
 
 
 def gradients(run: Run) -> torch.Tensor:
-    run.move(measure=True)
-    return torch.cat([parameter.grad.flatten() for parameter in run.objective.parameters()])
+    run.train_step(measure=True)
+    values = [parameter.grad for parameter in run.objective.parameters() if parameter.grad is not None]
+    return torch.cat([gradient.flatten() for gradient in values])
 
 
 def main(folder: Path, processes: int) -> None:
     fabric = make_fabric("cpu", processes)
     rank = fabric.global_rank
-    kept: dict[str, Any] = {}
-    kept["likelihood"] = gradients(Run(likelihood(), X, None, TRAINING, 0, fabric, []))
-    # Other initial weights in every process: the first one's count.
-    kept["ssm"] = gradients(Run(SSM().build(energy(rank), 1, (3,), 0), X, None, TRAINING, 0, fabric, []))
+    results: dict[str, Any] = {}
+    results["likelihood"] = gradients(Run(likelihood(), X, None, TRAINING, 0, fabric, []))
+    # The initial weights differ between processes; those of process 0 are used in all.
+    results["ssm"] = gradients(Run(SSM().build(energy(rank), 1, (3,), 0), X, None, TRAINING, 0, fabric, []))
     chains = CD(buffer=20).build(energy(0), 1, (3,), rank_seed(0, fabric)).double()
-    kept["buffer before"] = chains.buffer.samples.clone()
+    results["buffer before"] = chains.buffer.samples.clone()
     reports: list[int] = []
     train(chains, X, None, TRAINING, 0, fabric, report=lambda progress: reports.append(progress.step))
-    kept["buffer"] = chains.buffer.samples
-    kept["weights"] = torch.cat([parameter.detach().flatten() for parameter in chains.model.parameters()])
-    kept["reports"] = torch.tensor(reports)
+    results["buffer"] = chains.buffer.samples
+    results["weights"] = torch.cat([parameter.detach().flatten() for parameter in chains.model.parameters()])
+    results["reports"] = torch.tensor(reports)
     loss = torch.tensor(float("nan") if rank else 1.0)
-    kept["judged"] = torch.stack(list(average({"loss": loss}, fabric).values()))
-    kept["ended"] = torch.tensor([anywhere(rank == 1, fabric)])
-    once_more = Run(chains, X, None, TRAINING, 0, fabric, [])
+    results["averaged loss"] = torch.stack(list(average_scalars({"loss": loss}, fabric).values()))
+    results["any rank"] = torch.tensor([any_rank(rank == 1, fabric)])
+    second_run = Run(chains, X, None, TRAINING, 0, fabric, [])
     if rank == 1:
         chains.buffer.samples[3] = float("nan")
-    kept["found"] = once_more.not_finite()
-    torch.save(kept, folder / f"{processes}-{rank}.pt")
+    results["non-finite"] = second_run.find_non_finite()
+    torch.save(results, folder / f"{processes}-{rank}.pt")
 
 
 if __name__ == "__main__":

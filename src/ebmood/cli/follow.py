@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ebmood.cli.watch import watching
 from ebmood.core.errors import EbmoodError
-from ebmood.core.files import is_written
+from ebmood.core.files import is_locked
 from ebmood.study.files import CellFiles
 from ebmood.study.plan import PLAN, read_plan
 from ebmood.study.progress import Snapshot, read_snapshot
@@ -52,7 +52,7 @@ def follow(folder: Path, console: Console | None = None, every: float = EVERY) -
         watcher.planned(study, todo)
         size = -1
         while True:
-            written = is_written(folder)  # Asked first: what its run leaves is there when it lets go.
+            written = is_locked(folder)  # Asked first: what its run leaves is there when it lets go.
             running = _running(study, folder) if written else {}
             now = _size(folder / RECORDS)
             if now != size:

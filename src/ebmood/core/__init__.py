@@ -1,1 +1,1 @@
-"""What every part of the package uses: errors, settings, seeding, files, metrics, calibration."""
+"""Modules that all other packages use: errors, settings, seeding, files, metrics and calibration."""

@@ -1,17 +1,17 @@
-"""From scores to error rates: split-conformal p-values, the offset of a level, and false discoveries.
+"""Conformal calibration: p-values, thresholds with a false-alarm rate, and false discovery rates.
 
-Let `s_1 <= ... <= s_n` be the scores of n rows that took no part in fitting, and s the score of a new row;
-higher is more in-distribution. If the n + 1 rows are exchangeable, then
+Let `s_1 <= ... <= s_n` be the scores of n calibration rows that were not used for fitting, and `s` the score of a new
+row. Higher scores mean more in-distribution. If the n + 1 rows are exchangeable, the p-value
 
     p(s) = (1 + #{i: s_i <= s}) / (1 + n)
 
-is super-uniform, P(p <= alpha) <= alpha for every alpha, whatever the score (Vovk, Gammerman & Shafer 2005),
-and without ties the row is flagged at level alpha with probability exactly floor(alpha (n + 1)) / (n + 1).
-P-values of several new rows share the calibration rows and are positively dependent, under which Benjamini and
-Hochberg's procedure still controls the false discovery rate (Bates et al. 2023, "Testing for outliers with
-conformal p-values").
+satisfies P(p <= alpha) <= alpha for every alpha and every score function (Vovk, Gammerman & Shafer 2005). Without ties,
+a row is flagged at level alpha with probability exactly floor(alpha (n + 1)) / (n + 1). The p-values of several new
+rows use the same calibration rows and are therefore positively dependent. The procedure of Benjamini and Hochberg
+controls the false discovery rate under this dependence (Bates et al. 2023, "Testing for outliers with conformal
+p-values").
 
-Pure NumPy: nothing here knows a model.
+This module uses NumPy and SciPy only, and does not depend on any model.
 """
 
 import math
@@ -26,31 +26,46 @@ Floats = NDArray[np.float64]
 
 
 def allowed_alarms(alpha: float, rows: int) -> int:
-    """`floor(alpha (n + 1))` for n calibration `rows`: of n + 1 exchangeable rows, how many may be flagged.
+    """Return `floor(alpha (n + 1))`: the largest number of n + 1 exchangeable rows that may be flagged at level alpha.
 
-    Exact in the decimal number that was written: 0.29 x 100 is 29, which it is not in binary.
+    `alpha` is read as a decimal number, so that the result is exact.
+
+    Args:
+        alpha: the level, between 0 and 1.
+        rows: number n of calibration rows.
 
     Raises:
-        InputError: alpha is not between 0 and 1.
+        InputError: `alpha` is not between 0 and 1.
+
+    >>> allowed_alarms(0.29, 99)  # 0.29 * 100 is 28.999999999999996 in binary arithmetic
+    29
     """
     return math.floor(_level(alpha) * (rows + 1))
 
 
 def false_alarm_rate(alpha: float, rows: int) -> float:
-    """How often rows like the training rows are flagged, on average: `floor(alpha (n + 1)) / (n + 1)`."""
+    """Return the probability that an in-distribution row is flagged: `floor(alpha (n + 1)) / (n + 1)`.
+
+    >>> false_alarm_rate(0.05, rows=99)
+    0.05
+    """
     return allowed_alarms(alpha, rows) / (rows + 1)
 
 
 def rows_needed(alpha: float) -> int:
-    """The smallest number of calibration rows with which anything can be flagged at level `alpha`."""
+    """Return the smallest number of calibration rows with which a row can be flagged at level `alpha`.
+
+    >>> rows_needed(0.05)
+    19
+    """
     return math.ceil(1 / _level(alpha)) - 1
 
 
 def offset(calibration: Floats, alpha: float) -> float:
-    """The score below which a row is flagged at level `alpha`; minus infinity where no row can be.
+    """Return the threshold below which a score is flagged at level `alpha`.
 
-    It is the floor(alpha (n + 1))-th smallest calibration score, and `score < offset` says the same as
-    `p_value <= alpha`.
+    It is the calibration score number floor(alpha (n + 1)) in ascending order, so that `score < offset` is equivalent
+    to `p_value <= alpha`. It is minus infinity if there are fewer than `rows_needed(alpha)` calibration rows.
 
     Args:
         calibration: `(n,)` scores, ascending.
@@ -61,42 +76,50 @@ def offset(calibration: Floats, alpha: float) -> float:
 
 
 def p_values(scores: Floats, calibration: Floats) -> Floats:
-    """`(1 + #{calibration <= score}) / (1 + n)`: `(N,) -> (N,)`, in (0, 1]; small is unlike the training rows.
+    """Return conformal p-values `(1 + #{calibration <= score}) / (1 + n)`: `(N,) -> (N,)`, in (0, 1].
+
+    Small values mean that the row differs from the training rows.
 
     Args:
-        scores: `(N,)`.
-        calibration: `(n,)` scores, ascending. With none, every p-value is 1.
+        scores: `(N,)` scores of new rows.
+        calibration: `(n,)` scores, ascending. If it is empty, every p-value is 1.
+
+    >>> p_values(np.array([0.5, 9.0]), calibration=np.array([1.0, 2.0, 3.0]))
+    array([0.25, 1.  ])
     """
     below = np.searchsorted(calibration, scores, side="right")
     return np.asarray((1.0 + below) / (1.0 + len(calibration)), dtype=np.float64)
 
 
 def benjamini_hochberg(p: Floats, fdr: float) -> NDArray[np.bool_]:
-    """Which rows to call out-of-distribution so that at most a share `fdr` of those is expected to be wrong.
+    """Return which rows to flag so that the expected fraction of false alarms among them is at most `fdr`.
 
     Args:
-        p: `(N,)` p-values of the rows looked at together.
+        p: `(N,)` p-values of rows that are tested together.
         fdr: the false discovery rate, between 0 and 1.
 
     Returns:
         `(N,)` booleans.
 
     Raises:
-        InputError: fdr is not between 0 and 1.
+        InputError: `fdr` is not between 0 and 1.
+
+    >>> benjamini_hochberg(np.array([0.01, 0.02, 0.9]), fdr=0.05)
+    array([ True,  True, False])
     """
-    from scipy.stats import false_discovery_control  # late: scipy.stats takes half a second to load
+    from scipy.stats import false_discovery_control  # imported here because it takes half a second
 
     level = float(_level(fdr, "fdr"))
     if not len(p):
         return np.zeros(0, dtype=bool)
-    # p m / i = fdr holds often with p a ratio of whole numbers, and must not hang on the last bit
+    # Conformal p-values are ratios of integers, so p * m / i == fdr is common and must not depend on rounding.
     return false_discovery_control(p, method="bh") <= level * (1 + 1e-12)
 
 
 def _level(value: float, name: str = "alpha") -> Fraction:
     try:
         level = Fraction(repr(float(value)))
-    except (TypeError, ValueError):  # no number, nan, infinity
+    except (TypeError, ValueError):  # not a number, NaN or infinity
         level = Fraction(0)
     if not 0 < level < 1:
         raise InputError(f"{name}={value!r}: must be a number above 0 and below 1")

@@ -1,40 +1,46 @@
-"""The errors that a user may meet, and the warnings."""
+"""The errors and warnings of the package."""
 
 
 class EbmoodError(Exception):
-    """Something the user can mend: one line that says what is wrong, where, and what to do.
+    """An error that the user can correct. Its message is one line: what is wrong, where, and what to do.
 
-    The command line prints the message without a traceback and leaves with exit code 2.
+    The command line prints the message without a traceback and exits with code 2.
     """
 
 
 class InputError(EbmoodError, ValueError, TypeError):
     """Rows or a parameter that an estimator cannot use.
 
-    Also a ValueError and a TypeError, which callers of scikit-learn's estimators are used to catch.
+    It is also a ValueError and a TypeError, because code that uses scikit-learn's estimators catches these.
     """
 
 
 class DegenerateObjectiveWarning(UserWarning):
-    """The recipe's objective is minimised by a constant on the recipe's network, so it cannot learn a density."""
+    """A constant log-density minimises the recipe's objective on its network, so the recipe cannot learn a density."""
 
 
 class DataWarning(UserWarning):
-    """The data are usable, but not as the user may think: a constant column, fewer rows than a batch."""
+    """The data have an unexpected property, such as a constant column or fewer rows than a batch, but can be used."""
 
 
 class RollbackWarning(UserWarning):
-    """Training diverged; it went back to an earlier state and on with new noise and lower rates."""
+    """Training diverged; it was rolled back to an earlier state and continued with new noise and lower rates."""
 
 
 class CalibrationWarning(UserWarning):
-    """Too few rows were held out for the false-alarm rate that was asked for."""
+    """There are too few calibration rows for the requested false-alarm rate."""
 
 
 class SelfTestWarning(UserWarning):
-    """The fitted detector rates inputs as in-distribution that lie far outside its training rows."""
+    """The fitted detector rates inputs far outside its training rows as in-distribution."""
 
 
 def one_line(error: BaseException | str) -> str:
-    """What an error of another library says, in one line of at most 200 characters; its kind where it says nothing."""
+    r"""Return the message of an error in one line of at most 200 characters, or the name of its class if it is empty.
+
+    >>> one_line(ValueError("first\n  second"))
+    'first second'
+    >>> one_line(KeyboardInterrupt())
+    'KeyboardInterrupt'
+    """
     return " ".join(str(error).split())[:200] or type(error).__name__

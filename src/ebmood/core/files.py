@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Atomic writes and locks, so that a reader never sees an incomplete file."""
 
 import os
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from ebmood.core.errors import EbmoodError
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; renamed to `path` at the end, removed on an exception.
+    """Yield a temporary path in the folder of `path`. Rename it to `path` at the end, or remove it on an exception.
 
     Raises:
-        EbmoodError: the folder cannot be made or written.
+        EbmoodError: the folder cannot be created or written.
     """
     path = Path(path)
-    # Neither a thread beside this one nor a machine that shares the folder may have the same name.
+    # The random name is unique among threads, and among machines that share the folder.
     temporary = path.with_name(f".{path.stem}.{uuid4().hex[:16]}.partial{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,10 +27,10 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         raise EbmoodError(
-            f"{path}: cannot be written ({error.strerror or error}); choose another place"
+            f"{path}: cannot be written ({error.strerror or error}); choose another path"
         ) from error
     finally:
-        with suppress(OSError):  # where the parent is no folder, say: the error above is the one to tell
+        with suppress(OSError):  # for example if the parent is a file; the error above is the one to report
             temporary.unlink(missing_ok=True)
 
 
@@ -41,17 +41,17 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 @contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the system lets go of it when this process ends, however it ends.
+def write_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder. The system releases it when this process ends, even if it is killed.
 
     Raises:
-        EbmoodError: another process holds it, or the folder cannot be written.
+        EbmoodError: another process holds the lock, or the folder cannot be written.
     """
     path = folder / ".lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
-        lock.acquire(timeout=1)  # whoever only asks whether it is held has it for a moment
+        lock.acquire(timeout=1)  # `is_locked` in another process holds the lock for a moment
     except Timeout:
         owner = path.read_text() or "unknown"
         raise EbmoodError(
@@ -68,25 +68,25 @@ def only_writer(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def is_written(folder: Path) -> bool:
-    """Whether a process holds the folder's lock; also where that cannot be told."""
+def is_locked(folder: Path) -> bool:
+    """Return whether a process holds the lock of a folder, or True if this cannot be determined."""
     path = folder / ".lock"
     try:
         with FileLock(path, timeout=0):
             return False
     except PermissionError:
-        return _is_held(path)
+        return _is_locked_by_other_user(path)
     except (Timeout, OSError, NotImplementedError):
         return True
 
 
-def _is_held(path: Path) -> bool:
-    """Whether a process holds a lock that this one may only read, as where it watches somebody else's study."""
+def _is_locked_by_other_user(path: Path) -> bool:
+    """Return whether a process holds a lock file that this process may only read."""
     try:
         from fcntl import LOCK_NB, LOCK_SH, flock
 
         with path.open("rb") as lock:
-            flock(lock, LOCK_SH | LOCK_NB)  # let go of as the file is closed
+            flock(lock, LOCK_SH | LOCK_NB)  # closing the file releases the lock
     except FileNotFoundError:
         return False
     except (ImportError, OSError):

@@ -1,7 +1,6 @@
-"""How well scores tell in-distribution from out-of-distribution rows.
+"""Metrics of the separation of in-distribution (ID) from out-of-distribution (OOD) rows by their scores.
 
-Higher scores mean more in-distribution. All four are functions of the ranks alone, so that a constant added
-to the scores changes nothing.
+Higher scores mean more in-distribution. All metrics depend only on the ranks of the scores.
 """
 
 from dataclasses import dataclass
@@ -12,7 +11,14 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 @dataclass(frozen=True)
 class Separation:
-    """Metrics of one pair of score arrays; see `separation`."""
+    """Metrics of ID scores against OOD scores.
+
+    Attributes:
+        aupr_id: average precision with ID as the positive class, ranked by the score.
+        aupr_ood: average precision with OOD as the positive class, ranked by the negative score.
+        auroc: probability that an ID row has a higher score than an OOD row; ties count one half.
+        fpr95: fraction of OOD rows at or above the highest threshold that at least 95 % of the ID rows reach.
+    """
 
     aupr_id: float
     aupr_ood: float
@@ -21,26 +27,22 @@ class Separation:
 
 
 def separation(id_scores: np.ndarray, ood_scores: np.ndarray) -> Separation:
-    """Four numbers for ID scores `(N,)` against OOD scores `(M,)`.
-
-    Returns:
-        aupr_id: average precision with ID as the positive class, ranked by the score.
-        aupr_ood: average precision with OOD as the positive class, ranked by minus the score.
-        auroc: probability that an ID row scores above an OOD row, ties counted half.
-        fpr95: share of OOD rows at or above the highest threshold that at least 95 % of the ID rows reach (ID
-            is positive).
+    """Return the metrics of ID scores `(N,)` against OOD scores `(M,)`.
 
     Raises:
-        ValueError: a score is not finite, or a side is empty.
+        ValueError: a score is not finite, or an array is empty.
+
+    >>> separation(np.array([4.0, 3.0, 2.0, 1.0]), np.array([2.5])).auroc
+    0.5
     """
     if not len(id_scores) or not len(ood_scores):
-        raise ValueError("both sides need at least one score")
+        raise ValueError("ID scores and OOD scores need at least one value each")
     scores = np.concatenate([id_scores, ood_scores]).astype(np.float64)
     if not np.isfinite(scores).all():
         raise ValueError(f"{np.sum(~np.isfinite(scores))} of {len(scores)} scores are not finite")
     is_id = np.concatenate([np.ones(len(id_scores)), np.zeros(len(ood_scores))])
-    needed = int(np.ceil(0.95 * len(id_scores)))
-    threshold = np.sort(id_scores)[len(id_scores) - needed]
+    positives = int(np.ceil(0.95 * len(id_scores)))
+    threshold = np.sort(id_scores)[len(id_scores) - positives]
     return Separation(
         aupr_id=float(average_precision_score(is_id, scores)),
         aupr_ood=float(average_precision_score(1 - is_id, -scores)),

@@ -1,4 +1,4 @@
-"""Typed, immutable, serialisable settings: the configuration of every recipe, data set and study file."""
+"""Typed, immutable settings that can be serialised: the base of recipes, data sets and study files."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """Base class of all settings: immutable; an unknown key is an error."""
+    """Base class of all settings. They are immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 

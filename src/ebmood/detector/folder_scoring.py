@@ -19,7 +19,7 @@ import pyarrow
 from pyarrow import parquet
 
 from ebmood.core.errors import EbmoodError
-from ebmood.core.files import only_writer
+from ebmood.core.files import write_lock
 from ebmood.detector.io.column_names import match_columns
 from ebmood.detector.io.open_input import open_table
 from ebmood.detector.io.parquet_stream import list_parquet_files, open_parquet
@@ -113,7 +113,7 @@ def score_folder(
     def submit(executor: Executor, name: Path) -> Future:
         return executor.submit(score_file, model, folder / name, out / name, tuple(keep), tuple(drop), device)
 
-    with only_writer(out):
+    with write_lock(out):
         subfolders = {(out / name).parent for name in tables}
         for subfolder in subfolders:
             subfolder.mkdir(parents=True, exist_ok=True)

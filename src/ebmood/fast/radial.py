@@ -1,79 +1,99 @@
-"""The radial flow's layers as compiled code (`radial.cpp`), with their gradients, for training on the CPU."""
+"""The layers of radial flows: compiled (`kernels/radial.cpp`), or with all logarithms computed at once."""
 
-from __future__ import annotations
-
-from pathlib import Path
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import softplus
 
-from ebmood.fast.native import Compiled
+from ebmood.fast.native import KERNELS, Compiled
+from ebmood.fast.operation import Operation, Plan, reference
+from ebmood.models import RadialFlow
 
-WARM_UP = 1.5
-"""Seconds that compiling takes at most, waiting for the compiler included."""
+COMPILE_SECONDS = 1.0
+"""Processor seconds that compiling takes, rounded up."""
 
-SAVED = 1e-4
-"""Seconds saved in each layer of each step, rounded down; most of it is what autograd costs however few the rows."""
+SAVED_SECONDS = 1e-4
+"""Processor seconds saved per layer and step, rounded down. Most of it is the overhead of autograd."""
 
-SHARED = 32_768
-"""Numbers in a tensor from which on torch spreads eager work over its threads; compiled layers run on one."""
-
-
-def pays(steps: int, layers: int, numbers: int) -> bool:
-    """Whether compiling costs less than it saves, counted beforehand and never timed, so that runs do not differ.
-
-    Args:
-        steps: of the training.
-        layers: of the flow.
-        numbers: in a batch: rows times features.
-    """
-    alone = torch.get_num_threads() == 1 or numbers < SHARED
-    return alone and steps * layers * SAVED > WARM_UP
+THREADED = 32_768
+"""Numbers in a tensor from which on torch uses several threads; compiled layers use one."""
 
 
-class CompiledLayers(Compiled):
-    """The layers of any radial flow, forwards and backwards."""
+def operations(plan: Plan) -> Iterator[Operation]:
+    """List the operation of a radial flow."""
+    flow = plan.objective.model
+    if not isinstance(flow, RadialFlow):
+        return
+    layers, features = flow.centre.shape
+    single_thread = torch.get_num_threads() == 1 or plan.rows * features < THREADED
+    pays = single_thread and plan.steps * layers * SAVED_SECONDS > COMPILE_SECONDS
+    wanted = pays if plan.compile is None else plan.compile
+    kernels = RadialKernels.load(flow.centre.dtype) if wanted and flow.centre.device.type == "cpu" else None
+    yield Operation(flow, "transform", partial(_transform, flow, kernels))
 
-    SOURCE = Path(__file__).with_name("radial.cpp")
 
-    def fit(self, x: Tensor, centre: Tensor) -> bool:
-        """Whether they can take these: both of its own numbers, on the CPU, and nothing traced or transformed."""
-        plain = type(x) is Tensor and x.device.type == "cpu" and not torch.compiler.is_compiling()
-        alike = x.dtype == centre.dtype and x.shape[1:] == centre.shape[1:]
-        return plain and alike and x.dtype == self.numbers
+def _transform(flow: RadialFlow, kernels: "RadialKernels | None", x: Tensor) -> tuple[Tensor, Tensor]:
+    """Implement `RadialFlow.transform`."""
+    if not flow.training or torch.compiler.is_compiling():
+        return reference(flow, "transform")(x)
+    alpha = softplus(flow.raw_alpha)
+    beta = softplus(flow.raw_beta) - alpha
+    if kernels is not None and kernels.supports(x, flow.centre):
+        return _Layers.apply(kernels, x, flow.centre, alpha, beta)  # type: ignore[return-value]
+    return batched_logarithms(x, flow.centre, alpha, beta)
 
-    def run(self, name: str, tensors: tuple[Tensor, ...]) -> None:
-        """Call the function of this name with rows, centres and whatever else it takes."""
+
+def batched_logarithms(x: Tensor, centre: Tensor, alpha: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
+    """Return base points and log-determinants, `(N, D), (N,)`, of layers with parameters `(L, D), (L,), (L,)`."""
+    h_of_layers = []
+    for centre_l, alpha_l, beta_l in zip(centre, alpha, beta, strict=True):
+        difference = x - centre_l
+        h = 1 / (alpha_l + torch.linalg.vector_norm(difference, dim=1, keepdim=True))
+        x = torch.addcmul(x, beta_l * h, difference)
+        h_of_layers.append(h)
+    h = torch.cat(h_of_layers, dim=1)
+    # 1 + beta h + beta h'(r) r = 1 + alpha beta h^2, since h' = -h^2 and 1 - h r = alpha h.
+    log_det = (x.shape[1] - 1) * (beta * h).log1p() + (alpha * beta * h * h).log1p()
+    return x, log_det.sum(1)
+
+
+class RadialKernels(Compiled):
+    """The layers of radial flows, forward and backward."""
+
+    SOURCE = KERNELS / "radial.cpp"
+
+    def supports(self, x: Tensor, centre: Tensor) -> bool:
+        """Return whether the library can process these rows and centres."""
+        same = x.dtype == centre.dtype == self.dtype and x.shape[1:] == centre.shape[1:]
+        return same and type(x) is Tensor and x.device.type == "cpu"
+
+    def run(self, name: str, *tensors: Tensor) -> None:
+        """Call a function with rows, centres and its other tensors."""
         x, centre = tensors[:2]
         self.call(name, len(x), len(centre), x.shape[1], *tensors)
-
-    def __call__(self, x: Tensor, centre: Tensor, alpha: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
-        """`RadialFlow.transform` of `x` `(N, D)`, of centres `(L, D)`, and `alpha` and `beta` `(L,)`.
-
-        Differentiable, once, by all four.
-        """
-        return _Layers.apply(self, x, centre, alpha, beta)  # type: ignore[return-value]  # typed as Any or None
 
 
 class _Layers(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, layers: CompiledLayers, x: Tensor, centre: Tensor, alpha: Tensor, beta: Tensor
+        ctx: Any, kernels: RadialKernels, x: Tensor, centre: Tensor, alpha: Tensor, beta: Tensor
     ) -> tuple[Tensor, Tensor]:
-        given = tuple(tensor.contiguous() for tensor in (x, centre, alpha, beta))
-        z, log_det = torch.empty_like(given[0]), x.new_empty(len(x))
-        layers.run("forward", (*given, z, log_det))
-        ctx.layers = layers
-        ctx.save_for_backward(*given)
+        inputs = tuple(tensor.contiguous() for tensor in (x, centre, alpha, beta))
+        z, log_det = torch.empty_like(inputs[0]), x.new_empty(len(x))
+        kernels.run("forward", *inputs, z, log_det)
+        ctx.kernels = kernels
+        ctx.save_for_backward(*inputs)
         return z, log_det
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_z: Tensor, by_log_det: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_z: Tensor, grad_log_det: Tensor) -> tuple[Tensor | None, ...]:
         x, *parameters = ctx.saved_tensors
-        by_x, by_parameters = torch.empty_like(x), tuple(map(torch.zeros_like, parameters))
-        given = (x, *parameters, by_z.contiguous(), by_log_det.contiguous())
-        ctx.layers.run("backward", (*given, by_x, *by_parameters))
-        return None, by_x, *by_parameters
+        grad_x, grad_parameters = torch.empty_like(x), tuple(map(torch.zeros_like, parameters))
+        inputs = (x, *parameters, grad_z.contiguous(), grad_log_det.contiguous())
+        ctx.kernels.run("backward", *inputs, grad_x, *grad_parameters)
+        return None, grad_x, *grad_parameters

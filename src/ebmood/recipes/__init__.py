@@ -1,6 +1,7 @@
 """Recipes: methods with their settings, ready to be fitted to a split."""
 
-from ebmood.recipes.embedding import Classifier, Embedding, ExternalClassifier
+from ebmood.recipes.classifier import Classifier, ExternalClassifier
+from ebmood.recipes.embedding import Embedding
 from ebmood.recipes.images import IMAGE_METHODS
 from ebmood.recipes.lookup import recipe_for
 from ebmood.recipes.recipe import Recipe

@@ -1,14 +1,14 @@
-"""The recipes for images: the protocol's settings, as `paper` published them and as `sound` mends them.
+"""The recipes for images: the protocol's settings, in the variants `paper` and `corrected`.
 
-What differs between the two, and nothing else does:
+The two variants differ only in this:
 
-- SSM: `paper` has LeakyReLU, on which score matching is degenerate, and sums over an image's last axis alone; `sound`
-  has SiLU, and sums over all pixels.
-- VERA: `paper` weighs the gradient penalty by 0.1 / B^2 (B rows a batch), `sound` by 0.1.
-- CD with labels: `paper` takes 20 steps in class-conditional chains whatever is configured, `sound` takes 100.
+- SSM: `paper` has LeakyReLU, on which score matching is degenerate, and sums over the last axis of an image only;
+  `corrected` has SiLU and sums over all pixels.
+- VERA: `paper` weights the gradient penalty by 0.1 / B^2 (B is the batch size), `corrected` by 0.1.
+- CD with labels: `paper` takes 20 steps in class-conditional chains, whatever is configured; `corrected` takes 100.
 
-The protocol says nothing of how long the flows train; here they stop when the held-out likelihood does not improve.
-Flows see no augmented images, whose resampled values are no bytes that could be dequantize.
+The protocol does not define the training time of flows; here they stop when the validation likelihood does not improve.
+The training images of flows are not augmented, because resampled pixel values are not bytes and cannot be dequantized.
 """
 
 from collections.abc import Callable
@@ -18,23 +18,25 @@ from ebmood.core.errors import EbmoodError
 from ebmood.data.augmentation import Augmentation
 from ebmood.models import EnergyWideResNet, Glow, RealNVP
 from ebmood.objectives import CD, SSM, VERA, AdamW, Likelihood
-from ebmood.recipes.embedding import Classifier, ClassifierScore
+from ebmood.recipes.classifier import Classifier
+from ebmood.recipes.classifier_score import ClassifierScore
 from ebmood.recipes.recipe import Recipe
 from ebmood.recipes.variant import Variant
 from ebmood.samplers import SGLD
 from ebmood.training import Training
 
 INPUT_NOISE = 0.1
+"""Standard deviation of the noise that is added to images in [-1, 1]."""
 
 
 @dataclass(frozen=True)
-class Pixels:
-    """What a recipe for images needs to know.
+class ImageOptions:
+    """Options of a recipe for images.
 
     Attributes:
-        batch_size: rows a batch: the protocol's are 64 for FMNIST and 32 for CIFAR-10.
-        bottleneck: the network's, or None.
-        classifier: whose own scores the classifier baselines are.
+        batch_size: rows per batch: in the protocol, 64 for FMNIST and 32 for CIFAR-10.
+        bottleneck: fraction of channels that remain in the network's bottlenecks, or None for no bottlenecks.
+        classifier: the classifier whose scores are the baselines.
     """
 
     batch_size: int
@@ -42,8 +44,8 @@ class Pixels:
     classifier: Classifier
 
 
-def ssm(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
-    """Sliced score matching."""
+def ssm(variant: Variant, gamma: float | None, options: ImageOptions) -> Recipe:
+    """Return the recipe of sliced score matching."""
     activation, over = ("leaky_relu", "last") if variant == "paper" else ("silu", None)
     return Recipe(
         method="ssm",
@@ -51,14 +53,14 @@ def ssm(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
         family="energy",
         variant=variant,
         gamma=gamma,
-        model=EnergyWideResNet(activation=activation, bottleneck=pixels.bottleneck),
+        model=EnergyWideResNet(activation=activation, bottleneck=options.bottleneck),
         objective=SSM(over=over, optimiser=AdamW(lr=1e-4)),
-        training=_training(pixels, epochs=50, input_noise=INPUT_NOISE),
+        training=_training(options, epochs=50, input_noise=INPUT_NOISE),
     )
 
 
-def cd(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
-    """Contrastive divergence; with labels, chains are class-conditional. Without, both variants are one."""
+def cd(variant: Variant, gamma: float | None, options: ImageOptions) -> Recipe:
+    """Return the recipe of contrastive divergence. With labels, chains are class-conditional."""
     objective = CD(buffer=10_000, optimiser=AdamW(lr=1e-4))
     if gamma is None:
         variant = "both"
@@ -71,50 +73,50 @@ def cd(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
         family="energy",
         variant=variant,
         gamma=gamma,
-        model=EnergyWideResNet(bottleneck=pixels.bottleneck),
+        model=EnergyWideResNet(bottleneck=options.bottleneck),
         objective=objective,
-        training=_training(pixels, epochs=20, input_noise=INPUT_NOISE),
+        training=_training(options, epochs=20, input_noise=INPUT_NOISE),
     )
 
 
-def vera(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
-    """VERA."""
-    penalty = 0.1 / pixels.batch_size**2 if variant == "paper" else 0.1
+def vera(variant: Variant, gamma: float | None, options: ImageOptions) -> Recipe:
+    """Return the recipe of VERA."""
+    penalty = 0.1 / options.batch_size**2 if variant == "paper" else 0.1
     return Recipe(
         method="vera",
         title="VERA",
         family="energy",
         variant=variant,
         gamma=gamma,
-        model=EnergyWideResNet(bottleneck=pixels.bottleneck),
+        model=EnergyWideResNet(bottleneck=options.bottleneck),
         objective=VERA(noise=128, resnet_channels=128, gradient_penalty=penalty),
-        training=_training(pixels, epochs=20, drops=(15, 18)).updated(warmup=0),
+        training=_training(options, epochs=20, drops=(15, 18)).updated(warmup=0),
     )
 
 
-def realnvp(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
-    """RealNVP at the paper's size."""
-    return _flow("realnvp", "RealNVP", RealNVP(), 1e-4, gamma, pixels)
+def realnvp(variant: Variant, gamma: float | None, options: ImageOptions) -> Recipe:
+    """Return the recipe of a RealNVP with the paper's size."""
+    return _flow("realnvp", "RealNVP", RealNVP(), 1e-4, gamma, options)
 
 
-def glow(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
-    """Glow at the paper's size."""
-    return _flow("glow", "Glow", Glow(), 1e-3, gamma, pixels)
+def glow(variant: Variant, gamma: float | None, options: ImageOptions) -> Recipe:
+    """Return the recipe of a Glow with the paper's size."""
+    return _flow("glow", "Glow", Glow(), 1e-3, gamma, options)
 
 
-def max_softmax(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
-    """The classifier's largest probability (Hendrycks & Gimpel 2017)."""
-    score = ClassifierScore(score="max-softmax", classifier=pixels.classifier)
-    return _classifier("Max-softmax", score, gamma, pixels)
+def max_softmax(variant: Variant, gamma: float | None, options: ImageOptions) -> Recipe:
+    """Return the recipe of the classifier's largest probability (Hendrycks & Gimpel 2017)."""
+    score = ClassifierScore(score="max-softmax", classifier=options.classifier)
+    return _classifier("Max-softmax", score, gamma, options)
 
 
-def logsumexp(variant: Variant, gamma: float | None, pixels: Pixels) -> Recipe:
-    """The classifier's energy (Liu et al. 2020)."""
-    score = ClassifierScore(score="logsumexp", classifier=pixels.classifier)
-    return _classifier("Logsumexp", score, gamma, pixels)
+def logsumexp(variant: Variant, gamma: float | None, options: ImageOptions) -> Recipe:
+    """Return the recipe of the classifier's energy (Liu et al. 2020)."""
+    score = ClassifierScore(score="logsumexp", classifier=options.classifier)
+    return _classifier("Logsumexp", score, gamma, options)
 
 
-IMAGE_METHODS: dict[str, Callable[[Variant, float | None, Pixels], Recipe]] = {
+IMAGE_METHODS: dict[str, Callable[[Variant, float | None, ImageOptions], Recipe]] = {
     "ssm": ssm,
     "cd": cd,
     "vera": vera,
@@ -123,15 +125,15 @@ IMAGE_METHODS: dict[str, Callable[[Variant, float | None, Pixels], Recipe]] = {
     "max-softmax": max_softmax,
     "logsumexp": logsumexp,
 }
-"""Every method a study of images may name. A new one is a function above and a line here."""
+"""All methods that a study of images may name. A new method is a function above and one line here."""
 
 
 def _training(
-    pixels: Pixels, epochs: int, input_noise: float | None = None, drops: tuple[int, ...] | None = None
+    options: ImageOptions, epochs: int, input_noise: float | None = None, drops: tuple[int, ...] | None = None
 ) -> Training:
     return Training(
         epochs=epochs,
-        batch_size=pixels.batch_size,
+        batch_size=options.batch_size,
         halve_every=1_000 if drops is None else None,
         drops=drops,
         augmentation=Augmentation(),
@@ -140,22 +142,22 @@ def _training(
 
 
 def _flow(
-    method: str, title: str, model: RealNVP | Glow, rate: float, gamma: float | None, pixels: Pixels
+    method: str, title: str, model: RealNVP | Glow, lr: float, gamma: float | None, options: ImageOptions
 ) -> Recipe:
-    _refuse(method, gamma, pixels)
+    _check_options(method, gamma, options)
     return Recipe(
         method=method,
         title=title,
         family="flow",
         variant="both",
         model=model,
-        objective=Likelihood(optimiser=AdamW(lr=rate)),
-        training=Training(epochs=100, batch_size=pixels.batch_size, warmup=0, validate_every=2, patience=5),
+        objective=Likelihood(optimiser=AdamW(lr=lr)),
+        training=Training(epochs=100, batch_size=options.batch_size, warmup=0, validate_every=2, patience=5),
     )
 
 
-def _classifier(title: str, model: ClassifierScore, gamma: float | None, pixels: Pixels) -> Recipe:
-    _refuse(model.score, gamma, pixels)
+def _classifier(title: str, model: ClassifierScore, gamma: float | None, options: ImageOptions) -> Recipe:
+    _check_options(model.score, gamma, options)
     return Recipe(
         method=model.score,
         title=title,
@@ -166,8 +168,8 @@ def _classifier(title: str, model: ClassifierScore, gamma: float | None, pixels:
     )
 
 
-def _refuse(method: str, gamma: float | None, pixels: Pixels) -> None:
+def _check_options(method: str, gamma: float | None, options: ImageOptions) -> None:
     if gamma is not None:
-        raise EbmoodError(f"method {method!r} takes no gamma; remove its key 'gamma'")
-    if pixels.bottleneck is not None:
+        raise EbmoodError(f"method {method!r} takes no labels; remove its key 'gamma'")
+    if options.bottleneck is not None:
         raise EbmoodError(f"method {method!r} has no bottleneck; remove its key 'bottleneck'")

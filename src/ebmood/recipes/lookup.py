@@ -1,17 +1,17 @@
-"""Which recipe a method's name stands for, on tables, on images, and on embeddings of images."""
+"""Recipes by the name of a method, for tables, images, and embeddings of images."""
 
 from ebmood.core.errors import EbmoodError
-from ebmood.recipes.embedding import Classifier, ExternalClassifier
-from ebmood.recipes.images import IMAGE_METHODS, Pixels
+from ebmood.recipes.classifier import Classifier, ExternalClassifier
+from ebmood.recipes.images import IMAGE_METHODS, ImageOptions
 from ebmood.recipes.recipe import Recipe
 from ebmood.recipes.tabular import METHODS
 from ebmood.recipes.variant import Variant
 
-GREY, COLOUR = 64, 32
-"""Rows a batch on pixels: the protocol's for FMNIST and for CIFAR-10."""
+GREY_BATCH, COLOUR_BATCH = 64, 32
+"""The protocol's batch sizes for images: those of FMNIST and of CIFAR-10."""
 
-GREY_FEATURES, COLOUR_FEATURES = 128, 512
-"""Rows a batch on embeddings, likewise."""
+GREY_FEATURES_BATCH, COLOUR_FEATURES_BATCH = 128, 512
+"""The protocol's batch sizes for embeddings of images: those of FMNIST and of CIFAR-10."""
 
 
 def recipe_for(
@@ -23,39 +23,43 @@ def recipe_for(
     embedding: Classifier | ExternalClassifier | None = None,
     classifier: Classifier | None = None,
 ) -> Recipe:
-    """The protocol's recipe for rows of this shape.
+    """Return the protocol's recipe for inputs of this shape.
 
     Args:
-        method: a key of `METHODS` for tables and embeddings, of `IMAGE_METHODS` for pixels.
-        variant: `paper` or `sound`.
-        gamma: weight of the cross-entropy, or None.
-        shape: of one row, `(D,)` or `(C, H, W)`. Grey images have FMNIST's batches, others CIFAR-10's.
-        bottleneck: of the image network, as a share of its channels.
-        embedding: the classifier whose features stand in place of pixels.
-        classifier: whose own scores the classifier baselines are; the default one if None.
+        method: a key of `METHODS` for tables and embeddings, or of `IMAGE_METHODS` for images.
+        variant: `paper` or `corrected`.
+        gamma: weight of the cross-entropy, or None for training without labels.
+        shape: shape of one input, `(D,)` or `(C, H, W)`. Images with one channel use the batch size of FMNIST, other
+            images that of CIFAR-10.
+        bottleneck: fraction of channels that remain in the bottlenecks of the image network; None for no bottlenecks.
+        embedding: classifier whose features are used instead of pixels, or None.
+        classifier: classifier of the methods `max-softmax` and `logsumexp`; None for the default.
 
     Raises:
-        EbmoodError: the method is unknown for such rows, or takes no such setting; the user's classifier cannot be
-            imported.
+        EbmoodError: the method is unknown for such inputs or does not have one of the settings, or the user's
+            classifier cannot be imported.
+
+    >>> recipe_for("ssm", "corrected", None, (18,)).label
+    'ssm corrected'
     """
-    images = len(shape) == 3
-    if not images and embedding is not None:
-        raise EbmoodError(
-            "embeddings are of images, and this data set is a table; remove the key 'embedding'"
+    is_image = len(shape) == 3
+    if not is_image and embedding is not None:
+        raise EbmoodError("embeddings need images, but this data set is a table; remove the key 'embedding'")
+    if bottleneck is not None and (embedding is not None or not is_image):
+        raise EbmoodError("only networks for images have bottlenecks; remove the key 'bottleneck'")
+    methods = IMAGE_METHODS if is_image and embedding is None else METHODS
+    if method not in methods:
+        inputs = "embeddings" if embedding is not None else "images" if is_image else "tables"
+        raise EbmoodError(f"unknown method {method!r} for {inputs}; choose one of {', '.join(methods)}")
+    is_grey = shape[0] == 1
+    if is_image and embedding is None:
+        batch_size = GREY_BATCH if is_grey else COLOUR_BATCH
+        return IMAGE_METHODS[method](
+            variant, gamma, ImageOptions(batch_size, bottleneck, classifier or Classifier())
         )
-    if bottleneck is not None and (embedding is not None or not images):
-        raise EbmoodError("a bottleneck belongs to the network for pixels; remove the key 'bottleneck'")
-    known = IMAGE_METHODS if images and embedding is None else METHODS
-    if method not in known:
-        what = "embeddings" if embedding is not None else "images" if images else "tables"
-        raise EbmoodError(f"method {method!r} is none for {what}: {', '.join(known)}")
-    grey = shape[0] == 1
-    if images and embedding is None:
-        pixels = Pixels(GREY if grey else COLOUR, bottleneck, classifier or Classifier())
-        return IMAGE_METHODS[method](variant, gamma, pixels)
     if embedding is None:
         return METHODS[method](variant, gamma)
     if isinstance(embedding, ExternalClassifier):
         embedding.check()
-    recipe = METHODS[method](variant, gamma, GREY_FEATURES if grey else COLOUR_FEATURES)
+    recipe = METHODS[method](variant, gamma, GREY_FEATURES_BATCH if is_grey else COLOUR_FEATURES_BATCH)
     return recipe.model_copy(update={"embedding": embedding, "shortened": embedding.shortened})

@@ -1,4 +1,4 @@
-"""A recipe: a model and how it is trained, under the name of a method. It knows nothing of the data."""
+"""A recipe: a named method with the settings of its model, objective and training, independent of the data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from ebmood.data.dataset import Split
 from ebmood.data.units import model_units
 from ebmood.models import EnergyWideResNet, ExternalDetector, ModelSettings, Scorer
 from ebmood.objectives import Objective, ObjectiveSettings, Supervised
-from ebmood.recipes.embedding import ClassifierScore, Embedding, embedded
+from ebmood.recipes.classifier_score import ClassifierScore
+from ebmood.recipes.embedding import Embedding, embed_split
 from ebmood.recipes.scorer import DensityScorer, Fitted
 from ebmood.recipes.variant import Variant
 from ebmood.training import (
@@ -37,7 +38,7 @@ from ebmood.training import (
 )
 
 SAMPLES = 64
-"""Negatives that are kept for figures."""
+"""Number of negative samples for figures."""
 
 
 class Recipe(Settings):
@@ -50,9 +51,10 @@ class Recipe(Settings):
         variant: `paper`, `corrected`, or `both` where the corrections do not change this recipe.
         gamma: weight of the cross-entropy; None for training without labels.
         shortened: whether training is shorter than the protocol's.
-        embedding: the classifier whose features are learnt from; None for the data themselves.
+        embedding: the classifier whose features replace the images; None for the data themselves.
         model: settings of the model.
-        objective, training: settings of the training; None for detectors of other libraries.
+        objective: settings of the objective; None for detectors that are not trained by gradients.
+        training: settings of the training; None for the same detectors.
     """
 
     method: str
@@ -110,7 +112,7 @@ class Recipe(Settings):
                 raise EbmoodError(f"recipe {self.method!r} has no {name} to change; remove the key {name!r}")
             changes[name] = type(part).model_validate(_merged(part.model_dump(), values))
         changed = self.model_copy(update=changes)
-        if self.training and changed.training and changed.training.shorter_than(self.training):
+        if self.training and changed.training and changed.training.is_shorter_than(self.training):
             changed = changed.model_copy(update={"shortened": True})
         return changed
 
@@ -127,11 +129,11 @@ class Recipe(Settings):
             return split
         name = self.embedding.name
 
-        def tell(progress: Progress) -> None:
+        def report_stage(progress: Progress) -> None:
             if report is not None:
-                report(replace(progress, before=name))
+                report(replace(progress, stage=name))
 
-        return embedded(split, self.embedding, seed, device, tell)
+        return embed_split(split, self.embedding, seed, device, report_stage)
 
     def fit(
         self,
@@ -146,22 +148,22 @@ class Recipe(Settings):
         """Train on the in-distribution training rows of a split.
 
         Args:
-            split: its training rows are learnt from; only early stopping reads its validation rows.
+            split: its training rows are used for training, its validation rows for early stopping only.
             seed: seed of initialisation, order and noise.
             device: `auto`, `cpu` or `cuda`.
             report: called during training.
-            select_by: if given, it is evaluated every ten epochs, and the state with the highest value is kept
-                instead of the last one. Detectors of other libraries ignore it.
-            checkpoints: where training stores its state and resumes from, or None.
+            select_by: function that is evaluated every ten epochs. The model with the highest value is returned instead
+                of the last one. Detectors of other libraries ignore it.
+            checkpoints: where to resume from and where to write checkpoints; None for neither.
             fabric: from `make_fabric`, instead of `device`; for one model on several processes.
 
         Warns:
             DegenerateObjectiveWarning: the objective cannot learn a density with this model.
             DataWarning: the loss has no minimum on these rows, or there are fewer rows than a batch.
-            RollbackWarning: training diverged, rolled back and continued.
+            RollbackWarning: training diverged and was rolled back.
 
         Raises:
-            EbmoodError: supervision needs two classes and there are fewer; training diverged.
+            EbmoodError: the split has fewer than two classes for supervision, or training diverged.
         """
         if isinstance(self.model, ExternalDetector):
             return Fitted(self.model.fit(split, seed), {})
@@ -169,24 +171,13 @@ class Recipe(Settings):
             return Fitted(self.model.fit(split, seed, device, report), {})
         if self.objective is None or self.training is None or not isinstance(self.model, ModelSettings):
             raise EbmoodError(f"recipe {self.method!r} needs a density model, an objective and training")
-        if self.gamma is not None and (split.train_y is None or split.classes < 2):
-            raise EbmoodError(
-                f"{split.dataset}: supervision (gamma) needs labels of two classes or more; "
-                f"{'no labels' if split.train_y is None else 'one class'} here: leave gamma out"
-            )
-        if self.degenerate:
-            warnings.warn(self.degenerate, DegenerateObjectiveWarning, stacklevel=2)
-        # Rows with added noise always have a density.
-        noisy = self.training.input_noise is not None
-        unbounded = None if noisy else self.objective.unbounded_on(split.train_x)
-        if unbounded and not self.degenerate:
-            warnings.warn(unbounded, DataWarning, stacklevel=2)
+        self._check(split)
         outputs = 1 if self.gamma is None else split.classes
         with global_torch_stream(seed, "initialisation"):
             model = self.model.build(split, outputs)
         fabric = fabric or make_fabric(device)
-        objective_seed = rank_seed(seed, fabric)
-        objective: Objective = self.objective.build(model, outputs, split.train_x.shape[1:], objective_seed)
+        shape = split.train_x.shape[1:]
+        objective: Objective = self.objective.build(model, outputs, shape, rank_seed(seed, fabric))
         if self.gamma is not None:
             objective = Supervised(objective, self.gamma)
         scorer = DensityScorer(model, fabric.device, self.training.input_noise, seed)
@@ -205,6 +196,22 @@ class Recipe(Settings):
         negatives = {name: x.cpu().numpy() for name, x in samples.items()}
         return Fitted(scorer, trained.history, trained.events, negatives)
 
+    def _check(self, split: Split) -> None:
+        """Raise if labels are missing. Warn if the objective has no useful minimum on these data."""
+        assert self.objective is not None
+        assert self.training is not None
+        if self.gamma is not None and (split.train_y is None or split.classes < 2):
+            raise EbmoodError(
+                f"{split.dataset}: supervision (gamma) needs labels of two classes or more, but the data have "
+                f"{'no labels' if split.train_y is None else 'one class'}; remove gamma"
+            )
+        if self.degenerate:
+            warnings.warn(self.degenerate, DegenerateObjectiveWarning, stacklevel=3)
+        elif self.training.input_noise is None:  # rows with added noise always have a density
+            unbounded = self.objective.unbounded_on(split.train_x)
+            if unbounded:
+                warnings.warn(unbounded, DataWarning, stacklevel=3)
+
     def _hooks(
         self,
         objective: Objective,
@@ -216,24 +223,25 @@ class Recipe(Settings):
         assert self.training is not None
         hooks: list[Hook] = []
         if self.training.validate_every is not None:
-            held_out = model_units(torch.as_tensor(split.validation_x, device=device))
+            validation_x = model_units(torch.as_tensor(split.validation_x, device=device))
             hooks.append(
                 BestState(
                     objective,
-                    lambda: -float(objective.validation_loss(held_out)),
+                    lambda: -float(objective.validation_loss(validation_x)),
                     self.training.validate_every,
                     self.training.patience,
-                    _digest_of(split.validation_x),
+                    _array_digest(split.validation_x),
                 )
             )
         if select_by is not None:
-            rows = _digest_of(split.validation_x, *(ood.x for ood in split.validation_ood))
-            identity = digest([_name_of(select_by), rows])
+            rows = _array_digest(split.validation_x, *(ood.x for ood in split.validation_ood))
+            identity = digest([_function_name(select_by), rows])
             hooks.append(BestState(objective, lambda: select_by(scorer), every=10, identity=identity))
         return hooks
 
 
-def _digest_of(*arrays: np.ndarray) -> str:
+def _array_digest(*arrays: np.ndarray) -> str:
+    """Return sixteen hexadecimal digits of SHA-256 over the types, shapes and contents of arrays."""
     content = sha256()
     for array in arrays:
         content.update(f"{array.dtype.str} {array.shape}".encode())
@@ -241,7 +249,7 @@ def _digest_of(*arrays: np.ndarray) -> str:
     return content.hexdigest()[:16]
 
 
-def _name_of(function: Callable) -> str:
+def _function_name(function: Callable) -> str:
     """Return the qualified name of a function, of the function inside a `partial`, or of an object's class."""
     function = function.func if isinstance(function, partial) else function
     return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator
 
 
 def current_name(variant: Any) -> Any:
-    """Return the current name of a variant: version 0.1 called `corrected` `sound`.
+    """Return the current name of a variant: version 0.1 called `corrected` by the name `sound`.
 
     Warns:
         FutureWarning: the name is that of version 0.1.

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ebmood.core.errors import EbmoodError
-from ebmood.core.files import only_writer
+from ebmood.core.files import write_lock
 from ebmood.executors.process import OneProcess
 from ebmood.executors.spread import spread
 from ebmood.study.cell import failed_record
@@ -79,7 +79,7 @@ def run_study(
     """
     watcher = watcher or Watcher()
     wanted = replace(study, tasks=_of_seeds(study, seeds))
-    with only_writer(folder):
+    with write_lock(folder):
         found = latest(read_records(folder / RECORDS))
         done = {key for key, record in found.items() if record.status == "done" or not retry_failed}
         todo = [task for task in wanted.tasks if task.key not in done]

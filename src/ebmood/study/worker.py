@@ -31,10 +31,10 @@ def work(cell: "Cell", files: CellFiles, tensorboard: bool = False) -> "Record":
     with one_thread(), ExitStack() as open_files:
         if not files.progress.parent.is_dir():
             return run_cell(cell)
-        goes_on = files.reached > 0
-        reports: list[Report] = [ProgressFile(files.progress), MetricsFile(files.metrics, goes_on)]
+        resume = files.reached > 0
+        reports: list[Report] = [ProgressFile(files.progress), MetricsFile(files.metrics, resume)]
         if tensorboard:
-            if not goes_on:
+            if not resume:
                 shutil.rmtree(files.tensorboard, ignore_errors=True)
             reports.append(open_files.enter_context(closing(TensorBoard(files.tensorboard))))
 

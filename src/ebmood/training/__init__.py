@@ -1,4 +1,4 @@
-"""Training: the one loop, its batches, what may look at it, and what keeps it from being lost."""
+"""Training: the loop, batches, hooks, progress reports, checkpoints and rollbacks."""
 
 from ebmood.training.batches import Batches
 from ebmood.training.best_state import BestState

@@ -1,4 +1,4 @@
-"""Batches without end: every epoch a new order, the last partial batch dropped."""
+"""An endless iterator over batches: a new order in every epoch, without the last incomplete batch."""
 
 import warnings
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from ebmood.objectives import Batch
 
 
 class Batches:
-    """Rows in random order, epoch after epoch.
+    """Batches of rows in random order, epoch after epoch.
 
     Args:
-        x: `(N, *shape)` on the training device.
-        y: `(N,)` or None.
-        size: rows a batch; cut to N where there are fewer rows.
-        generator: source of the order, on the CPU, so that it is the same on every device.
-        prepare: what becomes of the rows of each batch before the objective sees them; nothing if None.
+        x: rows `(N, *shape)` on the training device.
+        y: classes `(N,)`, or None.
+        size: number of rows in a batch; reduced to N if N is smaller.
+        generator: generator of the order, on the CPU, so that the order does not depend on the device.
+        prepare: function of the rows of a batch that returns the inputs of the objective; None for the identity.
 
     Warns:
-        DataWarning: there are fewer rows than `size`.
+        DataWarning: N is smaller than `size`.
     """
 
     def __init__(
@@ -38,37 +38,37 @@ class Batches:
         self.size = min(size, len(x))
         if self.size < size:
             warnings.warn(
-                f"{len(x)} training rows: batches hold {len(x)}, not {size}", DataWarning, stacklevel=4
+                f"{len(x)} training rows: batches have {len(x)} rows, not {size}", DataWarning, stacklevel=4
             )
         self.generator = generator
         self._begin_epoch()
 
     @property
     def per_epoch(self) -> int:
-        """Batches an epoch, at least one."""
+        """Number of batches in an epoch, at least one."""
         return len(self.x) // self.size
 
     def __iter__(self) -> "Batches":
         return self
 
     def __next__(self) -> Batch:
-        if self._place == self.per_epoch:
+        if self._position == self.per_epoch:
             self._begin_epoch()
-        rows = self._order[self._place * self.size : (self._place + 1) * self.size]
-        self._place += 1
+        rows = self._order[self._position * self.size : (self._position + 1) * self.size]
+        self._position += 1
         return Batch(self.prepare(self.x[rows]), None if self.y is None else self.y[rows])
 
     def state(self) -> tuple[Tensor, int]:
-        """Where in which order: the generator's state before this epoch's order was drawn, and batches seen."""
-        return self._before, self._place
+        """Return the generator's state before it drew the order of this epoch, and the number of batches since."""
+        return self._epoch_start, self._position
 
-    def restore(self, before: Tensor, place: int) -> None:
-        """Go on from a `state`: the next batch is the one that followed it."""
-        self.generator.set_state(before)
+    def restore(self, epoch_start: Tensor, position: int) -> None:
+        """Continue after the batch that came before a call of `state`."""
+        self.generator.set_state(epoch_start)
         self._begin_epoch()
-        self._place = place
+        self._position = position
 
     def _begin_epoch(self) -> None:
-        self._before = self.generator.get_state()
+        self._epoch_start = self.generator.get_state()
         self._order = torch.randperm(len(self.x), generator=self.generator).to(self.x.device)
-        self._place = 0
+        self._position = 0

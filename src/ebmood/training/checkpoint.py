@@ -1,11 +1,11 @@
-"""Checkpoints: a killed run goes on to the bits that it would have reached.
+"""Checkpoints, from which an interrupted run resumes with bitwise equal results.
 
-A checkpoint is two files, `000012.safetensors` and `000012.json`. The second is written last and holds the
-SHA-256 of the contents of both, so that a torn pair is known as such. The last two checkpoints are kept.
+A checkpoint consists of two files, `000012.safetensors` and `000012.json`. The JSON file is written last and holds a
+SHA-256 of the contents of both, so that a damaged pair is detected. The last two checkpoints are kept.
 
-With several processes, each but the first writes a file more, `000012.1.safetensors` and so on: those of its tensors
-that are not the first one's too. The JSON is written once all lie there, and holds the SHA-256 of each, so that files
-of different checkpoints do not pass for one.
+With several processes, every process except process 0 writes one more file, `000012.1.safetensors` and so on, with
+those of its tensors that differ from the tensors of process 0. The JSON file is written when all of these exist. It
+holds the SHA-256 of each, so that files of different checkpoints are not combined.
 """
 
 import json
@@ -26,33 +26,39 @@ from torch import Tensor
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.files import atomic_path, write_text
-from ebmood.training.data_parallel import anywhere, from_all, from_first
+from ebmood.training.data_parallel import all_gather, any_rank, broadcast
 from ebmood.training.run import State, Tensors
 
-SHARE = 0.02
-"""Share of the time that writing by the clock may take; beyond it, checkpoints come more seldom."""
+MAX_TIME_FRACTION = 0.02
+"""Largest fraction of the training time that writing checkpoints may take. Slower writing makes them less frequent."""
 
-OWN = re.compile(r"\.?(\d{6})\..*(safetensors|json)")
+FILE_NAME = re.compile(r"\.?(\d{6})\..*(safetensors|json)")
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Saved:
-    """What a checkpoint holds: the states to go back to, the present one, and what was healed so far."""
+class Checkpoint:
+    """The content of a checkpoint.
 
-    good: tuple[State, ...]
-    now: State
+    Attributes:
+        snapshots: states for a rollback, the older first.
+        current: the state after the last step.
+        events: one line for every rollback so far.
+    """
+
+    snapshots: tuple[State, ...]
+    current: State
     events: tuple[str, ...]
 
 
 class Checkpoints:
-    """The checkpoints of one run. Its processes call every method together.
+    """A folder with the checkpoints of one run. All processes of the run must call every method together.
 
     Args:
-        folder: theirs alone, and the same one for all processes; made where it does not exist. Not for two runs at
-            once.
-        seconds: time between two checkpoints; more where writing one takes longer than a fiftieth of that.
-        steps: steps between two, in place of the clock.
+        folder: the folder, created if it does not exist. All processes use the same folder; two runs must not use the
+            same folder at the same time.
+        seconds: time between two checkpoints; increased if writing takes more than 2 % of it.
+        steps: number of steps between two checkpoints, instead of `seconds`.
     """
 
     def __init__(self, folder: Path | str, seconds: float = 30.0, steps: int | None = None):
@@ -60,82 +66,89 @@ class Checkpoints:
         self.seconds = seconds
         self.steps = steps
         self._number = max(self._numbers(), default=0)
-        self._written = time.monotonic()
-        self._took = 0.0
+        self._last_write = time.monotonic()
+        self._write_seconds = 0.0
 
     def due(self, step: int, fabric: Fabric) -> bool:
-        """Whether one should be written after `step`; the same in all processes."""
+        """Return whether a checkpoint should be written after `step`; the same in all processes."""
         if self.steps is not None:
             return step % self.steps == 0
-        return anywhere(time.monotonic() - self._written >= max(self.seconds, self._took / SHARE), fabric)
+        return any_rank(
+            time.monotonic() - self._last_write >= max(self.seconds, self._write_seconds / MAX_TIME_FRACTION),
+            fabric,
+        )
 
-    def save(self, saved: Saved, identity: str, fabric: Fabric) -> None:
+    def save(self, checkpoint: Checkpoint, identity: str, fabric: Fabric) -> None:
         """Write a checkpoint, then remove all but the last two.
 
-        One that cannot be written (a full disk) is logged and does not end the run.
+        If it cannot be written (for example to a full disk), the error is logged and training continues.
 
         Args:
-            saved: what to write.
-            identity: of the run.
-            fabric: of the run.
+            checkpoint: what to write.
+            identity: digest of the run; see `Run.identity`.
+            fabric: fabric of the run.
         """
-        began = time.monotonic()
-        self._number = from_first(self._number + 1, fabric)
-        states = (*saved.good, saved.now)
-        tensors = _named(states)
+        start = time.monotonic()
+        self._number = broadcast(self._number + 1, fabric)
+        states = (*checkpoint.snapshots, checkpoint.current)
+        tensors = _merge_tensors(states)
         numbers = [{"step": state.step, "numbers": state.numbers} for state in states]
         try:
             others = self._write_others(tensors, numbers, fabric)
             if fabric.is_global_zero:
-                content = {"identity": identity, "events": saved.events, "states": numbers}
+                content = {"identity": identity, "events": checkpoint.events, "states": numbers}
                 self._write_first(tensors, content | ({"others": others} if others else {}))
                 self._remove_old()
         except (EbmoodError, OSError) as error:
             if fabric.is_global_zero:
-                log.warning("%s; training goes on without this checkpoint", error)
-        self._written = time.monotonic()
-        self._took = self._written - began
+                log.warning("%s; training continues without this checkpoint", error)
+        self._last_write = time.monotonic()
+        self._write_seconds = self._last_write - start
 
-    def latest(self, identity: str, fabric: Fabric) -> Saved | None:
-        """This process's state from the newest checkpoint that is whole and of this run, or None.
+    def latest(self, identity: str, fabric: Fabric) -> Checkpoint | None:
+        """Return this process's part of the newest complete checkpoint of this run, or None.
 
-        All processes take the same one. One that is passed over is logged.
+        All processes return the same checkpoint. Every checkpoint that is skipped is logged.
 
         Raises:
-            EbmoodError: it is of this run, but with another number of processes.
+            EbmoodError: the checkpoint is of this run, but another number of processes wrote it.
         """
-        for number in from_first(sorted(self._numbers(), reverse=True), fabric):
-            saved, fault = None, None
+        for number in broadcast(sorted(self._numbers(), reverse=True), fabric):
+            checkpoint, fault = None, None
             try:
-                saved = self._read(number, identity, fabric)
+                checkpoint = self._read(number, identity, fabric)
             except (EbmoodError, OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
                 fault = isinstance(error, EbmoodError), str(error) or type(error).__name__
-            faults = [one for one in from_all(fault, fabric) if one]
+            faults = [fault for fault in all_gather(fault, fabric) if fault]
             if not faults:
-                return saved
-            refused, reason = faults[0]
-            if refused:
+                return checkpoint
+            is_fatal, reason = faults[0]
+            if is_fatal:
                 raise EbmoodError(reason)
             if fabric.is_global_zero:
-                log.warning("%s: checkpoint passed over (%s)", self._file(number, "json"), reason)
+                log.warning("%s: checkpoint skipped (%s)", self._file(number, "json"), reason)
         return None
 
     def _write_others(self, tensors: Tensors, numbers: list[Any], fabric: Fabric) -> list[dict[str, Any]]:
-        """Every process but the first writes its own tensors; gives what the first must know of each to find them."""
+        """Write the tensors in which this process differs from process 0.
+
+        Returns:
+            What the JSON file holds about each process except process 0.
+        """
         if fabric.world_size == 1:
             return []
-        first = from_first({name: _bits(tensor) for name, tensor in tensors.items()}, fabric)
+        first = broadcast({name: _bits(tensor) for name, tensor in tensors.items()}, fabric)
         part, fault = {}, None
         if not fabric.is_global_zero:
-            own = {name: tensor for name, tensor in tensors.items() if _bits(tensor) != first.get(name)}
-            packed = safetensors.torch.save(own)
-            lacks = [name for name in first if name not in tensors]
-            part = {"sha256": sha256(packed).hexdigest(), "lacks": lacks, "states": numbers}
+            different = {name: tensor for name, tensor in tensors.items() if _bits(tensor) != first.get(name)}
+            packed = safetensors.torch.save(different)
+            missing = [name for name in first if name not in tensors]
+            part = {"sha256": sha256(packed).hexdigest(), "lacks": missing, "states": numbers}
             try:
                 self._write(f"{fabric.global_rank}.safetensors", packed)
             except EbmoodError as error:
                 fault = str(error)
-        _, *parts = from_all((part, fault), fabric)
+        _, *parts = all_gather((part, fault), fabric)
         for _, fault in parts:
             if fault:
                 raise EbmoodError(fault)
@@ -151,20 +164,20 @@ class Checkpoints:
         with atomic_path(self._file(self._number, kind)) as temporary:
             temporary.write_bytes(packed)
 
-    def _read(self, number: int, identity: str, fabric: Fabric) -> Saved:
+    def _read(self, number: int, identity: str, fabric: Fabric) -> Checkpoint:
         content = json.loads(self._file(number, "json").read_bytes())
         expected = content.pop("sha256")
         packed = self._file(number, "safetensors").read_bytes()
         if _digest(packed, content) != expected:
-            raise ValueError("torn: its SHA-256 is another")
+            raise ValueError("damaged: the SHA-256 does not match")
         if content["identity"] != identity:
-            raise ValueError("of a run with other settings or data")
+            raise ValueError("it belongs to a run with other settings or data")
         others = content.get("others", [])
         count = len(others) + 1
         if count != fabric.world_size:
             raise EbmoodError(
-                f"{self.folder}: its checkpoints are of {count} process{'es' * (count > 1)}, and this run has "
-                f"{fabric.world_size}; go on with {count}, or choose another folder to begin anew"
+                f"{self.folder}: these checkpoints were written by {count} process{'es' * (count > 1)}, but this run "
+                f"has {fabric.world_size}; resume with {count}, or choose another folder to start again"
             )
         tensors, states = safetensors.torch.load(packed), content["states"]
         if not fabric.is_global_zero:
@@ -172,16 +185,16 @@ class Checkpoints:
             other = others[rank - 1]
             packed = self._file(number, f"{rank}.safetensors").read_bytes()
             if sha256(packed).hexdigest() != other["sha256"]:
-                raise ValueError(f"torn: the SHA-256 of what process {rank} wrote is another")
+                raise ValueError(f"damaged: the SHA-256 of the file of process {rank} does not match")
             tensors, states = tensors | safetensors.torch.load(packed), other["states"]
             for name in other["lacks"]:
                 del tensors[name]
         unpacked = []
         for index, state in enumerate(states):
             prefix = f"{index}/"
-            own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-            unpacked.append(State(state["step"], own, state["numbers"]))
-        return Saved(tuple(unpacked[:-1]), unpacked[-1], tuple(content["events"]))
+            part = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+            unpacked.append(State(state["step"], part, state["numbers"]))
+        return Checkpoint(tuple(unpacked[:-1]), unpacked[-1], tuple(content["events"]))
 
     def _numbers(self) -> list[int]:
         return [int(path.stem) for path in self.folder.glob("[0-9]" * 6 + ".json")]
@@ -190,23 +203,23 @@ class Checkpoints:
         return self.folder / f"{number:06d}.{kind}"
 
     def _remove_old(self) -> None:
-        kept = sorted(self._numbers())[-2:]
+        newest = sorted(self._numbers())[-2:]
         for path in self.folder.iterdir():
-            own = OWN.fullmatch(path.name)
-            if own and (path.name.startswith(".") or int(own[1]) not in kept):
+            match = FILE_NAME.fullmatch(path.name)
+            if match and (path.name.startswith(".") or int(match[1]) not in newest):
                 path.unlink(missing_ok=True)
 
 
-def _named(states: Sequence[State]) -> Tensors:
-    """All tensors under one roof; safetensors takes none twice, and states may share what never changes."""
-    named: Tensors = {}
+def _merge_tensors(states: Sequence[State]) -> Tensors:
+    """Return the tensors of all states as `NUMBER/NAME`. Shared memory is copied, as safetensors rejects it."""
+    merged: Tensors = {}
     seen: set[int] = set()
     for number, state in enumerate(states):
         for name, tensor in state.tensors.items():
             packed = tensor.cpu().contiguous()
-            named[f"{number}/{name}"] = packed.clone() if packed.data_ptr() in seen else packed
+            merged[f"{number}/{name}"] = packed.clone() if packed.data_ptr() in seen else packed
             seen.add(packed.data_ptr())
-    return named
+    return merged
 
 
 def _bits(tensor: Tensor) -> str:

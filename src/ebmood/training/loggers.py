@@ -1,6 +1,6 @@
-"""What a run tells while it goes on: `metrics.jsonl`, and TensorBoard where that is wanted.
+"""Reports of a run in progress: `metrics.jsonl`, and TensorBoard on request.
 
-Both are told one `Progress` for every recorded point, and one for every healing.
+Training calls a report with one `Progress` for every recorded point and one for every rollback.
 """
 
 import json
@@ -12,24 +12,24 @@ from typing import Any
 
 from ebmood.core.errors import EbmoodError
 
-NONE: tuple[int, int] = (-1, -1)
-"""Attempt and step before the first line."""
+BEFORE_FIRST: tuple[int, int] = (-1, -1)
+"""Attempt and step of an empty metrics file."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training is.
+    """The progress of a training run.
 
     Attributes:
-        step, steps: done, of how many.
-        losses: the last recorded values by `player/name`: losses, what else the players log, the norms of
-            their gradients (`gradient_norm`) and their rates (`rate`).
-        attempt: how often the run has gone back to an earlier state before.
-        event: at a healing, what happened and what was done.
-        before: name of what is trained before the model itself (an embedding's classifier), or an empty string.
-            Displays count its steps; they are no part of the model's metrics.
+        step, steps: number of steps done, and in total.
+        losses: the last recorded values by `player/name`: losses, other logged values, gradient norms
+            (`gradient_norm`) and learning rates (`rate`).
+        attempt: number of rollbacks so far.
+        event: what happened and what was done, if this reports a rollback.
+        stage: name of a model that is trained before the main one, such as the classifier of an embedding; empty for
+            the main model. Displays count its steps; its values do not belong to the metrics of the main model.
     """
 
     step: int
@@ -37,44 +37,45 @@ class Progress:
     losses: dict[str, float]
     attempt: int = 0
     event: str | None = None
-    before: str = ""
+    stage: str = ""
 
 
 Report = Callable[[Progress], None]
 
 
 class MetricsFile:
-    """A `report` that adds one JSON line to a file for every point: `attempt`, `step`, then values or `event`.
+    """A report that appends one JSON line per call to a file: `attempt`, `step`, then the values or the `event`.
 
-    A run that goes on from a checkpoint tells some points again; they are in the file already and are passed
-    over. A place that cannot be written is logged and does not end the run.
+    A run that resumes from a checkpoint reports some points a second time; points that the file holds already are
+    skipped. If the file cannot be written, the error is logged and training continues.
 
     Args:
         path: the file.
-        goes_on: keep what the file holds; otherwise it begins anew.
+        resume: append to the file if it exists; otherwise replace it.
     """
 
-    def __init__(self, path: Path | str, goes_on: bool = False):
+    def __init__(self, path: Path | str, resume: bool = False):
         self.path = Path(path)
-        self._last = NONE
+        self._last = BEFORE_FIRST
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._last = _cut(self.path) if goes_on and self.path.exists() else self._last
-            if self._last == NONE:
+            if resume and self.path.exists():
+                self._last = _truncate(self.path)
+            if self._last == BEFORE_FIRST:
                 self.path.unlink(missing_ok=True)
         except OSError as error:
             log.warning("%s: cannot be written (%s)", self.path, error.strerror)
 
     def __call__(self, progress: Progress) -> None:
-        """Take one report."""
-        if progress.before:
+        """Append one line."""
+        if progress.stage:
             return
-        place = (progress.attempt, progress.step)
-        if place <= self._last:
+        position = (progress.attempt, progress.step)
+        if position <= self._last:
             return
-        self._last = place
-        what = {"event": progress.event} if progress.event else progress.losses
-        line = json.dumps({"attempt": progress.attempt, "step": progress.step, **what})
+        self._last = position
+        content = {"event": progress.event} if progress.event else progress.losses
+        line = json.dumps({"attempt": progress.attempt, "step": progress.step, **content})
         try:
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(line + "\n")
@@ -83,10 +84,10 @@ class MetricsFile:
 
 
 class TensorBoard:
-    """A `report` that writes scalars for TensorBoard; every attempt is a run of its own there.
+    """A report that writes scalars for TensorBoard. Each attempt after a rollback is a run in a subfolder.
 
     Args:
-        folder: of one cell. Start `tensorboard --logdir` on it, or on one above it.
+        folder: folder of one cell. Start `tensorboard --logdir` with this folder or one of its parents.
 
     Raises:
         EbmoodError: TensorBoard is not installed.
@@ -98,12 +99,12 @@ class TensorBoard:
         self._writers: dict[int, Any] = {}
 
     def __call__(self, progress: Progress) -> None:
-        """Take one report."""
-        if progress.before:
+        """Write the values or the event of one call."""
+        if progress.stage:
             return
         if progress.attempt not in self._writers:
-            folder = self.folder / f"healed-{progress.attempt}" if progress.attempt else self.folder
-            # Points that a killed process wrote beyond its last checkpoint are told again: drop the old ones.
+            folder = self.folder / f"rollback-{progress.attempt}" if progress.attempt else self.folder
+            # A killed process may have written points after its last checkpoint; they come again, so drop the old ones.
             self._writers[progress.attempt] = self._writer_class(str(folder), purge_step=progress.step)
         writer = self._writers[progress.attempt]
         if progress.event:
@@ -114,13 +115,13 @@ class TensorBoard:
         writer.flush()
 
     def close(self) -> None:
-        """Write what is left and close the files."""
+        """Flush and close the files."""
         for writer in self._writers.values():
             writer.close()
 
 
 def check_tensorboard() -> Any:
-    """The writer's class of TensorBoard.
+    """Return the class `SummaryWriter` of TensorBoard.
 
     Raises:
         EbmoodError: TensorBoard is not installed.
@@ -134,14 +135,14 @@ def check_tensorboard() -> Any:
     return SummaryWriter
 
 
-def _cut(path: Path) -> tuple[int, int]:
-    """The attempt and step of a file's last whole line; what a killed process left half written is cut off."""
+def _truncate(path: Path) -> tuple[int, int]:
+    """Remove an incomplete last line, and return the attempt and step of the last complete one."""
     content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
+    complete = content[: content.rfind(b"\n") + 1]
+    if len(complete) < len(content):
         with open(path, "r+b") as file:
-            file.truncate(len(whole))
-    if not whole:
-        return NONE
-    last = json.loads(whole.splitlines()[-1])
+            file.truncate(len(complete))
+    if not complete:
+        return BEFORE_FIRST
+    last = json.loads(complete.splitlines()[-1])
     return last["attempt"], last["step"]

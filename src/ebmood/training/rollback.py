@@ -1,9 +1,11 @@
-"""What is done when a run diverges: back to a good state, new noise, lower rates, a few times.
+"""Divergence of a training run: how it is detected, and the rollback to an earlier state.
 
-Noticed is a value that is not finite (a loss or whatever else a player logs, the norm of its gradient, a
-parameter, a buffer, an optimiser's memory), and a value that leaves its running range and stays outside. The
-range is wide and follows the run, because a loss may sink without end and without fault (some data have no
-least loss) and one batch may be a hundred times as steep as another; what it catches is an explosion.
+A run diverges if a value is not finite (a logged value such as a loss or a gradient norm, a parameter, a buffer, an
+optimiser state), or if a logged value leaves its running range and stays outside. The range is wide and follows the
+run: some losses decrease without bound although nothing is wrong (data without a density have no smallest loss), and
+one batch can have a gradient a hundred times as large as the next. The range therefore detects explosions only.
+
+After a rollback, the run continues from the earlier state with new noise and lower learning rates.
 """
 
 import math
@@ -13,40 +15,42 @@ from dataclasses import replace
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.settings import Settings
-from ebmood.training.checkpoint import Saved
+from ebmood.training.checkpoint import Checkpoint
 from ebmood.training.run import Run, State
 
 
 class Rollback(Settings):
-    """When a run counts as diverged, and how often it may try again.
+    """When a run counts as diverged, and how often it may roll back.
 
     Attributes:
-        look_every: steps between two looks at what the players log; there is one at the first step too.
-        window: looks that a value's running range comes from: one plus its largest magnitude there.
-        lag: newest looks of the window that do not count, lest the range rise with what is exploding.
-        factor: how many times its range a value must reach to lie outside. Healthy runs reached 400.
-        patience: looks in a row outside after which the run counts as diverged. A value that is not finite
-            is not waited for.
-        keep_every: steps between two states that are kept. Two are, and the run goes back to the older.
-        retries: how often it may go back; 0 to stop at once.
-        rate: what rates are multiplied by every time.
+        check_every: steps between two evaluations of the logged values. The first step is evaluated too.
+        window: number of evaluations that define a value's running range, which is one plus the largest magnitude
+            among them.
+        lag: number of the newest evaluations in the window that are ignored, so that an exploding value does not
+            widen its own range.
+        factor: a value is outside if its magnitude exceeds `factor` times its range. Healthy runs reached 400.
+        patience: consecutive evaluations outside after which the run counts as diverged. A value that is not finite
+            counts immediately.
+        snapshot_every: steps between two snapshots. The last two are stored; a rollback returns to the older one.
+        retries: maximum number of rollbacks; 0 raises an error at the first divergence.
+        rate_factor: factor by which each rollback multiplies the learning rates.
     """
 
-    look_every: int = 10
+    check_every: int = 10
     window: int = 50
     lag: int = 10
     factor: float = 1e5
     patience: int = 3
-    keep_every: int = 100
+    snapshot_every: int = 100
     retries: int = 3
-    rate: float = 0.5
+    rate_factor: float = 0.5
 
 
 class DivergedError(EbmoodError):
-    """Training diverged, and trying again did not help.
+    """Training diverged, and no rollback is left.
 
     Attributes:
-        events: what was tried, one line each.
+        events: one line for every rollback.
     """
 
     def __init__(self, message: str, events: tuple[str, ...] = ()):
@@ -54,141 +58,165 @@ class DivergedError(EbmoodError):
         self.events = events
 
 
-class Ranges:
-    """The running range of every value that a run logs."""
+class RunningRanges:
+    """The running range of every value that a run logs.
 
-    def __init__(self, healing: Rollback):
-        self.healing = healing
+    Args:
+        settings: width of the ranges.
+
+    >>> ranges = RunningRanges(Rollback(patience=2))
+    >>> [ranges.check({"loss": loss}) for loss in (1.0, 2.0, 1e9)]
+    [None, None, None]
+    >>> ranges.check({"loss": 1e9})
+    'loss is 1e+09, more than 100000 times its running range of 2 at 2 evaluations in a row'
+    """
+
+    def __init__(self, settings: Rollback):
+        self.settings = settings
         self._recent: dict[str, deque[float]] = {}
         self._outside: dict[str, int] = {}
 
     @property
-    def calm(self) -> bool:
-        """Every value was inside its range at the last look."""
+    def all_inside(self) -> bool:
+        """Whether every value was inside its range at the last evaluation."""
         return not self._outside
 
-    def trouble(self, values: Mapping[str, float]) -> str | None:
-        """Take the values of one look; says which of them diverged, or None."""
+    def check(self, values: Mapping[str, float]) -> str | None:
+        """Add the values of one evaluation. Return which of them diverged and why, or None."""
         for name, value in values.items():
-            recent = self._recent.setdefault(name, deque(maxlen=self.healing.window))
-            settled = list(recent)[: max(1, len(recent) - self.healing.lag)]
-            # One is the natural unit: nats, and rows scaled to about one.
-            reach = 1 + max(settled, default=abs(value))
-            if abs(value) <= self.healing.factor * reach:
-                recent.append(abs(value))  # What lies outside must not widen the range.
+            recent = self._recent.setdefault(name, deque(maxlen=self.settings.window))
+            magnitudes = list(recent)[: max(1, len(recent) - self.settings.lag)]
+            # The unit is one: losses are in nats, and rows are scaled to about one.
+            width = 1 + max(magnitudes, default=abs(value))
+            if abs(value) <= self.settings.factor * width:
+                recent.append(abs(value))  # A value outside must not widen the range.
                 self._outside.pop(name, None)
                 continue
             self._outside[name] = self._outside.get(name, 0) + 1
-            if self._outside[name] >= self.healing.patience:
-                return f"{name} is {value:.4g}, where its running range reached {reach:.4g}, and stays so"
+            if self._outside[name] >= self.settings.patience:
+                return (
+                    f"{name} is {value:.4g}, more than {self.settings.factor:g} times its running range of "
+                    f"{width:.4g} at {self.settings.patience} evaluations in a row"
+                )
         return None
 
     def state(self) -> dict[str, dict]:
-        """What it remembers, as plain values."""
+        """Return the state as values that JSON can hold."""
         recent = {name: list(values) for name, values in self._recent.items()}
         return {"recent": recent, "outside": dict(self._outside)}
 
     def restore(self, state: Mapping[str, dict]) -> None:
-        """Remember a `state` instead."""
-        window = self.healing.window
+        """Replace the state by one that `state` returned."""
+        window = self.settings.window
         self._recent = {name: deque(values, window) for name, values in state["recent"].items()}
         self._outside = dict(state["outside"])
 
 
 class DivergenceGuard:
-    """Watches a run and knows where to go back to.
+    """Detects that a run diverges, and rolls it back.
 
     Args:
-        run: the run.
-        healing: when it counts as diverged.
-        name: what events and errors call it; nothing if empty.
+        run: the run, before its first step.
+        settings: when the run counts as diverged, and how often it may roll back.
+        name: prefix of events and errors; empty for none.
 
     Attributes:
-        good: the last two states that were kept, the older first.
-        events: one line for every time that the run went back.
+        snapshots: the last two snapshots, the older first.
+        events: one line for every rollback.
     """
 
-    def __init__(self, run: Run, healing: Rollback, name: str = ""):
+    def __init__(self, run: Run, settings: Rollback, name: str = ""):
         self.run = run
-        self.healing = healing
+        self.settings = settings
         self.name = name
-        self.ranges = Ranges(healing)
+        self.ranges = RunningRanges(settings)
         self.events: list[str] = []
-        self.good = deque([self.now()], maxlen=2)
+        self.snapshots = deque([self.snapshot()], maxlen=2)
 
-    def looks(self) -> bool:
-        """Whether the next step is one to look at."""
+    def checks_next_step(self) -> bool:
+        """Return whether `check` needs the values of the next step."""
         step = self.run.step + 1
-        return self._ranged(step) or self._keeps(step) or step == self.run.steps
+        return self._checks_ranges(step) or self._keeps_snapshot(step) or step == self.run.steps
 
-    def trouble(self, values: Mapping[str, float]) -> str | None:
-        """Look at what the last step logged, and now and then at all parameters; says what diverged, or None."""
+    def check(self, values: Mapping[str, float]) -> str | None:
+        """Evaluate the values that the last step logged, and at snapshots all tensors too.
+
+        Returns:
+            What diverged, in one line, or None.
+        """
         for name, value in values.items():
             if not math.isfinite(value):
                 return f"{name} is {value}"
         step = self.run.step
-        if self._ranged(step) and (reason := self.ranges.trouble(values)):
+        if self._checks_ranges(step) and (reason := self.ranges.check(values)):
             return reason
-        if (self._keeps(step) or step == self.run.steps) and (name := self.run.not_finite()):
+        if (self._keeps_snapshot(step) or step == self.run.steps) and (name := self.run.find_non_finite()):
             return f"{name} is not finite"
         return None
 
-    def heal(self, reason: str) -> str:
-        """Go back and prepare to go on otherwise; what was done, in one line.
+    def rollback(self, reason: str) -> str:
+        """Restore the older snapshot, draw new noise and lower the learning rates.
+
+        Returns:
+            The event: the reason and what was done, in one line.
 
         Raises:
-            DivergedError: the run has gone back as often as it may.
+            DivergedError: no rollback is left.
         """
         step = self.run.step
-        if len(self.events) >= self.healing.retries:
-            message = self.named(self._in_vain(f"{reason} at step {step}"))
+        if len(self.events) >= self.settings.retries:
+            message = self.with_name(self._describe_failure(f"{reason} at step {step}"))
             raise DivergedError(message, tuple(self.events))
-        back, attempt = self.good[0], len(self.events) + 1
-        self.good = deque([back], maxlen=2)
-        self.restore(back)
-        self.run.renew(attempt, self.healing.rate**attempt)
-        done = f"back to step {back.step} with new noise and rates times {self.run.rate:g}"
-        self.events.append(self.named(f"{reason} at step {step}; {done}"))
+        snapshot, attempt = self.snapshots[0], len(self.events) + 1
+        self.snapshots = deque([snapshot], maxlen=2)
+        self.restore(snapshot)
+        self.run.reseed(attempt, self.settings.rate_factor**attempt)
+        action = (
+            f"rolled back to step {snapshot.step} with new noise and learning rates times {self.run.rate:g}"
+        )
+        self.events.append(self.with_name(f"{reason} at step {step}; {action}"))
         return self.events[-1]
 
-    def named(self, text: str) -> str:
-        """The text, with the name of what is trained before it."""
+    def with_name(self, text: str) -> str:
+        """Return the text with the name of the run before it."""
         return f"{self.name}: {text}" if self.name else text
 
-    def keep(self) -> None:
-        """Keep the state after the last step, if it is time and nothing is out of its range."""
-        if self._keeps(self.run.step) and self.ranges.calm:
-            self.good.append(self.now())
+    def keep_snapshot(self) -> None:
+        """Store a snapshot after the last step if one is due and every value is inside its range."""
+        if self._keeps_snapshot(self.run.step) and self.ranges.all_inside:
+            self.snapshots.append(self.snapshot())
 
-    def now(self) -> State:
-        """The state after the last step, with the running ranges."""
+    def snapshot(self) -> State:
+        """Return the state after the last step, including the running ranges."""
         state = self.run.state()
         return replace(state, numbers=state.numbers | {"ranges": self.ranges.state()})
 
-    def restore(self, state: State) -> None:
-        """Put the run and the ranges into a state."""
-        self.run.restore(state)
-        self.ranges.restore(state.numbers["ranges"])
+    def restore(self, snapshot: State) -> None:
+        """Restore the run and the running ranges from a snapshot."""
+        self.run.restore(snapshot)
+        self.ranges.restore(snapshot.numbers["ranges"])
 
-    def saved(self) -> Saved:
-        """All that a checkpoint must hold."""
-        return Saved(tuple(self.good), self.now(), tuple(self.events))
+    def checkpoint(self) -> Checkpoint:
+        """Return everything that `resume` needs."""
+        return Checkpoint(tuple(self.snapshots), self.snapshot(), tuple(self.events))
 
-    def take_up(self, saved: Saved) -> None:
-        """Go on from a checkpoint."""
-        self.good = deque(saved.good, maxlen=2)
-        self.events = list(saved.events)
-        self.restore(saved.now)
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Continue from a checkpoint."""
+        self.snapshots = deque(checkpoint.snapshots, maxlen=2)
+        self.events = list(checkpoint.events)
+        self.restore(checkpoint.current)
 
-    def _ranged(self, step: int) -> bool:
-        return step == 1 or step % self.healing.look_every == 0
+    def _checks_ranges(self, step: int) -> bool:
+        return step == 1 or step % self.settings.check_every == 0
 
-    def _keeps(self, step: int) -> bool:
-        return self.healing.retries > 0 and step % self.healing.keep_every == 0
+    def _keeps_snapshot(self, step: int) -> bool:
+        return self.settings.retries > 0 and step % self.settings.snapshot_every == 0
 
-    def _in_vain(self, what: str) -> str:
-        advice = "lower the learning rate or the sampler's step"
+    def _describe_failure(self, reason: str) -> str:
+        advice = "lower the learning rate or the step size of the sampler"
         if not self.events:
-            return f"{what}; {advice}"
-        tried = f"going back {len(self.events)} times with new noise and rates down to {self.run.rate:g} of theirs"
-        return f"{what}, after {tried}; {advice}"
+            return f"{reason}; {advice}"
+        rollbacks = (
+            f"{len(self.events)} rollbacks with new noise and learning rates down to {self.run.rate:g} times"
+        )
+        return f"{reason}, after {rollbacks} their settings; {advice}"

@@ -1,4 +1,4 @@
-"""How long and how fast: the length of a training, its rates, and what is done to its inputs."""
+"""The training schedule: number of steps, learning rates, and transformations of the inputs."""
 
 from typing import Self
 
@@ -9,23 +9,28 @@ from ebmood.data.augmentation import Augmentation
 
 
 class Training(Settings):
-    """How long and how fast; the defaults are the protocol's for tables.
+    """Settings of the training loop. The defaults are those of the paper's experiments on tables.
 
     Attributes:
-        steps: moves of every player, where `epochs` says nothing.
-        epochs: passes over the rows in place of a number of steps.
-        batch_size: rows a batch.
-        warmup: steps over which rates rise linearly to their peak; 0 for none.
-        halve_every: epochs after which every rate is halved, again and again; None for never.
-        drops: epochs after which every rate is multiplied by `drop`, once each; None for none.
-        augmentation: what is done to each training image; None for tables, and for nothing.
-        input_noise: standard deviation of normal noise that is added to every input, in training and at test;
-            None for none.
-        average: the model ends as the exponential mean of its parameters over about so many last steps (Polyak &
-            Juditsky 1992), which quiets chains' noise at next to no cost; None: as the last step. Players beside the
-            model's own stay as they are. Not together with `validate_every`.
-        validate_every: epochs between looks at the validation loss; None for none.
-        patience: looks without improvement after which training ends; the best state is kept. None: never.
+        steps: number of updates of every player; ignored if `epochs` is set.
+        epochs: number of passes over the rows, instead of a number of steps.
+        batch_size: number of rows in a batch.
+        warmup: number of steps over which learning rates rise linearly to their peak; 0 for none.
+        halve_every: number of epochs after which every learning rate is halved, repeatedly; None for never.
+        drops: epochs after which every learning rate is multiplied by `drop`, once each; None for none.
+        drop: the factor of `drops`.
+        augmentation: random transformation of the training images; None for tables, or for none.
+        input_noise: standard deviation of the normal noise that is added to every input, in training and at test
+            time; None for none.
+        average: the final model has the exponential moving average of its parameters over about this number of last
+            steps (Polyak & Juditsky 1992), which reduces the noise of sampled gradients at almost no cost. None: the
+            parameters of the last step. Parameters of other players are not averaged. Cannot be combined with
+            `validate_every`.
+        validate_every: epochs between evaluations of the validation loss, after which the best state is restored;
+            None for no validation.
+        patience: evaluations without improvement after which training stops. None: never.
+        fast: False computes everything by the reference. True always compiles the C++ parts of the fast paths, on a
+            CPU. None compiles if this takes less time than it saves. Results are equal up to rounding.
     """
 
     steps: int = 10_000
@@ -40,30 +45,35 @@ class Training(Settings):
     average: PositiveInt | None = None
     validate_every: int | None = None
     patience: int | None = None
+    fast: bool | None = None
 
     @model_validator(mode="after")
-    def _one_state_at_the_end(self) -> Self:
+    def _check_final_state(self) -> Self:
         if self.average is not None and self.validate_every is not None:
             raise ValueError(
-                "average and validate_every each choose the state that a training ends in; set one of them"
+                "average and validate_every both choose the final state of a training; set only one of them"
             )
         return self
 
     def length(self, per_epoch: int) -> int:
-        """Steps in all, with `per_epoch` batches in an epoch."""
+        """Return the total number of steps if an epoch has `per_epoch` batches."""
         return self.steps if self.epochs is None else self.epochs * per_epoch
 
-    def shorter_than(self, other: Self) -> bool:
-        """Whether this is certainly less training than `other`: fewer epochs, fewer steps, or steps for epochs."""
+    def is_shorter_than(self, other: Self) -> bool:
+        """Return whether this has fewer epochs or steps than `other`, or only one of the two counts epochs."""
         if self.epochs is None or other.epochs is None:
             return self.epochs != other.epochs or self.steps < other.steps
         return self.epochs < other.epochs
 
 
 def rate_factor(step: int, per_epoch: int, training: Training) -> float:
-    """What peak rates are multiplied by at `step` (counted from 0): warm-up, halvings, drops."""
-    warm = min(1.0, (step + 1) / training.warmup) if training.warmup else 1.0
+    """Return the factor of the peak learning rates at `step`, counted from 0: warm-up, halvings and drops.
+
+    >>> [rate_factor(step, per_epoch=2, training=Training(warmup=2, halve_every=2)) for step in range(6)]
+    [0.5, 1.0, 1.0, 1.0, 0.5, 0.5]
+    """
+    warmup = min(1.0, (step + 1) / training.warmup) if training.warmup else 1.0
     epoch = step // per_epoch
     halvings = 0 if training.halve_every is None else epoch // training.halve_every
     drops = sum(epoch >= drop for drop in training.drops or ())
-    return warm * 0.5**halvings * training.drop**drops
+    return warmup * 0.5**halvings * training.drop**drops

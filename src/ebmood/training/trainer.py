@@ -1,4 +1,4 @@
-"""The one training loop. It knows players, batches and hooks, and no method by name."""
+"""The training loop. It uses players, batches and hooks only, and is the same for all objectives."""
 
 import math
 import os
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ebmood.core.errors import EbmoodError, RollbackWarning, one_line
 from ebmood.objectives import Objective
+from ebmood.training.acceleration import acceleration
 from ebmood.training.checkpoint import Checkpoints
 from ebmood.training.loggers import Progress, Report
 from ebmood.training.rollback import DivergedError, DivergenceGuard, Rollback
@@ -20,16 +21,16 @@ from ebmood.training.run import Hook, Run
 from ebmood.training.schedule import Training
 
 HISTORY = 200
-"""Points of the loss curve that are kept, whatever the number of steps."""
+"""Maximum number of points in the loss curve."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training leaves beside the model.
+    """What `train` returns. The model is trained in place.
 
     Attributes:
-        history: `step` and one list per recorded value, `player/name`, at most 200 points.
-        events: one line for every time that the run diverged and went back.
+        history: lists of equal length (at most 200): `step`, and one for each recorded value `player/name`.
+        events: one line for every rollback.
     """
 
     history: dict[str, list[float]]
@@ -37,33 +38,33 @@ class Trained:
 
 
 def make_fabric(device: str, processes: int = 1, nodes: int = 1) -> Fabric:
-    """lightning-fabric on one device, or on one for each of several processes; see `ebmood.training.data_parallel`.
+    """Return a lightning-fabric for one device, or for one device per process.
+
+    See `ebmood.training.data_parallel` for several processes.
 
     Args:
         device: `auto`, `cpu` or `cuda`.
-        processes: on this machine. With more than one, the script that calls this runs in each of them: by
-            `torchrun`, or started by the first.
-        nodes: machines, with as many processes each; started by `torchrun` on each, or by SLURM's `srun`.
+        processes: number of processes on each machine. If there are several, each of them runs the script that
+            calls this function: `torchrun` starts them, or the first process starts the others.
+        nodes: number of machines. `torchrun` on each machine or SLURM's `srun` starts their processes.
 
     Raises:
-        EbmoodError: CUDA is asked for and absent, or Lightning does not take the way that SLURM was asked.
+        EbmoodError: CUDA is requested but not available, or Lightning does not support the settings of the SLURM job.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise EbmoodError(
-            "device cuda: this machine has no CUDA device that torch can use; choose cpu or auto"
-        )
+        raise EbmoodError("device cuda: torch finds no CUDA device on this machine; choose cpu or auto")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if not torch.cuda.is_available():
-        # Lightning sets it when it is imported, so that processes may fork; torch's optimisers then look for NVIDIA's
-        # library at every step, for 0.1 to 0.4 ms.
+        # Lightning sets this variable at import. It makes the optimisers of torch search for NVIDIA's library in every
+        # step, which takes 0.1 to 0.4 ms.
         os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
     if processes * nodes == 1:
-        # Told so, or Lightning asks SLURM: it warns wherever `srun` is, and refuses jobs of several tasks.
+        # Without this plugin, Lightning queries SLURM: it warns if `srun` is installed, and rejects jobs of many tasks.
         return Fabric(accelerator=device, devices=1, plugins=LightningEnvironment())
     by_srun = os.environ.get("SLURM_STEP_NUM_TASKS") == str(processes * nodes)
     started = by_srun or "TORCHELASTIC_RUN_ID" in os.environ
-    # By torchrun, or by srun; but a job's own script is one process, whatever SLURM says of tasks there.
+    # The batch script of a SLURM job is a single process, although SLURM's variables describe the tasks of the job.
     plugins = None if started or nodes > 1 else LightningEnvironment()
     try:
         fabric = Fabric(
@@ -84,64 +85,66 @@ def train(
     fabric: Fabric,
     hooks: Sequence[Hook] = (),
     report: Report | None = None,
-    healing: Rollback | None = None,
+    rollback: Rollback | None = None,
     checkpoints: Checkpoints | None = None,
     name: str = "",
 ) -> Trained:
-    """Let the objective's players move in turn until the steps are done or a hook ends it.
+    """Update the players of an objective in turn until all steps are done or a hook stops the training.
 
-    A run that diverges goes back to an earlier state and on with new noise and lower rates. One that finds
-    a checkpoint of its own goes on from there, to the bits that it would have reached without the break.
+    A run that diverges is rolled back and continues with new noise and lower learning rates. If the folder of
+    checkpoints has one of this run, training resumes from it, and the result is bitwise equal to that of a run
+    without interruption.
 
     Args:
-        objective: what is trained, in place; moved to the fabric's device and left in evaluation mode.
+        objective: trained in place; moved to the fabric's device and left in evaluation mode.
         x: training rows `(N, *shape)`.
-        y: their classes `(N,)`, or None.
-        training: how long and how fast.
-        seed: the streams `order` and `noise` of it are drawn from.
-        fabric: the device.
+        y: classes of the rows `(N,)`, or None.
+        training: number of steps, learning rates, and transformations of the inputs.
+        seed: seed of all random streams of the run (order of the rows, noise of the losses and of the inputs).
+        fabric: device and processes; see `make_fabric`.
         hooks: called after every epoch.
-        report: called at every point of the history, and at every healing; in the first process alone.
-        healing: what counts as divergence, and how often the run may try again; None for its defaults.
-        checkpoints: where to go on from, and where to write them; None for neither.
-        name: what events and errors call it, where it is not all that is trained.
+        report: called at every point of the history and at every rollback, in process 0 only.
+        rollback: when the run counts as diverged, and how often it may roll back; None for the defaults.
+        checkpoints: where to resume from and where to write checkpoints; None for neither.
+        name: prefix of events and errors if this objective is one of several; empty for none.
 
     Warns:
-        RollbackWarning: the run diverged and went on.
+        RollbackWarning: the run diverged and was rolled back.
 
     Raises:
-        DivergedError: the run diverged once more than `healing` lets it try again.
-        EbmoodError: the processes do not divide the batch, or are not as many as the checkpoints are of.
+        DivergedError: the run diverged, and `rollback` allows no further rollback.
+        EbmoodError: the batch cannot be split equally between the processes, or the checkpoints were written by
+            another number of processes.
     """
     run = Run(objective, x, y, training, seed, fabric, hooks)
-    healer = DivergenceGuard(run, healing or Rollback(), name)
-    tell = report if report and fabric.is_global_zero else (lambda progress: None)
+    guard = DivergenceGuard(run, rollback or Rollback(), name)
+    notify = report if report and fabric.is_global_zero else (lambda progress: None)
     if checkpoints is not None and (saved := checkpoints.latest(run.identity, fabric)):
-        healer.take_up(saved)
-    every = max(1, math.ceil(run.steps / HISTORY))
-    while run.step < run.steps:
-        point = (run.step + 1) % every == 0 or run.step + 1 == run.steps
-        look = point or healer.looks()
-        logs, rates = run.move(measure=look)
-        if look:
-            values = {name: float(value) for name, value in logs.items()}
-            attempt, step = len(healer.events), run.step
-            if reason := healer.trouble(values):
-                event = healer.heal(reason)
-                warnings.warn(event, RollbackWarning, stacklevel=2)
-                tell(Progress(step, run.steps, values, attempt, event))
-                continue
-            if point:
-                run.record(values | rates)
-                tell(Progress(step, run.steps, values | rates, attempt))
-        if run.hooks_end():
-            break
-        healer.keep()
-        if checkpoints is not None and checkpoints.due(run.step, fabric):
-            checkpoints.save(healer.saved(), run.identity, fabric)
+        guard.resume(saved)
+    interval = max(1, math.ceil(run.steps / HISTORY))
+    with acceleration(run.objective, run.steps, run.batches.size, training.fast):
+        while run.step < run.steps:
+            is_recorded = (run.step + 1) % interval == 0 or run.step + 1 == run.steps
+            is_evaluated = is_recorded or guard.checks_next_step()
+            logs, rates = run.train_step(measure=is_evaluated)
+            if is_evaluated:
+                values = {name: float(value) for name, value in logs.items()}
+                attempt, step = len(guard.events), run.step
+                if reason := guard.check(values):
+                    event = guard.rollback(reason)
+                    warnings.warn(event, RollbackWarning, stacklevel=2)
+                    notify(Progress(step, run.steps, values, attempt, event))
+                    continue
+                if is_recorded:
+                    run.record(values | rates)
+                    notify(Progress(step, run.steps, values | rates, attempt))
+            if run.end_epoch():
+                break
+            guard.keep_snapshot()
+            if checkpoints is not None and checkpoints.due(run.step, fabric):
+                checkpoints.save(guard.checkpoint(), run.identity, fabric)
     run.finish()
-    if found := run.not_finite():
-        raise DivergedError(
-            healer.named(f"{found} is not finite after step {run.step}; lower the learning rate")
-        )
-    return Trained(run.history, tuple(healer.events))
+    if tensor := run.find_non_finite():
+        message = f"{tensor} is not finite after step {run.step}; lower the learning rate"
+        raise DivergedError(guard.with_name(message))
+    return Trained(run.history, tuple(guard.events))

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from saved_model import TABLE
+from helpers.saved_model import TABLE
 
 from ebmood import EnergyDetector
 

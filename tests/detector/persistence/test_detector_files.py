@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from saved_model import ROWS, TABLE, replace_weights, rewrite, weights_of
+from helpers.saved_model import ROWS, TABLE, replace_weights, rewrite, weights_of
 
 from ebmood import EbmoodError, EnergyDetector, load
 

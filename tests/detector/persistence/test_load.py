@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from saved_model import CLASSES, ROWS, TABLE, change_tensors
+from helpers.saved_model import CLASSES, ROWS, TABLE, change_tensors
 from torch import nn
 
 from ebmood import EbmoodError, EnergyDetector, load

@@ -1,7 +1,7 @@
-// The logits of a wide residual network and their gradient at its images, of weights that stand still. Channels lie in
-// the lanes of vectors, a few images go through all layers while they are near, and additions, activations and their
-// slopes are done where a convolution's sums are written. 3x3 convolutions of stride 1, forwards and backwards, are
-// Winograd's F(4x4, 3x3) (Lavin & Gray 2016): 4x4 outputs from 36 products in place of 144.
+// The logits of a wide residual network and their gradient with respect to the images. Channels lie in the lanes of
+// vectors, a few images pass through all layers while they stay in the cache, and additions, activations and their
+// derivatives are fused into the convolutions. 3x3 convolutions of stride 1, forward and backward, use Winograd's
+// F(4x4, 3x3) (Lavin & Gray 2016): 4x4 outputs from 36 products instead of 144.
 
 #include <algorithm>
 #include <cmath>
@@ -12,93 +12,99 @@
 #include <utility>
 #include <vector>
 
-#include "lanes.h"
+#include "simd.h"
 
-// One convolution as Python tells it: weights (out, in, size, size), dense; size 3 with a rim of 1, or 1 with none.
+// One convolution: weights (out, in, size, size), dense; size 3 with padding 1, or size 1 without padding.
 struct Shape {
     int64_t in, out, size, stride;
 };
 
 template <class F>
-struct Passes {
+struct WideResNet {
     typedef typename F::T T;
-    typedef typename F::Lanes Lanes;
+    typedef typename F::Vector Vector;
     static constexpr int64_t W = BYTES / sizeof(T);
-    static constexpr int ROWS = BYTES == 64 ? 14 : 6;  // whose sums, two vectors each, stay in registers
-    static constexpr int64_t TOGETHER = 2;             // images
-    static constexpr int64_t NEAR = 384 << 10;         // bytes of transformed tiles that are worked on together
+    static constexpr int ROWS = BYTES == 64 ? 14 : 6;  // their sums, two vectors each, stay in registers
+    static constexpr int64_t BATCH = 2;                // images that are processed at once
+    static constexpr int64_t CACHE = 384 << 10;        // bytes of transformed tiles that are processed at once
 
     static int64_t vectors(int64_t channels) { return (channels + W - 1) / W; }
 
-    // Images with a rim of zeros, one pixel wide, and more where 4x4 tiles stand over: [image][row][column][channel].
+    // Images with zero padding of one pixel, and more where 4x4 tiles reach over the edge:
+    // [image][row][column][channel].
     struct Images {
-        int64_t height, width, channels, high, wide;
-        std::vector<Lanes> room;
+        int64_t height, width, channels, padded_height, padded_width;
+        std::vector<Vector> pixels;
 
         Images(int64_t images, int64_t height, int64_t width, int64_t channels)
-            : height(height), width(width), channels(vectors(channels) * W), high((height + 3) / 4 * 4 + 2),
-              wide((width + 3) / 4 * 4 + 2), room(images * high * wide * vectors(channels)) {}
+            : height(height),
+              width(width),
+              channels(vectors(channels) * W),
+              padded_height((height + 3) / 4 * 4 + 2),
+              padded_width((width + 3) / 4 * 4 + 2),
+              pixels(images * padded_height * padded_width * vectors(channels)) {}
 
         T* at(int64_t image, int64_t y, int64_t x) {
-            return reinterpret_cast<T*>(room.data()) + ((image * high + y + 1) * wide + x + 1) * channels;
+            return reinterpret_cast<T*>(pixels.data()) +
+                   ((image * padded_height + y + 1) * padded_width + x + 1) * channels;
         }
     };
 
-    static Lanes load(const T* from) {
-        Lanes lanes;
-        std::memcpy(&lanes, from, sizeof(Lanes));
-        return lanes;
+    static Vector load(const T* from) {
+        Vector vector;
+        std::memcpy(&vector, from, sizeof(Vector));
+        return vector;
     }
 
-    static void store(const Lanes& lanes, T* to) { std::memcpy(to, &lanes, sizeof(Lanes)); }
+    static void store(const Vector& vector, T* to) { std::memcpy(to, &vector, sizeof(Vector)); }
 
-    // What becomes of a convolution's sums: bias; times the slope that an activation had at `gate`, which is what it
-    // gave; added to what is there; activated; and activated into other images as well.
-    struct Ending {
+    // What follows a convolution: add the bias; multiply by the derivative of the activation whose output is `gate`;
+    // add to the output; apply the activation; write an activated copy to `copy`.
+    struct Epilogue {
         T slope;
         Images* out;
         const T* bias = nullptr;
         Images* gate = nullptr;
         bool add = false, activate = false;
-        Images* also = nullptr;
+        Images* copy = nullptr;
 
-        Lanes activated(Lanes v) const { return sloped(v, v); }
+        Vector activated(Vector v) const { return scaled(v, v); }
 
-        Lanes sloped(Lanes v, Lanes at) const {
-            const Lanes zero = {};
+        Vector scaled(Vector v, Vector at) const {
+            const Vector zero = {};
             return at > zero ? v : v * slope;
         }
 
-        void write(Lanes v, int64_t channel, T* to) const {
-            const int64_t place = to - out->at(0, -1, -1);
+        void write(Vector v, int64_t channel, T* to) const {
+            const int64_t offset = to - out->at(0, -1, -1);
             if (bias) v += load(bias + channel);
-            if (gate) v = sloped(v, load(gate->at(0, -1, -1) + place));
+            if (gate) v = scaled(v, load(gate->at(0, -1, -1) + offset));
             if (add) v += load(to);
             if (activate) v = activated(v);
             store(v, to);
-            if (also) store(activated(v), also->at(0, -1, -1) + place);
+            if (copy) store(activated(v), copy->at(0, -1, -1) + offset);
         }
     };
 
-    // A weight by its output, input, row and column, wherever it lies.
+    // Weights with arbitrary strides.
     struct Weights {
         const T* from;
-        int64_t outs, ins, by_out, by_in, by_row, by_column;
+        int64_t outs, ins, out_stride, in_stride, row_stride, column_stride;
 
-        // Those of outputs out, out + 1, ...; zeros where there are no more.
-        Lanes lanes(int64_t out, int64_t in, int64_t row, int64_t column) const {
-            Lanes found = {};
-            const T* first = from + out * by_out + in * by_in + row * by_row + column * by_column;
-            for (int64_t w = 0; w < std::min(W, outs - out); w++) found[w] = first[w * by_out];
-            return found;
+        // Returns the weights of outputs out, out + 1, ..., padded with zeros.
+        Vector vector(int64_t out, int64_t in, int64_t row, int64_t column) const {
+            Vector result = {};
+            const T* first = from + out * out_stride + in * in_stride + row * row_stride + column * column_stride;
+            for (int64_t w = 0; w < std::min(W, outs - out); w++) result[w] = first[w * out_stride];
+            return result;
         }
     };
 
     // sums[p][v] += sum over channels of from[p][channel] weights[channel][v]
     template <int P, int V>
-    static const T* accumulate(const T* const* from, int64_t channels, const T* weights, Lanes (&sums)[P][V]) {
+    static const T* accumulate(const T* const* from, int64_t channels, const T* weights, Vector (&sums)[P][V]) {
         for (int64_t c = 0; c < channels; c++, weights += V * W) {
-            Lanes w[V];
+            Vector w[V];
             for (int v = 0; v < V; v++) w[v] = load(weights + v * W);
             for (int p = 0; p < P; p++)
                 for (int v = 0; v < V; v++) sums[p][v] += from[p][c] * w[v];
@@ -106,11 +112,12 @@ struct Passes {
         return weights;
     }
 
-    // Calls `work` with how many rows it is to take of those left, and one vector or two, as constants; how many.
+    // Calls `work` with the number of rows that it processes and one vector or two, both as compile-time constants.
+    // Returns the number of rows.
     template <int P = ROWS, class Work>
-    static int64_t with(int64_t left, int64_t V, const Work& work) {
+    static int64_t dispatch(int64_t left, int64_t V, const Work& work) {
         if constexpr (P > 1)
-            if (left < P) return with<(P > 8 ? 8 : P > 4 ? 4 : P / 2)>(left, V, work);
+            if (left < P) return dispatch<(P > 8 ? 8 : P > 4 ? 4 : P / 2)>(left, V, work);
         if (V == 2)
             work(std::integral_constant<int, P>(), std::integral_constant<int, 2>());
         else
@@ -118,177 +125,180 @@ struct Passes {
         return P;
     }
 
-    // Sums over the pixels about each of a grid.
+    // A convolution as plain sums over taps.
     struct Direct {
-        int64_t row, column, apart, stride;  // outputs stand at row + i apart, and read about i stride
-        std::vector<std::pair<int64_t, int64_t>> taps;  // where, from there
+        int64_t row, column, out_stride, stride;        // output i is at row + i out_stride and reads around i stride
+        std::vector<std::pair<int64_t, int64_t>> taps;  // offsets of the inputs
         int64_t ins, outs;
-        std::vector<Lanes> packed;  // [two vectors of outputs][tap][input][2]
+        std::vector<Vector> packed;  // [two vectors of outputs][tap][input][2]
 
-        Direct(const Weights& w, int64_t row, int64_t column, int64_t apart, int64_t stride,
+        Direct(const Weights& w, int64_t row, int64_t column, int64_t out_stride, int64_t stride,
                const std::vector<std::pair<int64_t, int64_t>>& taps,
-               const std::vector<std::pair<int64_t, int64_t>>& of_weights)
-            : row(row), column(column), apart(apart), stride(stride), taps(taps), ins(w.ins), outs(w.outs) {
+               const std::vector<std::pair<int64_t, int64_t>>& weight_taps)
+            : row(row), column(column), out_stride(out_stride), stride(stride), taps(taps), ins(w.ins), outs(w.outs) {
             for (int64_t v = 0; v < vectors(outs); v += 2)
-                for (const auto& tap : of_weights)
+                for (const auto& tap : weight_taps)
                     for (int64_t in = 0; in < ins; in++)
                         for (int64_t u = v; u < std::min(v + 2, vectors(outs)); u++)
-                            packed.push_back(w.lanes(u * W, in, tap.first, tap.second));
+                            packed.push_back(w.vector(u * W, in, tap.first, tap.second));
         }
 
-        // Once for all numbers of rows, for the compiler's sake.
+        // One instance for all numbers of rows keeps the code small.
         template <int V>
-        __attribute__((noinline)) static void write(const Lanes* sums, int64_t rows, const Ending& end, int64_t channel,
-                                                    T* const* to) {
+        __attribute__((noinline)) static void write(const Vector* sums, int64_t rows, const Epilogue& epilogue,
+                                                    int64_t channel, T* const* to) {
             for (int64_t p = 0; p < rows; p++)
-                for (int u = 0; u < V; u++) end.write(sums[p * V + u], channel + u * W, to[p] + u * W);
+                for (int u = 0; u < V; u++) epilogue.write(sums[p * V + u], channel + u * W, to[p] + u * W);
         }
 
-        void operator()(int64_t images, Images& in, const Ending& end) const {
-            Images& out = *end.out;
-            const int64_t rows = (out.height - row + apart - 1) / apart;
-            const int64_t columns = (out.width - column + apart - 1) / apart;
+        void operator()(int64_t images, Images& in, const Epilogue& epilogue) const {
+            Images& out = *epilogue.out;
+            const int64_t rows = (out.height - row + out_stride - 1) / out_stride;
+            const int64_t columns = (out.width - column + out_stride - 1) / out_stride;
             std::vector<int64_t> offsets;
-            for (const auto& tap : taps) offsets.push_back((tap.first * in.wide + tap.second) * in.channels);
+            for (const auto& tap : taps) offsets.push_back((tap.first * in.padded_width + tap.second) * in.channels);
             const T* weights = reinterpret_cast<const T*>(packed.data());
             for (int64_t v = 0; v < vectors(outs); v += 2) {
                 const int64_t V = std::min<int64_t>(2, vectors(outs) - v);
                 for (int64_t first = 0; first < images * rows * columns;)
-                    first += with(images * rows * columns - first, V, [&](auto P, auto V) {
-                        const T *from[P], *moved[P], *w = weights;
+                    first += dispatch(images * rows * columns - first, V, [&](auto P, auto V) {
+                        const T *from[P], *shifted[P], *w = weights;
                         T* to[P];
                         for (int p = 0; p < P; p++) {
                             const int64_t x = (first + p) % columns, y = (first + p) / columns % rows;
                             const int64_t image = (first + p) / columns / rows;
                             from[p] = in.at(image, y * stride, x * stride);
-                            to[p] = out.at(image, row + y * apart, column + x * apart) + v * W;
+                            to[p] = out.at(image, row + y * out_stride, column + x * out_stride) + v * W;
                         }
-                        Lanes sums[P][V] = {};
+                        Vector sums[P][V] = {};
                         for (const int64_t offset : offsets) {
-                            for (int p = 0; p < P; p++) moved[p] = from[p] + offset;
-                            w = accumulate<P, V>(moved, ins, w, sums);
+                            for (int p = 0; p < P; p++) shifted[p] = from[p] + offset;
+                            w = accumulate<P, V>(shifted, ins, w, sums);
                         }
-                        write<V>(&sums[0][0], P, end, v * W, to);
+                        write<V>(&sums[0][0], P, epilogue, v * W, to);
                     });
                 weights += offsets.size() * ins * V * W;
             }
         }
     };
 
-    // Memory that is used again and again.
-    struct Room {
-        std::vector<Lanes> lanes;
+    // Memory that is reused.
+    struct Scratch {
+        std::vector<Vector> vectors;
 
-        Lanes* of(size_t size) {
-            if (lanes.size() < size) lanes.resize(size);
-            return lanes.data();
+        Vector* resize(size_t size) {
+            if (vectors.size() < size) vectors.resize(size);
+            return vectors.data();
         }
     };
 
-    // F(4x4, 3x3): tiles of 6x6 inputs, each 4 from the next.
+    // F(4x4, 3x3): tiles of 6x6 inputs with stride 4.
     struct Winograd {
         int64_t ins, outs;
-        std::vector<Lanes> packed;  // [two vectors of outputs][36][input][2]
+        std::vector<Vector> packed;  // [two vectors of outputs][36][input][2]
 
-        // Polynomials are taken at 0, A, -A, B, -B and infinity. A B = 1 keeps what rounds off at half as much again as
-        // in plain sums; 1 and 2, as published, make it three times as much and more.
+        // Polynomials are evaluated at 0, A, -A, B, -B and infinity. With A B = 1 the rounding error is 1.5 times that
+        // of plain sums; with the published points 1 and 2 it is more than three times.
         static constexpr T A = T(2) / 3, B = T(3) / 2, AA = A * A, BB = B * B;
 
         explicit Winograd(const Weights& w) : ins(w.ins), outs(w.outs), packed(36 * w.ins * vectors(w.outs)) {
-            Lanes* start = packed.data();
+            Vector* start = packed.data();
             for (int64_t v = 0; v < vectors(outs); v += 2) {
                 const int64_t V = std::min<int64_t>(2, vectors(outs) - v);
                 for (int64_t in = 0; in < ins; in++)
                     for (int64_t u = 0; u < V; u++) {
-                        Lanes g[9], half[18];
-                        for (int64_t k = 0; k < 9; k++) g[k] = w.lanes((v + u) * W, in, k / 3, k % 3);
-                        for (int64_t k = 0; k < 3; k++) of_weights(g + k, 3, half + k, 3);
+                        Vector g[9], half[18];
+                        for (int64_t k = 0; k < 9; k++) g[k] = w.vector((v + u) * W, in, k / 3, k % 3);
+                        for (int64_t k = 0; k < 3; k++) transform_weights(g + k, 3, half + k, 3);
                         for (int64_t k = 0; k < 6; k++)
-                            of_weights(half + 3 * k, 1, start + (6 * k * ins + in) * V + u, ins * V);
+                            transform_weights(half + 3 * k, 1, start + (6 * k * ins + in) * V + u, ins * V);
                     }
                 start += 36 * ins * V;
             }
         }
 
-        static void of_weights(const Lanes* g, int64_t step, Lanes* out, int64_t to) {
-            const Lanes a = g[0], b = g[step], c = g[2 * step];
-            const Lanes near = (a + AA * c) / (2 * AA * (AA - BB)), across = b / (2 * A * (AA - BB));
-            const Lanes far = (a + BB * c) / (2 * BB * (BB - AA)), away = b / (2 * B * (BB - AA));
+        static void transform_weights(const Vector* g, int64_t step, Vector* out, int64_t to) {
+            const Vector a = g[0], b = g[step], c = g[2 * step];
+            const Vector even_a = (a + AA * c) / (2 * AA * (AA - BB)), odd_a = b / (2 * A * (AA - BB));
+            const Vector even_b = (a + BB * c) / (2 * BB * (BB - AA)), odd_b = b / (2 * B * (BB - AA));
             out[0] = a;
-            out[to] = near + across;
-            out[2 * to] = near - across;
-            out[3 * to] = far + away;
-            out[4 * to] = far - away;
+            out[to] = even_a + odd_a;
+            out[2 * to] = even_a - odd_a;
+            out[3 * to] = even_b + odd_b;
+            out[4 * to] = even_b - odd_b;
             out[5 * to] = c;
         }
 
-        static void of_inputs(const Lanes* d, int64_t step, Lanes* out, int64_t to) {
-            const Lanes a = d[0], b = d[step], c = d[2 * step], e = d[3 * step], f = d[4 * step], g = d[5 * step];
-            const Lanes near = f - BB * c, across = A * e - B * b, far = f - AA * c, away = B * e - A * b;
+        static void transform_inputs(const Vector* d, int64_t step, Vector* out, int64_t to) {
+            const Vector a = d[0], b = d[step], c = d[2 * step], e = d[3 * step], f = d[4 * step], g = d[5 * step];
+            const Vector even_a = f - BB * c, odd_a = A * e - B * b, even_b = f - AA * c, odd_b = B * e - A * b;
             out[0] = a - (AA + BB) * c + f;
-            out[to] = near + across;
-            out[2 * to] = near - across;
-            out[3 * to] = far + away;
-            out[4 * to] = far - away;
+            out[to] = even_a + odd_a;
+            out[2 * to] = even_a - odd_a;
+            out[3 * to] = even_b + odd_b;
+            out[4 * to] = even_b - odd_b;
             out[5 * to] = b - (AA + BB) * e + g;
         }
 
-        static void of_products(const Lanes* m, int64_t step, Lanes* out, int64_t to) {
-            const Lanes near = m[step] + m[2 * step], across = m[step] - m[2 * step];
-            const Lanes far = m[3 * step] + m[4 * step], away = m[3 * step] - m[4 * step];
-            out[0] = m[0] + near + far;
-            out[to] = A * across + B * away;
-            out[2 * to] = AA * near + BB * far;
-            out[3 * to] = A * AA * across + B * BB * away + m[5 * step];
+        static void transform_products(const Vector* m, int64_t step, Vector* out, int64_t to) {
+            const Vector even_a = m[step] + m[2 * step], odd_a = m[step] - m[2 * step];
+            const Vector even_b = m[3 * step] + m[4 * step], odd_b = m[3 * step] - m[4 * step];
+            out[0] = m[0] + even_a + even_b;
+            out[to] = A * odd_a + B * odd_b;
+            out[2 * to] = AA * even_a + BB * even_b;
+            out[3 * to] = A * AA * odd_a + B * BB * odd_b + m[5 * step];
         }
 
-        void operator()(int64_t images, Images& in, const Ending& end, Room& room) const {
-            Images& out = *end.out;
-            const int64_t across = (out.width + 3) / 4, down = (out.height + 3) / 4, all = images * across * down;
-            const int64_t wide = vectors(ins);
-            const int64_t most = std::max<int64_t>(1, NEAR / int64_t(36 * wide * sizeof(Lanes)) / ROWS) * ROWS;
-            const int64_t together = std::min(all, most);
-            const int64_t apart = together * wide + 64 / sizeof(Lanes);  // off the powers of two, for the caches' sake
-            Lanes *const inputs = room.of(36 * apart + together * 72), *const products = inputs + 36 * apart;
-            for (int64_t first = 0; first < all; first += together) {
-                const int64_t some = std::min(together, all - first);
-                for (int64_t t = 0; t < some; t++) {
-                    const int64_t x = (first + t) % across, y = (first + t) / across % down;
-                    const T* corner = in.at((first + t) / across / down, 4 * y - 1, 4 * x - 1);
-                    for (int64_t c = 0; c < wide; c++) {
-                        Lanes d[36], half[36];
+        void operator()(int64_t images, Images& in, const Epilogue& epilogue, Scratch& scratch) const {
+            Images& out = *epilogue.out;
+            const int64_t columns = (out.width + 3) / 4, rows = (out.height + 3) / 4, tiles = images * columns * rows;
+            const int64_t width = vectors(ins);
+            const int64_t limit = std::max<int64_t>(1, CACHE / int64_t(36 * width * sizeof(Vector)) / ROWS) * ROWS;
+            const int64_t batch = std::min(tiles, limit);
+            const int64_t stride =
+                batch * width + 64 / sizeof(Vector);  // no power of two, which would alias in the cache
+            Vector *const inputs = scratch.resize(36 * stride + batch * 72), *const products = inputs + 36 * stride;
+            for (int64_t first = 0; first < tiles; first += batch) {
+                const int64_t count = std::min(batch, tiles - first);
+                for (int64_t t = 0; t < count; t++) {
+                    const int64_t x = (first + t) % columns, y = (first + t) / columns % rows;
+                    const T* corner = in.at((first + t) / columns / rows, 4 * y - 1, 4 * x - 1);
+                    for (int64_t c = 0; c < width; c++) {
+                        Vector d[36], first_pass[36];
                         for (int64_t i = 0; i < 36; i++)
-                            d[i] = load(corner + (i / 6 * in.wide + i % 6) * in.channels + c * W);
-                        for (int64_t j = 0; j < 6; j++) of_inputs(d + j, 6, half + j, 6);
+                            d[i] = load(corner + (i / 6 * in.padded_width + i % 6) * in.channels + c * W);
+                        for (int64_t j = 0; j < 6; j++) transform_inputs(d + j, 6, first_pass + j, 6);
                         for (int64_t i = 0; i < 6; i++)
-                            of_inputs(half + 6 * i, 1, inputs + 6 * i * apart + t * wide + c, apart);
+                            transform_inputs(first_pass + 6 * i, 1, inputs + 6 * i * stride + t * width + c, stride);
                     }
                 }
                 const T* weights = reinterpret_cast<const T*>(packed.data());
                 for (int64_t v = 0; v < vectors(outs); v += 2) {
                     const int64_t V = std::min<int64_t>(2, vectors(outs) - v);
                     for (int64_t k = 0; k < 36; k++, weights += ins * V * W)
-                        for (int64_t t = 0; t < some;)
-                            t += with(some - t, V, [&](auto P, auto V) {
+                        for (int64_t t = 0; t < count;)
+                            t += dispatch(count - t, V, [&](auto P, auto V) {
                                 const T* from[P];
                                 for (int p = 0; p < P; p++)
-                                    from[p] = reinterpret_cast<const T*>(inputs + k * apart + (t + p) * wide);
-                                Lanes sums[P][V] = {};
+                                    from[p] = reinterpret_cast<const T*>(inputs + k * stride + (t + p) * width);
+                                Vector sums[P][V] = {};
                                 accumulate<P, V>(from, ins, weights, sums);
                                 for (int p = 0; p < P; p++)
                                     for (int u = 0; u < V; u++) products[((t + p) * 36 + k) * V + u] = sums[p][u];
                             });
-                    for (int64_t t = 0; t < some; t++) {
-                        const int64_t x = (first + t) % across * 4, y = (first + t) / across % down * 4;
-                        const int64_t image = (first + t) / across / down;
+                    for (int64_t t = 0; t < count; t++) {
+                        const int64_t x = (first + t) % columns * 4, y = (first + t) / columns % rows * 4;
+                        const int64_t image = (first + t) / columns / rows;
                         for (int u = 0; u < V; u++) {
-                            const Lanes* m = products + t * 36 * V + u;
-                            Lanes half[24], whole[16];
-                            for (int64_t j = 0; j < 6; j++) of_products(m + j * V, 6 * V, half + j, 6);
-                            for (int64_t i = 0; i < 4; i++) of_products(half + 6 * i, 1, whole + 4 * i, 1);
+                            const Vector* m = products + t * 36 * V + u;
+                            Vector first_pass[24], outputs[16];
+                            for (int64_t j = 0; j < 6; j++) transform_products(m + j * V, 6 * V, first_pass + j, 6);
+                            for (int64_t i = 0; i < 4; i++)
+                                transform_products(first_pass + 6 * i, 1, outputs + 4 * i, 1);
                             for (int64_t i = 0; i < 4 && y + i < out.height; i++)
                                 for (int64_t j = 0; j < 4 && x + j < out.width; j++)
-                                    end.write(whole[4 * i + j], (v + u) * W, out.at(image, y + i, x + j) + (v + u) * W);
+                                    epilogue.write(outputs[4 * i + j], (v + u) * W,
+                                                   out.at(image, y + i, x + j) + (v + u) * W);
                         }
                     }
                 }
@@ -296,79 +306,80 @@ struct Passes {
         }
     };
 
-    // A convolution both ways, for images of one size.
+    // A convolution, forward and backward, for images of one size.
     struct Convolution {
         Shape shape;
-        std::vector<Lanes> bias;
-        std::vector<Direct> forth_direct, back_direct;
-        std::vector<Winograd> forth_winograd, back_winograd;
+        std::vector<Vector> bias;
+        std::vector<Direct> forward_direct, backward_direct;
+        std::vector<Winograd> forward_winograd, backward_winograd;
 
-        // Images of `height` x `width` go in.
+        // `height` and `width` are those of the input.
         Convolution(const Shape& shape, const T* w, const T* b, int64_t height, int64_t width)
             : shape(shape), bias(vectors(shape.out)) {
-            const int64_t in = shape.in, out = shape.out, size = shape.size, stride = shape.stride, rim = size / 2;
+            const int64_t in = shape.in, out = shape.out, size = shape.size, stride = shape.stride, padding = size / 2;
             for (int64_t i = 0; b && i < out; i++) bias[i / W][i % W] = b[i];
-            const int64_t by_out = in * size * size, by_in = size * size;
-            const Weights forth{w, out, in, by_out, by_in, size, 1}, back{w, in, out, by_in, by_out, size, 1};
+            const int64_t out_stride = in * size * size, in_stride = size * size;
+            const Weights forward{w, out, in, out_stride, in_stride, size, 1},
+                backward{w, in, out, in_stride, out_stride, size, 1};
             const int64_t tiles = (height + 3) / 4 * ((width + 3) / 4);
             if (size == 3 && stride == 1 && std::min(in, out) >= 8 && 6 * tiles <= height * width) {
-                forth_winograd.emplace_back(forth);
-                back_winograd.emplace_back(Weights{w + 8, in, out, by_in, by_out, -3, -1});
+                forward_winograd.emplace_back(forward);
+                backward_winograd.emplace_back(Weights{w + 8, in, out, in_stride, out_stride, -3, -1});
                 return;
             }
-            std::vector<std::pair<int64_t, int64_t>> taps, of_weights;
+            std::vector<std::pair<int64_t, int64_t>> taps, weight_taps;
             for (int64_t y = 0; y < size; y++)
                 for (int64_t x = 0; x < size; x++) {
-                    of_weights.push_back({y, x});
-                    taps.push_back({y - rim, x - rim});
+                    weight_taps.push_back({y, x});
+                    taps.push_back({y - padding, x - padding});
                 }
-            forth_direct.emplace_back(forth, 0, 0, 1, stride, taps, of_weights);
-            // Backwards each pixel of a stride x stride square has weights of its own.
+            forward_direct.emplace_back(forward, 0, 0, 1, stride, taps, weight_taps);
+            // Backward, each pixel of a stride x stride square has its own weights.
             for (int64_t row = 0; row < std::min(stride, height); row++)
                 for (int64_t column = 0; column < std::min(stride, width); column++) {
-                    taps.clear(), of_weights.clear();
+                    taps.clear(), weight_taps.clear();
                     for (int64_t y = 0; y < size; y++)
                         for (int64_t x = 0; x < size; x++)
-                            if ((row + rim - y) % stride == 0 && (column + rim - x) % stride == 0) {
-                                of_weights.push_back({y, x});
-                                taps.push_back({(row + rim - y) / stride, (column + rim - x) / stride});
+                            if ((row + padding - y) % stride == 0 && (column + padding - x) % stride == 0) {
+                                weight_taps.push_back({y, x});
+                                taps.push_back({(row + padding - y) / stride, (column + padding - x) / stride});
                             }
-                    back_direct.emplace_back(back, row, column, stride, 1, taps, of_weights);
+                    backward_direct.emplace_back(backward, row, column, stride, 1, taps, weight_taps);
                 }
         }
 
-        void forth(int64_t images, Images& from, Ending end, Room& room) const {
-            end.bias = reinterpret_cast<const T*>(bias.data());
-            for (const auto& one : forth_winograd) one(images, from, end, room);
-            for (const auto& one : forth_direct) one(images, from, end);
+        void forward(int64_t images, Images& from, Epilogue epilogue, Scratch& scratch) const {
+            epilogue.bias = reinterpret_cast<const T*>(bias.data());
+            for (const auto& one : forward_winograd) one(images, from, epilogue, scratch);
+            for (const auto& one : forward_direct) one(images, from, epilogue);
         }
 
-        void back(int64_t images, Images& from, const Ending& end, Room& room) const {
-            for (const auto& one : back_winograd) one(images, from, end, room);
-            for (const auto& one : back_direct) one(images, from, end);
+        void backward(int64_t images, Images& from, const Epilogue& epilogue, Scratch& scratch) const {
+            for (const auto& one : backward_winograd) one(images, from, epilogue, scratch);
+            for (const auto& one : backward_direct) one(images, from, epilogue);
         }
     };
 
-    // A convolution, or a residual block of two, with a third as its shortcut or none.
+    // One convolution, or a residual block of two convolutions with an optional third as its shortcut.
     struct Step {
         std::vector<Convolution> convolutions;
-        std::unique_ptr<Images> first, second;  // what a block's activations gave
+        std::unique_ptr<Images> first, second;  // outputs of the block's activations
         Images *from, *to;
 
-        bool block() const { return convolutions.size() > 1; }
+        bool is_block() const { return convolutions.size() > 1; }
     };
 
     struct Network {
         int64_t steps;
-        const int64_t* sizes;  // of each step: 1, 2 or 3 convolutions
+        const int64_t* sizes;  // convolutions of each step: 1, 2 or 3
         const Shape* shapes;
         const T *const *weights, *const *biases;
         double slope;
         int64_t outputs;
-        const T *last, *last_bias;  // linear layer, of the mean over all pixels
+        const T *last, *last_bias;  // linear layer after the mean over all pixels
     };
 
-    // Images [image][channel][row][column], wherever their numbers lie.
+    // Images [image][channel][row][column] with arbitrary strides.
     struct Pixels {
         T* from;
         const int64_t* strides;
@@ -378,14 +389,14 @@ struct Passes {
         }
     };
 
-    // The logits f at x, and the gradient of logsumexp f there, or of f[chosen] where there are such.
-    static void gradient(const Network& net, int64_t N, int64_t height, int64_t width, const Pixels& x,
-                         const int64_t* chosen, T* logits, const Pixels& found) {
-        const int64_t together = std::min(N, TOGETHER), K = net.outputs;
+    // Computes the logits f at x, and the gradient of logsumexp f, or of f[classes] if classes are given.
+    static void value_and_grad(const Network& net, int64_t N, int64_t height, int64_t width, const Pixels& x,
+                               const int64_t* classes, T* logits, const Pixels& gradient) {
+        const int64_t batch = std::min(N, BATCH), K = net.outputs;
         const T slope = T(net.slope);
         std::vector<std::unique_ptr<Images>> images;
         const auto make = [&](int64_t h, int64_t w, int64_t channels) {
-            return std::make_unique<Images>(together, h, w, channels);
+            return std::make_unique<Images>(batch, h, w, channels);
         };
         images.push_back(make(height, width, net.shapes[0].in));
         std::vector<Step> steps(net.steps);
@@ -394,46 +405,46 @@ struct Passes {
             Step& step = steps[s];
             step.from = images.back().get();
             const int64_t h = step.from->height, w = step.from->width;
-            int64_t high = h, wide = w;
+            int64_t out_height = h, out_width = w;
             for (int64_t i = 0; i < net.sizes[s]; i++, count++) {
                 const Shape& shape = net.shapes[count];
-                if (i == 2) high = h, wide = w;
-                step.convolutions.emplace_back(shape, net.weights[count], net.biases[count], high, wide);
+                if (i == 2) out_height = h, out_width = w;
+                step.convolutions.emplace_back(shape, net.weights[count], net.biases[count], out_height, out_width);
                 if (i == 0 && net.sizes[s] > 1) step.first = make(h, w, shape.in);
-                high = (high - 1) / shape.stride + 1, wide = (wide - 1) / shape.stride + 1;
-                if (i == 0 && net.sizes[s] > 1) step.second = make(high, wide, shape.out);
+                out_height = (out_height - 1) / shape.stride + 1, out_width = (out_width - 1) / shape.stride + 1;
+                if (i == 0 && net.sizes[s] > 1) step.second = make(out_height, out_width, shape.out);
                 channels = shape.out;
             }
-            if (net.sizes[s] != 2) images.push_back(make(high, wide, channels));
+            if (net.sizes[s] != 2) images.push_back(make(out_height, out_width, channels));
             step.to = images.back().get();
         }
         Images &start = *images.front(), &end = *images.back();
-        const int64_t colours = net.shapes[0].in;
-        const T share = T(1) / T(end.height * end.width);
-        Room room;
-        std::vector<T> features(channels), pull(channels), weights(K);
-        for (int64_t n = 0; n < N; n += together) {
-            const int64_t some = std::min(together, N - n);
-            for (int64_t i = 0; i < some; i++)
-                for (int64_t c = 0; c < colours; c++)
+        const int64_t inputs = net.shapes[0].in;
+        const T pixel_weight = T(1) / T(end.height * end.width);
+        Scratch scratch;
+        std::vector<T> features(channels), feature_gradient(channels), weights(K);
+        for (int64_t n = 0; n < N; n += batch) {
+            const int64_t batch_size = std::min(batch, N - n);
+            for (int64_t i = 0; i < batch_size; i++)
+                for (int64_t c = 0; c < inputs; c++)
                     for (int64_t y = 0; y < height; y++)
                         for (int64_t z = 0; z < width; z++) start.at(i, y, z)[c] = x(n + i, c, y, z);
             for (int64_t s = 0; s < net.steps; s++) {
                 Step& step = steps[s];
-                Ending ending{slope, step.to};
-                if (s + 1 < net.steps) ending.also = steps[s + 1].first.get();
-                if (step.block()) {
-                    Ending between{slope, step.second.get()};
-                    between.activate = ending.add = true;
-                    step.convolutions[0].forth(some, *step.first, between, room);
+                Epilogue epilogue{slope, step.to};
+                if (s + 1 < net.steps) epilogue.copy = steps[s + 1].first.get();
+                if (step.is_block()) {
+                    Epilogue inner{slope, step.second.get()};
+                    inner.activate = epilogue.add = true;
+                    step.convolutions[0].forward(batch_size, *step.first, inner, scratch);
                     if (step.convolutions.size() > 2)
-                        step.convolutions[2].forth(some, *step.from, {slope, step.to}, room);
-                    step.convolutions[1].forth(some, *step.second, ending, room);
+                        step.convolutions[2].forward(batch_size, *step.from, {slope, step.to}, scratch);
+                    step.convolutions[1].forward(batch_size, *step.second, epilogue, scratch);
                 } else {
-                    step.convolutions[0].forth(some, *step.from, ending, room);
+                    step.convolutions[0].forward(batch_size, *step.from, epilogue, scratch);
                 }
             }
-            for (int64_t i = 0; i < some; i++) {
+            for (int64_t i = 0; i < batch_size; i++) {
                 std::fill(features.begin(), features.end(), T(0));
                 for (int64_t y = 0; y < end.height; y++)
                     for (int64_t z = 0; z < end.width; z++) {
@@ -444,55 +455,57 @@ struct Passes {
                 for (int64_t k = 0; k < K; k++) {
                     T sum = 0;
                     for (int64_t c = 0; c < channels; c++) sum += net.last[k * channels + c] * features[c];
-                    f[k] = sum * share + (net.last_bias ? net.last_bias[k] : T(0));
+                    f[k] = sum * pixel_weight + (net.last_bias ? net.last_bias[k] : T(0));
                 }
-                const T most = *std::max_element(f, f + K);
+                const T max = *std::max_element(f, f + K);
                 T sum = 0;
-                for (int64_t k = 0; k < K; k++) sum += weights[k] = std::exp(f[k] - most);
-                for (int64_t k = 0; k < K; k++)
-                    weights[k] = chosen ? T(k == chosen[n + i]) : weights[k] / sum;
+                for (int64_t k = 0; k < K; k++) sum += weights[k] = std::exp(f[k] - max);
+                for (int64_t k = 0; k < K; k++) weights[k] = classes ? T(k == classes[n + i]) : weights[k] / sum;
                 for (int64_t c = 0; c < channels; c++) {
-                    pull[c] = 0;
-                    for (int64_t k = 0; k < K; k++) pull[c] += weights[k] * net.last[k * channels + c];
-                    pull[c] *= share;
+                    feature_gradient[c] = 0;
+                    for (int64_t k = 0; k < K; k++) feature_gradient[c] += weights[k] * net.last[k * channels + c];
+                    feature_gradient[c] *= pixel_weight;
                 }
                 for (int64_t y = 0; y < end.height; y++)
                     for (int64_t z = 0; z < end.width; z++) {
                         T* h = end.at(i, y, z);
-                        for (int64_t c = 0; c < channels; c++) h[c] = h[c] > 0 ? pull[c] : pull[c] * slope;
+                        for (int64_t c = 0; c < channels; c++)
+                            h[c] = h[c] > 0 ? feature_gradient[c] : feature_gradient[c] * slope;
                     }
             }
-            // Gradients are written over what they are gradients of, which only activations were asked for again.
+            // Gradients overwrite the values that they belong to; only the activations' outputs are read again.
             for (int64_t s = net.steps - 1; s >= 0; s--) {
                 Step& step = steps[s];
-                Ending ending{slope, step.from};
-                if (!step.block()) {
-                    step.convolutions[0].back(some, *step.to, ending, room);
+                Epilogue epilogue{slope, step.from};
+                if (!step.is_block()) {
+                    step.convolutions[0].backward(batch_size, *step.to, epilogue, scratch);
                     continue;
                 }
-                Ending between{slope, step.second.get()};
-                between.gate = step.second.get();
-                step.convolutions[1].back(some, *step.to, between, room);
-                if (step.convolutions.size() > 2) step.convolutions[2].back(some, *step.to, ending, room);
-                ending.gate = step.first.get();
-                ending.add = true;
-                step.convolutions[0].back(some, *step.second, ending, room);
+                Epilogue inner{slope, step.second.get()};
+                inner.gate = step.second.get();
+                step.convolutions[1].backward(batch_size, *step.to, inner, scratch);
+                if (step.convolutions.size() > 2)
+                    step.convolutions[2].backward(batch_size, *step.to, epilogue, scratch);
+                epilogue.gate = step.first.get();
+                epilogue.add = true;
+                step.convolutions[0].backward(batch_size, *step.second, epilogue, scratch);
             }
-            for (int64_t i = 0; i < some; i++)
-                for (int64_t c = 0; c < colours; c++)
+            for (int64_t i = 0; i < batch_size; i++)
+                for (int64_t c = 0; c < inputs; c++)
                     for (int64_t y = 0; y < height; y++)
-                        for (int64_t z = 0; z < width; z++) found(n + i, c, y, z) = start.at(i, y, z)[c];
+                        for (int64_t z = 0; z < width; z++) gradient(n + i, c, y, z) = start.at(i, y, z)[c];
         }
     }
 };
 
-typedef NUMBERS F;
+typedef NUMBER F;
 typedef F::T T;
 
-extern "C" void gradient(int64_t steps, const int64_t* sizes, const Shape* shapes, const T* const* weights,
-                         const T* const* biases, double slope, int64_t outputs, const T* last, const T* last_bias,
-                         int64_t N, int64_t height, int64_t width, T* x, const int64_t* x_strides,
-                         const int64_t* chosen, T* logits, T* found, const int64_t* found_strides) {
-    Passes<F>::gradient({steps, sizes, shapes, weights, biases, slope, outputs, last, last_bias}, N, height, width,
-                        {x, x_strides}, chosen, logits, {found, found_strides});
+extern "C" void wideresnet_value_and_grad(int64_t steps, const int64_t* sizes, const Shape* shapes,
+                                          const T* const* weights, const T* const* biases, double slope,
+                                          int64_t outputs, const T* last, const T* last_bias, int64_t N, int64_t height,
+                                          int64_t width, T* x, const int64_t* x_strides, const int64_t* classes,
+                                          T* logits, T* gradient, const int64_t* gradient_strides) {
+    WideResNet<F>::value_and_grad({steps, sizes, shapes, weights, biases, slope, outputs, last, last_bias}, N, height,
+                                  width, {x, x_strides}, classes, logits, {gradient, gradient_strides});
 }

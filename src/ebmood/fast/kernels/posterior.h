@@ -1,56 +1,57 @@
-// The entropy's gradient in VERA: what a generator g makes of samples h' = h + eta * noise near the h that made x, and the
-// mean of (x - g(h')) / sigma^2 under the weights exp(-|x - g(h')|^2 / (2 sigma^2) - |h'|^2 / 2 + |noise|^2 / 2).
+// The gradient of the entropy in VERA: a generator g maps proposals h' = h + eta * noise, and the result is the mean of
+// (x - g(h')) / sigma^2 with weights exp(-|x - g(h')|^2 / (2 sigma^2) - |h'|^2 / 2 + |noise|^2 / 2).
 
 #pragma once
 
-#include "norms.h"
+#include "batch_norm.h"
 
-// h and noise are (N, D) and (S, N, D), eta (D), x and found (N, K); `products` have room for S times the blocks of N rows.
-template <class F, class Products>
-void posterior(const Stack<F>& stack, const Norms<F>& norms, int64_t N, int64_t S, const typename F::T* h,
-               const typename F::T* noise, const typename F::T* eta, const typename F::T* x, double precision,
-               Products& products, typename F::T* found) {
+// h (N, D), noise (S, N, D), eta (D), x and gradient (N, K); precision is 1 / sigma^2; `scratch` holds S times the
+// blocks of N rows.
+template <class F>
+void entropy_gradient(const MLP<F>& mlp, const BatchNorms<F>& norms, int64_t N, int64_t S, const typename F::T* h,
+                      const typename F::T* noise, const typename F::T* eta, const typename F::T* x, double precision,
+                      typename F::T* scratch, typename F::T* gradient) {
     typedef typename F::T T;
-    typedef typename F::Lanes Lanes;
-    constexpr int64_t W = Stack<F>::W, ROWS = Stack<F>::ROWS;
-    const int64_t D = stack.widths[0], K = stack.widths[stack.layers], blocks = (N + ROWS - 1) / ROWS;
-    std::vector<Lanes> target(2 * K), away(S * 2 * K), logarithm(2 * S * blocks);
-    rise(
-        stack, norms, S * blocks, S * N, products,
+    typedef typename F::Vector Vector;
+    constexpr int64_t W = MLP<F>::W, ROWS = MLP<F>::ROWS;
+    const int64_t D = mlp.widths[0], K = mlp.widths[mlp.layers], blocks = (N + ROWS - 1) / ROWS;
+    std::vector<Vector> target(2 * K), differences(S * 2 * K), log_weights(2 * S * blocks);
+    forward_batch_norm(
+        mlp, norms, S * blocks, S * N, scratch,
         // Samples of the same rows follow each other.
-        [&](int64_t b, Lanes* block) {
+        [&](int64_t b, Vector* block) {
             const int64_t n = b / S * ROWS, s = b % S;
-            alignas(BYTES) T odds[ROWS] = {};
+            alignas(BYTES) T log_ratio[ROWS] = {};
             for (int64_t w = 0; w < ROWS; w++) {
                 const int64_t row = std::min(n + w, N - 1);
-                const T *centre = h + row * D, *from = noise + (s * N + row) * D;
+                const T *centre = h + row * D, *epsilon = noise + (s * N + row) * D;
                 for (int64_t d = 0; d < D; d++) {
-                    const T near = centre[d] + eta[d] * from[d];
-                    block[2 * d + w / W][w % W] = near;
-                    odds[w] += from[d] * from[d] - near * near;
+                    const T proposal = centre[d] + eta[d] * epsilon[d];
+                    block[2 * d + w / W][w % W] = proposal;
+                    log_ratio[w] += epsilon[d] * epsilon[d] - proposal * proposal;
                 }
             }
-            for (int v = 0; v < 2; v++) logarithm[2 * b + v] = *stack.lanes(odds + v * W) * T(0.5);
+            for (int v = 0; v < 2; v++) log_weights[2 * b + v] = *mlp.vectors(log_ratio + v * W) * T(0.5);
             return std::min(ROWS, N - n);
         },
-        [&](int64_t b, const Lanes* block) {
+        [&](int64_t b, const Vector* mean) {
             const int64_t n = b / S * ROWS, s = b % S;
-            if (s == 0) stack.load(x, n, N, K, target.data());
-            Lanes *log = &logarithm[2 * (b - s)], *differences = &away[2 * K * s], far[2] = {};
+            if (s == 0) mlp.load(x, n, N, K, target.data());
+            Vector *weights = &log_weights[2 * (b - s)], *difference = &differences[2 * K * s], square[2] = {};
             for (int64_t i = 0; i < 2 * K; i++) {
-                differences[i] = block[i] - target[i];
-                far[i % 2] += differences[i] * differences[i];
+                difference[i] = target[i] - mean[i];
+                square[i % 2] += difference[i] * difference[i];
             }
-            for (int v = 0; v < 2; v++) log[2 * s + v] -= far[v] * T(0.5 * precision);
+            for (int v = 0; v < 2; v++) weights[2 * s + v] -= square[v] * T(0.5 * precision);
             if (s < S - 1) return;
-            stack.softmax(S, log);
-            // What is left of the least is nothing; some processors would take a hundred times as long over it.
-            for (int64_t i = 0; i < 2 * S; i++) log[i] = log[i] < T(1e-30) ? Lanes{} : log[i];
+            mlp.softmax(S, weights);
+            // Subnormal weights do not change the sum, and some processors are slow with them.
+            for (int64_t i = 0; i < 2 * S; i++) weights[i] = weights[i] < T(1e-30) ? Vector{} : weights[i];
             for (int64_t i = 0; i < 2 * K; i++) {
-                Lanes mean = {};
-                for (int64_t t = 0; t < S; t++) mean += log[2 * t + i % 2] * away[2 * K * t + i];
-                target[i] = mean * T(-precision);
+                Vector sum = {};
+                for (int64_t t = 0; t < S; t++) sum += weights[2 * t + i % 2] * differences[2 * K * t + i];
+                target[i] = sum * T(precision);
             }
-            stack.store(target.data(), n, N, K, found);
+            mlp.store(target.data(), n, N, K, gradient);
         });
 }

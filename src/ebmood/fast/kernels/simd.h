@@ -1,51 +1,48 @@
-// Numbers, vectors of them as wide as the processor's own, and their exponential. A library is for one type of numbers:
-// `NUMBERS`, of those below, as the compiler is told.
+// Vectors as wide as the processor's own, and their exponential. A library is compiled for one number type: the
+// compiler defines `NUMBER` as Float32 or Float64.
 
 #pragma once
 
 #include <cstdint>
 
-#if defined(BYTES)  // a test's own
-#elif defined(__AVX512F__)
+#if defined(__AVX512F__)
 #define BYTES 64
 #elif defined(__AVX__)
 #define BYTES 32
 #else
 #define BYTES 16
 #endif
-typedef float Floats __attribute__((vector_size(BYTES)));
-typedef double Doubles __attribute__((vector_size(BYTES)));
-typedef int32_t Ints32 __attribute__((vector_size(BYTES)));
-typedef int64_t Ints64 __attribute__((vector_size(BYTES)));
 
 struct Float32 {
     typedef float T;
-    typedef Floats Lanes;
-    typedef Ints32 Ints;
+    typedef float Vector __attribute__((vector_size(BYTES)));
+    typedef int32_t Integers __attribute__((vector_size(BYTES)));
     static constexpr int MANTISSA = 23, BIAS = 127, TERMS = 7;
-    static constexpr T LEAST = -87, MOST = 88, LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f;
+    static constexpr T MIN_EXPONENT = -87, MAX_EXPONENT = 88, LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f;
 };
 
 struct Float64 {
     typedef double T;
-    typedef Doubles Lanes;
-    typedef Ints64 Ints;
+    typedef double Vector __attribute__((vector_size(BYTES)));
+    typedef int64_t Integers __attribute__((vector_size(BYTES)));
     static constexpr int MANTISSA = 52, BIAS = 1023, TERMS = 13;
-    static constexpr T LEAST = -708, MOST = 709, LN2_HIGH = 6.93145751953125e-1, LN2_LOW = 1.42860682030941723212e-6;
+    static constexpr T MIN_EXPONENT = -708, MAX_EXPONENT = 709, LN2_HIGH = 6.93145751953125e-1,
+                       LN2_LOW = 1.42860682030941723212e-6;
 };
 
-// e^x to rounding, as 2^n e^r with |r| <= ln(2) / 2, the latter by its series; at the ends of T's range it stays there.
+// Returns e^x to rounding, as 2^n e^r with |r| <= ln(2) / 2, where e^r is a Taylor series. Saturates at the ends of T's
+// range.
 template <class F>
-typename F::Lanes exponential(typename F::Lanes x) {
+typename F::Vector exponential(typename F::Vector x) {
     typedef typename F::T T;
-    const typename F::Lanes zero = {};
-    x = x < F::LEAST ? zero + F::LEAST : x;  // as it is where it is not a number
-    x = x > F::MOST ? zero + F::MOST : x;
-    const T integers = T(3) * T(int64_t(1) << (F::MANTISSA - 1));  // sums with it are rounded to such
-    const typename F::Lanes n = (x * T(1.44269504088896340736) + integers) - integers;
-    const typename F::Lanes r = (x - n * F::LN2_HIGH) - n * F::LN2_LOW;
-    typename F::Lanes series = zero + T(1);
+    const typename F::Vector zero = {};
+    x = x < F::MIN_EXPONENT ? zero + F::MIN_EXPONENT : x;  // NaN compares false and stays NaN
+    x = x > F::MAX_EXPONENT ? zero + F::MAX_EXPONENT : x;
+    const T rounder = T(3) * T(int64_t(1) << (F::MANTISSA - 1));  // adding and subtracting it rounds to an integer
+    const typename F::Vector n = (x * T(1.44269504088896340736) + rounder) - rounder;
+    const typename F::Vector r = (x - n * F::LN2_HIGH) - n * F::LN2_LOW;
+    typename F::Vector series = zero + T(1);
     for (int i = F::TERMS; i; i--) series = T(1) + series * r * (T(1) / T(i));
-    const typename F::Ints power = (__builtin_convertvector(n, typename F::Ints) + F::BIAS) << F::MANTISSA;
-    return series * (typename F::Lanes)power;
+    const typename F::Integers power = (__builtin_convertvector(n, typename F::Integers) + F::BIAS) << F::MANTISSA;
+    return series * (typename F::Vector)power;
 }

@@ -1,0 +1,86 @@
+"""Operations of energies and classifiers on WideResNets: features, value and input gradient, gradient penalties."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from ebmood.fast.convolutions import ConvolutionKernels, multiplications
+from ebmood.fast.jacobian import along_gradient, is_piecewise_linear
+from ebmood.fast.operation import Operation, Plan, reference
+from ebmood.models import EnergyModel, ScoreMatchingTerms, log_density_of
+from ebmood.networks import WideResNet
+from ebmood.objectives import ContrastiveDivergence
+
+CHUNK = 32
+"""Images that pass through a network at once on a CPU: their activations stay in the cache, 1.2 times as fast as 64."""
+
+IMAGE_SIZE = 32
+"""Height and width that the cost of a pass is estimated with."""
+
+
+def operations(plan: Plan) -> Iterator[Operation]:
+    """List the operations of an energy model or a classifier on a WideResNet."""
+    model = plan.objective.model
+    if type(model) is not EnergyModel or not isinstance(model.network, WideResNet):
+        return
+    network = model.network
+    yield Operation(network, "features", partial(_features, network))
+    if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
+        return
+    kernels = _load_kernels(plan, network)
+    yield Operation(model, "value_and_grad", partial(_value_and_grad, model, network, kernels))
+    if is_piecewise_linear(network):
+        yield Operation(model, "score_matching_terms", partial(_score_matching_terms, model, network))
+
+
+def _load_kernels(plan: Plan, network: WideResNet) -> ConvolutionKernels | None:
+    steps = plan.inner.settings.chain.steps if isinstance(plan.inner, ContrastiveDivergence) else 0
+    work = plan.rows * multiplications(network, IMAGE_SIZE, IMAGE_SIZE)
+    pays = ConvolutionKernels.pays(plan.steps * steps, work) if plan.compile is None else plan.compile
+    weight = network.last.weight
+    usable = is_piecewise_linear(network) and weight.device.type == "cpu"
+    return ConvolutionKernels.load(weight.dtype) if pays and usable else None
+
+
+def _features(network: WideResNet, x: Tensor) -> Tensor:
+    """Implement `WideResNet.features`: convolutions are faster on channels-last activations."""
+    h = network.first(x).contiguous(memory_format=torch.channels_last)
+    return network.act(network.stages(h)).mean((2, 3))
+
+
+def _value_and_grad(
+    model: EnergyModel,
+    network: WideResNet,
+    kernels: ConvolutionKernels | None,
+    x: Tensor,
+    y: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Implement `EnergyModel.value_and_grad`."""
+    usable = model.training and not torch.compiler.is_compiling()
+    if kernels is not None and usable and not torch.is_autocast_enabled("cpu"):
+        result = kernels.value_and_grad(network, x.detach(), y)
+        if result is not None:
+            logits, gradient = result
+            return log_density_of(logits) if y is None else logits.gather(1, y[:, None])[:, 0], gradient
+    compute = reference(model, "value_and_grad")
+    if not usable or x.device.type != "cpu" or len(x) <= CHUNK:
+        return compute(x, y)
+    classes = [None] * -(-len(x) // CHUNK) if y is None else y.split(CHUNK)
+    chunks = [compute(*chunk) for chunk in zip(x.split(CHUNK), classes, strict=True)]
+    values, gradients = zip(*chunks, strict=True)
+    return torch.cat(values), torch.cat(gradients)
+
+
+def _score_matching_terms(
+    model: EnergyModel, network: WideResNet, x: Tensor, v: Tensor | None
+) -> ScoreMatchingTerms:
+    """Implement `EnergyModel.score_matching_terms` where there is no curvature, or none is needed."""
+    if not model.training or (v is not None and network.last.out_features > 1):
+        return reference(model, "score_matching_terms")(x, v)
+    logits, derivative, u = along_gradient(network, x)
+    p = torch.ones_like(logits) if logits.shape[1] == 1 else logits.softmax(1)
+    # u is a constant: the difference has the value of |grad F|^2 / 2 and its gradient.
+    half_square = (p * derivative).sum(1) - 0.5 * u.square().flatten(1).sum(1)
+    return ScoreMatchingTerms(log_density_of(logits), half_square, torch.zeros_like(half_square).detach())

@@ -1,0 +1,60 @@
+"""The scores of a classifier as baselines: functions of its logits."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ebmood.core.settings import Settings
+from ebmood.data.dataset import Split
+from ebmood.models import EnergyModel, Scorer
+from ebmood.recipes.classifier import Classifier, apply_network
+from ebmood.training import Report
+
+
+def max_log_softmax(logits: Tensor) -> Tensor:
+    """Return `max_y log p(y | x)` (Hendrycks & Gimpel 2017): `(N, K) -> (N,)`."""
+    return logits.log_softmax(1).amax(1)
+
+
+def logsumexp(logits: Tensor) -> Tensor:
+    """Return the energy score `log sum_y exp f(x)[y]` (Liu et al. 2020): `(N, K) -> (N,)`."""
+    return logits.logsumexp(1)
+
+
+class ClassifierScorer(Scorer):
+    """A scorer that applies a function to the logits of a classifier.
+
+    Args:
+        model: the classifier.
+        score: function of logits `(N, K) -> (N,)`, higher is more in-distribution.
+        device: `auto`, `cpu` or `cuda`.
+    """
+
+    def __init__(self, model: EnergyModel, score: Callable[[Tensor], Tensor], device: str):
+        self.model, self.score, self.device = model, score, device
+
+    def score_samples(self, x: np.ndarray) -> np.ndarray:
+        """Return scores of images `(N, C, H, W) -> (N,)`, float64."""
+        logits = torch.from_numpy(apply_network(self.model.network, x, self.device))
+        return self.score(logits).double().numpy()
+
+
+class ClassifierScore(Settings):
+    """Settings of a baseline that scores inputs by the logits of a classifier.
+
+    Attributes:
+        score: `max-softmax`, see `max_log_softmax`; or `logsumexp`, see `logsumexp`.
+        classifier: settings of the classifier.
+    """
+
+    kind: Literal["classifier-score"] = "classifier-score"
+    score: Literal["max-softmax", "logsumexp"]
+    classifier: Classifier = Classifier()
+
+    def fit(self, split: Split, seed: int, device: str, report: Report | None = None) -> ClassifierScorer:
+        """Return the scorer, with a trained classifier. See `Classifier.fit` for arguments and errors."""
+        model = self.classifier.fit(split, seed, device, report)
+        return ClassifierScorer(model, logsumexp if self.score == "logsumexp" else max_log_softmax, device)

@@ -1,0 +1,98 @@
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from small_recipes import moons_split, shorten
+
+from ebmood.core.errors import EbmoodError
+from ebmood.recipes import METHODS
+from ebmood.samplers import MALA, SGLD
+from ebmood.training import Checkpoints
+
+
+@pytest.fixture(scope="module")
+def split():
+    return moons_split()
+
+
+def test_overridden_merges_settings_and_marks_shorter_training():
+    recipe = METHODS["cd"]("paper", 1.0)
+    changed = recipe.overridden(objective={"chain": {"noise": 0.1}}, training={"steps": 100})
+    assert changed.objective.chain.steps == 20
+    assert changed.objective.chain.noise == 0.1
+    assert changed.shortened
+    assert not recipe.overridden(training={"steps": 20_000}).shortened
+
+
+def test_overridden_rejects_unknown_settings():
+    with pytest.raises(ValueError, match="stepz"):
+        METHODS["cd"]("paper", 1.0).overridden(training={"stepz": 1})
+    with pytest.raises(EbmoodError, match="has no objective"):
+        METHODS["knn"]("both", None).overridden(objective={"steps": 1})
+
+
+def test_overridden_replaces_settings_of_another_kind():
+    recipe = METHODS["cd"]("corrected", None)
+    assert recipe.overridden(objective={"chain": {"steps": 3}}).objective.chain == SGLD(steps=3)
+    changed = recipe.overridden(objective={"chain": {"kind": "mala", "steps": 3}})
+    assert changed.objective.chain == MALA(steps=3)
+    assert changed.overridden(objective={"chain": {"steps": 4}}).objective.chain == MALA(steps=4)
+
+
+def test_supervision_needs_two_classes(split):
+    one_class = replace(split, train_y=np.zeros_like(split.train_y), classes=1)
+    with pytest.raises(EbmoodError, match=r"moons.*needs labels of two classes.*one class"):
+        METHODS["cd"]("corrected", 1.0).fit(one_class, seed=0)
+
+
+def test_select_by_returns_the_state_with_the_highest_value(split):
+    """The value is minus the distance to the first mean score, so an early state is the best."""
+    means = []
+
+    def value(scorer):
+        means.append(float(scorer.score_samples(split.validation_x).mean()))
+        return -abs(means[-1] - means[0])
+
+    recipe = shorten(METHODS["ssm"]("corrected", None))
+    selected = recipe.fit(split, seed=0, select_by=value).scorer.score_samples(split.validation_x).mean()
+    assert len(means) > 1
+    assert selected == pytest.approx(means[0])
+    assert means[-1] != pytest.approx(means[0])
+
+
+@pytest.mark.parametrize("change", ["validation rows", "validation OOD sets", "function"])
+def test_checkpoints_selected_by_other_data_or_functions_are_skipped(change, split, tmp_path, caplog):
+    def highest(scorer):
+        return float(scorer.score_samples(split.validation_x).mean())
+
+    def lowest(scorer):
+        return -highest(scorer)
+
+    early_stopping = {"validate_every": 1} if change == "validation rows" else {}
+    recipe = METHODS["radial"]("corrected", None).overridden(
+        training={"steps": 40, "batch_size": 600, "warmup": 0, "validate_every": None} | early_stopping
+    )
+    select_by = None if early_stopping else partial(highest)
+
+    def fit(split, select_by, checkpoints):
+        fitted = recipe.fit(split, seed=0, select_by=select_by, checkpoints=checkpoints)
+        return fitted.scorer.score_samples(split.test_x)
+
+    def checkpoints():
+        return Checkpoints(tmp_path, steps=7)
+
+    expected = fit(split, select_by, checkpoints())
+    caplog.clear()
+    np.testing.assert_array_equal(fit(split, select_by, checkpoints()), expected)
+    assert not caplog.text, "the same run resumes"
+    if change == "validation rows":
+        split = replace(split, validation_x=split.validation_x[:5])
+    elif change == "validation OOD sets":
+        first, *others = split.validation_ood
+        split = replace(split, validation_ood=(replace(first, x=first.x[:5]), *others))
+    else:
+        select_by = lowest
+    resumed = fit(split, select_by, checkpoints())
+    assert "belongs to a run with other settings or data" in caplog.text
+    np.testing.assert_array_equal(resumed, fit(split, select_by, None))

@@ -1,0 +1,36 @@
+import pytest
+
+from ebmood.training import Training, rate_factor
+
+
+def test_rates_rise_linearly_and_are_halved_later():
+    training = Training(warmup=10, halve_every=5)
+    factors = [rate_factor(step, per_epoch=4, training=training) for step in range(60)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[9] == factors[19] == 1.0
+    assert factors[20] == 0.5
+    assert factors[40] == 0.25
+    assert rate_factor(0, 1, Training(warmup=0)) == 1.0
+
+
+def test_each_drop_multiplies_the_rate_once():
+    training = Training(warmup=0, drops=(2, 3), drop=0.1)
+    factors = [rate_factor(step, per_epoch=1, training=training) for step in range(6)]
+    assert factors == pytest.approx([1, 1, 0.1, 0.01, 0.01, 0.01])
+
+
+def test_epochs_replace_the_number_of_steps():
+    assert Training(steps=7).length(per_epoch=3) == 7
+    assert Training(steps=7, epochs=5).length(per_epoch=3) == 15
+
+
+def test_is_shorter_than():
+    assert Training(steps=7).is_shorter_than(Training(steps=8))
+    assert not Training(steps=8).is_shorter_than(Training(steps=8))
+    assert Training(epochs=7, steps=9).is_shorter_than(Training(epochs=8, steps=8))
+    assert Training(steps=8).is_shorter_than(Training(epochs=8, steps=8))
+
+
+def test_average_and_validate_every_exclude_each_other():
+    with pytest.raises(ValueError, match="set only one of them"):
+        Training(average=5, validate_every=2)

@@ -1,4 +1,4 @@
-"""The command line, run in this process: what it prints and how it leaves."""
+"""Run the command line in this process."""
 
 import contextlib
 import io
@@ -10,9 +10,9 @@ from ebmood.cli import main
 
 
 def run(patch: pytest.MonkeyPatch, *words: object) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of `ebmood WORDS`."""
+    """Return the exit code, stdout and stderr of `ebmood WORDS`."""
     patch.setattr(sys, "argv", ["ebmood", *map(str, words)])
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as exit_:
         main()
-    return left.value.code or 0, out.getvalue(), err.getvalue()
+    return exit_.value.code or 0, out.getvalue(), err.getvalue()

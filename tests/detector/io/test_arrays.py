@@ -1,6 +1,5 @@
 import contextlib
 import datetime
-import re
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from ebmood import EbmoodError, InputError
 from ebmood.detector.io.arrays import read_rows
-from ebmood.detector.io.rows import check_columns, column_labels
 
 TABLE = {"age": [1.5, 2.0, 3.0], "height": [4, 5, 6], "member": [True, False, True]}
 VALUES = np.array([[1.5, 4, 1], [2, 5, 0], [3, 6, 1]])
@@ -31,7 +29,7 @@ VALUES = np.array([[1.5, 4, 1], [2, 5, 0], [3, 6, 1]])
         pa.table(TABLE),
     ],
 )
-def test_data_frames_of_every_kind_give_the_same_rows_and_names(X):
+def test_data_frames_of_all_libraries_give_the_same_rows_and_names(X):
     rows = read_rows(X)
     np.testing.assert_array_equal(rows.values, VALUES)
     assert rows.values.dtype == np.float64
@@ -52,22 +50,21 @@ def test_data_frames_of_every_kind_give_the_same_rows_and_names(X):
         np.ma.masked_array(VALUES),
     ],
 )
-def test_arrays_of_every_kind_give_the_same_rows_and_no_names(X):
+def test_arrays_of_all_libraries_give_the_same_rows_without_names(X):
     rows = read_rows(X)
     np.testing.assert_array_equal(rows.values, VALUES)
     assert rows.names is None
 
 
-def test_images_are_flattened_and_their_features_named():
+def test_images_are_flattened():
     X = np.arange(24, dtype=np.uint8).reshape(2, 1, 3, 4)
     rows = read_rows(X)
     assert rows.shape == (1, 3, 4)
     np.testing.assert_array_equal(rows.values[1], np.arange(12, 24))
-    assert column_labels(rows.shape, None)[6] == "x[0,1,2]"
 
 
 BIG = 2**53 + 1
-BAD = [
+INVALID = [
     (np.array([[1.0, 2], [3, np.nan]]), r"row 1, column 1: NaN.*--impute"),
     (np.array([[1.0, 2], [np.inf, 2]]), r"row 1, column 0: inf"),
     (pd.DataFrame({"a": [1.0, 2], "b": [1.0, None]}), r"row 1, column 'b': NaN.*--impute"),
@@ -80,7 +77,7 @@ BAD = [
     (pl.DataFrame({"l": [[1, 2], [3]]}), r"column 'l': values of type List"),
     (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"two columns are called 'a' \(columns \[0, 1\]\)"),
     (pa.Table.from_arrays([pa.array([1])] * 2, names=["a", "a"]), r"two columns are called 'a'"),
-    (pd.DataFrame([[1, 2]], columns=["a", 3]), r"column names .* mixed"),
+    (pd.DataFrame([[1, 2]], columns=["a", 3]), r"some column names are text and others are not"),
     (
         pd.DataFrame({"id": [1, BIG]}),
         r"row 1, column 'id': the whole number 9007199254740993 is past 2\^53.*--drop",
@@ -109,44 +106,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("X", "message"), BAD)
-def test_bad_input_is_one_line_that_names_the_place(X, message):
-    with pytest.raises(InputError, match=message) as caught:
+@pytest.mark.parametrize(("X", "message"), INVALID)
+def test_invalid_input_is_refused_in_one_line_that_names_the_cell(X, message):
+    with pytest.raises(InputError, match=message) as error:
         read_rows(X)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (("b", "a", "c"), r"another order: column 0 is 'b' where the fit had 'a'"),
-        (("a", "b"), r"'c' of the fit is missing"),
-        (("a", "b", "c", "d"), r"'d' was not there at the fit.*--drop"),
-        (("a", "b", "cc"), r"'c' of the fit is missing \(is it 'cc'\?\)"),
-    ],
-)
-def test_columns_that_are_not_those_of_the_fit(names, message):
-    rows = read_rows(pl.DataFrame({name: [1.0] for name in names}))
-    with pytest.raises(InputError, match=message) as caught:
-        check_columns(rows, (3,), ("a", "b", "c"))
-    assert "\n" not in str(caught.value)
-
-
-def test_names_on_one_side_only_are_a_warning_and_a_wrong_number_is_an_error():
-    with pytest.warns(
-        UserWarning, match="X does not have valid feature names, but EnergyDetector was fitted"
-    ):
-        check_columns(read_rows([[1, 2]]), (2,), ("a", "b"))
-    with pytest.warns(UserWarning, match="X has feature names, but EnergyDetector was fitted without"):
-        check_columns(read_rows(pd.DataFrame({"a": [1]})), (1,), None)
-    with pytest.raises(
-        InputError, match="X has 2 features, but EnergyDetector is expecting 3 features as input"
-    ):
-        check_columns(read_rows([[1, 2]]), (3,), None)
-    with pytest.raises(
-        InputError, match=re.escape("(1, 2, 2), but the detector was fitted on rows of shape (4,)")
-    ):
-        check_columns(read_rows(np.zeros((1, 1, 2, 2))), (4,), None)
+    assert "\n" not in str(error.value)
 
 
 CELLS = st.one_of(
@@ -160,21 +124,21 @@ CELLS = st.one_of(
 )
 
 
-def rows_or_our_error(X):
-    """Rows, or None after one of our errors; any other exception passes through and fails the test."""
+def rows_or_none(X):
+    """Return rows, or None after an `EbmoodError`. Another exception fails the test."""
     with contextlib.suppress(EbmoodError):
         return read_rows(X)
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.one_of(CELLS, st.lists(CELLS), st.lists(st.lists(CELLS, max_size=3), max_size=4)))
-def test_whatever_comes_in_is_finite_rows_or_one_of_our_errors(X):
-    rows = rows_or_our_error(X)
+def test_any_object_gives_finite_rows_or_an_ebmood_error(X):
+    rows = rows_or_none(X)
     assert rows is None or np.isfinite(rows.values).all()
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.dictionaries(st.text(max_size=3), st.lists(CELLS, min_size=2, max_size=2), max_size=4))
-def test_whatever_a_data_frame_holds_is_finite_rows_or_one_of_our_errors(columns):
-    rows = rows_or_our_error(pd.DataFrame(columns))
+def test_any_data_frame_gives_finite_rows_or_an_ebmood_error(columns):
+    rows = rows_or_none(pd.DataFrame(columns))
     assert rows is None or np.isfinite(rows.values).all()

@@ -31,7 +31,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ebmood.detector.energy import ScoreModel
+    from ebmood.detector.score_model import ScoreModel
 
 Scores = dict[str, np.ndarray]
 """Scores of the test rows by the name of the detector; higher is more in-distribution."""
@@ -127,7 +127,7 @@ def ours(train: np.ndarray, test: np.ndarray, seed: int) -> Scores:
     with torch.no_grad():
         for at in np.array_split(np.arange(len(test)), len(test) // 1024 + 1):
             rows = torch.from_numpy(test[at])
-            parts = detector.model_.parts(rows) | {"network": network_alone(detector.model_, rows)}
+            parts = detector.model_.component_scores(rows) | {"network": network_alone(detector.model_, rows)}
             for name, part in OURS.items():
                 scores[name][at] = parts[part].numpy()
     assert np.allclose(scores[SHIPS], detector.score_samples(test), atol=1e-6), (
@@ -186,8 +186,8 @@ def version_of(detector: str) -> str:
 
     package = Path(ebmood.__file__).parent
     files = [
-        package / "detector" / "energy.py",
-        package / "detector" / "columns.py",
+        package / "detector" / "score_model.py",
+        package / "detector" / "robust_scaler.py",
         *sorted((package / "models").glob("*.py")),
     ]
     files += [*sorted((package / "objectives").glob("*.py")), *sorted((package / "training").glob("*.py"))]

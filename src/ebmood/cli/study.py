@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from ebmood.cli.executor_options import open_executors
 from ebmood.cli.show import show_report
 from ebmood.cli.watch import watching
-from ebmood.cli.where import executors
 from ebmood.study.entries import ImageFiles
 from ebmood.study.records import Record
 from ebmood.study.runner import read_study, run_study
@@ -55,7 +55,7 @@ def run(
             if name not in presets():
                 _import_beside(Path(name))
             study = load_study(name, device, files)
-        with executors(cluster, jobs) as (many, open_executor):
+        with open_executors(cluster, jobs) as (many, open_executor):
             many = min(many, len(study.tasks))
             with watching(errors, folder, many) as watcher:
                 records = run_study(

@@ -1,5 +1,5 @@
-from made_images import image_study
-from made_records import made_record, seeds
+from helpers.image_records import image_study
+from helpers.records import made_record, seeds
 
 from ebmood.results.answer import answer_tables
 from ebmood.results.arms import gather

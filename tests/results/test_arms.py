@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from made_images import image_seeds, image_study
-from made_records import failed_record, made_record, seeds
+from helpers.image_records import image_seeds, image_study
+from helpers.records import failed_record, made_record, seeds
 
 from ebmood.results.arms import gather
 from ebmood.study.records import Record

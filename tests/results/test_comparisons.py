@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from made_records import failed_record, made_record, made_result, seeds
+from helpers.records import failed_record, made_record, made_result, seeds
 from scipy import stats
 
 from ebmood.results.arms import gather

@@ -1,4 +1,4 @@
-from made_records import made_record
+from helpers.records import made_record
 
 from ebmood.results.conditions import conditions_by_data, data_key
 

@@ -1,6 +1,6 @@
 import pytest
-from made_images import image_seeds
-from made_records import failed_record, seeds, with_pictures
+from helpers.image_records import image_seeds
+from helpers.records import failed_record, seeds, with_pictures
 
 from ebmood.results.arms import gather
 from ebmood.results.effects import contrast, far_change, flow_average, flow_choices, gamma_grids, partial_mark

@@ -1,5 +1,5 @@
 import pytest
-from made_images import made_image
+from helpers.image_records import made_image
 
 from ebmood.results.gaps import gaps
 

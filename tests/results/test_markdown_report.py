@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from made_records import failed_record, made_record, seeds, with_pictures
+from helpers.records import failed_record, made_record, seeds, with_pictures
 
 from ebmood.core.errors import EbmoodError
 from ebmood.results.markdown_report import write_report

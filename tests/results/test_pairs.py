@@ -1,5 +1,5 @@
-from made_images import image_seeds
-from made_records import seeds
+from helpers.image_records import image_seeds
+from helpers.records import seeds
 
 from ebmood.results.arms import gather
 from ebmood.results.pairs import correction_pairs, flow_pairs, pick, supervision_pairs

@@ -1,4 +1,4 @@
-from made_records import failed_record, made_record, seeds
+from helpers.records import failed_record, made_record, seeds
 
 from ebmood.results.arms import gather
 from ebmood.results.run_summary import summarize_run

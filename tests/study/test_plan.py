@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from made_records import made_record
+from helpers.records import made_record
 
 from ebmood.core.errors import EbmoodError
 from ebmood.study.plan import PLAN, read_plan

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from made_records import made_record
+from helpers.records import made_record
 
 from ebmood.core.errors import EbmoodError
 from ebmood.study.records import Record, append_record, read_records

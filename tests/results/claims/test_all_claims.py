@@ -1,5 +1,5 @@
-from made_images import SMALL, image_study
-from made_records import seeds
+from helpers.image_records import SMALL, image_study
+from helpers.records import seeds
 
 from ebmood.results.arms import gather
 from ebmood.results.claims.all_claims import all_claims

@@ -1,4 +1,4 @@
-from made_records import seeds
+from helpers.records import seeds
 
 from ebmood.results import poster
 from ebmood.results.arms import gather

@@ -1,5 +1,5 @@
-from made_images import IMAGE_BASE, image_seeds, image_study
-from made_records import seeds
+from helpers.image_records import IMAGE_BASE, image_seeds, image_study
+from helpers.records import seeds
 
 from ebmood.results.arms import gather
 from ebmood.results.claims.image_claims import image_claims

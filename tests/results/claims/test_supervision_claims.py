@@ -1,5 +1,5 @@
-from made_images import SMALL, image_seeds
-from made_records import made_record, seeds, with_pictures
+from helpers.image_records import SMALL, image_seeds
+from helpers.records import made_record, seeds, with_pictures
 
 from ebmood.results.arms import gather
 from ebmood.results.claims.supervision_claims import gamma_claims, supervision_claims

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from made_records import made_record, seeds, with_pictures
+from helpers.records import made_record, seeds, with_pictures
 from matplotlib.image import imread
 
 from ebmood.results.arms import gather

@@ -2,8 +2,8 @@ import re
 
 import numpy as np
 import pytest
-from made_images import image_seeds, made_image
-from made_records import failed_record
+from helpers.image_records import image_seeds, made_image
+from helpers.records import failed_record
 
 from ebmood.results.arms import gather
 from ebmood.results.figures.content_histograms import content_histograms, standardized_scores

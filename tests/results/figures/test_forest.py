@@ -1,8 +1,8 @@
 import re
 
 import pytest
-from made_images import image_study
-from made_records import failed_record, seeds
+from helpers.image_records import image_study
+from helpers.records import failed_record, seeds
 
 from ebmood.results.arms import gather
 from ebmood.results.figures.forest import QUESTIONS, _limits, forest_plots

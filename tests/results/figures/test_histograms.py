@@ -1,7 +1,7 @@
 import re
 
-from made_images import made_image
-from made_records import made_record, with_pictures
+from helpers.image_records import made_image
+from helpers.records import made_record, with_pictures
 
 from ebmood.results.arms import gather
 from ebmood.results.figures.histograms import histograms

@@ -1,5 +1,5 @@
 import numpy as np
-from made_records import made_record, with_pictures
+from helpers.records import made_record, with_pictures
 
 from ebmood.results.arms import gather
 from ebmood.results.figures.landscapes import landscapes

@@ -3,7 +3,7 @@ import io
 
 import numpy as np
 import pytest
-from made_images import made_image, png
+from helpers.image_records import made_image, png
 from matplotlib.image import imread
 from PIL import Image
 

@@ -1,6 +1,6 @@
 import re
 
-from made_records import made_record, seeds
+from helpers.records import made_record, seeds
 
 from ebmood.results.arms import gather
 from ebmood.results.figures.seeds import seed_strips

@@ -1,5 +1,5 @@
 import pytest
-from made_records import made_record, seeds
+from helpers.records import made_record, seeds
 
 from ebmood.results.arms import gather
 from ebmood.results.figures.style import add_legend, arms_with, new_figure, recipe_label, seed_captions

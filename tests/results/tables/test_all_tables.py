@@ -1,6 +1,6 @@
-from made_images import IMAGE_BASE, SMALL, image_seeds, image_study
-from made_records import failed_record, seeds
-from table_rows import rows_of
+from helpers.image_records import IMAGE_BASE, SMALL, image_seeds, image_study
+from helpers.records import failed_record, seeds
+from helpers.table_rows import rows_of
 
 from ebmood.results.arms import gather
 from ebmood.results.tables.all_tables import all_tables

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from made_images import made_image
+from helpers.image_records import made_image
 
 from ebmood.results.arms import gather
 from ebmood.results.tables.bits_table import bits_table

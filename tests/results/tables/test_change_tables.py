@@ -1,7 +1,7 @@
 import pytest
-from made_images import IMAGE_BASE, SMALL, image_seeds, image_study
-from made_records import failed_record, made_record, made_result, seeds
-from table_rows import rows_of
+from helpers.image_records import IMAGE_BASE, SMALL, image_seeds, image_study
+from helpers.records import failed_record, made_record, made_result, seeds
+from helpers.table_rows import rows_of
 
 from ebmood.results.arms import gather
 from ebmood.results.tables.change_tables import bottleneck_table, embeddings_table, supervision_table

@@ -1,6 +1,6 @@
-from made_images import image_seeds
-from made_records import failed_record, seeds
-from table_rows import rows_of
+from helpers.image_records import image_seeds
+from helpers.records import failed_record, seeds
+from helpers.table_rows import rows_of
 
 from ebmood.results.arms import gather
 from ebmood.results.tables.claim_table import claim_table

@@ -1,6 +1,6 @@
 import pytest
-from made_records import seeds
-from table_rows import rows_of
+from helpers.records import seeds
+from helpers.table_rows import rows_of
 
 from ebmood.results.arms import gather
 from ebmood.results.tables.correction_tables import outcome, ssm_table, variants_table

@@ -1,7 +1,7 @@
 import pytest
-from made_images import IMAGE_BASE, SMALL, image_seeds, image_study
-from made_records import seeds
-from table_rows import rows_of
+from helpers.image_records import IMAGE_BASE, SMALL, image_seeds, image_study
+from helpers.records import seeds
+from helpers.table_rows import rows_of
 
 from ebmood.results.arms import gather
 from ebmood.results.tables.flow_table import flow_table

@@ -1,6 +1,6 @@
 import pytest
-from made_records import made_record
-from table_rows import rows_of
+from helpers.records import made_record
+from helpers.table_rows import rows_of
 
 from ebmood.results.arms import gather
 from ebmood.results.tables.gamma_table import gamma_table

@@ -1,7 +1,7 @@
 import pytest
-from made_images import CONTENTS, made_image
+from helpers.image_records import CONTENTS, made_image
+from helpers.table_rows import rows_of
 from scipy import stats
-from table_rows import rows_of
 
 from ebmood.results.arms import gather
 from ebmood.results.tables.gap_table import gap_table

@@ -3,7 +3,7 @@ import shutil
 import subprocess
 
 import pytest
-from made_records import failed_record, seeds
+from helpers.records import failed_record, seeds
 
 from ebmood.results.comparisons import Change
 from ebmood.results.tables import all_tables

@@ -1,5 +1,5 @@
-from made_images import image_study
-from made_records import seeds
+from helpers.image_records import image_study
+from helpers.records import seeds
 
 from ebmood.results.arms import gather
 from ebmood.results.tables.legend import legend

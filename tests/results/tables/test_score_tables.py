@@ -1,7 +1,7 @@
 import pytest
-from made_images import image_study
-from made_records import failed_record, made_record, made_result, seeds
-from table_rows import rows_of
+from helpers.image_records import image_study
+from helpers.records import failed_record, made_record, made_result, seeds
+from helpers.table_rows import rows_of
 
 from ebmood.results.arms import gather
 from ebmood.results.tables.score_tables import overview_table, score_tables

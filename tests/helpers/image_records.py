@@ -5,7 +5,7 @@ import struct
 import zlib
 
 import numpy as np
-from made_records import made_record, made_result
+from helpers.records import made_record, made_result
 
 from ebmood.study.records import Record
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ebmood.core.errors import EbmoodError
 from ebmood.data.images.image_folders import SUFFIXES, image_names
-from ebmood.data.images.readers import SKIP_HINT, CorruptDataError
+from ebmood.data.images.readers import SKIP_HINT, CorruptDataError, import_vision, open_image
 from ebmood.data.images.resize import count_channels, resize_image
 
 CHUNK_IMAGES = 512

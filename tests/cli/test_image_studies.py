@@ -58,8 +58,8 @@ def test_a_network_beside_the_study_and_what_is_left_out_when_asked(ebmood, tmp_
     (record,) = read_records(tmp_path / "out" / "records.jsonl")
     assert (record.status, record.embedding) == ("done", "Net")
     assert record.rows["train"] + record.rows["validation"] + record.rows["test"] == 59
-    assert record.notes[1].startswith("1 damaged image left out (pictures/07.png: is no image")
-    assert record.absent == {"svhn": "svhn is not under the data folder"}
+    assert record.notes[1].startswith("1 damaged image left out (pictures/07.png: not a readable image")
+    assert record.absent == {"svhn": "svhn was not found in the data folder"}
     assert "penultimate features of Net" in (tmp_path / "out" / "results.md").read_text()
 
 
@@ -83,24 +83,24 @@ def test_a_damaged_image_is_named(ebmood, tmp_path):
     torn = tmp_path / "pictures" / "07.png"
     torn.write_bytes(torn.read_bytes()[:50])
     err = refused(ebmood(), tmp_path)
-    assert "pictures/07.png: is no image that can be read" in err
+    assert "pictures/07.png: not a readable image" in err
     assert "--skip-corrupt" in err
     assert list((tmp_path / "cache").glob("*")) == []
 
 
 def test_mixed_images_and_empty_folders_are_named(ebmood, tmp_path):
     Image.new("L", (9, 8)).save(tmp_path / "pictures" / "30.png")
-    assert "30.png is 9x8 greyscale where those before it are 8x8" in refused(ebmood(), tmp_path)
+    assert "30.png is 9x8 greyscale, but the images before it are 8x8" in refused(ebmood(), tmp_path)
     Image.new("RGB", (8, 8)).save(tmp_path / "pictures" / "30.png")
-    assert "30.png is 8x8 colour where those before it are 8x8 greyscale" in refused(ebmood(), tmp_path)
+    assert "30.png is 8x8 colour, but the images before it are 8x8 greyscale" in refused(ebmood(), tmp_path)
     for picture in (tmp_path / "pictures").iterdir():
         picture.unlink()
-    assert "pictures: holds no images" in refused(ebmood(), tmp_path)
+    assert "pictures: contains no images" in refused(ebmood(), tmp_path)
 
 
 def test_a_natural_set_that_is_not_there_is_told(ebmood, tmp_path):
     err = refused(ebmood(more=", natural: [svhn]"), tmp_path)
-    assert "svhn is not under" in err
+    assert "svhn was not found in" in err
     assert "--download (about 247 MB)" in err
     assert "--skip-missing" in err
 

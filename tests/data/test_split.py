@@ -1,4 +1,4 @@
-"""What the split promises, on any data and on the real Segment."""
+"""Properties of the split, for random data and for Segment."""
 
 import warnings
 from dataclasses import replace
@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from ebmood.core.errors import DataWarning, EbmoodError
-from ebmood.data import Dataset, Segment, Split, Toy, draw_probes, split_dataset
+from ebmood.data import Dataset, Segment, Split, split_dataset
 
 SEEDS = st.integers(0, 2**31)
-WAYS = ["together", "across"]
+
+
+OPTIONS = ["together", "across"]
 
 
 def numbered(x, natural=None) -> Dataset:
-    """A data set whose labels number its rows, so that a test can see which row went where."""
+    """Return a data set whose labels are the row numbers, so that a test can find the part of each row."""
     x = np.asarray(x, dtype=float)
     features = tuple(f"f{i}" for i in range(x.shape[1]))
     return Dataset("made", x, np.arange(len(x)), ("only",), natural or {}, features, "made.csv")
@@ -29,7 +31,7 @@ def noise(rows, features=3, seed=0):
 
 
 def repeated(rows, different, seed=0):
-    """`rows` rows of which at most `different` differ."""
+    """Return `rows` rows with at most `different` different ones."""
     generator = np.random.default_rng(seed)
     return generator.normal(size=(different, 2))[generator.integers(different, size=rows)]
 
@@ -59,10 +61,10 @@ def segment():
     return Segment().load()
 
 
-@pytest.mark.parametrize("duplicates", WAYS)
+@pytest.mark.parametrize("duplicates", OPTIONS)
 @settings(deadline=None)
 @given(rows=st.integers(10, 400), seed=SEEDS)
-def test_every_row_goes_to_one_part_in_the_protocols_shares(duplicates, rows, seed):
+def test_every_row_is_in_one_part_of_the_documented_size(duplicates, rows, seed):
     split = split_dataset(numbered(noise(rows)), seed, duplicates)
     tenth = round(rows / 10)
     assert [len(split.train_x), len(split.validation_x), len(split.test_x)] == [
@@ -70,15 +72,15 @@ def test_every_row_goes_to_one_part_in_the_protocols_shares(duplicates, rows, se
         tenth,
         tenth,
     ]
-    placed = np.concatenate([split.train_y, split.validation_y, split.test_y])
-    assert sorted(placed.tolist()) == list(range(rows))
+    all_rows = np.concatenate([split.train_y, split.validation_y, split.test_y])
+    assert sorted(all_rows.tolist()) == list(range(rows))
 
 
-@pytest.mark.parametrize("duplicates", WAYS)
+@pytest.mark.parametrize("duplicates", OPTIONS)
 @settings(deadline=None)
 @given(rows=st.integers(10, 200), different=st.integers(8, 60), seed=SEEDS)
-def test_all_is_scaled_by_the_training_rows(duplicates, rows, different, seed):
-    data = numbered(repeated(rows, different), natural={"far": 100 * noise(10, 2)})
+def test_all_rows_are_scaled_by_the_training_rows(duplicates, rows, different, seed):
+    data = numbered(repeated(rows, different), natural={"ood": 100 * noise(10, 2)})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
         split = split_dataset(data, seed, duplicates)
@@ -89,20 +91,20 @@ def test_all_is_scaled_by_the_training_rows(duplicates, rows, different, seed):
         np.testing.assert_allclose(rows_of, (data.x[labels] - low) / span, rtol=1e-6, atol=1e-6)
     assert split.train_x.min() >= 0
     assert split.train_x.max() <= 1
-    far = np.concatenate([split.validation_ood[0].x, split.test_ood[0].x])
-    expected = (data.natural["far"] - low) / span
-    np.testing.assert_allclose(np.sort(far, axis=0), np.sort(expected, axis=0), rtol=1e-5, atol=1e-5)
+    ood = np.concatenate([split.validation_ood[0].x, split.test_ood[0].x])
+    expected = (data.natural["ood"] - low) / span
+    np.testing.assert_allclose(np.sort(ood, axis=0), np.sort(expected, axis=0), rtol=1e-5, atol=1e-5)
 
 
 @given(seed=st.integers(0, 20))
 @settings(deadline=None)
-def test_rows_that_are_not_trained_on_move_nothing_else(seed):
-    data = numbered(noise(60), natural={"far": noise(10)})
+def test_other_rows_do_not_affect_the_scaling(seed):
+    data = numbered(noise(60), natural={"ood": noise(10)})
     split = split_dataset(data, seed)
     assert split.test_y is not None
-    wild = data.x.copy()
-    wild[split.test_y[0], 2] = 1e6
-    other = split_dataset(replace(data, x=wild, natural={"far": 1e6 * data.natural["far"]}), seed)
+    changed = data.x.copy()
+    changed[split.test_y[0], 2] = 1e6
+    other = split_dataset(replace(data, x=changed, natural={"ood": 1e6 * data.natural["ood"]}), seed)
     np.testing.assert_array_equal(other.train_x, split.train_x)
     np.testing.assert_array_equal(other.validation_x, split.validation_x)
     assert (other.test_x != split.test_x).sum() == 1
@@ -118,7 +120,7 @@ def test_rows_that_are_not_trained_on_move_nothing_else(seed):
     ),
     seed=SEEDS,
 )
-def test_together_leaves_no_row_on_two_sides(x, seed):
+def test_together_keeps_equal_rows_in_one_part(x, seed):
     data = numbered(x)
     different = len(np.unique(x, axis=0))
     with warnings.catch_warnings():
@@ -128,21 +130,21 @@ def test_together_leaves_no_row_on_two_sides(x, seed):
                 split_dataset(data, seed, "together")
             return
         split = split_dataset(data, seed, "together")
-        loose = split_dataset(data, seed, "across")
+        across = split_dataset(data, seed, "across")
     assert split.crossing == 0
-    assert split.duplicates == loose.duplicates == len(x) - different
+    assert split.duplicates == across.duplicates == len(x) - different
     sides = [as_set(x[labels] + 0.0) for labels in (split.train_y, split.validation_y, split.test_y)]
     assert all(sides)
     for one, other in combinations(sides, 2):
         assert not one & other
-    trained = as_set(x[loose.train_y] + 0.0)
-    held = np.concatenate([loose.validation_y, loose.test_y])
-    assert loose.crossing == sum(row.tobytes() in trained for row in x[held] + 0.0)
+    trained = as_set(x[across.train_y] + 0.0)
+    held = np.concatenate([across.validation_y, across.test_y])
+    assert across.crossing == sum(row.tobytes() in trained for row in x[held] + 0.0)
 
 
 @settings(deadline=None)
-@given(rows=st.integers(5, 80), seed=SEEDS, duplicates=st.sampled_from(WAYS))
-def test_no_ood_row_stands_in_validation_and_in_test(rows, seed, duplicates):
+@given(rows=st.integers(5, 80), seed=SEEDS, duplicates=st.sampled_from(OPTIONS))
+def test_no_ood_row_is_in_validation_and_test(rows, seed, duplicates):
     split = split_dataset(
         numbered(noise(20), natural={"a": noise(rows), "b": noise(rows, seed=1)}), seed, duplicates
     )
@@ -154,19 +156,11 @@ def test_no_ood_row_stands_in_validation_and_in_test(rows, seed, duplicates):
             assert len(test.x) + len(validation.x) == rows
 
 
-def test_equal_ood_rows_stay_together_too():
+def test_together_keeps_equal_ood_rows_in_one_part():
     split = split_dataset(
         numbered(noise(20), natural={"a": repeated(100, 12) @ np.ones((2, 3))}), 0, "together"
     )
     assert not as_set(split.validation_ood[0].x) & as_set(split.test_ood[0].x)
-
-
-def test_segment_is_the_papers(segment):
-    assert segment.x.shape == (1980, 18)
-    assert len(segment.classes) == 6
-    assert "sky" not in segment.classes
-    assert np.bincount(segment.y).tolist() == [330] * 6
-    assert {name: x.shape for name, x in segment.natural.items()} == {"sky": (330, 18)}
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -175,7 +169,7 @@ def test_duplicates_of_segment(segment, seed):
     across = split_dataset(segment, seed, "across")
     assert together.duplicates == across.duplicates == 194
     assert together.crossing == 0
-    assert across.crossing > 20  # about 194 * 0.2 / 0.8: the leak that `together` mends
+    assert across.crossing > 20  # about 194 * 0.2 / 0.8: the leak that `together` prevents
     for split in (together, across):
         assert abs(len(split.train_x) - 1584) <= 2
         assert abs(len(split.test_x) - 198) <= 2
@@ -183,7 +177,7 @@ def test_duplicates_of_segment(segment, seed):
         assert abs(len(split.test_ood[0].x) - 264) <= 2
 
 
-def test_the_same_seed_gives_the_same_split_and_another_does_not(segment):
+def test_the_split_depends_on_the_seed(segment):
     assert_same(split_dataset(segment, 3), split_dataset(segment, 3))
     ours, theirs = split_dataset(segment, 3), split_dataset(segment, 4)
     assert as_set(ours.train_x) != as_set(theirs.train_x)
@@ -192,29 +186,31 @@ def test_the_same_seed_gives_the_same_split_and_another_does_not(segment):
 
 
 def test_seeds_are_independent():
-    """Two seeds share 10 % of their test rows, as chance has it, and their probes do not correlate."""
+    """Two seeds have 10 % of their test rows in common, as expected, and their probes are not correlated."""
     data = numbered(noise(20_000))
     splits = [split_dataset(data, seed) for seed in (0, 1)]
     shared = np.intersect1d(splits[0].test_y, splits[1].test_y)
-    assert abs(len(shared) - 200) < 70  # five standard deviations of the hypergeometric
+    assert abs(len(shared) - 200) < 70  # five standard deviations of the hypergeometric distribution
     for ours, theirs in zip(splits[0].test_ood, splits[1].test_ood, strict=True):
         assert abs(np.corrcoef(ours.x[:, 0], theirs.x[:, 0])[0, 1]) < 0.12
 
 
-def test_id_split_depends_on_nothing_but_data_seed_and_duplicates():
+def test_the_id_split_depends_on_data_seed_and_duplicates_only():
     plain = split_dataset(numbered(noise(50)), 0)
     with_ood = split_dataset(numbered(noise(50), natural={"a": noise(20), "b": noise(30)}), 0)
     np.testing.assert_array_equal(plain.train_y, with_ood.train_y)
     np.testing.assert_array_equal(plain.test_y, with_ood.test_y)
-    np.random.seed(1)  # a library may do so
+    np.random.seed(1)  # as a library may do
     np.testing.assert_array_equal(split_dataset(numbered(noise(50)), 0).train_y, plain.train_y)
 
 
-def test_without_duplicates_both_ways_are_the_same_split():
-    assert_same(*(split_dataset(numbered(noise(50), natural={"a": noise(9)}), 5, way) for way in WAYS))
+def test_without_duplicates_both_options_give_the_same_split():
+    assert_same(
+        *(split_dataset(numbered(noise(50), natural={"a": noise(9)}), 5, option) for option in OPTIONS)
+    )
 
 
-def test_at_most_10000_test_rows_a_set():
+def test_test_sets_have_at_most_10000_rows():
     split = split_dataset(numbered(noise(110_000, 1), natural={"a": noise(14_000, 1)}), 0)
     assert len(split.test_x) == len(split.test_y) == 10_000
     assert [len(ood.x) for ood in split.test_ood] == [10_000] * 4
@@ -235,17 +231,17 @@ def test_a_constant_column_is_kept_with_a_warning():
     assert any("'f1' is constant" in note for note in split.notes)
 
 
-def test_too_few_rows():
+def test_too_few_rows_are_an_error():
     with pytest.raises(EbmoodError, match=r"made.csv: in-distribution rows: 9 are too few .* at least 10"):
         split_dataset(numbered(noise(9)), 0)
     with pytest.raises(EbmoodError, match=r"made.csv: natural OOD set 'rare': 4 are too few .* at least 5"):
         split_dataset(numbered(noise(20), natural={"rare": noise(4)}), 0)
 
 
-def test_values_that_do_not_fit():
+def test_values_that_do_not_fit_float32_are_an_error():
     huge = noise(20)
     huge[:, 1] *= 1e308
-    with pytest.raises(EbmoodError, match="column 'f1' spans more than a float holds"):
+    with pytest.raises(EbmoodError, match="the range of column 'f1' exceeds the largest float"):
         split_dataset(numbered(huge), 0)
     far = noise(20)
     far[:, 2] = 1e300
@@ -253,40 +249,10 @@ def test_values_that_do_not_fit():
         split_dataset(numbered(noise(20), natural={"a": far}), 0)
 
 
-def test_images_are_split_too():
+def test_rows_of_any_shape_are_split():
     x = noise(20, 12).reshape(20, 3, 2, 2)
     data = Dataset("images", x, None, (), {"other": x[:5] + 1}, (), "made")
     split = split_dataset(data, 0)
     assert split.train_x.shape == (16, 3, 2, 2)
     assert split.train_y is None
     assert {ood.x.shape[1:] for ood in split.test_ood} == {(3, 2, 2)}
-
-
-def test_probes_follow_their_laws():
-    uniform, gaussian, constant = (ood.x for ood in draw_probes(4000, (6,), 0, "test"))
-    for x, low, high, sd in (
-        (uniform, -5, 5, 10 / 12**0.5),
-        (constant, -5, 5, 10 / 12**0.5),
-        (gaussian, -9, 9, 1),
-    ):
-        assert x.dtype == np.float32
-        assert x.min() >= low
-        assert x.max() <= high
-        assert abs(x.mean()) < 0.25
-        assert abs(x.std() / sd - 1) < 0.03
-    assert np.ptp(constant, axis=1).max() == 0
-    for x in (uniform, gaussian):
-        assert np.abs(np.corrcoef(x.T) - np.eye(6)).max() < 0.1
-    assert np.mean(np.abs(gaussian) < 1) == pytest.approx(0.6827, abs=0.02)
-
-
-def test_probe_streams_are_separate():
-    validation, test = (draw_probes(500, (4,), 0, part) for part in ("validation", "test"))
-    for ours, theirs in zip(validation, test, strict=True):
-        assert not as_set(ours.x) & as_set(theirs.x)
-
-
-def test_a_toy_splits_like_any_data():
-    split = split_dataset(Toy(shape="rings").load(), 0)
-    assert split.classes == 3
-    assert len(split.train_x) == 1600

@@ -13,7 +13,7 @@ def main() -> None:
     default = warnings.showwarning
 
     def show_warning(message, category, filename, lineno, file=None, line=None):
-        if issubclass(category, DataWarning | DegenerateObjectiveWarning | RollbackWarning):
+        if issubclass(category, DataWarning | DegenerateObjectiveWarning | FutureWarning | RollbackWarning):
             print(f"ebmood: warning: {_one_line(message)}", file=sys.stderr)
         else:
             default(message, category, filename, lineno, file, line)

@@ -13,7 +13,7 @@ from ebmood.cli.report import detector_page_of, refuse_folder, write_page
 
 if TYPE_CHECKING:
     from ebmood.detector import EnergyDetector
-    from ebmood.results.table import Table
+    from ebmood.results.tables.table import Table
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -104,7 +104,7 @@ def evaluate(
         return
     from rich.console import Console
 
-    from ebmood.cli.show import UNBOUNDED, print_table
+    from ebmood.cli.terminal_tables import UNBOUNDED, print_table
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -114,7 +114,7 @@ def evaluate(
 
 def _table(model: Path, results: list[dict], estimator: "EnergyDetector") -> "Table":
     """Return the results as a table, whose first row is for the normal rows."""
-    from ebmood.results.table import Column, Table
+    from ebmood.results.tables.table import Column, Table
 
     columns = (
         Column("table", "table"),

@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 
 from ebmood.core.errors import EbmoodError
-from ebmood.executors.process import OneProcess
+from ebmood.executors.process import SingleProcessExecutor
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def open_executors(cluster: str | None, jobs: int | None) -> Iterator[tuple[int,
         EbmoodError: the cluster cannot be used, or has no workers.
     """
     if cluster is None:
-        yield jobs or _count_cores(), OneProcess
+        yield jobs or _count_cores(), SingleProcessExecutor
         return
     from ebmood.executors.cluster import open_cluster
 

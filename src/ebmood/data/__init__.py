@@ -1,4 +1,4 @@
-"""Data: where rows come from, and what one seed makes of them."""
+"""Data: sources of rows, and their split into training, validation and test parts."""
 
 from typing import Annotated, get_args
 
@@ -17,10 +17,10 @@ from ebmood.data.toys import Toy
 _EverySource = Segment | Sensorless | Table | Toy | FMNIST | CIFAR10 | Images
 
 AnySource = Annotated[_EverySource, Field(discriminator="kind")]
-"""Any source, told apart by its `kind`: the type of an entry under `datasets`."""
+"""Any source, identified by its `kind`: the type of an entry under `datasets` in a study file."""
 
 DATASETS: tuple[type[Source], ...] = get_args(_EverySource)
-"""Every source class. A new one is added to the line above, and here it is."""
+"""All source classes. Add a new one to `_EverySource` above."""
 
 __all__ = [
     "CIFAR10",

@@ -1,8 +1,8 @@
-"""Random small changes of training images: shift, rotation, mirror image, all in one resampling.
+"""Random augmentation of training images: shift, rotation and horizontal flip, with a single resampling.
 
-The protocol pads by reflection, rotates, flips and crops at random. Here the four are one affine map of pixel
-coordinates and one bilinear `grid_sample` that reflects at the border, so that an image is resampled once and
-no black corners come in.
+The protocol pads by reflection, rotates, flips and crops at random. Here these are combined into one affine map of
+pixel coordinates and one bilinear `grid_sample` with reflection at the border, so that each image is resampled once
+and has no black corners.
 """
 
 import math
@@ -16,13 +16,13 @@ from ebmood.core.settings import Settings
 
 
 class Augmentation(Settings):
-    """What is done to each training image, drawn afresh each time. The defaults are the protocol's.
+    """Settings of the random transformation of training images. The defaults are those of the protocol.
 
     Attributes:
-        pad: pixels of reflected border that a random crop may move into: shifts by whole pixels, uniform in
-            `-pad..pad` in each direction.
-        rotate: the largest angle in degrees; uniform in `[-rotate, rotate]`, about the centre.
-        flip: whether an image is mirrored left to right with probability one half.
+        pad: width of the reflected border in pixels. A random crop is equivalent to a shift by whole pixels, uniform
+            in `-pad..pad` in each direction.
+        rotate: largest angle in degrees. The angle is uniform in `[-rotate, rotate]`, about the centre.
+        flip: whether half of the images are flipped horizontally.
     """
 
     pad: NonNegativeInt = 4
@@ -30,44 +30,44 @@ class Augmentation(Settings):
     flip: bool = True
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Augmented copies of `x`; `x` itself where the settings ask for nothing.
+        """Return augmented copies of images, or `x` itself if no transformation is set.
 
         Args:
             x: images `(N, C, H, W)`, float, in any units.
-            generator: on the device of `x`. The same numbers are drawn whatever the settings are.
+            generator: on the device of `x`. The numbers that are drawn do not depend on the settings.
         """
         if not (self.pad or self.rotate or self.flip):
             return x
-        angle, across, down, side = torch.rand(4, len(x), generator=generator, device=x.device)
-        shifts = (2 * self.pad + 1) * torch.stack([across, down])
-        return moved(
+        angle, right, down, side = torch.rand(4, len(x), generator=generator, device=x.device)
+        shifts = (2 * self.pad + 1) * torch.stack([right, down])
+        return transform(
             x,
             angle=(2 * angle - 1) * math.radians(self.rotate),
             shift=shifts.floor().clamp(max=2 * self.pad) - self.pad,
-            mirror=(side < 0.5) & self.flip,
+            flip=(side < 0.5) & self.flip,
         )
 
 
-def moved(x: Tensor, angle: Tensor, shift: Tensor, mirror: Tensor) -> Tensor:
-    """Each image turned about its centre, mirrored, and shifted; what lies outside is the reflection inside.
+def transform(x: Tensor, angle: Tensor, shift: Tensor, flip: Tensor) -> Tensor:
+    """Rotate each image about its centre, flip it and shift it, with reflection at the border.
 
-    The pixel at `p` (column, row; from the centre) of the result shows the point `R(angle) M (p + shift)` of
-    the image, with `M` negating columns where `mirror`.
+    The pixel of the result at `p` (column and row relative to the centre) shows the point `R(angle) M (p + shift)` of
+    the image, where R is a rotation, and M negates columns if `flip` is true.
 
     Args:
-        x: `(N, C, H, W)`, float.
-        angle: `(N,)`, radians.
-        shift: `(2, N)`, columns and rows.
-        mirror: `(N,)`, bool.
+        x: images `(N, C, H, W)`, float.
+        angle: `(N,)`, in radians.
+        shift: `(2, N)`, columns and rows, in pixels.
+        flip: `(N,)`, bool.
     """
     height, width = x.shape[2:]
-    # With align_corners, -1 and 1 are the centres of the outermost pixels, and reflection repeats none of them.
+    # With align_corners, -1 and 1 are the centres of the border pixels, and the reflection does not repeat them.
     half = torch.tensor([max(width - 1, 1) / 2, max(height - 1, 1) / 2], device=x.device)
     columns = torch.arange(width, device=x.device) - (width - 1) / 2
     rows = torch.arange(height, device=x.device) - (height - 1) / 2
     u = columns[None, None, :] + shift[0, :, None, None]
     v = rows[None, :, None] + shift[1, :, None, None]
-    u = torch.where(mirror[:, None, None], -u, u)
+    u = torch.where(flip[:, None, None], -u, u)
     cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]
     points = torch.stack([cosine * u - sine * v, sine * u + cosine * v], dim=-1) / half
     return grid_sample(x, points.to(x.dtype), mode="bilinear", padding_mode="reflection", align_corners=True)

@@ -1,4 +1,4 @@
-"""The nouns of the data: all rows of a source, and what one seed makes of them."""
+"""The data classes: all rows of a source, an out-of-distribution set, and the split of a data set."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 Kind = Literal["natural", "non-natural", "low-level"]
-"""What out-of-distribution rows are: real data, noise and constants, or low-level content of ID images."""
+"""Kind of out-of-distribution rows: real data, noise and constants, or low-level content of ID images."""
 
 
 @dataclass(frozen=True)
@@ -15,20 +15,21 @@ class Dataset:
     """All rows of a source, before any split or scaling.
 
     Attributes:
-        name: what tables and records call it.
-        x: in-distribution rows, shape `(N, *shape)`: of tables float64, finite, in the source's own units; of
-            images uint8 `(N, C, H, W)`, maybe mapped from the disk.
-        y: classes `0 .. K-1` of the rows of `x`, shape `(N,)`, int64; None where there are no labels.
-        classes: the K class names, in the order of `y`'s numbers.
+        name: name in tables and records.
+        x: in-distribution rows `(N, *shape)`. Tables are float64, finite, in their original units; images are uint8
+            `(N, C, H, W)` and may be memory-mapped.
+        y: classes `0 .. K-1` of the rows of `x`, `(N,)`, int64; None without labels.
+        classes: the K class names, in the order of the numbers in `y`.
         natural: natural out-of-distribution rows by set name, each `(M, *shape)`.
-        features: names of the columns (empty for images).
-        source: where the rows came from, for the record.
-        notes: what a reader of the results should know (a constant column, say).
-        test_x, test_y: the official test part, where the set has one; `x` and `y` are then its training part.
-        absent: natural sets that were asked for and are not there, with the reason.
-        stand_ins: natural sets that stand in for the paper's.
-        small: the rows are one of the paper's sets, cut.
-        content: a digest of all that the rows depend on, where the source knows one; it saves reading them.
+        features: names of the columns; empty for images.
+        source: origin of the rows, for records and messages.
+        notes: remarks for readers of the results, such as a constant column.
+        test_x: official test rows, if the data set has them; `x` is then its training part.
+        test_y: classes of `test_x`, or None.
+        absent: requested natural sets that are not available, with the reason.
+        stand_ins: natural sets that replace those of the paper.
+        small: whether the rows are a reduced version of a data set of the paper.
+        content: digest of everything that the rows depend on, or None. It saves reading all rows for `digest`.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Dataset:
     content: str | None = None
 
     def digest(self) -> str:
-        """Sixteen hexadecimal digits over the content of every array: other data, another digest."""
+        """Return sixteen hexadecimal digits that depend on the content of all arrays."""
         if self.content is not None:
             return self.content
         sha = hashlib.sha256()
@@ -65,10 +66,10 @@ class OODSet:
     """Out-of-distribution rows, in the units of the in-distribution rows.
 
     Attributes:
-        name: `sky`, `uniform`, ...
-        kind: `natural` (real data of another class or source), `non-natural` (noise, constants), or
-            `low-level` (what is left of ID images without their meaning).
-        x: shape `(M, *shape)`, float32, or uint8 like the images.
+        name: name of the set, such as `sky` or `uniform`.
+        kind: `natural` (real data of another class or source), `non-natural` (noise, constants), or `low-level`
+            (ID images without their meaning).
+        x: rows `(M, *shape)`, float32, or uint8 like the images.
     """
 
     name: str
@@ -78,21 +79,21 @@ class OODSet:
 
 @dataclass(frozen=True)
 class Split:
-    """What one seed makes of a `Dataset`: its parts, and the out-of-distribution sets.
+    """The parts of a `Dataset` for one seed, and its out-of-distribution sets.
 
-    Rows of tables are scaled by the training rows' minimum and range, so out-of-distribution rows (and
-    validation and test rows) may leave [0, 1]. Images stay bytes; `model_units` is what models see of them.
+    Rows of tables are scaled by the minimum and the range of the training rows. Validation, test and OOD rows may lie
+    outside [0, 1]. Images remain bytes; models see them through `model_units`.
 
     Attributes:
-        dataset: the data set's name.
-        train_x, validation_x, test_x: in-distribution rows `(N, *shape)`, float32, or uint8 images
-            `(N, C, H, W)`.
-        train_y, validation_y, test_y: their classes, int64, or None.
-        classes: number of classes K (0 without labels).
-        validation_ood, test_ood: disjoint out-of-distribution sets. Only `selection: paper` reads the former.
-        duplicates: how many in-distribution rows repeat an earlier one.
-        crossing: how many validation and test rows also stand among the training rows.
-        notes: what a reader of the results should know.
+        dataset: name of the data set.
+        train_x, validation_x, test_x: in-distribution rows `(N, *shape)`, float32, or uint8 images `(N, C, H, W)`.
+        train_y, validation_y, test_y: classes of these rows, int64, or None.
+        classes: number of classes K; 0 without labels.
+        validation_ood: out-of-distribution sets that only studies with `selection: paper` read.
+        test_ood: out-of-distribution sets for the results, disjoint from `validation_ood`.
+        duplicates: number of in-distribution rows that equal an earlier row.
+        crossing: number of validation and test rows that equal a training row.
+        notes: remarks for readers of the results.
     """
 
     dataset: str

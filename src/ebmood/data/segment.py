@@ -1,4 +1,4 @@
-"""Segment (UCI Image Segmentation): 18 features of image patches in seven classes; `sky` is held out."""
+"""Segment (UCI Image Segmentation): 18 features of image patches in seven classes. The class `sky` is held out."""
 
 from importlib.metadata import version
 from typing import Literal
@@ -17,14 +17,14 @@ OPENML_ID = 36
 
 
 class Segment(Source):
-    """The UCI Image Segmentation data: 2,310 rows, 18 features, natural OOD `sky`, the other six classes ID.
+    """The UCI Image Segmentation data: 2,310 rows with 18 features. `sky` is natural OOD, the other six classes ID.
 
-    Its nineteenth feature, `region-pixel-count`, is the same in every row and is left out, as in the paper.
+    The nineteenth feature of the original data, `region-pixel-count`, is constant and left out, as in the paper.
 
     Attributes:
-        source: `river` (the copy inside the package river, no network), `openml`, or a `.csv`, `.parquet` or
-            `.npz` file whose label column is `label_column`.
-        label_column: the column (npz: array) of classes in a file.
+        source: `river` (the copy in the package river, without network), `openml`, or a `.csv`, `.parquet` or `.npz`
+            file.
+        label_column: column (for npz: array) of the classes in a file.
     """
 
     kind: Literal["segment"] = "segment"
@@ -32,21 +32,23 @@ class Segment(Source):
     label_column: str = "class"
 
     def load(self) -> Dataset:
-        """All rows.
+        """Return all rows.
 
         Raises:
             EbmoodError: the file or OpenML cannot be read, or the table is not Segment.
         """
         if self.source == "river":
-            rows = _river_rows()
+            rows = _read_river()
         elif self.source == "openml":
-            rows = fetch_rows(OPENML_ID, "Segment", instead="`source: river`, which needs no network")
+            rows = fetch_rows(
+                OPENML_ID, "Segment", alternative="`source: river`, which does not need a network"
+            )
         else:
             rows = read_rows(self.source, self.label_column)
-        return hold_out_classes(_without_constant(rows), {"sky": "sky"}, name="segment")
+        return hold_out_classes(_drop_constant_columns(rows), {"sky": "sky"}, name="segment")
 
 
-def _river_rows() -> Rows:
+def _read_river() -> Rows:
     from river.datasets import ImageSegments
 
     pairs = list(ImageSegments())
@@ -56,13 +58,13 @@ def _river_rows() -> Rows:
     return Rows(features, x, labels, f"river.datasets.ImageSegments (river {version('river')})")
 
 
-def _without_constant(rows: Rows) -> Rows:
+def _drop_constant_columns(rows: Rows) -> Rows:
     assert rows.labels is not None
-    kept = np.flatnonzero(np.ptp(rows.x, axis=0) > 0)
-    if len(kept) != FEATURES:
+    columns = np.flatnonzero(np.ptp(rows.x, axis=0) > 0)
+    if len(columns) != FEATURES:
         raise EbmoodError(
-            f"{rows.source}: {len(kept)} features that vary where Segment has {FEATURES}; name the file of "
-            "Segment, or use `kind: table` for other data"
+            f"{rows.source}: {len(columns)} features that are not constant, but Segment has {FEATURES}; give the "
+            "file of Segment, or use `kind: table` for other data"
         )
-    labels = np.char.lower(rows.labels)  # UCI's own file writes SKY
-    return Rows(tuple(rows.features[column] for column in kept), rows.x[:, kept], labels, rows.source)
+    labels = np.char.lower(rows.labels)  # the file of UCI has capital letters
+    return Rows(tuple(rows.features[column] for column in columns), rows.x[:, columns], labels, rows.source)

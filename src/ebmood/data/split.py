@@ -1,8 +1,8 @@
-"""One seed's split of a data set, and its scaling: the protocol of the paper's tables.
+"""The split of a table for one seed, and its scaling, as in the paper.
 
-In-distribution rows: 80 % training, 10 % validation, 10 % test. Natural OOD rows: 20 % validation, 80 % test.
-At most 10,000 test rows a set. All are scaled by the minimum and the range of the training rows, to which
-alone the scaling is fitted; the probes are drawn in the scaled space.
+In-distribution rows: 80 % training, 10 % validation, 10 % test. Natural OOD rows: 20 % validation, 80 % test. Test sets
+have at most 10,000 rows. All rows are scaled by the minimum and the range of the training rows. The probes are drawn in
+scaled units.
 """
 
 import warnings
@@ -16,46 +16,60 @@ from ebmood.core.seeding import numpy_stream
 from ebmood.data.dataset import Dataset, OODSet, Split
 from ebmood.data.probes import draw_probes
 
-ID_SHARES = (0.8, 0.1, 0.1)
-OOD_SHARES = (0.2, 0.8)
-MOST_TEST_ROWS = 10_000
+SPLIT_VERSION = 1
+"""Version of `split_dataset`. Increase it when the rows of its parts or their scaling change.
+
+The cell key of a study contains it, so that a study computes its records again.
+"""
+
+ID_FRACTIONS = (0.8, 0.1, 0.1)
+"""Fractions of in-distribution rows for training, validation and test."""
+
+OOD_FRACTIONS = (0.2, 0.8)
+"""Fractions of natural OOD rows for validation and test."""
+
+MAX_TEST_ROWS = 10_000
+"""Largest number of rows in a test set."""
 
 
 def split_dataset(
     dataset: Dataset, seed: int, duplicates: Literal["together", "across"] = "together"
 ) -> Split:
-    """Split and scale `dataset`.
+    """Return the split of a data set, with all rows scaled.
 
-    Which row goes where depends on the data, the seed and `duplicates` alone.
+    The part of a row depends on the data, the seed and `duplicates` only.
 
     Args:
         dataset: all rows.
-        seed: draws the split and the probes, from streams of their own.
-        duplicates: `together` keeps equal rows on one side; `across` splits row by row, as the paper did.
+        seed: seed of the split and of the probes, which have different random streams.
+        duplicates: `together` keeps equal rows in one part; `across` splits row by row, as in the paper.
 
     Raises:
         EbmoodError: a set has too few (different) rows, or a value does not fit float32 after scaling.
 
     Warns:
-        DataWarning: a column is constant over the training rows. It is kept, as `x - constant`.
+        DataWarning: a column is constant in the training rows. It is kept as `x - constant`.
     """
-    same = _groups(dataset.x)
+    groups = _row_groups(dataset.x)
+    description = f"{dataset.source}: in-distribution rows"
     train, validation, test = partition(
-        same, ID_SHARES, duplicates, numpy_stream(seed, "split"), f"{dataset.source}: in-distribution rows"
+        groups, ID_FRACTIONS, duplicates, numpy_stream(seed, "split"), description
     )
-    test = test[:MOST_TEST_ROWS]
-    seen = np.concatenate([validation, test])
+    test = test[:MAX_TEST_ROWS]
+    held_out = np.concatenate([validation, test])
     scale, notes = _fit_scale(dataset, train)
 
-    ood: list[tuple[OODSet, OODSet]] = []
+    natural: list[tuple[OODSet, OODSet]] = []
     for name, x in dataset.natural.items():
-        where = f"{dataset.source}: natural OOD set {name!r}"
-        parts = partition(_groups(x), OOD_SHARES, duplicates, numpy_stream(seed, f"split/{name}"), where)
-        held_validation, held_test = (OODSet(name, "natural", scale(x[part], name)) for part in parts)
-        ood.append((held_validation, OODSet(name, "natural", held_test.x[:MOST_TEST_ROWS])))
+        description = f"{dataset.source}: natural OOD set {name!r}"
+        generator = numpy_stream(seed, f"split/{name}")
+        parts = partition(_row_groups(x), OOD_FRACTIONS, duplicates, generator, description)
+        validation_part, test_part = (OODSet(name, "natural", scale(x[part], name)) for part in parts)
+        natural.append((validation_part, OODSet(name, "natural", test_part.x[:MAX_TEST_ROWS])))
 
     shape = dataset.x.shape[1:]
     y = dataset.y
+    validation_probes = draw_probes(len(validation), shape, seed, "validation")
     return Split(
         dataset=dataset.name,
         train_x=scale(dataset.x[train], "training"),
@@ -65,24 +79,29 @@ def split_dataset(
         validation_y=None if y is None else y[validation],
         test_y=None if y is None else y[test],
         classes=len(dataset.classes),
-        validation_ood=(*(pair[0] for pair in ood), *draw_probes(len(validation), shape, seed, "validation")),
-        test_ood=(*(pair[1] for pair in ood), *draw_probes(len(test), shape, seed, "test")),
-        duplicates=len(same) - int(same.max(initial=-1)) - 1,
-        crossing=int(np.isin(same[seen], same[train]).sum()),
+        validation_ood=(*(pair[0] for pair in natural), *validation_probes),
+        test_ood=(*(pair[1] for pair in natural), *draw_probes(len(test), shape, seed, "test")),
+        duplicates=len(groups) - int(groups.max(initial=-1)) - 1,
+        crossing=int(np.isin(groups[held_out], groups[train]).sum()),
         notes=(*dataset.notes, *notes),
     )
 
 
-def _groups(x: np.ndarray) -> np.ndarray:
-    """A number for every row, `(N,)`, equal for equal rows; they count up from 0 by first appearance."""
+def _row_groups(x: np.ndarray) -> np.ndarray:
+    """Return a number for each row, `(N,)`, that is the same for equal rows; see `group_numbers`."""
     if len(x) == 0:
         return np.zeros(0, dtype=np.int64)
-    flat = np.ascontiguousarray(x.reshape(len(x), -1) + 0.0)  # + 0.0: -0.0 equals 0.0, but its bytes do not
-    return numbered(flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel())
+    # Adding 0.0 replaces -0.0, which equals 0.0 but has other bytes.
+    flat = np.ascontiguousarray(x.reshape(len(x), -1) + 0.0)
+    return group_numbers(flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel())
 
 
-def numbered(keys: np.ndarray) -> np.ndarray:
-    """A number for every key, equal for equal keys; they count up from 0 by first appearance."""
+def group_numbers(keys: np.ndarray) -> np.ndarray:
+    """Return a number for each key, the same for equal keys, counted from 0 by first appearance: `(N,) -> (N,)`.
+
+    >>> group_numbers(np.array(["b", "a", "b", "c"]))
+    array([0, 1, 0, 2])
+    """
     _, first, group = np.unique(keys, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
@@ -90,67 +109,75 @@ def numbered(keys: np.ndarray) -> np.ndarray:
 
 
 def partition(
-    same: np.ndarray, shares: tuple[float, ...], duplicates: str, generator: np.random.Generator, where: str
+    groups: np.ndarray,
+    fractions: tuple[float, ...],
+    duplicates: str,
+    generator: np.random.Generator,
+    description: str,
 ) -> list[np.ndarray]:
-    """Row numbers of each part, in random order. Whole groups of `same` go to one part if kept `together`.
+    """Return the row indices of each part, in random order.
 
     Args:
-        same: a number for every row, equal for equal rows, counted up from 0 without gaps: see `numbered`.
-        shares: of the parts, summing to one; the rounding is the first part's.
-        duplicates: `together` or `across`.
-        generator: draws the order.
-        where: the rows, for messages.
+        groups: `(N,)` numbers of rows, equal for equal rows; see `group_numbers`.
+        fractions: fractions of the parts, with sum one. The first part takes the rounding error.
+        duplicates: `together` assigns whole groups to parts, `across` single rows.
+        generator: generator of the order.
+        description: name of the rows in messages.
 
     Raises:
         EbmoodError: there are too few (different) rows.
     """
-    rows = len(same)
-    needed = round(1 / min(shares))
+    rows = len(groups)
+    needed = round(1 / min(fractions))
     if rows < needed:
         raise EbmoodError(
-            f"{where}: {rows} are too few to split {_percent(shares)}; at least {needed} are needed"
+            f"{description}: {rows} are too few for a split {_percentages(fractions)}; at least {needed} are needed"
         )
-    units = same if duplicates == "together" else np.arange(rows)
+    units = groups if duplicates == "together" else np.arange(rows)
     count = int(units.max()) + 1
-    if count < len(shares):
+    if count < len(fractions):
         raise EbmoodError(
-            f"{where}: only {count} different among {rows}, too few to keep equal rows on one side; "
+            f"{description}: only {count} of {rows} are different, too few to keep equal rows in one part; "
             "set `duplicates: across`"
         )
-    place = generator.permutation(count)[units]  # each unit's place in the shuffled order
-    order = np.argsort(place, kind="stable")
-    ends = np.cumsum(np.bincount(place, minlength=count))  # rows up to and with each unit, in shuffled order
+    position = generator.permutation(count)[units]  # position of each row's unit in the shuffled order
+    order = np.argsort(position, kind="stable")
+    ends = np.cumsum(np.bincount(position, minlength=count))  # number of rows up to the end of each unit
     cuts, used = [], 0
-    for part in range(1, len(shares)):
-        target = rows - sum(round(rows * share) for share in shares[part:])
-        left = len(shares) - part  # parts still to come, each of which needs a unit
-        unit = int(np.clip(np.argmin(np.abs(ends - target)), used, count - 1 - left))
+    for part in range(1, len(fractions)):
+        target = rows - sum(round(rows * fraction) for fraction in fractions[part:])
+        remaining = len(fractions) - part  # number of later parts, each of which needs a unit
+        unit = int(np.clip(np.argmin(np.abs(ends - target)), used, count - 1 - remaining))
         cuts.append(int(ends[unit]))
         used = unit + 1
     return np.split(order, cuts)
 
 
-def _percent(shares: tuple[float, ...]) -> str:
-    return "/".join(f"{100 * share:.0f}" for share in shares)
+def _percentages(fractions: tuple[float, ...]) -> str:
+    return "/".join(f"{100 * fraction:.0f}" for fraction in fractions)
 
 
 def _fit_scale(
     dataset: Dataset, train: np.ndarray
 ) -> tuple[Callable[[np.ndarray, str], np.ndarray], list[str]]:
-    """The scaling fitted to the rows `train`, as a function of rows and their name, and the notes on it."""
+    """Fit the scaling to the rows `train`.
+
+    Returns:
+        A function of rows and their name that returns scaled rows, and notes on constant columns.
+    """
     rows = dataset.x[train]
     low, high = rows.min(axis=0), rows.max(axis=0)
     constant = high == low
     with np.errstate(over="ignore"):
         span = np.where(constant, 1.0, high - low)
     if not np.isfinite(span).all():
-        column = _column(dataset, np.argwhere(~np.isfinite(span))[0])
+        column = _column_name(dataset, np.argwhere(~np.isfinite(span))[0])
         raise EbmoodError(
-            f"{dataset.source}: column {column} spans more than a float holds; rescale or drop it"
+            f"{dataset.source}: the range of column {column} exceeds the largest float; rescale or drop the column"
         )
     notes = [
-        f"column {_column(dataset, index)} is constant ({low[tuple(index)]:g}) over the training rows; "
-        "kept, as x - constant"
+        f"column {_column_name(dataset, index)} is constant ({low[tuple(index)]:g}) in the training rows; "
+        "kept as x - constant"
         for index in np.argwhere(constant)
     ]
     for note in notes:
@@ -159,17 +186,17 @@ def _fit_scale(
     def scale(x: np.ndarray, name: str) -> np.ndarray:
         with np.errstate(over="ignore"):
             scaled = ((x - low) / span).astype(np.float32)
-        bad = np.argwhere(~np.isfinite(scaled))
-        if len(bad):
-            column = _column(dataset, bad[0][1:])
+        invalid = np.argwhere(~np.isfinite(scaled))
+        if len(invalid):
+            column = _column_name(dataset, invalid[0][1:])
             raise EbmoodError(
-                f"{dataset.source}: column {column}, {name} rows: {x[tuple(bad[0])]:g} does not fit float32 "
-                "after scaling by the training rows; take such rows out, or drop the column"
+                f"{dataset.source}: column {column}, {name} rows: {x[tuple(invalid[0])]:g} does not fit float32 "
+                "after scaling by the training rows; remove such rows, or drop the column"
             )
         return scaled
 
     return scale, notes
 
 
-def _column(dataset: Dataset, index: np.ndarray) -> str:
+def _column_name(dataset: Dataset, index: np.ndarray) -> str:
     return repr(dataset.features[index[0]]) if dataset.features else str(tuple(index.tolist()))

@@ -1,7 +1,7 @@
-"""Two-dimensional toys: data whose density a person can see.
+"""Two-dimensional toy data, whose density is easy to plot.
 
-Every toy is a curve, a set of squares or a set of centres, with noise; from the same geometry comes what lies
-close to the data, which the natural OOD set `background` leaves out.
+Each toy is a set of curves, squares or centres, with noise. The same geometry defines the region close to the data,
+which the natural OOD set `background` excludes.
 """
 
 from collections.abc import Callable
@@ -16,25 +16,25 @@ from ebmood.data.dataset import Dataset
 from ebmood.data.source import Source
 
 CLEARANCE = 3.0
-"""How many standard deviations of its noise lie between a toy and the background."""
+"""Distance between the noise-free toy and the background, in standard deviations of the noise."""
 
 
 class Toy(Source):
-    """A labelled 2-D data set, drawn with a seed of its own, so that all seeds of a study see the same rows.
+    """A labelled two-dimensional data set. Its own seed draws it, so that all seeds of a study use the same rows.
 
     - `moons`: two interleaved half circles of radius 1, noise 0.1; classes `upper`, `lower`.
     - `rings`: circles of radius 1, 2 and 3, noise 0.08; classes `inner`, `middle`, `outer`.
     - `checkerboard`: the eight dark squares of a 4 x 4 board on [-2, 2]^2, uniform; classes `left`, `right`.
-    - `mixture`: eight equal Gaussians of deviation 0.2 on a circle of radius 2; classes `0` to `7`.
+    - `mixture`: eight equally likely Gaussians with standard deviation 0.2 on a circle of radius 2; classes `0` to `7`.
 
-    Natural OOD is `background`: uniform over the bounding box of the rows, widened by half its width on each
-    side, less what lies within three deviations of the noise from the arcs, rings or centres, or inside a
-    dark square. It has a quarter as many rows.
+    The natural OOD set is `background`: uniform over the bounding box of the rows, extended by half its width on each
+    side, without the points within three standard deviations of the noise from the arcs, rings or centres, or inside
+    a dark square. It has a quarter of the number of rows.
 
     Attributes:
-        shape: which toy.
-        rows: how many in-distribution rows.
-        drawn_with: seed of the drawing.
+        shape: name of the toy.
+        rows: number of in-distribution rows.
+        drawn_with: seed of the rows.
     """
 
     kind: Literal["toy"] = "toy"
@@ -43,11 +43,11 @@ class Toy(Source):
     drawn_with: int = 0
 
     def load(self) -> Dataset:
-        """Draw the rows. Raises nothing."""
+        """Draw and return the rows."""
         geometry = _GEOMETRIES[self.shape]
         generator = numpy_stream(self.drawn_with, f"toy/{self.shape}")
         x, y = geometry.draw(generator, self.rows)
-        background = _background(
+        background = _draw_background(
             geometry, x, self.rows // 4, numpy_stream(self.drawn_with, f"toy/{self.shape}/ood")
         )
         return Dataset(
@@ -63,21 +63,29 @@ class Toy(Source):
 
 @dataclass(frozen=True)
 class _Geometry:
-    """`draw(generator, N) -> x (N, 2), y (N,)`; `near(points (M, 2)) -> (M,)`: which lie near the data."""
+    """The geometry of a toy.
+
+    Attributes:
+        classes: class names.
+        draw: function of a generator and N that returns x `(N, 2)` and y `(N,)`.
+        is_close: function of points `(M, 2)` that returns `(M,)` booleans: which points are close to the data.
+    """
 
     classes: tuple[str, ...]
     draw: Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]
-    near: Callable[[np.ndarray], np.ndarray]
+    is_close: Callable[[np.ndarray], np.ndarray]
 
 
-def _background(geometry: _Geometry, x: np.ndarray, rows: int, generator: np.random.Generator) -> np.ndarray:
+def _draw_background(
+    geometry: _Geometry, x: np.ndarray, rows: int, generator: np.random.Generator
+) -> np.ndarray:
     low, high = x.min(axis=0), x.max(axis=0)
     margin = (high - low) / 2
-    kept = np.empty((0, 2))
-    while len(kept) < rows:
+    background = np.empty((0, 2))
+    while len(background) < rows:
         points = generator.uniform(low - margin, high + margin, (2 * rows, 2))
-        kept = np.concatenate([kept, points[~geometry.near(points)]])
-    return kept[:rows]
+        background = np.concatenate([background, points[~geometry.is_close(points)]])
+    return background[:rows]
 
 
 def _on_circle(angle: np.ndarray) -> np.ndarray:
@@ -95,7 +103,7 @@ def _draw_moons(generator: np.random.Generator, rows: int) -> tuple[np.ndarray, 
     return _MOON_CENTRES[y] + arc + _MOON_NOISE * generator.standard_normal((rows, 2)), y
 
 
-def _near_moons(points: np.ndarray) -> np.ndarray:
+def _is_close_to_moons(points: np.ndarray) -> np.ndarray:
     distances = []
     for centre, side in zip(_MOON_CENTRES, _MOON_SIDES, strict=True):
         from_centre = (points - centre) * [1.0, side]
@@ -115,7 +123,7 @@ def _draw_rings(generator: np.random.Generator, rows: int) -> tuple[np.ndarray, 
     return ring + _RING_NOISE * generator.standard_normal((rows, 2)), y
 
 
-def _near_rings(points: np.ndarray) -> np.ndarray:
+def _is_close_to_rings(points: np.ndarray) -> np.ndarray:
     radius = np.linalg.norm(points, axis=1)
     return np.abs(radius[:, None] - _RING_RADII).min(axis=1) <= CLEARANCE * _RING_NOISE
 
@@ -127,7 +135,7 @@ def _draw_checkerboard(generator: np.random.Generator, rows: int) -> tuple[np.nd
     return corner + generator.uniform(size=(rows, 2)), column // 2
 
 
-def _near_checkerboard(points: np.ndarray) -> np.ndarray:
+def _is_close_to_checkerboard(points: np.ndarray) -> np.ndarray:
     square = np.floor(points).astype(int)
     on_board = ((square >= -2) & (square < 2)).all(axis=1)
     return on_board & (square.sum(axis=1) % 2 == 0)
@@ -142,14 +150,14 @@ def _draw_mixture(generator: np.random.Generator, rows: int) -> tuple[np.ndarray
     return _MIXTURE_CENTRES[y] + _MIXTURE_NOISE * generator.standard_normal((rows, 2)), y
 
 
-def _near_mixture(points: np.ndarray) -> np.ndarray:
+def _is_close_to_mixture(points: np.ndarray) -> np.ndarray:
     to_centres = np.linalg.norm(points[:, None] - _MIXTURE_CENTRES, axis=2)
     return to_centres.min(axis=1) <= CLEARANCE * _MIXTURE_NOISE
 
 
 _GEOMETRIES = {
-    "moons": _Geometry(("upper", "lower"), _draw_moons, _near_moons),
-    "rings": _Geometry(("inner", "middle", "outer"), _draw_rings, _near_rings),
-    "checkerboard": _Geometry(("left", "right"), _draw_checkerboard, _near_checkerboard),
-    "mixture": _Geometry(tuple(str(k) for k in range(8)), _draw_mixture, _near_mixture),
+    "moons": _Geometry(("upper", "lower"), _draw_moons, _is_close_to_moons),
+    "rings": _Geometry(("inner", "middle", "outer"), _draw_rings, _is_close_to_rings),
+    "checkerboard": _Geometry(("left", "right"), _draw_checkerboard, _is_close_to_checkerboard),
+    "mixture": _Geometry(tuple(str(k) for k in range(8)), _draw_mixture, _is_close_to_mixture),
 }

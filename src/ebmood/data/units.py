@@ -1,4 +1,4 @@
-"""Bytes on disk and in arrays, floats in [-1, 1] in models: the one place where images change units."""
+"""The units of images: bytes on disk and in arrays, floats in [-1, 1] in models."""
 
 import numpy as np
 import torch
@@ -6,18 +6,21 @@ from torch import Tensor
 
 
 def model_units(x: Tensor) -> Tensor:
-    """What a network or a model sees of `x`: bytes become float32 `x / 127.5 - 1` in [-1, 1].
+    """Return inputs in the units of models: bytes become `x / 127.5 - 1` in [-1, 1], float32.
 
     Args:
-        x: images as uint8, any shape; or floats, which are in model units already and come back untouched.
+        x: images as uint8, any shape; or floats, which are in model units already and are returned as they are.
+
+    >>> model_units(torch.tensor([0, 255], dtype=torch.uint8))
+    tensor([-1.,  1.])
     """
     return x.to(torch.float32) / 127.5 - 1 if x.dtype == torch.uint8 else x
 
 
 def model_rows(x: np.ndarray) -> Tensor:
-    """Rows of any kind, as float32 on the CPU, as models see them: `(N, *shape)` -> the same.
+    """Return rows `(N, *shape)` of any type as a float32 tensor on the CPU, in model units.
 
     Args:
-        x: bytes of images, which may be mapped from the disk, or floats in model units.
+        x: images as bytes, which may be memory-mapped, or floats in model units.
     """
     return model_units(torch.from_numpy(np.array(x))).to(torch.float32)

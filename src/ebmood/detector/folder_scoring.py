@@ -28,8 +28,8 @@ from ebmood.detector.persistence.detector_files import JSON_NAME
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.detector.table_detector import TableDetector
-from ebmood.executors.process import OneProcess, one_thread
-from ebmood.executors.spread import spread
+from ebmood.executors.dispatch import dispatch
+from ebmood.executors.process import SingleProcessExecutor, one_thread
 
 ORIGIN_KEY = "ebmood.scores_of"
 """Key of the origin in the metadata of a file of scores."""
@@ -80,7 +80,7 @@ def score_folder(
     drop: Sequence[str] = (),
     device: str = "cpu",
     jobs: int = 1,
-    open_executor: Callable[[], Executor] = OneProcess,
+    open_executor: Callable[[], Executor] = SingleProcessExecutor,
     progress: ProgressCallback = ignore_progress,
 ) -> FolderScores:
     """Score each Parquet file of a folder to a file of the same name in `out`.
@@ -119,7 +119,7 @@ def score_folder(
             subfolder.mkdir(parents=True, exist_ok=True)
         try:
             progress("scoring", 0.0)
-            with closing(spread(tables, submit, jobs, open_executor)) as finished:
+            with closing(dispatch(tables, submit, jobs, open_executor)) as finished:
                 for count, (name, future) in enumerate(finished, start=1):
                     scores.add(name, future, out / name)
                     progress("scoring", count / len(tables))

@@ -1,1 +1,1 @@
-"""The one seam through which work leaves this process: executors that do one piece of work at a time."""
+"""Executors that run one task at a time, in a process of this machine or on a Dask cluster, and their dispatcher."""

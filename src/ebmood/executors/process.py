@@ -1,4 +1,7 @@
-"""An executor of one process on this machine. Imports up here are light: threads are pinned before libraries load."""
+"""An executor with a single process of this machine.
+
+The top-level imports are light, because the number of threads must be set before numerical libraries are imported.
+"""
 
 import os
 import signal
@@ -11,35 +14,36 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 
-class OneProcess(Executor):
-    """An executor of one spawned process, so that a process that dies takes one piece of work with it and no other.
+class SingleProcessExecutor(Executor):
+    """An executor with one spawned process. If the process dies, only the task that it was running is lost.
 
-    The process ends with its parent, however that ends, and does not hear Ctrl-C: its parent decides.
+    The process ends when its parent ends, for any reason. It ignores Ctrl-C, so that the parent decides what to do.
     """
 
     def __init__(self) -> None:
         context = get_context("spawn")
-        ours, self._leash = context.Pipe(duplex=False)
-        self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(ours,))
-        self._end = ours
+        self._receiver, self._sender = context.Pipe(duplex=False)
+        self._pool = ProcessPoolExecutor(
+            1, mp_context=context, initializer=_initialise, initargs=(self._receiver,)
+        )
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future:
-        """As in `Executor`."""
-        with deaf_to_interrupts():
+        """Implement `Executor.submit`."""
+        with block_interrupts():
             return self._pool.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """As in `Executor`, except that `cancel_futures` also ends what is running."""
+        """Implement `Executor.shutdown`. In addition, `cancel_futures` ends a running task."""
         if cancel_futures:
-            self._leash.close()
+            self._sender.close()
         self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
-        self._leash.close()
-        self._end.close()
+        self._sender.close()
+        self._receiver.close()
 
 
 @contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """A process or thread started inside inherits a mask that keeps Ctrl-C from it, while it imports and after."""
+def block_interrupts() -> Iterator[None]:
+    """Block Ctrl-C (SIGINT) inside the context. Processes and threads that start inside inherit the blocked signal."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -52,7 +56,7 @@ def deaf_to_interrupts() -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread, whatever else runs, so that numbers do not depend on how much does."""
+    """Compute on one thread, so that results do not depend on the number of tasks that run at the same time."""
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -61,14 +65,14 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def _begin(leash: Connection) -> None:
+def _initialise(receiver: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR"):
         os.environ[f"{library}_NUM_THREADS"] = "1"
-    threading.Thread(target=_end_with_parent, args=(leash,), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(receiver,), daemon=True).start()
 
 
-def _end_with_parent(leash: Connection) -> None:
-    # Nothing is ever sent: this returns when the other end is closed, or its process is gone.
-    leash.poll(None)
+def _exit_with_parent(receiver: Connection) -> None:
+    # No data are sent: this returns when the parent closes its end or dies.
+    receiver.poll(None)
     os._exit(1)

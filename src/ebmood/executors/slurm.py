@@ -1,4 +1,4 @@
-"""Jobs of SLURM that bring the workers of a Dask cluster, submitted again where they end."""
+"""SLURM jobs that run the workers of a Dask cluster. Jobs that end are submitted again."""
 
 import shutil
 import signal
@@ -11,32 +11,36 @@ from ebmood.core.errors import EbmoodError, one_line
 if TYPE_CHECKING:
     from dask_jobqueue.slurm import SLURMCluster
 
-LOOK = 5.0
-"""Seconds between two looks at SLURM's queue."""
+UPDATE_SECONDS = 5.0
+"""Minimum time between two queries of SLURM's queue."""
 
 
-def slurm_cluster(where: str, jobs: int) -> "SLURMCluster":
-    """Jobs of one core and one worker; queue, account, time and memory come from Dask's `jobqueue.yaml`.
+def slurm_cluster(address: str, jobs: int) -> "SLURMCluster":
+    """Return a cluster of jobs with one core and one worker each.
+
+    Queue, account, time and memory come from Dask's configuration file `jobqueue.yaml`.
 
     Raises:
-        EbmoodError: the extra is not installed, or jobs cannot be submitted.
+        EbmoodError: the optional packages are not installed, or jobs cannot be submitted.
     """
-    interrupted = signal.getsignal(signal.SIGINT)
+    interrupt_handler = signal.getsignal(signal.SIGINT)
     try:
         from dask import config
         from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
         raise EbmoodError(
-            f"--cluster {where}: needs the extra `slurm`: pip install 'ebmood[slurm]'"
+            f"--cluster {address}: needs the extra `slurm`; run: pip install 'ebmood[slurm]'"
         ) from error
     finally:
-        # Once dask-jobqueue is imported Ctrl-C would be a success; None is a handler in somebody's C.
-        if interrupted is not None:
-            signal.signal(signal.SIGINT, interrupted)
+        # Importing dask-jobqueue sets a handler that exits with success. None means a handler that is not in Python.
+        if interrupt_handler is not None:
+            signal.signal(signal.SIGINT, interrupt_handler)
     if shutil.which("sbatch") is None:
-        raise EbmoodError(f"--cluster {where}: no `sbatch` here; run it on a machine where SLURM takes jobs")
+        raise EbmoodError(
+            f"--cluster {address}: no command `sbatch`; run this on a machine that can submit SLURM jobs"
+        )
     memory = config.get("jobqueue.slurm.memory", None) or "4GB"
-    # No page for all who are on this machine, on a port that another study holds.
+    # Without a dashboard, which all users of this machine could see, and whose port may be in use.
     options = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
     options |= config.get("jobqueue.slurm.scheduler-options", None) or {}
     with config.set({"distributed.scheduler.allowed-failures": 0}):
@@ -46,72 +50,77 @@ def slurm_cluster(where: str, jobs: int) -> "SLURMCluster":
             )
             cluster.scale(jobs=jobs)
         except (OSError, RuntimeError, ValueError) as error:
-            raise EbmoodError(f"--cluster {where}: no jobs can be submitted ({one_line(error)})") from error
+            raise EbmoodError(f"--cluster {address}: jobs cannot be submitted ({one_line(error)})") from error
     return cluster
 
 
-class Jobs:
-    """SLURM's jobs, kept at their number while work waits for a worker.
+class SlurmJobs:
+    """The SLURM jobs of a cluster. Their number is kept constant while tasks wait for a worker.
 
-    Where a job ends whose worker had come (its time is over, it was cancelled), another takes its place. One that
-    ends before that would do so again.
+    A job that ends after its worker had connected (by its time limit, or because it was cancelled) is submitted again.
+    A job that ends before that is not, because the next one would end too.
+
+    Args:
+        address: the option `--cluster`, for messages.
+        cluster: the cluster.
+        count: number of jobs.
     """
 
-    def __init__(self, where: str, cluster: "SLURMCluster", count: int):
-        self._where = where
+    def __init__(self, address: str, cluster: "SLURMCluster", count: int):
+        self._address = address
         self._cluster: Any = cluster
         self._count = count
-        self._came: set[str] = set()
-        self._next = 0.0
+        self._connected: set[str] = set()
+        self._next_update = 0.0
 
-    def look(self) -> None:
-        """Submit anew what is to be.
+    def update(self) -> None:
+        """Submit jobs again that have ended.
 
         Raises:
-            EbmoodError: no job is left, and none will come.
+            EbmoodError: no job is left, and none will start.
         """
-        self._came |= {str(worker.name) for worker in list(self._cluster.scheduler.workers.values())}
-        if time.monotonic() < self._next:
+        self._connected |= {str(worker.name) for worker in list(self._cluster.scheduler.workers.values())}
+        if time.monotonic() < self._next_update:
             return
-        self._next = time.monotonic() + LOOK
-        jobs = dict(self._cluster.workers)  # Submitted, or refused; before the queue is looked at.
-        look = ("squeue", "--me", "--noheader", "--format=%A")
+        self._next_update = time.monotonic() + UPDATE_SECONDS
+        jobs = dict(self._cluster.workers)  # before the query, so that new jobs do not count as ended
+        command = ("squeue", "--me", "--noheader", "--format=%A")
         try:
-            queue = subprocess.run(look, capture_output=True, text=True, check=True, timeout=60)
+            queue = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         except (OSError, subprocess.SubprocessError):
-            return  # SLURM has much to do, and may answer the next time
+            return  # SLURM is busy; the next update will try again
         ended = [name for name, job in jobs.items() if job.job_id not in queue.stdout.split()]
-        again = [name for name in ended if name in self._came]
-        for name in again:
-            self._came.remove(name)
-            _over(self._cluster.workers.pop(name))
-        if again:
+        to_submit = [name for name in ended if name in self._connected]
+        for name in to_submit:
+            self._connected.remove(name)
+            _mark_closed(self._cluster.workers.pop(name))
+        if to_submit:
             self._cluster.scale(jobs=self._count)
         elif jobs and len(ended) == len(jobs):
-            self._tell(jobs[ended[-1]])
+            self._raise_if_ended(jobs[ended[-1]])
 
     def close(self) -> None:
         """Cancel all jobs and end the scheduler."""
         for job in list(self._cluster.workers.values()):
-            _over(job)
+            _mark_closed(job)
         self._cluster.close()
 
-    def _tell(self, job: Any) -> None:
-        """Why there is no job, if that is still so."""
+    def _raise_if_ended(self, job: Any) -> None:
+        """Raise an error with the reason for which there is no job, or submit a job that was rejected before."""
         if job.job_id is not None:
             raise EbmoodError(
-                f"--cluster {self._where}: its jobs end before their workers come; see what SLURM says of job "
-                f"{job.job_id}, and what that wrote (slurm-{job.job_id}.out, if not set otherwise)"
+                f"--cluster {self._address}: jobs end before their workers connect; see SLURM's information on job "
+                f"{job.job_id} and its output (slurm-{job.job_id}.out by default)"
             )
         try:
             self._cluster.sync(job.start)
         except (OSError, RuntimeError, ValueError) as error:
             reason = one_line(str(error).rpartition("stderr:")[2] or error)
-            raise EbmoodError(f"--cluster {self._where}: no jobs can be submitted ({reason})") from error
+            raise EbmoodError(f"--cluster {self._address}: jobs cannot be submitted ({reason})") from error
 
 
-def _over(job: Any) -> None:
-    """Dask will not close a cluster while a job of it is held as running, and dask-jobqueue never says otherwise."""
+def _mark_closed(job: Any) -> None:
+    """Mark a job as closed. Dask does not close a cluster with running jobs, and dask-jobqueue never marks them."""
     from distributed import Status
 
     job.status = Status.closed

@@ -1,4 +1,4 @@
-"""Images: from the files of known sets, or of the user's, to arrays of bytes of one shape."""
+"""Images: known sets and files of the user, decoded to arrays of bytes of one shape."""
 
 from ebmood.data.images.image_sets import ImageSet
 from ebmood.data.images.image_source import CIFAR10, FMNIST, Images, ImageSource

@@ -1,8 +1,9 @@
-"""Colourised greyscale sets: a stand-in for a natural set in colour, where none is to hand.
+"""Colourised greyscale sets, which can replace a natural set in colour that is not available.
 
-Image i of a part has a background colour and a foreground colour, six bytes drawn uniformly and independently
-from a stream of the part's number of images; black becomes the background, white the foreground, and greys lie
-linearly between, rounded. So the same file always gives the same pixels, and no class has a colour of its own.
+Each image has a background colour and a foreground colour, six bytes that are drawn uniformly and independently. The
+random stream depends on the number of images of the part only, so that the same file always gives the same pixels, and
+colours do not depend on classes. Black becomes the background colour, white the foreground colour, and greys are
+interpolated linearly and rounded.
 """
 
 from collections.abc import Callable
@@ -12,32 +13,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ebmood.core.seeding import numpy_stream
-from ebmood.data.images.readers import Part, Pictures
+from ebmood.data.images.readers import ImageSequence, Part
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def colourised(part: Part) -> Part:
-    """`part` with every image in two colours of its own. Colour images go by their luma."""
+def colourise(part: Part) -> Part:
+    """Return the part with random colours. Images in colour are converted to greyscale first."""
 
-    def read() -> Pictures:
-        pictures = part.read()
-        return replace(pictures, picture=_painter(pictures))
+    def read() -> ImageSequence:
+        images = part.read()
+        return replace(images, load=_colouriser(images))
 
-    return replace(part, where=f"{part.where}, colourised", read=read)
+    return replace(part, description=f"{part.description}, colourised", read=read)
 
 
-def _painter(pictures: Pictures) -> "Callable[[int], Image]":
+def _colouriser(images: ImageSequence) -> "Callable[[int], Image]":
     from PIL import Image
 
-    ends = numpy_stream(0, f"colourised/{pictures.count}").integers(0, 256, (pictures.count, 2, 3))
+    colours = numpy_stream(0, f"colourised/{images.count}").integers(0, 256, (images.count, 2, 3))
 
-    def paint(i: int) -> "Image":
-        grey = np.asarray(pictures.picture(i).convert("L"))
-        shades = (
-            np.linspace(ends[i, 0], ends[i, 1], 256).round().astype(np.uint8)
-        )  # (256, 3): a colour for each grey
-        return Image.fromarray(shades[grey])
+    def load(i: int) -> "Image":
+        grey = np.asarray(images.load(i).convert("L"))
+        palette = np.linspace(colours[i, 0], colours[i, 1], 256).round().astype(np.uint8)  # (256, 3)
+        return Image.fromarray(palette[grey])
 
-    return paint
+    return load

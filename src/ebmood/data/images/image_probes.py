@@ -1,4 +1,4 @@
-"""Non-natural images: noise, one colour, and real images that nobody scaled."""
+"""Non-natural OOD images: noise, constants, and real images that are not scaled to the units of models."""
 
 from collections.abc import Sequence
 
@@ -7,20 +7,29 @@ import numpy as np
 from ebmood.core.seeding import numpy_stream
 from ebmood.data.dataset import OODSet
 
+PROBES_VERSION = 1
+"""Version of `draw_image_probes`, `unscaled_probe` and `low_level_sets`. Increase it when the images that they return
+change.
+
+The cell key of a study contains it, so that a study computes its records again.
+"""
+
 MEAN, DEVIATION = 127.5, 60.0
+"""Mean and standard deviation of the bytes of `gaussian`."""
 
 
 def draw_image_probes(rows: int, shape: tuple[int, int, int], seed: int, part: str) -> tuple[OODSet, ...]:
-    """Three sets of `rows` images of bytes, as the paper defines them.
+    """Return the three sets of images that the paper defines, uint8.
 
-    `uniform`: every byte from 0 to 255 alike. `gaussian`: every byte from N(127.5, 60^2), rounded and clipped.
-    `constant`: one colour over the image, each channel from 0 to 255 alike.
+    - `uniform`: all bytes uniform in 0..255.
+    - `gaussian`: all bytes from N(127.5, 60^2), rounded and clipped.
+    - `constant`: one colour for the whole image, each channel uniform in 0..255.
 
     Args:
         rows: number of images in each set.
-        shape: `(C, H, W)` of one image.
-        seed: of the split.
-        part: `validation` or `test`; each has streams of its own.
+        shape: shape of one image, `(C, H, W)`.
+        seed: seed of the split.
+        part: `validation` or `test`; the two have different random streams.
     """
     uniform = numpy_stream(seed, f"probes/{part}/uniform").integers(0, 256, (rows, *shape), dtype=np.uint8)
     normal = numpy_stream(seed, f"probes/{part}/gaussian").standard_normal((rows, *shape), dtype=np.float32)
@@ -33,15 +42,17 @@ def draw_image_probes(rows: int, shape: tuple[int, int, int], seed: int, part: s
     return tuple(OODSet(name, "non-natural", x) for name, x in sets.items())
 
 
-def unscaled(natural: Sequence[OODSet], wanted: str | None) -> tuple[OODSet, ...]:
-    """The images of one natural set as floats 0 to 255, where models expect -1 to 1; none without a natural set.
+def unscaled_probe(natural: Sequence[OODSet], name: str | None) -> tuple[OODSet, ...]:
+    """Return the images of a natural set as floats in 0..255, where models expect -1..1.
 
     Args:
-        natural: sets of bytes.
-        wanted: the name of one; the first is taken where it is None or not there. The name of what comes back
-            says which one it was.
+        natural: natural OOD sets, uint8.
+        name: name of the set. The first set is used if this is None or does not exist.
+
+    Returns:
+        One set, with the name of the natural set and `-unscaled`; no set if `natural` is empty.
     """
-    chosen = next((ood for ood in natural if ood.name == wanted), next(iter(natural), None))
-    if chosen is None:
+    source = next((ood for ood in natural if ood.name == name), next(iter(natural), None))
+    if source is None:
         return ()
-    return (OODSet(f"{chosen.name}-unscaled", "non-natural", chosen.x.astype(np.float32)),)
+    return (OODSet(f"{source.name}-unscaled", "non-natural", source.x.astype(np.float32)),)

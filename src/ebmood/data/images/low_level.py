@@ -1,7 +1,7 @@
-"""Low-level content: what is left of images when their meaning is taken away.
+"""Low-level sets: images that keep low-level content (patches, colours, edges) but lose their meaning.
 
-Models that go by such content give these sets the log-density of the images they were made from. All have
-the images' shape and bytes.
+A model that uses only this content gives such a set the log-density of the original images. All sets have the shape
+of the images and are bytes.
 """
 
 import numpy as np
@@ -11,24 +11,25 @@ from ebmood.core.seeding import numpy_stream
 from ebmood.data.dataset import OODSet
 
 GRID = 4
-"""Patches to a side."""
+"""Number of patches along each side of an image."""
 
-_PIECE = 1000
+_CHUNK = 1000
+"""Number of images that are processed together, to bound memory."""
 
 
 def low_level_sets(images: np.ndarray, seed: int) -> tuple[OODSet, ...]:
-    """Four sets made of `images`, in their order.
+    """Return four sets that are computed from the images, in their order.
 
-    - `shuffled-patches`: a grid of 4 x 4 square patches in random order; columns and rows that the grid does
-      not reach (where 4 does not divide the side) stay in place.
-    - `shuffled-pixels`: all pixels in random order. A pixel keeps its colour, so the histogram of each
-      channel stays exactly as it was.
-    - `edges`: the length of Sobel's gradient, a quarter of it, cut at 255; white edges on black.
-    - `flat-colour`: the image's mean colour everywhere, which is what blurring ends in.
+    - `shuffled-patches`: a grid of 4 x 4 square patches in random order. Rows and columns outside the grid (if 4 does
+      not divide the side) are not changed.
+    - `shuffled-pixels`: all pixels in random order. The channels of a pixel stay together, so the histogram of each
+      channel does not change.
+    - `edges`: a quarter of the magnitude of the Sobel gradient, at most 255; edges are white.
+    - `flat-colour`: the mean colour of the image in all pixels, which is the limit of blurring.
 
     Args:
-        images: `(N, C, H, W)`, uint8, in-distribution.
-        seed: of the split; it draws the orders, one for each image.
+        images: in-distribution images `(N, C, H, W)`, uint8.
+        seed: seed of the split. It draws a different order for each image.
     """
     sets = {
         "shuffled-patches": shuffled_patches(images, numpy_stream(seed, "content/patches")),
@@ -42,47 +43,51 @@ def low_level_sets(images: np.ndarray, seed: int) -> tuple[OODSet, ...]:
 def shuffled_patches(
     images: np.ndarray, generator: np.random.Generator, side: int | None = None
 ) -> np.ndarray:
-    """Every image's square patches in an order of its own: `(N, C, H, W)`, uint8.
+    """Return images with their square patches in random order: `(N, C, H, W)`, uint8.
 
     Args:
-        images: `(N, C, H, W)`.
-        generator: draws the orders.
-        side: of a patch, in pixels; None for a quarter of the shorter side, and 1 at least.
+        images: `(N, C, H, W)`, uint8.
+        generator: generator of the orders.
+        side: side of a patch in pixels; None for a quarter of the shorter side of the image, at least 1.
     """
     _, channels, height, width = images.shape
     side = side or max(1, min(height, width) // GRID)
-    down, across = height // side, width // side
-    covered = np.s_[..., : down * side, : across * side]
+    grid_rows, grid_columns = height // side, width // side
+    inside = np.s_[..., : grid_rows * side, : grid_columns * side]
     result = images.copy()
-    for start in range(0, len(images), _PIECE):
-        piece = images[start : start + _PIECE][covered]
-        count = len(piece)
-        patches = piece.reshape(count, channels, down, side, across, side).transpose(0, 2, 4, 1, 3, 5)
-        patches = patches.reshape(count, down * across, -1)
-        order = generator.permuted(np.tile(np.arange(down * across), (count, 1)), axis=1)
+    for start in range(0, len(images), _CHUNK):
+        chunk = images[start : start + _CHUNK][inside]
+        count = len(chunk)
+        patches = chunk.reshape(count, channels, grid_rows, side, grid_columns, side).transpose(
+            0, 2, 4, 1, 3, 5
+        )
+        patches = patches.reshape(count, grid_rows * grid_columns, -1)
+        order = generator.permuted(np.tile(np.arange(grid_rows * grid_columns), (count, 1)), axis=1)
         patches = np.take_along_axis(patches, order[..., None], axis=1)
-        patches = patches.reshape(count, down, across, channels, side, side).transpose(0, 3, 1, 4, 2, 5)
-        result[start : start + _PIECE][covered] = patches.reshape(piece.shape)
+        patches = patches.reshape(count, grid_rows, grid_columns, channels, side, side).transpose(
+            0, 3, 1, 4, 2, 5
+        )
+        result[start : start + _CHUNK][inside] = patches.reshape(chunk.shape)
     return result
 
 
 def edges(images: np.ndarray) -> np.ndarray:
-    """A quarter of the length of Sobel's gradient in each channel, rounded, cut at 255: uint8."""
+    """Return a quarter of the magnitude of the Sobel gradient in each channel, rounded, at most 255, uint8."""
     result = np.empty_like(images)
-    for start in range(0, len(images), _PIECE):
-        piece = images[start : start + _PIECE].astype(np.float32)
-        length = np.hypot(_sobel(piece, along=2, across=3), _sobel(piece, along=3, across=2))
-        result[start : start + _PIECE] = np.minimum(np.rint(length / 4), 255)
+    for start in range(0, len(images), _CHUNK):
+        chunk = images[start : start + _CHUNK].astype(np.float32)
+        magnitude = np.hypot(_sobel(chunk, 2, 3), _sobel(chunk, 3, 2))
+        result[start : start + _CHUNK] = np.minimum(np.rint(magnitude / 4), 255)
     return result
 
 
-def _sobel(images: np.ndarray, along: int, across: int) -> np.ndarray:
-    # scipy's `sobel` would smooth over images and channels too.
-    slope = correlate1d(images, [-1, 0, 1], axis=along, mode="nearest")
-    return correlate1d(slope, [1, 2, 1], axis=across, mode="nearest")
+def _sobel(images: np.ndarray, axis: int, smoothed_axis: int) -> np.ndarray:
+    # `scipy.ndimage.sobel` would also smooth over images and channels.
+    difference = correlate1d(images, [-1, 0, 1], axis=axis, mode="nearest")
+    return correlate1d(difference, [1, 2, 1], axis=smoothed_axis, mode="nearest")
 
 
 def flat_colour(images: np.ndarray) -> np.ndarray:
-    """Each image's mean colour over all of it, rounded: uint8."""
+    """Return images in which all pixels have the mean colour of the image, rounded, uint8."""
     mean = np.rint(images.mean(axis=(2, 3), keepdims=True)).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(mean, images.shape))

@@ -6,41 +6,49 @@ from pathlib import Path
 import numpy as np
 
 from ebmood.core.errors import EbmoodError
-from ebmood.data.images.readers import CorruptDataError, Part, Parts, Pictures, array_pictures, reason
+from ebmood.data.images.readers import (
+    CorruptDataError,
+    ImageSequence,
+    Part,
+    Parts,
+    images_from_array,
+    short_reason,
+)
 from ebmood.data.table_files import class_name
 
-_WHOLE = ("X", "y")
+_ALL = ("X", "y")
 _TRAIN, _TEST = ("x_train", "y_train"), ("x_test", "y_test")
 
 
 def npz_parts(path: Path) -> Parts:
-    """Arrays `X` and maybe `y`; or `x_train`, `x_test` and maybe `y_train`, `y_test`, as Keras has them.
+    """Return the parts in a file with the arrays `X` and optionally `y`, or with Keras' names.
 
-    Images are uint8 of shape `(N, H, W)`, `(N, H, W, 1)`, `(N, H, W, 3)`, `(N, 1, H, W)` or `(N, 3, H, W)`.
+    Keras' names are `x_train`, `x_test` and optionally `y_train`, `y_test`. Images are uint8 of shape `(N, H, W)`,
+    `(N, H, W, 1)`, `(N, H, W, 3)`, `(N, 1, H, W)` or `(N, 3, H, W)`.
 
     Raises:
         CorruptDataError: the file is damaged.
-        EbmoodError: it holds other arrays.
+        EbmoodError: the file contains other arrays.
     """
-    names = _names(path)
-    if _WHOLE[0] in names:
-        return Parts(_part(path, _WHOLE, names), None)
+    names = _array_names(path)
+    if _ALL[0] in names:
+        return Parts(_part(path, _ALL, names), None)
     if _TRAIN[0] in names or _TEST[0] in names:
         train, test = (
             _part(path, arrays, names) if arrays[0] in names else None for arrays in (_TRAIN, _TEST)
         )
         return Parts(train, test)
     raise EbmoodError(
-        f"{path}: no array `X`, nor `x_train` and `x_test`; the arrays are {', '.join(names) or 'none'}"
+        f"{path}: no array `X`, and no arrays `x_train` and `x_test`; the arrays are {', '.join(names) or 'none'}"
     )
 
 
-def _names(path: Path) -> list[str]:
+def _array_names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
     except (OSError, zipfile.BadZipFile) as error:
-        raise CorruptDataError(f"{path}: is no .npz file that can be read ({reason(error)})") from error
+        raise CorruptDataError(f"{path}: not a readable .npz file ({short_reason(error)})") from error
 
 
 def _part(path: Path, arrays: tuple[str, str], names: list[str]) -> Part:
@@ -48,12 +56,12 @@ def _part(path: Path, arrays: tuple[str, str], names: list[str]) -> Part:
     return Part(f"{path}, array {x}", (path,), lambda: _read(path, x, y if y in names else None))
 
 
-def _read(path: Path, x: str, y: str | None) -> Pictures:
+def _read(path: Path, x: str, y: str | None) -> ImageSequence:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             pixels, labels = arrays[x], None if y is None else arrays[y]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise CorruptDataError(f"{path}: array {x!r} cannot be read ({reason(error)})") from error
+        raise CorruptDataError(f"{path}: array {x!r} cannot be read ({short_reason(error)})") from error
     if pixels.dtype != np.uint8:
         raise EbmoodError(f"{path}: array {x!r} is {pixels.dtype}; images must be bytes (uint8, 0 to 255)")
     if pixels.ndim == 4 and pixels.shape[-1] not in (1, 3) and pixels.shape[1] in (1, 3):
@@ -62,11 +70,11 @@ def _read(path: Path, x: str, y: str | None) -> Pictures:
         pixels = pixels[..., 0]
     if pixels.size == 0 or not (pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[-1] == 3)):
         raise EbmoodError(
-            f"{path}: array {x!r} has shape {pixels.shape}; images are (N, H, W), (N, H, W, 1 or 3) or "
+            f"{path}: array {x!r} has shape {pixels.shape}; images must be (N, H, W), (N, H, W, 1 or 3) or "
             "(N, 1 or 3, H, W)"
         )
     if labels is None:
-        return array_pictures(pixels, None)
+        return images_from_array(pixels, None)
     if labels.size != len(pixels):
         raise EbmoodError(f"{path}: array {y!r} has {labels.size} labels for {len(pixels)} images")
-    return array_pictures(pixels, np.array([class_name(label) for label in labels.ravel().tolist()]))
+    return images_from_array(pixels, np.array([class_name(label) for label in labels.ravel().tolist()]))

@@ -1,4 +1,4 @@
-"""Images as they lie on the disk: what identifies a part of a set, and how its images are read one by one."""
+"""Readers of images: a part of a set on disk, and access to its images one by one."""
 
 import struct
 import zlib
@@ -16,103 +16,119 @@ from ebmood.core.errors import EbmoodError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, IndexError, BadZipFile, zlib.error, struct.error)
-"""What Pillow and the archives' readers raise on damaged files."""
+DECODE_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, BadZipFile, zlib.error, struct.error)
+"""The errors that Pillow and the readers of archives raise for damaged files."""
+
+SKIP_HINT = "replace or delete it, or leave it out: `skip_corrupt: true`, or --skip-corrupt"
+"""What a user can do about a damaged image."""
+
+_MAX_REASON = 240
+"""Largest number of characters of an exception in a message."""
 
 
 class MissingDataError(EbmoodError):
-    """Files of a set are not there; the message says what to put where."""
+    """Files of a set do not exist. The message says where to put them."""
 
 
 class CorruptDataError(EbmoodError):
-    """A file is there, but damaged or not what it should be; the message names it."""
+    """A file exists, but is damaged or has another format. The message names it."""
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Images that can be read one by one.
+class ImageSequence:
+    """Images that are read one by one.
 
     Attributes:
-        count: how many.
-        picture: the image of a number from 0, loaded; raises `CorruptDataError` that names it.
-        labels: the class name of each, `(count,)`, str; None where there are no labels.
-        names: what messages call each; their numbers from 1 if empty.
+        count: number of images.
+        load: function of an index from 0 that returns the loaded image. It raises `CorruptDataError` with the name of
+            the image.
+        labels: class names of the images `(count,)`, str; None without labels.
+        names: names of the images in messages; empty for their numbers from 1.
     """
 
     count: int
-    picture: "Callable[[int], Image]"
+    load: "Callable[[int], Image]"
     labels: np.ndarray | None = None
     names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a set (its training part, its test part, or all of it), not read yet.
+    """One part of a set (training, test, or all images) before it is read.
 
     Attributes:
-        where: what messages and records call it.
-        files: the files whose names, sizes and times of change tell whether it is still the same.
-        read: opens it. Raises `EbmoodError`.
-        mixed: whether its images may differ in size and mode.
+        description: name in messages and records.
+        files: files whose names, sizes and modification times identify the content.
+        read: function that opens the part. It raises `EbmoodError`.
+        mixed: whether images may differ in size and mode.
     """
 
-    where: str
+    description: str
     files: tuple[Path, ...]
-    read: Callable[[], Pictures]
+    read: Callable[[], ImageSequence]
     mixed: bool = False
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a set that are there.
+    """The available parts of a set.
 
     Attributes:
-        train: the official training part; or all images, where there is no official test part.
+        train: the official training part, or all images if there is no official test part.
         test: the official test part.
-        official: whether these are the files that the set's makers hand out.
+        official: whether these are the files of the original publication.
     """
 
     train: Part | None
     test: Part | None
     official: bool = False
 
-    def each(self, change: Callable[[Part], Part]) -> "Parts":
-        """These parts with a change made to each that is there."""
-        changed = (part and change(part) for part in (self.train, self.test))
+    @property
+    def is_empty(self) -> bool:
+        """Whether no part is available."""
+        return self.train is None and self.test is None
+
+    def map(self, function: Callable[[Part], Part]) -> "Parts":
+        """Return these parts with a function applied to each available part."""
+        changed = (part and function(part) for part in (self.train, self.test))
         return replace(self, **dict(zip(("train", "test"), changed, strict=True)))
 
 
-def vision(module: str) -> Any:
-    """A module of torchvision, Pillow or lmdb, which come with the extra `vision`.
+def import_vision(module: str) -> Any:
+    """Import a module of torchvision, Pillow or lmdb, which the extra `vision` installs.
 
     Raises:
-        EbmoodError: it is not installed; the message says how to get it.
+        EbmoodError: it is not installed; the message contains the command to install it.
     """
     try:
         return import_module(module)
     except ImportError as error:
         raise EbmoodError(
-            f"images need the extra `vision` ({error}); get it with: pip install 'ebmood[vision]'"
+            f"images need the extra `vision` ({error}); run: pip install 'ebmood[vision]'"
         ) from error
 
 
-def array_pictures(pixels: np.ndarray, labels: np.ndarray | None) -> Pictures:
-    """Images that are in memory.
+def images_from_array(pixels: np.ndarray, labels: np.ndarray | None) -> ImageSequence:
+    """Return a sequence of images in memory.
 
     Args:
         pixels: `(N, H, W)` greyscale or `(N, H, W, 3)` colour, uint8.
-        labels: `(N,)`, class names, or None.
+        labels: class names `(N,)`, or None.
     """
     from PIL import Image
 
-    return Pictures(len(pixels), lambda i: Image.fromarray(np.ascontiguousarray(pixels[i])), labels)
+    return ImageSequence(len(pixels), lambda i: Image.fromarray(np.ascontiguousarray(pixels[i])), labels)
 
 
-def opened(source: object, name: str) -> "Image":
-    """The image in the file (or open file) `source`, loaded.
+def open_image(source: object, name: str) -> "Image":
+    """Return the image in a file, loaded.
+
+    Args:
+        source: a path or an open binary file.
+        name: name of the image in messages.
 
     Raises:
-        CorruptDataError: it cannot be read; the message calls it `name`.
+        CorruptDataError: the file is not a readable image.
     """
     from PIL import Image
 
@@ -120,17 +136,18 @@ def opened(source: object, name: str) -> "Image":
         with Image.open(source) as image:  # pyright: ignore[reportArgumentType]
             image.load()
             return image
-    except (*UNREADABLE, Image.DecompressionBombError) as error:
-        raise CorruptDataError(f"{name}: is no image that can be read ({reason(error)}); {MEND}") from error
+    except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
+        raise CorruptDataError(
+            f"{name}: not a readable image ({short_reason(error)}); {SKIP_HINT}"
+        ) from error
 
 
-_LONG = 240
-"""Characters of an exception's message that are told."""
+def short_reason(error: BaseException) -> str:
+    r"""Return the message of an exception in one line. A long one is shortened in the middle, as its end has the cause.
 
-MEND = "replace or delete it, or leave it out: `skip_corrupt: true`, or --skip-corrupt"
-
-
-def reason(error: BaseException) -> str:
-    """An exception's message in one line; of a long one the beginning and the end, where the cause stands."""
-    said = " ".join(str(error).split()) or type(error).__name__
-    return said if len(said) <= _LONG else f"{said[: _LONG // 2].rstrip()} ... {said[-_LONG // 2 :].lstrip()}"
+    >>> short_reason(OSError("first\nsecond"))
+    'first second'
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    half = _MAX_REASON // 2
+    return text if len(text) <= _MAX_REASON else f"{text[:half].rstrip()} ... {text[-half:].lstrip()}"

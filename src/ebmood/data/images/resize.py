@@ -1,14 +1,14 @@
-"""The one rule that brings every image to the in-distribution set's shape.
+"""The rule that brings every image to the shape of the in-distribution set.
 
-1. Colour. Where the in-distribution set is greyscale, a colour image becomes Pillow's `L` (ITU-R 601-2 luma,
-   `0.299 R + 0.587 G + 0.114 B`). Where it is in colour, a greyscale image is repeated in all three channels.
-   Palettes are looked up, transparency is dropped.
-2. Size. The centred square whose side is the image's shorter side is resized to `size` x `size`, bilinear,
-   and with antialiasing where it shrinks (Pillow's `BILINEAR`). An image whose shorter side is `size` already
-   is only cropped, and a square one comes out to the bit. So FMNIST's 28 x 28 pixels are enlarged to 32 x 32, and not
+1. Colour. For a greyscale set, a colour image is converted to Pillow's mode `L` (ITU-R 601-2 luma,
+   `0.299 R + 0.587 G + 0.114 B`). For a colour set, a greyscale image is repeated in all three channels. Palettes are
+   converted to colours, transparency is dropped.
+2. Size. The centred square whose side is the shorter side of the image is resized to `size` x `size` pixels, bilinear,
+   with antialiasing if it shrinks (Pillow's `BILINEAR`). An image whose shorter side equals `size` is only cropped,
+   and a square image of this size is not changed. The 28 x 28 pixels of FMNIST are enlarged to 32 x 32, and not
    padded.
 
-Images with more than 8 bits a channel are refused, as Pillow would clip them.
+Images with more than 8 bits per channel are rejected, because Pillow would clip them.
 """
 
 from typing import TYPE_CHECKING
@@ -21,37 +21,41 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 RULE = "L or RGB; centred square, bilinear, antialias; 1"
-"""Goes into the names of cached arrays: another rule, another text here."""
+"""Identifies the rule in the keys of cached arrays. Change it when the rule changes."""
 
 GREY = ("1", "L", "LA")
 COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
 
 
-def channels_of(image: "Image", name: str) -> int:
-    """1 or 3: whether `image` is greyscale or in colour.
+def count_channels(image: "Image", name: str) -> int:
+    """Return 1 for a greyscale image and 3 for a colour image.
+
+    Args:
+        image: the image.
+        name: name of the image in messages.
 
     Raises:
-        EbmoodError: it has more than 8 bits a channel; the message calls it `name`.
+        EbmoodError: the image has more than 8 bits per channel.
     """
     if image.mode not in GREY + COLOUR:
         raise EbmoodError(
-            f"{name}: pixels of mode {image.mode} are not bytes; convert the image to 8 bits a channel"
+            f"{name}: pixels of mode {image.mode} are not bytes; convert the image to 8 bits per channel"
         )
     return 1 if image.mode in GREY else 3
 
 
-def shaped(image: "Image", channels: int, size: int) -> np.ndarray:
-    """`image` by the rule in the module's head: `(channels, size, size)`, uint8.
+def resize_image(image: "Image", channels: int, size: int) -> np.ndarray:
+    """Return an image as `(channels, size, size)`, uint8, by the rule of this module.
 
     Args:
-        image: of a mode that `channels_of` knows.
+        image: an image of a mode in `GREY` or `COLOUR`.
         channels: 1 or 3.
-        size: of the result's sides, in pixels.
+        size: height and width of the result in pixels.
     """
     from PIL.Image import Resampling
 
     if image.mode in ("P", "PA"):
-        image = image.convert("RGBA")  # by way of RGBA, so that Pillow does not warn of transparent palettes
+        image = image.convert("RGBA")  # avoids Pillow's warning about transparent palettes
     mode = "L" if channels == 1 else "RGB"
     if image.mode != mode:
         image = image.convert(mode)

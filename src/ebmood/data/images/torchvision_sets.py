@@ -1,8 +1,8 @@
-"""The sets that torchvision knows: where their files lie, how they are read, checked and downloaded.
+"""The data sets of torchvision: location, reading, checksums and download of their files.
 
-Files lie as torchvision lays them out in its `root`, here the data folder. MNIST and its likes are read
-gzipped or not; torchvision checks them when it downloads, and the structure of the files is checked here.
-CIFAR, SVHN and CelebA's list have a checksum that is checked whenever they are read.
+The files have the layout of torchvision, with the data folder as its `root`. The IDX files of MNIST, FMNIST and
+KMNIST may be gzipped; torchvision checks them after a download, and this package checks their structure. The
+checksums of CIFAR, SVHN and the list of CelebA are checked at every reading.
 """
 
 import warnings
@@ -17,86 +17,87 @@ import numpy as np
 from ebmood.core.errors import DataWarning
 from ebmood.data.images.idx_files import idx_parts
 from ebmood.data.images.readers import (
-    UNREADABLE,
+    DECODE_ERRORS,
     CorruptDataError,
+    ImageSequence,
     MissingDataError,
     Part,
     Parts,
-    Pictures,
-    array_pictures,
-    opened,
-    reason,
-    vision,
+    images_from_array,
+    import_vision,
+    open_image,
+    short_reason,
 )
 
 
 @dataclass(frozen=True)
-class Official:
-    """A set of torchvision.
+class TorchvisionSet:
+    """A data set of torchvision.
 
     Attributes:
-        torchvision: its class in `torchvision.datasets`.
-        megabytes: of the download.
-        place: its files, seen from the data folder, for messages.
-        find: data folder -> the parts that are there.
-        downloads: the arguments of torchvision's class that download all that is read here, one call each.
+        class_name: name of its class in `torchvision.datasets`.
+        megabytes: size of the download.
+        location: path of its files in the data folder, for messages.
+        find: function of the data folder that returns the available parts.
+        downloads: arguments of the calls of the class that download all files.
     """
 
-    torchvision: str
+    class_name: str
     megabytes: int
-    place: str
+    location: str
     find: Callable[[Path], Parts]
     downloads: tuple[dict[str, Any], ...] = ({},)
 
     def download(self, data: Path) -> None:
-        """Let torchvision fetch the set into the folder `data`, and check it where it does.
+        """Download the set to the folder `data` with torchvision, which checks most files.
 
         Raises:
-            MissingDataError: it cannot be fetched; the message says what to put where.
-            CorruptDataError: what came has a wrong checksum.
+            MissingDataError: the download failed; the message says where to put the files.
+            CorruptDataError: a downloaded file has a wrong checksum.
 
         Warns:
-            DataWarning: how large the download is, before it starts.
+            DataWarning: before the download starts, with its size.
         """
-        datasets = vision("torchvision.datasets")
-        what = f"{self.torchvision} (about {self.megabytes} MB)"
-        warnings.warn(f"downloading {what} to {data}", DataWarning, stacklevel=2)
+        datasets = import_vision("torchvision.datasets")
+        message = f"downloading {self.class_name} (about {self.megabytes} MB) to {data}"
+        warnings.warn(message, DataWarning, stacklevel=2)
         try:
             for arguments in self.downloads:
-                getattr(datasets, self.torchvision)(str(data), download=True, **arguments)
-        except (OSError, RuntimeError, HTTPException, ImportError, *UNREADABLE) as error:
-            place = data / self.place
-            if "corrupted" in str(error):  # torchvision's word for a wrong checksum
+                getattr(datasets, self.class_name)(str(data), download=True, **arguments)
+        except (OSError, RuntimeError, HTTPException, ImportError, *DECODE_ERRORS) as error:
+            location = data / self.location
+            if "corrupted" in str(error):  # in torchvision's message for a wrong checksum
                 raise CorruptDataError(
-                    f"{self.torchvision}: what was downloaded has a wrong checksum ({reason(error)}); try again, or "
-                    f"put its files at {place}"
+                    f"{self.class_name}: the downloaded file has a wrong checksum ({short_reason(error)}); try again, "
+                    f"or put its files at {location}"
                 ) from error
             raise MissingDataError(
-                f"{self.torchvision}: the download failed ({reason(error)}); connect, or put its files at {place}"
+                f"{self.class_name}: the download failed ({short_reason(error)}); connect to the network, or put its "
+                f"files at {location}"
             ) from error
 
 
-def _mnist_like(name: str) -> Callable[[Path], Parts]:
+def _find_mnist_like(name: str) -> Callable[[Path], Parts]:
     def find(data: Path) -> Parts:
         folder = data / name / "raw"
-        found = idx_parts(folder, {"train": ("train",), "test": ("t10k",)})
+        parts = idx_parts(folder, {"train": ("train",), "test": ("t10k",)})
 
-        def named(part: Part) -> Part:
-            def read() -> Pictures:
-                pictures = part.read()
-                classes = np.array(getattr(vision("torchvision.datasets"), name).classes)
-                if pictures.labels is None:
-                    return pictures
-                return Pictures(pictures.count, pictures.picture, classes[pictures.labels.astype(int)])
+        def name_classes(part: Part) -> Part:
+            def read() -> ImageSequence:
+                images = part.read()
+                classes = np.array(getattr(import_vision("torchvision.datasets"), name).classes)
+                if images.labels is None:
+                    return images
+                return ImageSequence(images.count, images.load, classes[images.labels.astype(int)])
 
-            return Part(part.where, part.files, read)
+            return Part(part.description, part.files, read)
 
-        return found.each(named)
+        return parts.map(name_classes)
 
     return find
 
 
-def _cifar(name: str, folder_name: str) -> Callable[[Path], Parts]:
+def _find_cifar(name: str, folder_name: str) -> Callable[[Path], Parts]:
     def find(data: Path) -> Parts:
         folder = data / folder_name
         if not folder.is_dir():
@@ -104,13 +105,13 @@ def _cifar(name: str, folder_name: str) -> Callable[[Path], Parts]:
         files = tuple(sorted(path for path in folder.iterdir() if path.is_file()))
 
         def part(train: bool) -> Part:
-            def read() -> Pictures:
-                kind = getattr(vision("torchvision.datasets"), name)
-                named = [*kind.train_list, *kind.test_list, (kind.meta["filename"], kind.meta["md5"])]
-                for file, md5 in named:
-                    _check(folder / file, md5)
-                whole = kind(str(data), train=train)
-                return array_pictures(whole.data, np.array(whole.classes)[whole.targets])
+            def read() -> ImageSequence:
+                cifar = getattr(import_vision("torchvision.datasets"), name)
+                meta = (cifar.meta["filename"], cifar.meta["md5"])
+                for file, md5 in [*cifar.train_list, *cifar.test_list, meta]:
+                    _check_md5(folder / file, md5)
+                images = cifar(str(data), train=train)
+                return images_from_array(images.data, np.array(images.classes)[images.targets])
 
             return Part(f"{folder} ({'train' if train else 'test'})", files, read)
 
@@ -123,11 +124,11 @@ def _find_svhn(data: Path) -> Parts:
     def part(name: str) -> Part | None:
         path = data / f"{name}_32x32.mat"
 
-        def read() -> Pictures:
-            svhn = vision("torchvision.datasets").SVHN
-            _check(path, svhn.split_list[name][2])
-            whole = svhn(str(data), split=name)
-            return array_pictures(whole.data.transpose(0, 2, 3, 1), whole.labels.astype(str))
+        def read() -> ImageSequence:
+            svhn = import_vision("torchvision.datasets").SVHN
+            _check_md5(path, svhn.split_list[name][2])
+            images = svhn(str(data), split=name)
+            return images_from_array(images.data.transpose(0, 2, 3, 1), images.labels.astype(str))
 
         return Part(str(path), (path,), read) if path.is_file() else None
 
@@ -144,11 +145,11 @@ def _find_textures(data: Path) -> Parts:
         names = listing.read_text(encoding="utf-8").split()
         files = [base / "images" / line for line in names]
         labels = np.array([line.partition("/")[0] for line in names])
-        # The listing and the folder of images stand for 1,880 files.
+        # The list and the folder identify the content, instead of 1,880 files.
         return Part(
-            where=f"{base} ({name})",
+            description=f"{base} ({name})",
             files=(listing, base / "images"),
-            read=lambda: Pictures(len(files), lambda i: opened(files[i], str(files[i])), labels),
+            read=lambda: ImageSequence(len(files), lambda i: open_image(files[i], str(files[i])), labels),
             mixed=True,
         )
 
@@ -162,40 +163,44 @@ def _find_celeba(data: Path) -> Parts:
         return Parts(None, None)
 
     def part(name: str, number: str) -> Part:
-        def read() -> Pictures:
-            celeba = vision("torchvision.datasets").CelebA
-            _check(listing, next(md5 for _, md5, file in celeba.file_list if file == listing.name))
+        def read() -> ImageSequence:
+            celeba = import_vision("torchvision.datasets").CelebA
+            _check_md5(listing, next(md5 for _, md5, file in celeba.file_list if file == listing.name))
             lines = (line.split() for line in listing.read_text(encoding="utf-8").splitlines())
             files = [images / line[0] for line in lines if line[1:] == [number]]
-            return Pictures(len(files), lambda i: opened(files[i], str(files[i])))
+            return ImageSequence(len(files), lambda i: open_image(files[i], str(files[i])))
 
         return Part(f"{base} ({name})", (listing, images), read)
 
     return Parts(part("train", "0"), part("test", "2"))
 
 
-def _check(path: Path, md5: str) -> None:
+def _check_md5(path: Path, md5: str) -> None:
     if not path.is_file():
         raise MissingDataError(
-            f"{path}: no such file; its folder holds only a part of the set, so get it again"
+            f"{path}: no such file; its folder contains only a part of the set; download it again"
         )
-    found = vision("torchvision.datasets.utils").calculate_md5(path)
-    if found != md5:
+    actual = import_vision("torchvision.datasets.utils").calculate_md5(path)
+    if actual != md5:
         raise CorruptDataError(
-            f"{path}: wrong checksum (MD5 {found}, should be {md5}); delete it and get it again"
+            f"{path}: wrong checksum (MD5 {actual}, expected {md5}); delete it and download it again"
         )
 
 
-OFFICIAL: dict[str, Official] = {
-    "fmnist": Official("FashionMNIST", 31, "FashionMNIST/raw", _mnist_like("FashionMNIST")),
-    "mnist": Official("MNIST", 12, "MNIST/raw", _mnist_like("MNIST")),
-    "kmnist": Official("KMNIST", 21, "KMNIST/raw", _mnist_like("KMNIST")),
-    "cifar10": Official("CIFAR10", 171, "cifar-10-batches-py", _cifar("CIFAR10", "cifar-10-batches-py")),
-    "cifar100": Official("CIFAR100", 170, "cifar-100-python", _cifar("CIFAR100", "cifar-100-python")),
-    "svhn": Official(
+TORCHVISION_SETS: dict[str, TorchvisionSet] = {
+    "fmnist": TorchvisionSet("FashionMNIST", 31, "FashionMNIST/raw", _find_mnist_like("FashionMNIST")),
+    "mnist": TorchvisionSet("MNIST", 12, "MNIST/raw", _find_mnist_like("MNIST")),
+    "kmnist": TorchvisionSet("KMNIST", 21, "KMNIST/raw", _find_mnist_like("KMNIST")),
+    "cifar10": TorchvisionSet(
+        "CIFAR10", 171, "cifar-10-batches-py", _find_cifar("CIFAR10", "cifar-10-batches-py")
+    ),
+    "cifar100": TorchvisionSet(
+        "CIFAR100", 170, "cifar-100-python", _find_cifar("CIFAR100", "cifar-100-python")
+    ),
+    "svhn": TorchvisionSet(
         "SVHN", 247, "test_32x32.mat", _find_svhn, downloads=({"split": "test"}, {"split": "train"})
     ),
-    "textures": Official("DTD", 626, "dtd/dtd", _find_textures),
-    "celeba": Official("CelebA", 1500, "celeba/img_align_celeba", _find_celeba),
+    "textures": TorchvisionSet("DTD", 626, "dtd/dtd", _find_textures),
+    "celeba": TorchvisionSet("CelebA", 1500, "celeba/img_align_celeba", _find_celeba),
 }
-"""By the name that studies use. `textures` reads the first of DTD's ten partitions, as torchvision does."""
+"""The data sets by their names in studies. `textures` is the first of the ten partitions of DTD, as in torchvision."""

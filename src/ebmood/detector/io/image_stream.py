@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ebmood.core.errors import EbmoodError
 from ebmood.data.images.image_folders import SUFFIXES, image_names
-from ebmood.data.images.readers import MEND, CorruptDataError, opened, vision
-from ebmood.data.images.resize import channels_of, shaped
+from ebmood.data.images.readers import SKIP_HINT, CorruptDataError, import_vision, open_image
+from ebmood.data.images.resize import count_channels, resize_image
 
 CHUNK_IMAGES = 512
 """Images in a chunk."""
@@ -60,7 +60,7 @@ class ImageStream:
         names = image_names(folder)
         if not names:
             raise EbmoodError(f"{folder}: contains no images (files that end in {', '.join(SUFFIXES)})")
-        vision("PIL.Image")
+        import_vision("PIL.Image")
         return cls(str(folder), tuple(names), skip_corrupt)
 
     def chunks(self, channels: int, size: int) -> Iterator[ImageChunk]:
@@ -77,9 +77,9 @@ class ImageStream:
                 if image is None:
                     continue
                 path = str(Path(self.source) / name)
-                has_colour = channels_of(image, path) == 3 or has_colour
+                has_colour = count_channels(image, path) == 3 or has_colour
                 names.append(name)
-                images.append(shaped(image, channels, size))
+                images.append(resize_image(image, channels, size))
             self.fraction = min(1.0, (start + CHUNK_IMAGES) / len(self.names))
             images_read += len(names)
             if names:
@@ -93,9 +93,9 @@ class ImageStream:
         """Return an image, or None if it is damaged and `skip_corrupt` is set."""
         path = str(Path(self.source) / name)
         try:
-            return opened(path, path)
+            return open_image(path, path)
         except CorruptDataError as error:
-            reason = str(error).removesuffix(MEND).removesuffix("; ")
+            reason = str(error).removesuffix(SKIP_HINT).removesuffix("; ")
             if not self.skip_corrupt:
                 raise EbmoodError(
                     f"{reason}; replace or delete it, or skip damaged images with --skip-corrupt"

@@ -192,9 +192,9 @@ def _report_folder(
         result |= {"rows": rows, "flagged": flagged, "alpha": estimator.alpha}
         print_json(result | {"seconds": round(seconds, 3)})
     else:
-        kept = f" ({existing} of them already existed)" if existing else ""
+        note = f" ({existing} of them already existed)" if existing else ""
         counts = _describe_counts(rows, flagged, estimator, seconds)
-        print_message(f"{out}: {len(files)} files{kept}, {counts}")
+        print_message(f"{out}: {len(files)} files{note}, {counts}")
     if failed:
         print_message(
             f"{len(failed)} of {len(failed) + len(files)} files failed; repeat the command to try them again"

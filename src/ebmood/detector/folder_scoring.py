@@ -190,8 +190,8 @@ def _score_empty_table(table: Path, keep: Sequence[str]) -> list[ScoreBatch]:
             return []
         schema = file.schema_arrow
     names = match_columns(keep, schema.names, str(table), "--keep")
-    kept = pyarrow.RecordBatch.from_pylist([], pyarrow.schema([schema.field(name) for name in names]))
-    return [ScoreBatch(np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool), kept)]
+    kept_columns = pyarrow.RecordBatch.from_pylist([], pyarrow.schema([schema.field(name) for name in names]))
+    return [ScoreBatch(np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool), kept_columns)]
 
 
 def _delete_partial_files(folders: set[Path]) -> None:

@@ -159,29 +159,31 @@ class TableDetector:
             EbmoodError: the table cannot be used; see `TableStream` and `Preparation`. Earlier chunks may already have
                 been scored.
         """
-        kept = match_columns(keep, table.names, table.source, "--keep")
-        preparation = self.check_table(table, drop, kept)
-        columns = list(dict.fromkeys([*preparation.columns, *kept]))
+        kept_columns = match_columns(keep, table.names, table.source, "--keep")
+        preparation = self.check_table(table, drop, kept_columns)
+        columns = list(dict.fromkeys([*preparation.columns, *kept_columns]))
         for chunk in table.chunks(columns):
             # Prepared rows are valid and in the order of the fit, so the scorer gets them without a further check.
             scores = self.estimator.scorer_.score_rows(preparation.read(chunk))
-            yield self.estimator.decide(scores, chunk.rows.select(kept))
+            yield self.estimator.decide(scores, chunk.rows.select(kept_columns))
             progress("scoring", table.fraction)
 
-    def check_table(self, table: TableStream, drop: Sequence[str], kept: Sequence[str] = ()) -> Preparation:
+    def check_table(
+        self, table: TableStream, drop: Sequence[str], kept_columns: Sequence[str] = ()
+    ) -> Preparation:
         """Return the preparation for a table after a check of its columns.
 
         Args:
             table: the table.
             drop: names or patterns of columns that are left out.
-            kept: names of columns that are copied.
+            kept_columns: names of columns that are copied.
 
         Raises:
             InputError: a column is missing or unknown.
         """
         dropped = match_columns(drop, table.names, table.source, "--drop")
-        preparation = self.preparation or self._preparation_without_names(table, {*kept, *dropped})
-        preparation.check_columns(table.source, table.names, [*kept, *dropped])
+        preparation = self.preparation or self._preparation_without_names(table, {*kept_columns, *dropped})
+        preparation.check_columns(table.source, table.names, [*kept_columns, *dropped])
         return preparation
 
     def _preparation_without_names(self, table: TableStream, others: set[str]) -> Preparation:

@@ -64,8 +64,9 @@ def open_score_writer(
 
 
 def _to_record_batch(batch: ScoreBatch) -> pyarrow.RecordBatch:
-    kept = batch.kept_columns
-    columns, names = ([], []) if kept is None else (kept.columns, kept.schema.names)
+    kept_columns = batch.kept_columns
+    columns = [] if kept_columns is None else kept_columns.columns
+    names = [] if kept_columns is None else kept_columns.schema.names
     conflict = next((name for name in names if name in SCORE_COLUMNS), None)
     if conflict:
         raise EbmoodError(f"--keep {conflict}: the scores have a column of this name; rename it in the table")

@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from ebmood.core.errors import DegenerateObjectiveWarning
-from ebmood.recipes import IMAGE_METHODS, METHODS
-from ebmood.recipes.embedding import Classifier
-from ebmood.recipes.images import Pixels
+from ebmood.recipes import IMAGE_METHODS, METHODS, recipe_for
 from ebmood.study import migration
 from ebmood.study.migration import current_key, current_record
 from ebmood.study.plan import PLAN, read_plan
@@ -78,8 +76,7 @@ def test_fields_of_version_0_1_are_converted_and_current_ones_are_unchanged():
 
 
 def test_titles_of_version_0_1_are_those_of_the_recipes():
-    pixels = Pixels(64, None, Classifier())
-    tables = {name: method("corrected", None).title for name, method in METHODS.items()}
-    images = {name: method("corrected", None, pixels).title for name, method in IMAGE_METHODS.items()}
+    tables = {name: recipe_for(name, "corrected", None, (3,)).title for name in METHODS}
+    images = {name: recipe_for(name, "corrected", None, (1, 8, 8)).title for name in IMAGE_METHODS}
     titles = tables | images
     assert migration.TITLES.items() <= titles.items()

@@ -91,7 +91,7 @@ def test_rollbacks_of_a_failed_training_are_recorded():
     )
     record = run_cell(study_of(recipe).tasks[0].cell)
     assert record.status == "failed"
-    assert "after going back 3 times" in (record.reason or "")
+    assert "3 rollbacks" in (record.reason or "")
     assert len(record.events) == 3
     assert not set(record.events) & set(record.notes)
 

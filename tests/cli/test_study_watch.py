@@ -7,7 +7,7 @@ from ebmood.cli.follow import follow
 from rich.console import Console
 
 from ebmood.core.errors import EbmoodError
-from ebmood.core.files import only_writer
+from ebmood.core.files import write_lock
 from ebmood.study.cell_paths import CellPaths
 from ebmood.study.records import Record, append_record
 from ebmood.study.runner import RECORDS, read_study, run_study
@@ -37,7 +37,7 @@ def test_it_shows_what_another_process_does_and_ends_with_it(folder, terminal):
     folder, record = folder
     console = Console(record=True, width=200, force_terminal=terminal, file=io.StringIO())
     record = record.updated(events=("loss is nan at step 7", "loss is inf at step 9"))
-    with only_writer(folder):
+    with write_lock(folder):
         writer = threading.Timer(0.3, append_record, (folder / RECORDS, record))
         writer.start()
         assert follow(folder, console, every=0.05) == 0
@@ -56,7 +56,7 @@ def test_it_ends_with_a_study_that_was_stopped(folder):
     assert follow(folder, console, every=0.05) == 1
     assert "no study runs in" in (said := console.export_text())
     assert "; 1 of 2 cells are not there." in said
-    with only_writer(folder):  # asking for the lock has not taken it
+    with write_lock(folder):  # asking for the lock has not taken it
         held = threading.Timer(0.5, lambda: None)
         console = Console(record=True, width=200, file=io.StringIO())
         watcher = threading.Thread(target=follow, args=(folder, console, 0.05), daemon=True)

@@ -12,7 +12,7 @@ from ebmood.core.errors import EbmoodError
 from ebmood.executors.cluster import open_cluster
 from ebmood.study.study_file import Study, load_study
 
-FOLDER = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 class RunningCluster:
@@ -23,7 +23,7 @@ class RunningCluster:
             unused.bind(("127.0.0.1", 0))
             port = unused.getsockname()[1]
         self.address = f"tcp://127.0.0.1:{port}"
-        paths = os.pathsep.join([str(FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])])
+        paths = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
         self._folder = folder
         self._log = open(folder / "log", "w")  # noqa: SIM115  # `close` closes it
@@ -72,14 +72,14 @@ def wait_until(condition, seconds: float = 60):
 
 
 def make_study(folder: Path) -> Study:
-    """Return a study of six cells, one of which waits to be killed; see `cluster_tasks.WaitingDetector`."""
+    """Return a study of six cells, one of which waits to be killed; see `helpers.cluster_tasks.WaitingDetector`."""
     (folder / "s.yaml").write_text(
         textwrap.dedent(f"""
         datasets: {{kind: toy, shape: moons, rows: 120}}
         seeds: 2
         recipes:
           - {{method: ssm, gamma: 1, training: {{steps: 20}}}}
-          - {{detector: cluster_tasks.WaitingDetector, parameters: {{mark: {folder / "mark"}}}}}
+          - {{detector: helpers.cluster_tasks.WaitingDetector, parameters: {{mark: {folder / "mark"}}}}}
           - knn
     """)
     )

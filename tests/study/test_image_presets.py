@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from ebmood.study.entries import ImageFiles
+from ebmood.study.spec import load_study
 from helpers.written_images import (
     idx_bytes,
     pixels,
@@ -16,8 +18,6 @@ from helpers.written_images import (
 
 from ebmood.data import CIFAR10, FMNIST
 from ebmood.networks import WideResNet
-from ebmood.study.entries import ImageFiles
-from ebmood.study.spec import load_study
 
 pytestmark = pytest.mark.filterwarnings("ignore::ebmood.core.errors.DegenerateObjectiveWarning")
 BOTTLENECKS = (0.05, 0.1, 0.2)

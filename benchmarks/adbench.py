@@ -302,10 +302,8 @@ def print_means(
 
 def print_differences(rows: list[str], auroc: np.ndarray, aucpr: np.ndarray) -> None:
     default = rows.index(DEFAULT)
-    print(
-        "\nEnergyDetector minus each other row, paired: mean and 95 % interval, over tables (for the question"
-    )
-    print("whether other tables would agree) and over seeds (whether other splits of these tables would)\n")
+    print("\nEnergyDetector minus each other row: means of paired differences and their 95 % intervals")
+    print("(over tables: would other tables agree? over seeds: would other splits of these tables agree?)\n")
     print("| minus | AUROC, over tables | AUROC, over seeds | AUC-PR, over tables | AUC-PR, over seeds |")
     print("| :-- | --: | --: | --: | --: |")
     for index, row in enumerate(rows):

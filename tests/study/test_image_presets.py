@@ -4,7 +4,7 @@ import pytest
 import torch
 from ebmood.study.entries import ImageFiles
 from ebmood.study.spec import load_study
-from helpers.written_images import (
+from helpers.images import (
     idx_bytes,
     pixels,
     write,

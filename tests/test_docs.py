@@ -22,7 +22,7 @@ from ebmood.recipes import METHODS
 from ebmood.results.arms import gather
 from ebmood.study.cell import Cell, run_cell
 from ebmood.study.records import append_record
-from ebmood.study.spec import load_study
+from ebmood.study.study_file import load_study
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]

@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from ebmood.detector import EnergyDetector, EnergySettings, load
     from ebmood.models import DensityModel, EnergyModel, Scorer
     from ebmood.recipes import METHODS, Recipe, external_detector
-    from ebmood.results.report import write_report
+    from ebmood.results.markdown_report import write_report
     from ebmood.study.cell import Cell, run_cell
     from ebmood.study.records import Record, read_records
     from ebmood.study.runner import run_study
-    from ebmood.study.spec import load_study
+    from ebmood.study.study_file import load_study
 
     __version__: str
 
@@ -67,9 +67,9 @@ _HOMES = {
     "recipes": ("METHODS", "Recipe", "external_detector"),
     "study.cell": ("Cell", "run_cell"),
     "study.records": ("Record", "read_records"),
-    "results.report": ("write_report",),
+    "results.markdown_report": ("write_report",),
     "study.runner": ("run_study",),
-    "study.spec": ("load_study",),
+    "study.study_file": ("load_study",),
 }
 
 _RENAMED = {"HealedWarning": "RollbackWarning", "outside_detector": "external_detector"}

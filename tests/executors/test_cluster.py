@@ -11,7 +11,7 @@ from helpers.running_cluster import TESTS, RunningCluster, make_study
 from ebmood.core.errors import EbmoodError
 from ebmood.executors.cluster import open_cluster
 from ebmood.study.records import read_records
-from ebmood.study.runner import RECORDS, Watcher, run_study
+from ebmood.study.runner import RECORDS, StudyObserver, run_study
 
 pytest.importorskip("distributed")
 pytestmark = [
@@ -32,14 +32,14 @@ def results(record) -> dict:
     return record.model_dump(exclude={"started", "seconds"})
 
 
-class WorkerKiller(Watcher):
+class WorkerKiller(StudyObserver):
     """Kills the process that has written its id to a file."""
 
     def __init__(self, mark):
         self.mark = mark
         self.killed = 0
 
-    def running(self, tasks):
+    def on_progress(self, tasks):
         if not self.killed and self.mark.exists():
             self.killed = int(self.mark.read_text())
             os.kill(self.killed, signal.SIGKILL)
@@ -49,7 +49,7 @@ class WorkerKiller(Watcher):
 def test_the_cell_of_a_killed_worker_is_tried_again(cluster, tmp_path):
     study, killer, out = make_study(tmp_path), WorkerKiller(tmp_path / "mark"), tmp_path / "out"
     with open_cluster(cluster.address) as opened:
-        records = run_study(study, out, jobs=2, watcher=killer, open_executor=opened.open_executor)
+        records = run_study(study, out, jobs=2, observer=killer, open_executor=opened.open_executor)
     assert killer.killed in [worker.pid for worker in cluster.workers]
     assert [record.status for record in records] == ["done"] * 6
     assert len(read_records(out / RECORDS)) == 6
@@ -61,8 +61,8 @@ def test_the_cell_of_a_killed_worker_is_tried_again(cluster, tmp_path):
 
 @pytest.mark.slow
 def test_a_lost_scheduler_ends_the_study_and_keeps_its_records(cluster, tmp_path):
-    class SchedulerKiller(Watcher):
-        def finished(self, task, record):
+    class SchedulerKiller(StudyObserver):
+        def on_finish(self, task, record):
             cluster.scheduler.kill()
 
     study, out = make_study(tmp_path), tmp_path / "out"
@@ -71,7 +71,7 @@ def test_a_lost_scheduler_ends_the_study_and_keeps_its_records(cluster, tmp_path
         pytest.raises(EbmoodError, match="the scheduler was lost; finished results are kept"),
         open_cluster(cluster.address) as opened,
     ):
-        run_study(study, out, watcher=SchedulerKiller(), open_executor=opened.open_executor)
+        run_study(study, out, observer=SchedulerKiller(), open_executor=opened.open_executor)
     assert [record.status for record in read_records(out / RECORDS)] == ["done"]
 
 

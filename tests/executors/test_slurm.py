@@ -15,7 +15,7 @@ from ebmood.executors import cluster, slurm
 from ebmood.executors.cluster import open_cluster
 from ebmood.executors.slurm import slurm_cluster
 from ebmood.study.records import read_records
-from ebmood.study.runner import RECORDS, Watcher, run_study
+from ebmood.study.runner import RECORDS, StudyObserver, run_study
 
 pytest.importorskip("dask_jobqueue")
 pytestmark = [
@@ -88,21 +88,21 @@ def test_a_job_has_one_worker_on_one_core(tmp_path, monkeypatch):
 def test_cancelled_jobs_are_submitted_again_without_effect_on_waiting_cells(commands, tmp_path):
     study, cancelled, retried = make_study(tmp_path), [], []
 
-    class JobCanceller(Watcher):
+    class JobCanceller(StudyObserver):
         """Cancels both jobs when one worker has written its id, while other cells wait for a worker."""
 
-        def running(self, tasks):
+        def on_progress(self, tasks):
             if not cancelled and (tmp_path / "mark").exists() and (tmp_path / "mark").read_text():
                 cancelled.extend(jobs(commands))
                 for job in cancelled:
                     os.killpg(job, signal.SIGKILL)
 
-        def retried(self, task):
+        def on_retry(self, task):
             retried.append(task.key)
 
     with open_cluster("slurm:2") as opened:
         records = run_study(
-            study, tmp_path / "out", jobs=4, watcher=JobCanceller(), open_executor=opened.open_executor
+            study, tmp_path / "out", jobs=4, observer=JobCanceller(), open_executor=opened.open_executor
         )
     assert [record.status for record in records] == ["done"] * 6
     assert len(cancelled) == 2

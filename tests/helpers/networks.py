@@ -1,4 +1,4 @@
-"""Networks and rows for tests, and a mark for those that need a C++ compiler."""
+"""Networks and rows for tests, and a mark for tests that need a C++ compiler."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def random_mlp(activation: str, outputs: int, dtype=torch.float64, hidden=(20, 3
 
 
 def random_wideresnet(channels: int = 3, outputs: int = 3, dtype=torch.float64, **settings) -> WideResNet:
-    """A WideResNet without zero biases."""
+    """A WideResNet whose biases are random, too."""
     torch.manual_seed(0)
     network = WideResNet(channels, outputs, **settings).to(dtype)
     for parameter in network.parameters():

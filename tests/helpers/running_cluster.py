@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ebmood.core.errors import EbmoodError
 from ebmood.executors.cluster import open_cluster
-from ebmood.study.spec import Study, load_study
+from ebmood.study.study_file import Study, load_study
 
 TESTS = Path(__file__).parents[1]
 

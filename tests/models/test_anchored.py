@@ -1,14 +1,14 @@
-"""The base is part of every quantity of an anchored energy, and of its settings."""
+"""The base contributes to every quantity of an anchored energy."""
 
 import pytest
 import torch
+from helpers.splits import moons_split
 
-from ebmood.data import Toy, split_dataset
 from ebmood.models import AnchoredEnergy, AnchoredMLP, TiedMixture
 from ebmood.networks import MLP
 
 
-@pytest.fixture(params=[1, 3], ids=["one class", "three"])
+@pytest.fixture(params=[1, 3], ids=["one class", "three classes"])
 def model(request):
     torch.manual_seed(0)
     network = MLP(2, (16, 16), request.param, "silu")
@@ -20,7 +20,7 @@ def x():
     return torch.randn(20, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2
 
 
-def test_value_and_grad_is_that_of_the_log_density(model, x):
+def test_value_and_grad_belong_to_the_log_density_or_to_one_logit(model, x):
     rows = x.clone().requires_grad_(True)
     density = model.log_density(rows)
     (expected,) = torch.autograd.grad(density.sum(), rows)
@@ -32,7 +32,7 @@ def test_value_and_grad_is_that_of_the_log_density(model, x):
 
 
 def test_score_matching_terms_contain_the_base(model, x):
-    """With a network whose output is constant, F is the base: one normal with Hessian -I and score -x."""
+    """If the network is constant, F is the base: a normal distribution with Hessian -I and score -x."""
     for parameter in model.network.layers[-1].parameters():
         torch.nn.init.zeros_(parameter)
     v = torch.ones_like(x)
@@ -44,7 +44,7 @@ def test_score_matching_terms_contain_the_base(model, x):
 
 @pytest.mark.parametrize("outputs", [1, 2])
 def test_an_untrained_model_is_the_fitted_base(outputs):
-    split = split_dataset(Toy(shape="moons", rows=400).load(), seed=0)
+    split = moons_split()
     torch.manual_seed(0)
     model = AnchoredMLP().build(split, outputs)
     rows = torch.as_tensor(split.train_x)

@@ -1,11 +1,12 @@
-"""Energy models: the value and its gradient, and the terms of score matching, against autograd and closed forms."""
+"""Values, gradients and terms of score matching of energy models, against autograd and closed forms."""
 
 import pytest
 import torch
-from helpers.quadratic import quadratic_model
+from helpers.quadratic import diagonal_model
+from helpers.splits import moons_split
 from torch import nn
 
-from ebmood.models import EnergyModel
+from ebmood.models import EnergyMLP, EnergyModel
 from ebmood.networks import MLP
 
 
@@ -21,7 +22,7 @@ class Constant(nn.Module):
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
-def test_value_and_grad(outputs):
+def test_value_and_grad_equal_those_of_autograd_and_are_detached(outputs):
     torch.manual_seed(0)
     model = EnergyModel(MLP(5, (16, 16), outputs, "silu")).double()
     x, y = torch.randn(7, 5, dtype=torch.float64), torch.arange(7) % outputs
@@ -42,11 +43,9 @@ def test_logits_that_do_not_depend_on_the_input_have_no_gradient(learnt):
     assert torch.equal(gradient, torch.zeros(3, 2))
 
 
-def test_score_matching_terms_of_a_gaussian():
+def test_score_matching_terms_of_a_gaussian_have_a_closed_form():
     """For F = -x'Px/2 the curvature along v is -v'Pv, and the score is -Px."""
-    model = quadratic_model(3)
-    with torch.no_grad():
-        model.network.factor.copy_(torch.diag(torch.tensor([1.0, 2.0, 0.5])))
+    model = diagonal_model(1.0, 2.0, 0.5)
     p = torch.diag(torch.tensor([1.0, 4.0, 0.25]))
     x, v = torch.randn(2, 10, 3).unbind(0)
     terms = model.score_matching_terms(x, v)
@@ -56,3 +55,11 @@ def test_score_matching_terms_of_a_gaussian():
     without = model.score_matching_terms(x, None)
     torch.testing.assert_close(without.loss.detach(), half_square)
     assert not without.curvature.any()
+
+
+@pytest.mark.parametrize("name", ["leaky_relu", "silu"])
+def test_settings_build_an_mlp_for_the_columns_and_classes(name):
+    settings = EnergyMLP(hidden=(8,), activation=name)
+    model = settings.build(moons_split(40), 3)
+    assert model.logits(torch.zeros(5, 2)).shape == (5, 3)
+    assert settings.is_smooth == (name == "silu")

@@ -1,17 +1,19 @@
+"""Detectors of other libraries have the interface and the sign of this package."""
+
 import sys
 import types
 
 import numpy as np
 import pytest
+from helpers.splits import moons_split
 
 from ebmood.core.errors import EbmoodError
-from ebmood.data import Toy, split_dataset
-from ebmood.models import ExternalDetector, KNearestNeighbours
+from ebmood.models import ExternalDetector
 
 
 @pytest.fixture(scope="module")
 def split():
-    return split_dataset(Toy(shape="moons", rows=300).load(), seed=0)
+    return moons_split(300)
 
 
 @pytest.mark.parametrize(
@@ -24,15 +26,15 @@ def split():
         "ebmood.models.knn.KNearestNeighbours",
     ],
 )
-def test_rates_training_rows_above_far_ones(path, split):
+def test_test_rows_have_higher_scores_than_distant_rows(path, split):
     scorer = ExternalDetector(detector=path).fit(split, seed=0)
-    near, far = scorer.score_samples(split.test_x), scorer.score_samples(split.test_x + 50)
-    assert near.dtype == np.float64
-    assert near.min() > far.max()
+    inside, outside = scorer.score_samples(split.test_x), scorer.score_samples(split.test_x + 50)
+    assert inside.dtype == np.float64
+    assert inside.min() > outside.max()
 
 
-def test_turns_pyods_sign_round(split, monkeypatch):
-    """PyOD scores outliers high; a class that lives in a module of that name stands in for it here."""
+def test_the_sign_of_pyod_is_reversed(split, monkeypatch):
+    """PyOD scores outliers high. The test uses a class in a fake module `pyod.models.distance`."""
 
     class Distance:
         def fit(self, X):
@@ -50,29 +52,30 @@ def test_turns_pyods_sign_round(split, monkeypatch):
     assert scorer.score_samples(split.test_x).min() > scorer.score_samples(split.test_x + 50).max()
 
 
-def test_seed_reaches_detectors_that_take_one(split):
+def test_the_seed_is_passed_to_detectors_with_a_random_state(split):
     forest = ExternalDetector(detector="sklearn.ensemble.IsolationForest", parameters={"n_estimators": 5})
     scores = [forest.fit(split, seed).score_samples(split.test_x) for seed in (0, 0, 1)]
     assert np.array_equal(scores[0], scores[1])
     assert not np.array_equal(scores[0], scores[2])
 
 
-def test_knn_is_the_distance_to_the_kth(split):
-    model = KNearestNeighbours(k=3).fit(split.train_x)
-    exact = np.sort(np.linalg.norm(split.test_x[:, None] - split.train_x[None], axis=2), axis=1)[:, 2]
-    np.testing.assert_allclose(model.score_samples(split.test_x), -exact, rtol=1e-5, atol=1e-6)
+def test_a_random_state_among_the_parameters_replaces_the_seed():
+    forest = ExternalDetector(detector="sklearn.ensemble.IsolationForest", parameters={"random_state": 7})
+    assert forest.make(seed=0).random_state == 7
 
 
 @pytest.mark.parametrize(
-    ("path", "parameters", "says"),
+    ("path", "parameters", "message"),
     [
         ("sklearn.mixture.GausianMixture", {}, "cannot be imported"),
         ("no.such.module.Thing", {}, "cannot be imported"),
         ("GaussianMixture", {}, "cannot be imported"),
-        ("sklearn.preprocessing.StandardScaler", {}, "no fit and score_samples"),
+        ("sklearn.preprocessing.StandardScaler", {}, "does not have fit and score_samples"),
+        ("sklearn.mixture", {}, "does not have fit and score_samples"),
         ("sklearn.mixture.GaussianMixture", {"n_clusters": 3}, "takes no parameter 'n_clusters'"),
     ],
 )
-def test_says_what_is_wrong_with_a_detector(path, parameters, says, split):
-    with pytest.raises(EbmoodError, match=says):
+def test_a_detector_that_cannot_be_used_is_an_error_of_one_line(path, parameters, message, split):
+    with pytest.raises(EbmoodError, match=message) as error:
         ExternalDetector(detector=path, parameters=parameters).fit(split, seed=0)
+    assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""Features of classifiers of all sorts are what their last linear layer sees."""
+"""The features of a classifier are the inputs of its last linear layer."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from ebmood.networks import MLP, WideResNet, feature_extractor, import_module_ob
 
 
 class HeadFirst(nn.Module):
-    """A classifier whose head is registered before its body."""
+    """A classifier that registers its head before its body."""
 
     def __init__(self):
         super().__init__()
@@ -20,20 +20,20 @@ class HeadFirst(nn.Module):
         return self.head(self.body(x))
 
 
-def test_a_wideresnets_are_its_own_features():
+def test_features_of_a_wideresnet_equal_those_of_its_method():
     torch.manual_seed(0)
     network = WideResNet(3, 10)
     x = torch.rand(4, 3, 16, 16)
     assert torch.equal(feature_extractor(network)(x), network.features(x))
 
 
-def test_the_layer_that_runs_last_counts_and_not_the_one_written_last():
+def test_the_linear_layer_that_runs_last_is_used_not_the_one_registered_last():
     network = HeadFirst()
     x = torch.randn(5, 3, 2, 2)
     assert torch.equal(feature_extractor(network)(x), network.body(x))
 
 
-def test_logits_follow_from_features_in_torchvisions_resnet():
+def test_logits_of_a_torchvision_resnet_follow_from_its_features():
     vision = pytest.importorskip("torchvision")
     torch.manual_seed(0)
     network = import_module_object("torchvision.models.resnet18", {"num_classes": 6}).eval()
@@ -44,13 +44,13 @@ def test_logits_follow_from_features_in_torchvisions_resnet():
     torch.testing.assert_close(network.fc(features), network(x))
 
 
-def test_a_named_layers_input_is_flattened():
+def test_the_input_of_a_named_layer_is_flattened():
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 4, 3), nn.Flatten(), nn.Linear(16, 2))
     x = torch.randn(3, 1, 6, 6)
     assert torch.equal(feature_extractor(network, "2")(x), network[:2](x).flatten(1))
 
 
-def test_no_hook_stays_even_after_an_error():
+def test_hooks_are_removed_after_a_call_and_after_an_error():
     network = MLP(4, (5,), 2)
     extract = feature_extractor(network)
     extract(torch.randn(3, 4))
@@ -67,7 +67,7 @@ def test_gradients_reach_the_input():
 
 
 class Unused(nn.Module):
-    """Its linear layer never runs."""
+    """A module whose linear layer never runs."""
 
     def __init__(self):
         super().__init__()
@@ -78,42 +78,42 @@ class Unused(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("make", "layer", "says"),
+    ("make", "layer", "message"),
     [
         (lambda: nn.Sequential(nn.Conv2d(1, 2, 3)), None, "no nn.Linear"),
         (lambda: MLP(4, (5,), 2), "fc", "no layer 'fc'"),
-        (Unused, None, "was given no tensor"),
+        (Unused, None, "received no tensor"),
         (lambda: nn.Sequential(nn.Flatten(0), nn.Linear(12, 2)), None, "not one row for each"),
     ],
 )
-def test_what_cannot_be_taken_is_said_in_one_line(make, layer, says):
-    with pytest.raises(EbmoodError, match=says) as error:
+def test_features_that_cannot_be_extracted_are_an_error_of_one_line(make, layer, message):
+    with pytest.raises(EbmoodError, match=message) as error:
         feature_extractor(make(), layer)(torch.randn(3, 4))
     assert "\n" not in str(error.value)
 
 
-def test_a_path_may_name_a_class_a_function_or_a_module_that_is_there():
-    made = import_module_object("torch.nn.Linear", {"in_features": 3, "out_features": 2})
-    assert isinstance(made, nn.Linear)
-    assert import_module_object(f"{__name__}.READY") is READY
+def test_a_path_names_a_class_a_function_or_an_instance():
+    module = import_module_object("torch.nn.Linear", {"in_features": 3, "out_features": 2})
+    assert isinstance(module, nn.Linear)
+    assert import_module_object(f"{__name__}.INSTANCE") is INSTANCE
 
 
-READY = nn.Identity()
+INSTANCE = nn.Identity()
 
 
 @pytest.mark.parametrize(
-    ("path", "parameters", "says"),
+    ("path", "parameters", "message"),
     [
         ("no_such_package.Net", {}, "cannot be imported"),
         ("torch.nn.NoSuchNet", {}, "cannot be imported"),
         ("", {}, "cannot be imported"),
-        ("torch.nn.Linear", {"in_feature": 3}, "cannot be made"),
+        ("torch.nn.Linear", {"in_feature": 3}, "cannot be built"),
         ("torch.nn.functional.__name__", {}, "is a str"),
-        ("builtins.dict", {}, "makes a dict"),
-        (f"{__name__}.READY", {"width": 3}, "takes no parameters"),
+        ("builtins.dict", {}, "returns a dict"),
+        (f"{__name__}.INSTANCE", {"width": 3}, "takes no parameters"),
     ],
 )
-def test_a_path_that_gives_no_module_is_said_in_one_line(path, parameters, says):
-    with pytest.raises(EbmoodError, match=says) as error:
+def test_a_path_without_a_module_is_an_error_of_one_line(path, parameters, message):
+    with pytest.raises(EbmoodError, match=message) as error:
         import_module_object(path, parameters)
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""bfloat16 on request, on processors that support it."""
+"""Optional bfloat16, on processors that support it."""
 
 import logging
 
@@ -15,9 +15,9 @@ def _cleared_cache():
     precision.supports_bf16.cache_clear()
 
 
-def product_in(chosen) -> torch.dtype:
+def dtype_of_product(name) -> torch.dtype:
     a = torch.ones(2, 2)
-    with precision.autocast(chosen, a.device):
+    with precision.autocast(name, a.device):
         return (a @ a).dtype
 
 
@@ -28,15 +28,15 @@ def set_processor(monkeypatch, with_bf16: bool) -> None:
 
 def test_products_are_in_bfloat16_on_request(monkeypatch):
     set_processor(monkeypatch, with_bf16=True)
-    assert product_in("bf16") is torch.bfloat16
-    assert product_in(None) is torch.float32
+    assert dtype_of_product("bf16") is torch.bfloat16
+    assert dtype_of_product(None) is torch.float32
 
 
 def test_an_unsupported_processor_computes_in_float32_and_logs_one_line(monkeypatch, caplog):
     set_processor(monkeypatch, with_bf16=False)
     with caplog.at_level(logging.WARNING):
-        assert product_in("bf16") is torch.float32
-        assert product_in("bf16") is torch.float32
+        assert dtype_of_product("bf16") is torch.float32
+        assert dtype_of_product("bf16") is torch.float32
     assert [record.message for record in caplog.records] == [
         "this processor does not multiply in bfloat16: computing in float32, which is faster here"
     ]

@@ -1,34 +1,50 @@
+"""Sliced score matching: its loss against closed forms, the density that it learns, and when it cannot learn."""
+
 from itertools import product
 
 import pytest
 import torch
-from helpers.quadratic import PRECISION, gaussian_rows, quadratic_model
+from helpers.quadratic import (
+    PRECISION,
+    diagonal_model,
+    fit_precision,
+    gaussian_rows,
+    relative_error,
+)
 from torch import nn
 
-from ebmood.models import EnergyModel
+from ebmood.models import EnergyMLP, EnergyModel
 from ebmood.networks import MLP
-from ebmood.objectives import SSM, Batch
+from ebmood.objectives import SSM, AdamW, Batch
 from ebmood.objectives.ssm import rademacher
+from ebmood.training import Training
 
 
-def test_loss_of_a_gaussian_is_its_closed_form(noise):
-    """For F = -x'Px/2: v' Hess v = -v'Pv, whose mean over v is -tr P; |s|^2/2 has mean tr(P P C)/2."""
-    model = quadratic_model(3)
-    with torch.no_grad():
-        model.network.factor.copy_(torch.diag(torch.tensor([1.0, 2.0, 0.5])))
+def test_the_loss_of_a_gaussian_has_a_closed_form(noise):
+    """For F = -x'Px/2 the mean of v'Hv is -tr P, and the mean of |s|^2 / 2 is tr(P P C) / 2."""
     p = torch.diag(torch.tensor([1.0, 4.0, 0.25]))
     rows = gaussian_rows(2000, noise)
-    loss, _ = SSM().build(model, 1, (3,), 0).loss(Batch(rows, None), noise)
+    loss, _ = SSM().build(diagonal_model(1.0, 2.0, 0.5), 1, (3,), 0).loss(Batch(rows, None), noise)
     exact = -p.trace() + 0.5 * (p @ p @ torch.linalg.inv(PRECISION)).trace()
-    # Diagonal P: v'Pv is tr P for every v in {-1, 1}^3, so nothing is left to chance.
+    # P is diagonal: v'Pv = tr P for every v in {-1, 1}^3, so that the loss has no sampling error.
     torch.testing.assert_close(loss, exact, rtol=1e-4, atol=1e-4)
 
 
+def test_over_the_last_axis_the_loss_is_divided_by_the_size_of_the_other_axes(noise):
+    model = EnergyModel(nn.Sequential(nn.Flatten(), MLP(24, (8,), 1, "silu")))
+    batch = Batch(torch.rand(5, 2, 3, 4, generator=noise), None)
+    full, last = (
+        SSM(over=over).build(model, 1, (2, 3, 4), 0).loss(batch, noise.manual_seed(1))[0]
+        for over in (None, "last")
+    )
+    torch.testing.assert_close(last, full / 6)
+
+
 @pytest.mark.parametrize(("activation", "outputs"), [("silu", 1), ("softplus", 3), ("leaky_relu", 3)])
-def test_the_mean_over_projections_is_score_matching_with_the_whole_hessian(
+def test_the_mean_over_all_projections_equals_score_matching_with_the_full_hessian(
     monkeypatch, noise, activation, outputs
 ):
-    """E_v[v'Hv] is the mean over all 2^D signs, which is tr H: J = mean(tr Hess F + |grad F|^2 / 2), by autograd."""
+    """The mean of v'Hv over all 2^D sign vectors is tr H, hence J = mean(tr Hess F + |grad F|^2 / 2)."""
     torch.manual_seed(1)
     model = EnergyModel(MLP(4, (16, 16), outputs, activation)).double()
     for parameter in model.parameters():
@@ -42,7 +58,7 @@ def test_the_mean_over_projections_is_score_matching_with_the_whole_hessian(
         norms.append(score.square().sum() / 2)
         off_diagonal = max(off_diagonal, float((hessian - hessian.diag().diag()).abs().max()))
     exact = (torch.stack(traces) + torch.stack(norms)).mean()
-    assert off_diagonal > 0.01  # one projection alone would not do
+    assert off_diagonal > 0.01  # otherwise, one projection would give the trace
 
     objective = SSM().build(model, outputs, (4,), 0)
     losses = []
@@ -54,14 +70,20 @@ def test_the_mean_over_projections_is_score_matching_with_the_whole_hessian(
     assert torch.stack(losses).std() > 1e-3
 
 
-def test_projections_are_signs(noise):
+def test_projections_are_signs_with_equal_probability(noise):
     v = rademacher(torch.zeros(1000, 7), noise)
     assert set(v.unique().tolist()) == {-1.0, 1.0}
     assert v.mean().abs() < 4 / 7000**0.5
 
 
-def test_loss_is_never_negative_on_a_piecewise_linear_network(noise):
-    """Any weights, any number of logits: zero is the least, and a constant reaches it."""
+def test_the_precision_of_a_gaussian_is_recovered(noise):
+    settings = SSM(optimiser=AdamW(lr=1e-2))
+    training = Training(steps=800, batch_size=1024, warmup=50, halve_every=50)
+    assert relative_error(fit_precision(settings, gaussian_rows(4096, noise), training)) < 0.1
+
+
+def test_a_constant_minimises_the_loss_of_a_piecewise_linear_network(noise):
+    """For any weights and any number of logits the loss is at least zero, and a constant has the loss zero."""
     rows = torch.randn(256, 4, generator=noise)
     for outputs in (1, 6):
         torch.manual_seed(outputs)
@@ -75,7 +97,12 @@ def test_loss_is_never_negative_on_a_piecewise_linear_network(noise):
         assert objective.loss(Batch(rows, None), noise)[0].item() == 0
 
 
-def test_loss_of_a_smooth_network_gets_below_zero(noise):
+def test_piecewise_linear_models_are_described_as_degenerate():
+    assert SSM().degenerate_on(EnergyMLP(activation="silu")) is None
+    assert "smooth activation" in SSM().degenerate_on(EnergyMLP(activation="leaky_relu"))
+
+
+def test_the_loss_of_a_smooth_network_becomes_negative(noise):
     torch.manual_seed(0)
     model = EnergyModel(MLP(2, (32,), 1, "silu"))
     objective = SSM().build(model, 1, (2,), 0)
@@ -86,25 +113,17 @@ def test_loss_of_a_smooth_network_gets_below_zero(noise):
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    assert loss.item() < -0.5  # The best possible is -tr(P)/2 = -1.
+    assert loss.item() < -0.5  # the minimum is -tr(P) / 2 = -1
 
 
-def test_says_where_the_loss_has_no_bound():
-    """Rows on a line: the narrower the peak across it, the lower the loss, without end."""
-    generator = torch.Generator().manual_seed(0)
-    rows = torch.randn(500, 2, generator=generator)
+def test_the_loss_is_unbounded_on_rows_in_a_line(noise):
+    """The narrower the peak of F across the line, the lower the loss."""
+    rows = torch.randn(500, 2, generator=noise)
     assert SSM().unbounded_on(rows.numpy()) is None
-    rows[:100, 1] = 0.25
-    assert (
-        "1 of 2 columns repeat one value in a tenth of the rows or more (most often column 1)"
-        in SSM().unbounded_on(rows.numpy())
-    )
     rows[:, 1] = 0.25
+    assert "1 of 2 columns repeat one value" in SSM().unbounded_on(rows.numpy())
     losses = []
     for sharpness in (1.0, 10.0, 100.0):
-        model = quadratic_model(2)
-        with torch.no_grad():
-            model.network.factor[1, 1] = sharpness
-        on_the_line = rows - torch.tensor([0.0, 0.25])
-        losses.append(SSM().build(model, 1, (2,), 0).loss(Batch(on_the_line, None), generator)[0].item())
+        objective = SSM().build(diagonal_model(1.0, sharpness), 1, (2,), 0)
+        losses.append(objective.loss(Batch(rows - torch.tensor([0.0, 0.25]), None), noise)[0].item())
     assert losses[2] < 50 * losses[1] < 50 * 50 * losses[0] < 0

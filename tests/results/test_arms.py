@@ -1,11 +1,16 @@
-"""Records are sorted into arms without mixing what differs."""
+"""Records are grouped into arms."""
 
-from made_records import failed_record, made_record, seeds
+import json
+
+import pytest
+from helpers.image_records import image_seeds, image_study
+from helpers.records import failed_record, made_record, seeds
 
 from ebmood.results.arms import gather
+from ebmood.study.records import Record
 
 
-def test_duplicates_across_and_other_content_are_conditions_of_their_own():
+def test_duplicates_and_content_distinguish_conditions():
     arms = gather(
         [
             *seeds(2, "ssm"),
@@ -18,7 +23,7 @@ def test_duplicates_across_and_other_content_are_conditions_of_their_own():
     assert all(len(arm.records) == 2 for arm in arms)
 
 
-def test_recipes_that_differ_in_unnamed_settings_alone_stay_apart_and_get_names_of_their_own():
+def test_recipes_with_equal_descriptions_have_names_with_a_digest():
     short, long = (seeds(2, "cd", settings={"recipe": {"steps": steps}}) for steps in (10, 20))
     arms = gather([*short, *long])
     assert len(arms) == 2
@@ -26,14 +31,14 @@ def test_recipes_that_differ_in_unnamed_settings_alone_stay_apart_and_get_names_
     assert all(arm.name.startswith("CD #") for arm in arms)
 
 
-def test_the_last_record_of_a_cell_stands_but_a_failure_hides_no_result():
+def test_the_last_record_of_a_cell_is_used_but_a_failure_never_replaces_a_result():
     [arm] = gather([failed_record("ssm", 0), made_record("ssm", 0, 0.5), made_record("ssm", 0, 0.6)])
     assert arm.done[0].results[0].aupr_id == 0.6
     [arm] = gather([made_record("ssm", 0, 0.5), failed_record("ssm", 0)])
     assert arm.done[0].results[0].aupr_id == 0.5
 
 
-def test_marks_say_what_a_reader_must_know():
+def test_marks_of_an_arm():
     flawed = {"degenerate": "piecewise linear", "shortened": True, "selection": "paper"}
     records = [
         *seeds(5, "radial"),
@@ -44,3 +49,59 @@ def test_marks_say_what_a_reader_must_know():
     assert ssm.marks == ("degenerate", "shortened", "leak", "1 of 5 seeds", "1 failed: it broke")
     radial = next(arm for arm in gather(records) if arm.method == "radial")
     assert radial.marks == ()
+
+
+def test_an_arm_is_unstable_if_its_seeds_differ_by_more_than_0_2_auroc_on_one_kind():
+    stable = seeds(3, "cd", [0.8, 0.9, 0.99])
+    natural = [{"sky": score, "uniform": 0.9} for score in (0.7, 0.95)]
+    unstable = [made_record("ssm", seed, scores) for seed, scores in enumerate(natural)]
+    arms = {arm.method: arm for arm in gather([*stable, *unstable])}
+    assert not arms["cd"].unstable
+    assert arms["ssm"].unstable
+    assert "unstable" in arms["ssm"].flags
+
+
+def test_records_of_version_0_1_and_new_records_of_one_recipe_are_one_arm():
+    recipe = {"method": "ssm", "title": "SSM", "variant": "corrected", "training": {"steps": 5, "fast": None}}
+    new = made_record("ssm", 1, settings={"recipe": recipe})
+    values = json.loads(made_record("ssm", 0).model_dump_json())
+    del values["title"]
+    old_recipe = {"method": "ssm", "variant": "sound", "training": {"steps": 5, "compiled": None}}
+    old = Record.model_validate(values | {"variant": "sound", "settings": {"recipe": old_recipe}})
+    [arm] = gather([old, new])
+    assert set(arm.records) == {0, 1}
+    assert (arm.title, arm.label) == ("SSM", "SSM, corrected")
+
+
+def test_arms_are_ordered_by_family_and_title_for_any_order_of_the_records():
+    records = [made_record(method) for method in ("knn", "vera", "radial", "cd", "spline", "ssm")]
+    records += [made_record("ssm", gamma=1.0)]
+    names = [arm.label for arm in gather(records)]
+    assert names == [
+        "CD",
+        "SSM, corrected",
+        "SSM, corrected, γ = 1",
+        "VERA, corrected",
+        "Radial flow",
+        "Spline flow",
+        "knn",
+    ]
+    assert [arm.label for arm in gather(records[::-1])] == names
+
+
+def test_bottlenecks_and_embeddings_are_part_of_the_name():
+    arms = gather(image_study())
+    names = [arm.name for arm in arms if arm.method == "cd"]
+    assert names == ["CD", "CD, bottleneck 0.05", "CD, bottleneck 0.1", "CD on embeddings"]
+    two = [*image_seeds(1, "cd", embedding="WRN-10-2"), *image_seeds(1, "cd", embedding="resnet18")]
+    assert {arm.name for arm in gather(two)} == {
+        "CD on embeddings of WRN-10-2",
+        "CD on embeddings of resnet18",
+    }
+
+
+def test_low_level_sets_are_in_no_mean():
+    plain = next(arm for arm in gather(image_study()) if arm.name == "CD")
+    natural = plain.values("natural", "aupr_id")
+    assert plain.values("all", "aupr_id") == pytest.approx((natural + 0.9) / 2)
+    assert plain.values("non-natural", "aupr_id") == pytest.approx([0.9] * 5)

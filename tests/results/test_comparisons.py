@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from made_records import failed_record, made_record, made_result, seeds
+from helpers.records import failed_record, made_record, made_result, seeds
 from scipy import stats
 
 from ebmood.results.arms import gather
@@ -17,6 +17,7 @@ from ebmood.results.comparisons import (
     pair_marks,
     t_interval,
     verdict,
+    verdict_on_all,
     verdict_on_some,
 )
 
@@ -29,7 +30,7 @@ def arms_of(*groups):
     return [next(arm for arm in arms if any(group[0] is r for r in arm.records.values())) for group in groups]
 
 
-def test_interval_agrees_with_scipy_on_logs():
+def test_the_interval_agrees_with_scipy_on_log_ratios():
     rng = np.random.default_rng(1)
     a, b = rng.uniform(0.4, 0.9, (2, 5))
     ours, theirs = arms_of(seeds(5, "ssm", a.tolist()), seeds(5, "radial", b.tolist()))
@@ -41,24 +42,25 @@ def test_interval_agrees_with_scipy_on_logs():
     assert change.high == pytest.approx(100 * (math.exp(high) - 1), rel=1e-10)
 
 
-def test_uniform_factor_is_recovered_exactly():
+def test_a_uniform_factor_is_recovered():
     ours, theirs = arms_of(seeds(5, "ssm", [1.25 * s for s in SCORES]), seeds(5, "radial", SCORES))
     change = compare(ours, theirs, "all", "aupr_id")
     assert change.percent == pytest.approx(25, abs=1e-10)
     assert change.low == pytest.approx(25, abs=1e-10)
     assert change.high == pytest.approx(25, abs=1e-10)
     assert change.seeds == (0, 1, 2, 3, 4)
+    assert change.percents == pytest.approx([25] * 5)
 
 
-def test_swapping_the_sides_negates_the_logs_and_mirrors_the_interval():
+def test_exchanging_the_sides_negates_the_log_ratios():
     ours, theirs = arms_of(seeds(5, "ssm", SCORES), seeds(5, "radial", SCORES[::-1]))
     forth, back = log_ratios(ours, theirs, "all", "aupr_id"), log_ratios(theirs, ours, "all", "aupr_id")
     assert forth == pytest.approx({seed: -value for seed, value in back.items()})
-    there, again = change_of(forth), change_of(back)
-    assert (1 + there.high / 100) * (1 + again.low / 100) == pytest.approx(1)
+    first, second = change_of(forth), change_of(back)
+    assert (1 + first.high / 100) * (1 + second.low / 100) == pytest.approx(1)
 
 
-def test_pairs_are_made_by_seed_whatever_the_order_of_records():
+def test_pairs_are_made_by_seed_in_any_order_of_records():
     ours = [made_record("ssm", seed, 0.5 + seed / 100) for seed in (4, 2, 9)]
     theirs = [made_record("radial", seed, 0.5 + seed / 100) for seed in (9, 4, 7, 2)]
     a, b = arms_of(ours, theirs)
@@ -69,19 +71,19 @@ def test_pairs_are_made_by_seed_whatever_the_order_of_records():
     "other",
     [{"dataset_digest": "e" * 16}, {"duplicates": "across"}, {"selection": "paper"}, {"dataset": "x"}],
 )
-def test_other_data_splits_or_selections_are_never_paired(other):
+def test_other_data_splits_or_selections_raise(other):
     a, b = arms_of(seeds(5, "ssm"), seeds(5, "radial", **other))
-    with pytest.raises(ValueError, match="no pairs"):
+    with pytest.raises(ValueError, match="no paired splits"):
         log_ratios(a, b, "all", "aupr_id")
 
 
-def test_cells_scored_on_different_sets_are_no_pair():
+def test_cells_scored_on_different_sets_are_not_paired():
     a, b = arms_of(seeds(2, "ssm"), seeds(2, "radial", {"sky": 0.5, "uniform": 0.5}))
     assert log_ratios(a, b, "non-natural", "aupr_id") == {}
     assert len(log_ratios(a, b, "natural", "aupr_id")) == 2
 
 
-def test_polarities_and_kinds_are_not_mixed_up():
+def test_polarities_and_kinds_are_separate():
     def records(method, natural, other):
         results = [made_result("sky", *natural), made_result("uniform", *other)]
         return [made_record(method, seed, results=results) for seed in (0, 1)]
@@ -98,24 +100,24 @@ def test_polarities_and_kinds_are_not_mixed_up():
         assert compare(a, b, sets, polarity).percent == pytest.approx(percent)
 
 
-def test_failed_seeds_are_left_out_and_a_wholly_failed_side_says_why():
+def test_failed_seeds_are_skipped_and_a_side_without_results_has_a_reason():
     half = [*seeds(3, "ssm"), failed_record("ssm", 3), failed_record("ssm", 4)]
     a, b = arms_of(half, seeds(5, "radial"))
     assert compare(a, b, "all", "aupr_id").seeds == (0, 1, 2)
     a, b = arms_of([failed_record("ssm", s) for s in range(5)], seeds(5, "radial"))
     change = compare(a, b, "all", "aupr_id")
     assert change.percent is None
-    assert change.why == "failed: no seed of SSM is done"
+    assert change.reason == "failed: no seed of SSM is done"
     assert pair_marks(a, b, 0) == ("0 of 5 seeds", "SSM: 5 failed: loss is not finite at step 7")
     assert verdict(change, 1) == "failed"
 
 
-def test_a_score_that_is_no_positive_number_makes_no_pair():
+def test_a_score_that_is_not_a_positive_number_is_not_paired():
     a, b = arms_of(seeds(3, "ssm", [0.5, float("nan"), 0.0]), seeds(3, "radial", 0.5))
     assert compare(a, b, "all", "aupr_id").seeds == (0,)
 
 
-def test_average_weighs_data_sets_alike_over_common_seeds():
+def test_the_average_uses_common_seeds_with_equal_weights():
     assert average([{0: 0.1, 1: 0.3, 2: 9.0}, {1: 0.5, 0: 0.3}]) == pytest.approx({0: 0.2, 1: 0.4})
     assert average([]) == {}
 
@@ -147,9 +149,9 @@ def test_verdicts(percent, low, high, seeds, direction, expected):
     assert verdict(Change(percent=percent, low=low, high=high, seeds=seeds), direction) == expected
 
 
-def test_verdict_without_a_number_says_which_way_it_is_missing():
-    assert verdict(Change(why="not run: no radial flow"), 1) == "not run"
-    assert verdict(Change(why="failed: SSM, 5 failed"), 1) == "failed"
+def test_the_verdict_of_a_missing_change_tells_why():
+    assert verdict(Change(reason="not run: no radial flow"), 1) == "not run"
+    assert verdict(Change(reason="failed: SSM, 5 failed"), 1) == "failed"
 
 
 def test_verdict_on_some():
@@ -160,5 +162,28 @@ def test_verdict_on_some():
     assert verdict_on_some([down, up, open_], 1) == "supported"
     assert verdict_on_some([down, down], 1) == "contradicted"
     assert verdict_on_some([down, open_], 1) == "undecided"
-    assert verdict_on_some([Change(why="not run")], 1) == "not run"
+    assert verdict_on_some([Change(reason="not run")], 1) == "not run"
     assert verdict_on_some([], 1) == "not run"
+
+
+def change_between(low, high, small=False):
+    return Change(percent=(low + high) / 2, low=low, high=high, seeds=FIVE, small=small)
+
+
+@pytest.mark.parametrize(
+    ("changes", "on_all", "on_some"),
+    [
+        ([change_between(1, 9), change_between(2, 3)], "supported", "supported"),
+        ([change_between(1, 9), change_between(-1, 3)], "undecided", "supported"),
+        ([change_between(1, 9), change_between(-3, -1)], "contradicted", "supported"),
+        ([change_between(1, 9), Change(reason="not run")], "undecided", "supported"),
+        ([change_between(1, 9, small=True), change_between(2, 3, small=True)], "small", "small"),
+        ([change_between(1, 9, small=True), Change(reason="failed: x")], "small", "small"),
+        ([change_between(1, 9, small=True), change_between(-1, 3)], "undecided", "undecided"),
+        ([Change(reason="not run")], "not run", "not run"),
+        ([], "not run", "not run"),
+    ],
+)
+def test_verdicts_on_several_changes(changes, on_all, on_some):
+    assert verdict_on_all(changes, 1) == on_all
+    assert verdict_on_some(changes, 1) == on_some

@@ -1,16 +1,18 @@
 import json
+import math
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from ebmood.core.errors import EbmoodError
 from ebmood.data import Segment, Table, Toy
-from ebmood.models import Scorer
 from ebmood.recipes import METHODS, external_detector
 from ebmood.study import cell as cells
 from ebmood.study.cell import Cell, cell_key, run_cell
-from ebmood.study.evidence import kept_scores, landscape, rays
 from ebmood.study.records import Record
+from ebmood.study.schema import ImageFiles
+from ebmood.study.study_file import load_study
 
 TOY = Toy(shape="moons", rows=300)
 
@@ -21,29 +23,33 @@ def tiny(method="ssm", variant="corrected", gamma=None):
     )
 
 
-def of(record: Record) -> dict:
-    """All of a record but when it was made."""
+def numbers(record: Record) -> dict:
+    """All fields of a record except its times."""
     return record.model_dump(exclude={"started", "seconds"})
 
 
 def test_a_cell_is_a_pure_function_of_its_settings():
     first = run_cell(Cell(dataset=TOY, recipe=tiny(), seed=3))
     run_cell(Cell(dataset=TOY, recipe=tiny(), seed=4))
-    assert of(run_cell(Cell(dataset=TOY, recipe=tiny(), seed=3))) == of(first)
+    assert numbers(run_cell(Cell(dataset=TOY, recipe=tiny(), seed=3))) == numbers(first)
     other = run_cell(Cell(dataset=TOY, recipe=tiny(), seed=4))
     assert other.scores != first.scores
     assert other.key != first.key
 
 
-def test_records_survive_their_file():
+def test_a_record_can_be_read_from_its_json():
     record = run_cell(Cell(dataset=TOY, recipe=tiny(), seed=0))
     assert Record.model_validate_json(record.model_dump_json()) == record
     assert json.loads(record.model_dump_json())["settings"]["recipe"]["objective"]["kind"] == "ssm"
 
 
-def test_the_key_follows_what_the_numbers_depend_on():
+def test_the_key_depends_on_all_settings_that_change_the_numbers():
     base = Cell(dataset=TOY, recipe=tiny(), seed=0)
-    same = [base.updated(device="auto"), base.updated(recipe=tiny().updated(shortened=False))]
+    same = [
+        base.updated(device="auto"),
+        base.updated(recipe=tiny().updated(shortened=False)),
+        base.updated(recipe=tiny().updated(title="Another title")),
+    ]
     other = [
         base.updated(seed=1),
         base.updated(selection="paper"),
@@ -56,17 +62,24 @@ def test_the_key_follows_what_the_numbers_depend_on():
     assert len({cell_key(cell) for cell in [base, *other]}) == 1 + len(other)
 
 
-def test_the_key_follows_the_content_of_a_file_not_its_place(tmp_path):
-    def written(name, value):
+def test_the_key_depends_on_the_versions_of_splits_and_probes(monkeypatch):
+    cell = Cell(dataset=TOY, recipe=tiny(), seed=0)
+    key = cell_key(cell)
+    monkeypatch.setattr(Toy, "versions", lambda self: (99, 1))
+    assert cell_key(cell) != key
+
+
+def test_the_key_depends_on_the_content_of_a_file_and_not_on_its_path(tmp_path):
+    def key_of_file(name, value):
         rows = [f"{i % 7},{i % 5 + value},{'ab'[i % 2]}" for i in range(60)]
         (tmp_path / name).write_text("u,v,kind\n" + "\n".join(rows) + "\n")
         source = Table(path=str(tmp_path / name), label_column="kind", hold_out=("b",), name="t")
         return cell_key(Cell(dataset=source, recipe=METHODS["knn"]("both", None), seed=0))
 
-    assert written("one.csv", 0) == written("two.csv", 0) != written("three.csv", 1)
+    assert key_of_file("one.csv", 0) == key_of_file("two.csv", 0) != key_of_file("three.csv", 1)
 
 
-def test_every_set_stands_in_the_record_cut_to_one_number_of_rows():
+def test_the_record_has_a_result_for_each_set_with_equal_numbers_of_rows():
     record = run_cell(Cell(dataset=Segment(), recipe=METHODS["knn"]("both", None), seed=0))
     assert [(r.name, r.kind) for r in record.results] == [
         ("sky", "natural"),
@@ -80,7 +93,7 @@ def test_every_set_stands_in_the_record_cut_to_one_number_of_rows():
     assert all(r.auroc > 0.9 for r in record.results)  # Higher is more in-distribution, for every set.
 
 
-def test_a_failure_is_a_record_with_its_reason():
+def test_a_failure_is_recorded_with_its_reason():
     failing = external_detector("sklearn.mixture.GaussianMixture", {"n_components": 10_000})
     record = run_cell(Cell(dataset=TOY, recipe=failing, seed=0))
     assert record.status == "failed"
@@ -91,13 +104,13 @@ def test_a_failure_is_a_record_with_its_reason():
     assert labels.status == "done"
 
 
-def test_data_that_cannot_be_read_is_no_record(tmp_path):
+def test_data_that_cannot_be_read_raise(tmp_path):
     source = Table(path=str(tmp_path / "none.csv"), label_column="kind", hold_out=("b",))
     with pytest.raises(EbmoodError, match=r"none\.csv"):
         run_cell(Cell(dataset=source, recipe=tiny(), seed=0))
 
 
-def test_warnings_are_kept_as_notes():
+def test_warnings_are_recorded_as_notes():
     recipe = METHODS["ssm"]("paper", None).overridden(training={"steps": 3, "warmup": 0})
     record = run_cell(Cell(dataset=TOY, recipe=recipe, seed=0))
     assert record.degenerate
@@ -105,47 +118,89 @@ def test_warnings_are_kept_as_notes():
     assert any("batches have" in note for note in record.notes)
 
 
-def test_selection_reads_validation_ood_only_when_it_says_so(monkeypatch):
-    """`selection: last` never looks at OOD rows before training has ended; `paper` does, by name."""
-    looks = []
+def test_only_the_selection_paper_reads_validation_ood_rows(monkeypatch):
+    calls = []
     real = cells._mean_aupr
-    monkeypatch.setattr(cells, "_mean_aupr", lambda *given: looks.append(1) or real(*given))
+    monkeypatch.setattr(cells, "_mean_aupr", lambda *args: calls.append(1) or real(*args))
     recipe = tiny().overridden(training={"steps": 60})
     last = run_cell(Cell(dataset=TOY, recipe=recipe, seed=0))
-    assert not looks
+    assert not calls
     leaked = run_cell(Cell(dataset=TOY, recipe=recipe, seed=0, selection="paper"))
-    assert looks
+    assert calls
     assert (last.selection, leaked.selection) == ("last", "paper")
 
 
-class Cone(Scorer):
-    """Minus the distance from the origin, whose profile along any ray has a closed form."""
+IMAGE_STUDY = """
+title: digits
+datasets:
+  kind: images
+  id: digits.npz
+  hold_out: ["8", "9"]
+  natural: [elsewhere.npz]
+  size: 8
+  missing: note
+seeds: 1
+embedding:
+  kind: classifier
+  model: {depth: 10, width: 1, stride_first: true}
+  training: {epochs: null, steps: 3, warmup: 0, batch_size: 16, drops: null}
+recipes:
+  - method: cd
+    bottleneck: [null, 0.5]
+    model: {width: 1, stride_first: true}
+    objective: {chain: {steps: 2}, buffer: 64}
+    training: {epochs: null, steps: 2, warmup: 0, batch_size: 16}
+  - {method: knn, embedding: true}
+  - max-softmax
+  - {method: realnvp, model: {channels: 4, blocks: 1}, training: {epochs: 2, batch_size: 64}}
+"""
 
-    def score_samples(self, x):
-        return -np.linalg.norm(x, axis=1)
+
+@pytest.fixture
+def image_folder(tmp_path, monkeypatch):
+    digits = load_digits()
+    x = np.round(digits.images[:400] * (255 / 16)).astype(np.uint8)
+    np.savez(tmp_path / "digits.npz", X=x, y=digits.target[:400])
+    (tmp_path / "study.yaml").write_text(IMAGE_STUDY)
+    monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path / "cache"))
+    return tmp_path
 
 
-def test_rays_start_at_zero_and_follow_the_score():
-    found = rays(Cone(), np.zeros((20, 3)), seed=0)
-    np.testing.assert_allclose(found.median, -np.array(found.distance), atol=1e-9)
-    np.testing.assert_allclose(found.low, found.high, atol=1e-9)
+def test_an_image_study_from_files_to_records(image_folder):
+    study = load_study(str(image_folder / "study.yaml"), files=ImageFiles(data=str(image_folder)))
+    assert [task.cell.recipe.label for task in study.tasks] == [
+        "cd",
+        "cd bottleneck=0.5",
+        "knn embedding",
+        "max-softmax",
+        "realnvp",
+    ]
+    records = [run_cell(task.cell) for task in study.tasks]
+    assert [record.reason for record in records] == [None] * 5
+    assert [record.bottleneck for record in records] == [None, 0.5, None, None, None]
+    assert [record.embedding for record in records] == [None, None, "WRN-10-1", None, None]
+    assert [list(record.pictures) for record in records] == [["chains"], ["chains"], [], [], []]
+    assert [record.bits_per_dim is None for record in records] == [True] * 4 + [False]
+    untrained = 8 + math.log2(2 * math.pi) / 2 + 0.25 / (2 * math.log(2))  # at most: the identity, |z| <= 1/2
+    assert 1 < records[4].bits_per_dim < untrained
+    kinds = {result.name: result.kind for result in records[0].results}
+    assert kinds.pop("8") == kinds.pop("9") == "natural"
+    assert {"uniform", "gaussian", "constant"} <= {n for n, kind in kinds.items() if kind == "non-natural"}
+    assert {"shuffled-pixels", "edges"} <= {n for n, kind in kinds.items() if kind == "low-level"}
+    assert all(list(record.absent) == ["elsewhere"] for record in records)
+    assert not any(str(image_folder) in record.model_dump_json() for record in records)
 
 
-def test_kept_scores_are_the_first_and_close():
-    scores = {"id": np.random.default_rng(0).normal(size=700) * 1e6}
-    kept = kept_scores(scores)["id"]
-    assert len(kept) == 500
-    np.testing.assert_allclose(kept, scores["id"][:500], rtol=1e-6)
+def test_the_location_of_images_does_not_change_the_key(image_folder):
+    original = load_study(str(image_folder / "study.yaml"), files=ImageFiles(data=str(image_folder)))
+    other = image_folder / "other"
+    other.mkdir()
+    (image_folder / "digits.npz").rename(other / "digits.npz")
+    moved = load_study(str(image_folder / "study.yaml"), files=ImageFiles(data=str(other)))
+    assert [task.key for task in original.tasks] == [task.key for task in moved.tasks]
 
 
-def test_landscape_is_indexed_by_row_then_column():
-    found = landscape(Cone(), np.array([[0.0, 0.0], [1.0, 2.0]]))
-    i, j = 7, 31
-    assert found.value[i][j] == pytest.approx(-np.hypot(found.x[j], found.y[i]))
-    assert landscape(Cone(), np.zeros((5, 3))) is None
-
-
-def test_landscape_of_a_constant_column_has_room_on_both_sides():
-    found = landscape(Cone(), np.array([[0.0, 5.0], [1.0, 5.0]]))
-    assert (found.y[0], found.y[-1]) == (4.5, 5.5)
-    assert (np.diff(found.y) > 0).all()
+def test_an_embedding_of_a_table_raises(tmp_path):
+    (tmp_path / "study.yaml").write_text("datasets: segment\nrecipes: [{method: knn, embedding: true}]\n")
+    with pytest.raises(EbmoodError, match=r"recipes\[0\].*this data set is a table"):
+        load_study(str(tmp_path / "study.yaml"))

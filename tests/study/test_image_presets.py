@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.written_images import (
+from helpers.images import (
     idx_bytes,
     pixels,
     write,
@@ -16,8 +16,8 @@ from helpers.written_images import (
 
 from ebmood.data import CIFAR10, FMNIST
 from ebmood.networks import WideResNet
-from ebmood.study.entries import ImageFiles
-from ebmood.study.spec import load_study
+from ebmood.study.schema import ImageFiles
+from ebmood.study.study_file import load_study
 
 pytestmark = pytest.mark.filterwarnings("ignore::ebmood.core.errors.DegenerateObjectiveWarning")
 BOTTLENECKS = (0.05, 0.1, 0.2)

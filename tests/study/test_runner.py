@@ -13,10 +13,10 @@ import pytest
 
 from ebmood.core.errors import EbmoodError
 from ebmood.study.records import read_records
-from ebmood.study.runner import RECORDS, Watcher, read_study, run_study
-from ebmood.study.spec import Study, load_study
+from ebmood.study.runner import RECORDS, StudyObserver, read_study, run_study
+from ebmood.study.study_file import Study, load_study
 
-# A detector that a study may name by import path, and that misbehaves as told.
+# Detectors that fail on request; a study names them by import path.
 TROUBLE = """
 import os, signal
 from pathlib import Path
@@ -38,7 +38,7 @@ class Raises(KNearestNeighbours):
         self.mark = mark
     def fit(self, x):
         if not Path(self.mark).exists():
-            raise RuntimeError("no luck today")
+            raise RuntimeError("deliberate failure")
         return super().fit(x)
 """
 
@@ -50,24 +50,24 @@ def trouble(tmp_path, monkeypatch) -> Path:
     return tmp_path / "mark"
 
 
-class Notes(Watcher):
+class Log(StudyObserver):
     def __init__(self) -> None:
         self.todo: list[str] = []
         self.done: list[str] = []
-        self.again: list[str] = []
+        self.retried: list[str] = []
 
-    def planned(self, study, todo):
+    def on_start(self, study, todo):
         self.todo = [task.name for task in todo]
 
-    def finished(self, task, record):
+    def on_finish(self, task, record):
         self.done.append(task.name)
 
-    def retried(self, task):
-        self.again.append(task.name)
+    def on_retry(self, task):
+        self.retried.append(task.name)
 
 
-def here() -> ThreadPoolExecutor:
-    """Cells on a thread of this process: the same seam, without the seconds that a process takes to start."""
+def thread() -> ThreadPoolExecutor:
+    """An executor in this process, which starts faster than a worker process."""
     return ThreadPoolExecutor(1)
 
 
@@ -81,7 +81,8 @@ def numbers(record) -> dict:
     return record.model_dump(exclude={"started", "seconds"})
 
 
-def test_records_are_equal_to_the_bit_for_one_job_and_for_two(tmp_path):
+@pytest.mark.slow
+def test_one_job_and_two_jobs_give_equal_records(tmp_path):
     study = make(
         tmp_path,
         """
@@ -95,87 +96,91 @@ def test_records_are_equal_to_the_bit_for_one_job_and_for_two(tmp_path):
     two = run_study(study, tmp_path / "two", jobs=2)
     assert [record.status for record in one] == ["done"] * 6
     assert [numbers(record) for record in one] == [numbers(record) for record in two]
-    assert one[0].results != one[3].results  # another seed, other numbers
+    assert one[0].results != one[3].results
     assert not (tmp_path / "two" / "progress").exists()
 
 
-def test_a_worker_that_dies_costs_one_retry_and_nothing_else(tmp_path, trouble):
-    # One seed of it: which of two cells would die, the machine would choose.
+@pytest.mark.slow
+def test_a_worker_that_dies_once_is_retried(tmp_path, trouble):
+    # One seed only: with two, the order of the workers would decide which cell dies.
     entry = f"{{detector: trouble.DiesOnce, parameters: {{mark: {trouble}}}, seeds: 1}}"
     study = make(tmp_path, f"\n- knn\n- {entry}\n- iforest\n", seeds=2)
-    watcher = Notes()
-    records = run_study(study, tmp_path / "out", jobs=2, watcher=watcher)
+    observer = Log()
+    records = run_study(study, tmp_path / "out", jobs=2, observer=observer)
     assert [record.status for record in records] == ["done"] * 5
-    assert watcher.again == ["moons, diesonce, seed 0"]
-    assert sorted(watcher.done) == sorted(task.name for task in study.tasks)
+    assert observer.retried == ["moons, diesonce, seed 0"]
+    assert sorted(observer.done) == sorted(task.name for task in study.tasks)
     assert len(read_records(tmp_path / "out" / RECORDS)) == 5
 
 
-def test_a_worker_that_always_dies_is_a_failed_cell_and_the_others_stand(tmp_path, trouble):
+@pytest.mark.slow
+def test_a_worker_that_always_dies_makes_a_failed_record_and_other_cells_finish(tmp_path, trouble):
     entry = f"{{detector: trouble.DiesOnce, parameters: {{mark: {trouble}, always: true}}}}"
     study = make(tmp_path, f"\n- knn\n- {entry}\n", seeds=1)
-    fine, died = run_study(study, tmp_path / "out", jobs=1)
-    assert (died.status, fine.status) == ("failed", "done")
+    other, died = run_study(study, tmp_path / "out", jobs=1)
+    assert (died.status, other.status) == ("failed", "done")
     assert "process died twice" in died.reason
     assert (died.method, died.dataset, died.key) == ("diesonce", "moons", study.tasks[1].key)
 
 
-def test_a_cell_outlives_as_many_workers_as_leave_a_checkpoint_behind(tmp_path):
-    """As on a cluster whose jobs are shorter than a cell."""
-
+def test_a_cell_is_retried_as_long_as_each_worker_leaves_a_new_checkpoint(tmp_path):
     class Dies(ThreadPoolExecutor):
         def submit(self, fn, /, *args, **kwargs):
-            _, files, _ = args
-            if files.reached < 4:
-                files.checkpoints.mkdir(parents=True, exist_ok=True)
-                (files.checkpoints / f".{files.reached + 9:06d}.json").touch()  # a torn one is none
-                (files.checkpoints / f"{files.reached + 1:06d}.json").touch()
+            _, paths, _ = args
+            if paths.newest_checkpoint < 4:
+                paths.checkpoints.mkdir(parents=True, exist_ok=True)
+                (
+                    paths.checkpoints / f".{paths.newest_checkpoint + 9:06d}.json"
+                ).touch()  # an incomplete one, ignored
+                (paths.checkpoints / f"{paths.newest_checkpoint + 1:06d}.json").touch()
                 future: Future = Future()
                 future.set_exception(BrokenExecutor())
                 return future
             return super().submit(fn, *args, **kwargs)
 
-    watcher = Notes()
+    observer = Log()
     study = make(tmp_path, "\n- knn\n", seeds=1)
-    (record,) = run_study(study, tmp_path / "out", watcher=watcher, open_executor=lambda: Dies(1))
+    (record,) = run_study(study, tmp_path / "out", observer=observer, open_executor=lambda: Dies(1))
     assert record.status == "done"
-    assert watcher.again == ["moons, knn, seed 0"] * 4
+    assert observer.retried == ["moons, knn, seed 0"] * 4
 
 
-def test_a_failed_cell_stands_in_the_records_and_is_run_again_only_if_asked(tmp_path, trouble):
+def test_a_failed_cell_is_recorded_and_runs_again_only_on_request(tmp_path, trouble):
     study = make(
         tmp_path, f"\n- {{detector: trouble.Raises, parameters: {{mark: {trouble}}}}}\n- knn\n", seeds=1
     )
     out = tmp_path / "out"
-    failed, fine = run_study(study, out, open_executor=here)
-    assert (failed.status, fine.status) == ("failed", "done")
-    assert "no luck today" in failed.reason
+    failed, other = run_study(study, out, open_executor=thread)
+    assert (failed.status, other.status) == ("failed", "done")
+    assert "deliberate failure" in failed.reason
 
-    trouble.touch()  # from now on it would work
-    watcher = Notes()
-    assert run_study(study, out, watcher=watcher, open_executor=here)[0].status == "failed"
-    assert watcher.todo == []
-    assert run_study(study, out, watcher=watcher, open_executor=here, retry_failed=True)[0].status == "done"
-    assert watcher.done == ["moons, raises, seed 0"]
+    trouble.touch()  # the detector works from now on
+    observer = Log()
+    assert run_study(study, out, observer=observer, open_executor=thread)[0].status == "failed"
+    assert observer.todo == []
+    assert (
+        run_study(study, out, observer=observer, open_executor=thread, retry_failed=True)[0].status == "done"
+    )
+    assert observer.done == ["moons, raises, seed 0"]
     assert [record.status for record in read_study(out)[1]] == ["done", "done"]
 
 
-def test_running_twice_runs_nothing_new_and_a_longer_study_runs_the_rest(tmp_path):
-    out, first, second, third = tmp_path / "out", Notes(), Notes(), Notes()
-    run_study(make(tmp_path, "\n- knn\n"), out, watcher=first, open_executor=here)
+def test_a_second_run_has_nothing_to_do_and_a_longer_study_runs_the_new_cells(tmp_path):
+    out, first, second, third = tmp_path / "out", Log(), Log(), Log()
+    run_study(make(tmp_path, "\n- knn\n"), out, observer=first, open_executor=thread)
     before = (out / RECORDS).read_bytes()
-    run_study(make(tmp_path, "\n- knn\n"), out, watcher=second, open_executor=here)
+    run_study(make(tmp_path, "\n- knn\n"), out, observer=second, open_executor=thread)
     assert (len(first.done), second.todo, (out / RECORDS).read_bytes()) == (2, [], before)
-    records = run_study(make(tmp_path, "\n- knn\n- iforest\n", 3), out, watcher=third, open_executor=here)
+    records = run_study(make(tmp_path, "\n- knn\n- iforest\n", 3), out, observer=third, open_executor=thread)
     assert len(third.done) == 4
     assert len(records) == 6
     assert (out / RECORDS).read_bytes().startswith(before)
 
 
-def test_tables_are_of_the_study_last_run_there(tmp_path):
+def test_read_study_returns_the_study_last_run_in_the_folder(tmp_path):
     out = tmp_path / "out"
-    run_study(make(tmp_path, "\n- knn\n- iforest\n"), out, open_executor=here)
-    run_study(make(tmp_path, "\n- knn\n"), out, open_executor=here)
+    run_study(make(tmp_path, "\n- knn\n- iforest\n"), out, open_executor=thread)
+    run_study(make(tmp_path, "\n- knn\n"), out, open_executor=thread)
     plan, records = read_study(out)
     assert (plan.title, [record.method for record in records]) == ("T", ["knn", "knn"])
     (out / "study.json").unlink()
@@ -184,73 +189,73 @@ def test_tables_are_of_the_study_last_run_there(tmp_path):
         read_study(tmp_path / "elsewhere")
 
 
-def test_an_interrupted_study_goes_on(tmp_path):
-    class Impatient(Notes):
-        def finished(self, task, record):
+def test_an_interrupted_study_resumes(tmp_path):
+    class Interrupts(Log):
+        def on_finish(self, task, record):
             raise KeyboardInterrupt
 
-    study, out, watcher = make(tmp_path, "\n- knn\n"), tmp_path / "out", Notes()
+    study, out, observer = make(tmp_path, "\n- knn\n"), tmp_path / "out", Log()
     with pytest.raises(KeyboardInterrupt):
-        run_study(study, out, watcher=Impatient(), open_executor=here)
+        run_study(study, out, observer=Interrupts(), open_executor=thread)
     assert len(read_records(out / RECORDS)) == 1
-    assert len(run_study(study, out, watcher=watcher, open_executor=here)) == 2
-    assert watcher.done == ["moons, knn, seed 1"]
+    assert len(run_study(study, out, observer=observer, open_executor=thread)) == 2
+    assert observer.done == ["moons, knn, seed 1"]
 
 
-def test_a_torn_last_line_costs_its_cell_alone(tmp_path):
-    study, out, watcher = make(tmp_path, "\n- knn\n", 3), tmp_path / "out", Notes()
-    run_study(study, out, open_executor=here)
+def test_an_incomplete_last_line_affects_only_its_cell(tmp_path):
+    study, out, observer = make(tmp_path, "\n- knn\n", 3), tmp_path / "out", Log()
+    run_study(study, out, open_executor=thread)
     whole = (out / RECORDS).read_bytes()
     (out / RECORDS).write_bytes(whole[:-40])
-    records = run_study(study, out, watcher=watcher, open_executor=here)
-    assert watcher.done == ["moons, knn, seed 2"]
+    records = run_study(study, out, observer=observer, open_executor=thread)
+    assert observer.done == ["moons, knn, seed 2"]
     assert [record.seed for record in records] == [0, 1, 2]
     assert [json.loads(line)["seed"] for line in (out / RECORDS).read_bytes().splitlines()] == [0, 1, 2]
 
 
 def test_a_full_disk_leaves_earlier_records_intact(tmp_path):
     out = tmp_path / "out"
-    run_study(make(tmp_path, "\n- knn\n", 1), out, open_executor=here)
+    run_study(make(tmp_path, "\n- knn\n", 1), out, open_executor=thread)
     before = (out / RECORDS).read_bytes()
     study = make(tmp_path, "\n- knn\n", 2)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 1000, hard))  # no file may grow beyond this
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 1000, hard))  # maximal size of any file
     try:
         with pytest.raises(EbmoodError, match=r"records\.jsonl: cannot be written"):
-            run_study(study, out, open_executor=here)
+            run_study(study, out, open_executor=thread)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert len(read_records(out / RECORDS)) == 1
-    assert len(run_study(study, out, open_executor=here)) == 2
+    assert len(run_study(study, out, open_executor=thread)) == 2
     assert (out / RECORDS).read_bytes().startswith(before)
 
 
-def test_two_studies_do_not_write_into_one_folder(tmp_path):
+def test_two_studies_cannot_write_to_one_folder(tmp_path):
     study, out = make(tmp_path, "\n- knn\n", 1), tmp_path / "out"
 
-    class Another(Watcher):
-        def planned(self, study, todo):
+    class SecondRun(StudyObserver):
+        def on_start(self, study, todo):
             with pytest.raises(EbmoodError, match=rf"another run is writing here \(process {os.getpid()}\)"):
-                run_study(study, out, open_executor=here)
+                run_study(study, out, open_executor=thread)
 
-    assert len(run_study(study, out, watcher=Another(), open_executor=here)) == 1
-    assert len(run_study(study, out, open_executor=here)) == 1  # and the lock is gone
+    assert len(run_study(study, out, observer=SecondRun(), open_executor=thread)) == 1
+    assert len(run_study(study, out, open_executor=thread)) == 1  # the lock is released
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
-    (tmp_path / "file").write_text("in the way")
+def test_a_folder_that_cannot_be_written_raises_one_line(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
     with pytest.raises(
         EbmoodError, match=r"file/out: cannot be written \(Not a directory\); choose another folder"
     ):
-        run_study(make(tmp_path, "\n- knn\n", 1), tmp_path / "file" / "out", open_executor=here)
+        run_study(make(tmp_path, "\n- knn\n", 1), tmp_path / "file" / "out", open_executor=thread)
 
 
-def test_workers_pin_threads_before_any_library_counts_cores():
+def test_the_worker_module_imports_no_heavy_library():
     code = "import sys, ebmood.study.worker; print({'torch', 'numpy', 'sklearn'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
 
 
-def test_a_worker_ends_with_its_parent_however_that_ends(tmp_path):
+def test_a_worker_ends_when_its_parent_is_killed(tmp_path):
     code = f"""
         import os, time
         from pathlib import Path
@@ -264,14 +269,14 @@ def test_a_worker_ends_with_its_parent_however_that_ends(tmp_path):
     """
     (tmp_path / "parent.py").write_text(textwrap.dedent(code))
     parent = subprocess.Popen([sys.executable, str(tmp_path / "parent.py")])
-    worker = int(_when(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
+    worker = int(_wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
     assert _alive(worker)
-    os.kill(worker, signal.SIGINT)  # Ctrl-C is the parent's to hear
+    os.kill(worker, signal.SIGINT)  # workers ignore Ctrl-C
     time.sleep(0.2)
     assert _alive(worker)
     parent.kill()
     parent.wait()
-    assert _when(lambda: not _alive(worker))
+    assert _wait_for(lambda: not _alive(worker))
 
 
 def _alive(pid: int) -> bool:
@@ -281,10 +286,10 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def _when(condition, seconds: float = 20):
+def _wait_for(condition, seconds: float = 20):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if value := condition():
             return value
         time.sleep(0.02)
-    raise AssertionError("it did not come to pass")
+    raise AssertionError("timeout")

@@ -1,4 +1,4 @@
-"""The commands and their options. Each command imports what it needs when it is called."""
+"""The commands and their options. Each command imports what it needs when it runs."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -18,37 +18,40 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="""Out-of-distribution detection with energy-based models: a detector for your tables, and the study.
+    help="""Out-of-distribution detection with energy-based models: a detector for your data, and studies of methods.
 
 [bold]Examples[/bold]
 
-    ebmood fit normal.csv -o model             learn what ordinary rows look like
+    ebmood fit normal.csv -o model             learn from normal rows
 
-    ebmood score model new.csv -o scores.csv   a score, a p-value and a flag for each row
+    ebmood score model new.csv -o scores.csv   compute a score, a p-value and a flag for each row
 
-    ebmood report model -o page.html           what the model is and does, on a page to read
+    ebmood report model -o page.html           write a page about the detector
 
-    ebmood study quick                         a few minutes on real data: every method, short training
+    ebmood study quick                         every method on real data with short training: under three minutes
 
     ebmood study --list                        the studies that ship with ebmood
 
     ebmood study mine.yaml -j 4                a study of your own, four cells at once
 
-    ebmood tables ebmood-mine                  tables and figures again, from the records alone
+    ebmood tables ebmood-mine                  write tables and figures from the records
 """,
 )
 
 
+Full = Annotated[bool, typer.Option("--full", help="Print all tables before the answer.")]
+
+
 class Device(StrEnum):
-    """Where cells train."""
+    """Device of the training."""
 
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"ebmood {version('ebmood')}")
@@ -58,7 +61,8 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None: ...
 
@@ -77,7 +81,7 @@ app.command(epilog=report_.EPILOG)(report_.report)
 
     ebmood study segment -o results/segment -j 2
 
-    ebmood study gamma --seed 0                one seed now, the others another time
+    ebmood study gamma --seed 0                run one seed now and the others later
 
     ebmood study mine.yaml --retry-failed
 
@@ -85,8 +89,8 @@ app.command(epilog=report_.EPILOG)(report_.report)
 
     ebmood study --watch ebmood-segment
 
-Stop it with Ctrl-C; the same command goes on where it stopped. Exit codes: 0 done, 1 done but
-cells failed, 2 something to mend, 130 stopped."""
+Ctrl-C interrupts a study, and the same command resumes it. Exit codes: 0 success, 1 some cells
+failed, 2 an error in the command, the file or the data, 130 interrupted."""
 )
 def study(
     name: Annotated[
@@ -103,7 +107,7 @@ def study(
             "--out",
             "-o",
             metavar="FOLDER",
-            help="Where records, tables and figures go. [default: ebmood-NAME]",
+            help="Folder for records, tables and figures. [default: ebmood-NAME]",
         ),
     ] = None,
     jobs: Annotated[
@@ -113,72 +117,72 @@ def study(
             "-j",
             min=1,
             metavar="N",
-            help="Cells at once, one core each. [default: all cores, or all workers]",
+            help="Number of parallel cells, one core each. [default: all cores, or all workers]",
         ),
     ] = None,
     seed: Annotated[
         list[int] | None,
         typer.Option(
             metavar="N",
-            help="Run the cells of this seed alone; may be repeated. [default: all]",
+            help="Run only the cells of this seed; may be repeated. [default: all]",
             show_default=False,
         ),
     ] = None,
     cluster: Cluster = None,
-    device: Annotated[Device, typer.Option(help="Where cells train.")] = Device.cpu,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Run cells again that failed before.")
-    ] = False,
+    device: Annotated[Device, typer.Option(help="Device of the training.")] = Device.cpu,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")] = False,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume/--no-resume", help="Go on in the middle of cells that were stopped, or begin them anew."
+            "--resume/--no-resume", help="Resume interrupted cells from checkpoints, or start them again."
         ),
     ] = True,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write for TensorBoard too, under FOLDER/tensorboard.")
+        bool, typer.Option("--tensorboard", help="Write TensorBoard events to FOLDER/tensorboard.")
     ] = False,
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Where image sets are. [default: $EBMOOD_DATA]", show_default=False
+            metavar="FOLDER", help="Folder of the image sets. [default: $EBMOOD_DATA]", show_default=False
         ),
     ] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Fetch image sets that are not there.")
-    ] = False,
+    download: Annotated[bool, typer.Option("--download", help="Download missing image sets.")] = False,
     skip_corrupt: Annotated[
-        bool, typer.Option("--skip-corrupt", help="Leave damaged images out, and count them.")
+        bool, typer.Option("--skip-corrupt", help="Skip damaged images and count them.")
     ] = False,
     skip_missing: Annotated[
-        bool, typer.Option("--skip-missing", help="Go on without natural image sets that are not there.")
+        bool, typer.Option("--skip-missing", help="Run without missing natural image sets.")
     ] = False,
     watch: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Show a study that runs in another terminal.", show_default=False
+            metavar="FOLDER",
+            help="Show the progress of a study that runs in another terminal.",
+            show_default=False,
         ),
     ] = None,
+    full: Full = False,
     list_studies: Annotated[
         bool, typer.Option("--list", help="List the studies that ship with ebmood.")
     ] = False,
 ) -> None:
-    """Run what is missing of a study, then print its tables.
+    """Run the cells of a study that have no record, then print its answer.
 
-    Every cell (data set x recipe x seed) leaves one line in FOLDER/records.jsonl, and the course of its
-    training in FOLDER/metrics/. Running again runs only
-    what is not there yet. Scores do not depend on -j, nor on --cluster.
+    The answer has at most 40 lines: the paper's claims with verdicts, or the scores of the methods for
+    other data. All tables and figures are in FOLDER/results.md. Every cell (data set x recipe x seed)
+    appends one line to FOLDER/records.jsonl and its training history to FOLDER/metrics/. Scores do not
+    depend on -j or --cluster.
     """
     from ebmood.cli import study as command
 
     if list_studies:
         command.list_presets()
     elif watch is not None:
-        from ebmood.cli.follow import follow
+        from ebmood.cli.study_watch import watch as watch_study
 
         try:
-            raise typer.Exit(follow(watch))
-        except KeyboardInterrupt:  # Whoever watches may leave; the study goes on.
+            raise typer.Exit(watch_study(watch))
+        except KeyboardInterrupt:  # the study continues in its own process
             raise typer.Exit from None
     elif name is None:
         raise typer.BadParameter(
@@ -202,6 +206,7 @@ def study(
                     skip_corrupt=skip_corrupt,
                     skip_missing=skip_missing,
                 ),
+                full,
             )
         )
 
@@ -211,25 +216,26 @@ def tables(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="The folder of a study.", show_default=False)
     ],
+    full: Full = False,
 ) -> None:
-    """Make the tables and figures of a study again, from its records alone."""
-    from ebmood.cli.show import show_report
+    """Write the tables and figures of a study from its records, and print its answer."""
+    from ebmood.cli.study_answer import print_answer
     from ebmood.study.runner import read_study
 
-    show_report(*read_study(folder), folder)
+    print_answer(*read_study(folder), folder, full)
 
 
 @app.command(epilog="[bold]Example[/bold]\n\n    ebmood export pumps-model pumps.onnx")
 def export(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="The folder of a fitted detector.", show_default=False)
+        Path, typer.Argument(metavar="MODEL", help="Folder of a fitted detector.", show_default=False)
     ],
-    out: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="The file to write.", show_default=False)],
+    out: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="File to write.", show_default=False)],
 ) -> None:
-    """Write a detector as one ONNX graph: rows in, scores and p-values out.
+    r"""Write a detector as one ONNX graph from raw rows to scores and p-values.
 
-    The graph is scored with onnxruntime beside the detector, and kept only if they agree. Needs the extra
-    `onnx`: pip install 'ebmood[onnx]'.
+    The results of the graph in onnxruntime are compared with the detector, and the file is written only
+    if they agree. This needs the extra `onnx`: pip install 'ebmood\[onnx]'.
     """
     from ebmood.cli import export as command
 

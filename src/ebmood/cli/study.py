@@ -1,4 +1,4 @@
-"""`ebmood study`: read the study, run it with a display, print its tables."""
+"""`ebmood study`: read the study, run it with a progress display, print its answer."""
 
 import sys
 from collections.abc import Sequence
@@ -7,16 +7,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ebmood.cli.show import show_report
-from ebmood.cli.watch import watching
-from ebmood.cli.where import executors
-from ebmood.study.entries import ImageFiles
-from ebmood.study.records import Record
+from ebmood.cli.executor_options import open_executors
+from ebmood.cli.study_answer import print_answer
+from ebmood.cli.study_progress import progress_display
 from ebmood.study.runner import read_study, run_study
-from ebmood.study.spec import Device, load_study, preset_title, presets
+from ebmood.study.schema import ImageFiles
+from ebmood.study.study_file import Device, Study, load_study, preset_title, presets
 from ebmood.training import check_tensorboard, make_fabric
 
-STOPPED = 130
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 
 def list_presets() -> None:
@@ -40,68 +40,59 @@ def run(
     resume: bool,
     tensorboard: bool,
     files: ImageFiles,
+    full: bool,
 ) -> int:
-    """Run a study and print its tables. Returns the exit code."""
+    """Run a study and print its answer. Return the exit code.
+
+    Raises:
+        EbmoodError: see `load_study` and `run_study`.
+    """
     errors = Console(stderr=True, highlight=False)
     folder = out or Path(f"ebmood-{Path(name).stem}")
     try:
         if tensorboard:
             check_tensorboard()
         with errors.status("reading the study and its data"):
-            if cluster is None:
-                make_fabric(device)  # a device that is not there is told once, not by every cell
-            elif name not in presets():
-                name = str(Path(name).resolve())  # and so the paths in it: workers may start elsewhere
-            if name not in presets():
-                _import_beside(Path(name))
-            study = load_study(name, device, files)
-        with executors(cluster, jobs) as (many, open_executor):
-            many = min(many, len(study.tasks))
-            with watching(errors, folder, many) as watcher:
-                records = run_study(
+            study = _load(name, device, cluster, files)
+        with open_executors(cluster, jobs) as (workers, open_executor):
+            parallel = min(workers, len(study.tasks))
+            with progress_display(errors, folder, parallel) as observer:
+                run_study(
                     study,
                     folder,
                     seeds=seeds,
-                    jobs=many,
+                    jobs=parallel,
                     retry_failed=retry_failed,
                     resume=resume,
                     tensorboard=tensorboard,
-                    watcher=watcher,
+                    observer=observer,
                     open_executor=open_executor,
                 )
-        show_report(*read_study(folder), folder)
+        return int(print_answer(*read_study(folder), folder, full))
     except KeyboardInterrupt:
-        again = (
-            f"ebmood study {name}"
-            + (f" -o {out}" if out else "")
-            + "".join(f" --seed {seed}" for seed in seeds or ())
-            + (f" --cluster {cluster}" if cluster else "")
-        )
-        errors.print(f"stopped; the finished cells are kept in {folder}. To go on: {again}", soft_wrap=True)
-        return STOPPED
-    return 1 if _tell_failures(errors, records) else 0
+        command = _resume_command(name, out, seeds, cluster)
+        errors.print(f"interrupted; finished cells are saved in {folder}. Resume: {command}", soft_wrap=True)
+        return INTERRUPTED
 
 
-def _import_beside(file: Path) -> None:
-    """Let import paths in a study file name modules that lie beside it; processes started from here inherit that."""
-    folder = str(file.resolve().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
+def _load(name: str, device: Device, cluster: str | None, files: ImageFiles) -> Study:
+    if cluster is None:
+        make_fabric(device)  # reports a missing device once instead of once per cell
+    elif name not in presets():
+        name = str(Path(name).resolve())  # workers of a cluster may run in another folder
+    if name not in presets():
+        _allow_imports_from(Path(name).resolve().parent)
+    return load_study(name, device, files)
 
 
-def _tell_failures(console: Console, records: list[Record]) -> bool:
-    failed = [record for record in records if record.status == "failed"]
-    for record in failed:
-        gamma = "" if record.gamma is None else f" gamma={record.gamma:g}"
-        recipe = f"{record.method} {record.variant}{gamma}"
-        console.print(
-            f"failed: {record.dataset}, {recipe}, seed {record.seed}: {record.reason}",
-            style="red",
-            markup=False,
-            soft_wrap=True,
-        )
-    if failed:
-        console.print(
-            f"{len(failed)} of {len(records)} cells failed; --retry-failed runs them again", soft_wrap=True
-        )
-    return bool(failed)
+def _allow_imports_from(folder: Path) -> None:
+    """Let a study file name modules in its folder by import path; worker processes inherit the path."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+def _resume_command(name: str, out: Path | None, seeds: Sequence[int] | None, cluster: str | None) -> str:
+    options = [f"-o {out}"] if out else []
+    options += [f"--seed {seed}" for seed in seeds or ()]
+    options += [f"--cluster {cluster}"] if cluster else []
+    return " ".join(["ebmood study", name, *options])

@@ -14,6 +14,9 @@ from ebmood.models import EnergyModel, ScoreMatchingTerms, log_density_of
 from ebmood.networks import MLP
 from ebmood.objectives import ContrastiveDivergence
 
+ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.SiLU, nn.Softplus, nn.ELU, nn.Tanh)
+"""Activations with closed forms; an MLP with any other one keeps the reference."""
+
 
 def operations(plan: Plan) -> Iterator[Operation]:
     """List the operations of an energy model on an MLP without batch norm."""
@@ -22,7 +25,8 @@ def operations(plan: Plan) -> Iterator[Operation]:
     if type(model) is not EnergyModel or not isinstance(model.network, MLP):
         return
     layers = layers_of(model.network)
-    if len(layers) < 2 or any(layer.norm is not None for layer in layers):
+    hidden = layers[:-1]
+    if not hidden or any(layer.norm or not isinstance(layer.activation, ACTIVATIONS) for layer in hidden):
         return
     kernels = load_kernels(plan, layers, _gradient_passes(plan))
     function = partial(_value_and_grad, model, layers, InplaceGradient(layers), kernels)

@@ -1,4 +1,4 @@
-"""The interface of every density model, and how settings become one."""
+"""The interfaces of density models, of fitted scorers and of model settings."""
 
 from abc import ABC, abstractmethod
 
@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ebmood.core.errors import EbmoodError
 from ebmood.core.settings import Settings
 from ebmood.data.dataset import Split
 
@@ -67,3 +68,22 @@ class ModelSettings(Settings):
     def is_smooth(self) -> bool:
         """Whether the logits have second derivatives. Those of piecewise-linear networks are zero almost everywhere."""
         return True
+
+
+def image_shape(split: Split, model: str) -> tuple[int, int, int]:
+    """Return the shape `(C, H, W)` of a split's images.
+
+    Args:
+        split: the split.
+        model: name of the model that takes images, for the error message.
+
+    Raises:
+        EbmoodError: the rows are not images.
+    """
+    shape = split.train_x.shape[1:]
+    if len(shape) != 3:
+        raise EbmoodError(
+            f"{split.dataset}: model {model!r} takes images (C, H, W), but the rows have shape {tuple(shape)}; "
+            "use a model for tables such as energy-mlp"
+        )
+    return shape

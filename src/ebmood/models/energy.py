@@ -25,8 +25,8 @@ class ScoreMatchingTerms(NamedTuple):
 
     Attributes:
         log_density: F, with gradients of the model's parameters.
-        loss: `v' (d^2 F / dx^2) v + |grad F|^2 / 2` with gradients; only the second term where no v was given.
-        curvature: `v' (d^2 F / dx^2) v`, detached; zero where no v was given.
+        loss: `v' (d^2 F / dx^2) v + |grad F|^2 / 2` with gradients; only the second term if v is None.
+        curvature: `v' (d^2 F / dx^2) v`, detached; zero if v is None.
     """
 
     log_density: Tensor
@@ -62,6 +62,11 @@ class EnergyModel(DensityModel):
 
         Returns:
             The values `(N,)` and the gradients `(N, *shape)`.
+
+        >>> model = EnergyModel(nn.Linear(2, 1))
+        >>> value, gradient = model.value_and_grad(torch.zeros(5, 2))
+        >>> torch.equal(gradient, model.network.weight.expand(5, 2))
+        True
         """
         with torch.enable_grad():
             x = x.detach().requires_grad_(True)

@@ -4,9 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ebmood.core.errors import EbmoodError
 from ebmood.data.dataset import Split
-from ebmood.models.density import ModelSettings
+from ebmood.models.density import ModelSettings, image_shape
 from ebmood.models.energy import EnergyModel
 from ebmood.networks import Activation, WideResNet, is_smooth
 from ebmood.networks.wideresnet import Norm
@@ -41,13 +40,17 @@ class EnergyWideResNet(ModelSettings):
     bottleneck: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @model_validator(mode="after")
-    def _a_depth_that_exists(self) -> Self:
+    def _check_depth(self) -> Self:
         if self.depth < 10 or (self.depth - 4) % 6:
             raise ValueError(f"depth must be 6n + 4 (10, 16, 22, 28, ...), not {self.depth}")
         return self
 
     def build(self, split: Split, outputs: int) -> EnergyModel:
-        """Implement `ModelSettings.build`. Raises `EbmoodError` if the rows are not images."""
+        """Implement `ModelSettings.build`.
+
+        Raises:
+            EbmoodError: the rows are not images.
+        """
         channels, _, _ = image_shape(split, self.kind)
         network = WideResNet(
             channels,
@@ -67,14 +70,3 @@ class EnergyWideResNet(ModelSettings):
     def is_smooth(self) -> bool:
         """Implement `ModelSettings.is_smooth`: bottlenecks, pooling and fixed batch statistics are linear."""
         return is_smooth(self.activation)
-
-
-def image_shape(split: Split, model: str) -> tuple[int, int, int]:
-    """Return `(C, H, W)` of a split's images. Raises an `EbmoodError` that names `model` if its rows are not images."""
-    shape = split.train_x.shape[1:]
-    if len(shape) != 3:
-        raise EbmoodError(
-            f"{split.dataset}: model {model!r} takes images (C, H, W) and rows here have shape {tuple(shape)}; "
-            "use a model for tables such as energy-mlp"
-        )
-    return shape

@@ -1,4 +1,4 @@
-"""Distance to the k-th nearest training row, the oldest of the baselines (Ramaswamy et al. 2000)."""
+"""The distance to the k-th nearest training row as an outlier score (Ramaswamy et al. 2000)."""
 
 from typing import Self
 
@@ -8,10 +8,14 @@ from sklearn.neighbors import NearestNeighbors
 
 
 class KNearestNeighbours(BaseEstimator):
-    """Scores a row by minus its Euclidean distance to its k-th nearest training row.
+    """Score rows by minus the Euclidean distance to the k-th nearest training row.
 
     Args:
-        k: which neighbour, 1 or more; training sets smaller than `k` use their last.
+        k: rank of the neighbour, >= 1. With fewer than `k` training rows, the farthest one is used.
+
+    >>> detector = KNearestNeighbours(k=2).fit(np.array([[0.0], [1.0], [5.0]]))
+    >>> detector.score_samples(np.array([[0.0]]))
+    array([-1.])
     """
 
     def __init__(self, k: int = 5):
@@ -23,6 +27,6 @@ class KNearestNeighbours(BaseEstimator):
         return self
 
     def score_samples(self, X: np.ndarray) -> np.ndarray:
-        """Minus the distance: `(N, D) -> (N,)`."""
-        distance, _ = self.neighbours_.kneighbors(X)
-        return -distance[:, -1]
+        """Return minus the distances: `(N, D) -> (N,)`. Higher is more in-distribution."""
+        distances, _ = self.neighbours_.kneighbors(X)
+        return -distances[:, -1]

@@ -33,5 +33,9 @@ def activation(name: Activation, slope: float = 0.01) -> nn.Module:
 
 
 def is_smooth(name: Activation) -> bool:
-    """Return whether the activation has a second derivative that is not zero almost everywhere."""
+    """Return whether the activation has a second derivative that is not zero almost everywhere.
+
+    >>> is_smooth("silu"), is_smooth("leaky_relu")
+    (True, False)
+    """
     return name not in PIECEWISE_LINEAR

@@ -1,129 +1,139 @@
-"""Features of any classifier: what its last linear layer is given. And the classifier itself, by import path."""
+"""Features of a classifier: the input of its last linear layer. And modules by import path."""
 
-import pkgutil
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from torch import Tensor, nn
 
 from ebmood.core.errors import EbmoodError
+from ebmood.core.imports import describe, import_object
 
 
 def feature_extractor(module: nn.Module, layer: str | None = None) -> nn.Module:
-    """A module that returns the input of a layer of `module` in place of `module`'s output.
+    """Return a module whose output is the input of one layer of `module`.
 
-    The layer is the `nn.Linear` that runs last, which in classifiers is the one that makes the logits, wherever it
-    stands among the submodules. Training or evaluation, gradients and device are the caller's and `module`'s own
-    affair; no hook stays on `module` between calls.
+    By default the layer is the `nn.Linear` that runs last in a forward pass, which computes the logits of a classifier.
+    The extractor refers to `module` and does not copy it: parameters, device and training mode are shared. Gradients
+    are computed as usual. Hooks are registered for the duration of a call only.
 
     Args:
-        module: any network of one tensor. It is held, not copied.
-        layer: name of another layer, as in `module.named_modules()`: `fc`, `classifier.1`.
+        module: a network with one tensor as its input.
+        layer: name of another layer, as in `module.named_modules()`, for example `classifier.1`.
 
     Returns:
-        A module `(N, *shape) -> (N, E)`: features, flattened.
+        A module that maps `(N, *shape)` to flattened features `(N, E)`.
 
     Raises:
-        EbmoodError: there is no such layer; or, when called: it did not run, or its input has not one row for each
-            of `module`'s.
+        EbmoodError: the layer does not exist. When the extractor is called: the layer does not run, or its input does
+            not have one row for each row of the module's input.
+
+    >>> import torch
+    >>> network = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> feature_extractor(network)(torch.zeros(5, 4)).shape
+    torch.Size([5, 3])
     """
-    return _InputOf(module, layer)
+    return _FeatureExtractor(module, layer)
 
 
-class _InputOf(nn.Module):
+class _FeatureExtractor(nn.Module):
     def __init__(self, module: nn.Module, layer: str | None):
         super().__init__()
-        name = type(module).__name__
-        layers = dict(module.named_modules())
-        linear = [path for path, inner in layers.items() if isinstance(inner, nn.Linear)]
-        if layer is not None and layer not in layers:
-            known = ", ".join([path for path in layers if path][-8:])
-            raise EbmoodError(f"{name} has no layer {layer!r}; its last ones are: {known or 'none'}")
-        if layer is None and not linear:
-            known = ", ".join([path for path in layers if path][-8:])
-            raise EbmoodError(
-                f"{name} has no nn.Linear to take features before; name a layer, one of: {known or 'none'}"
-            )
         self.module = module
-        self.paths = linear if layer is None else [layer]
+        self.paths = _linear_layers(module) if layer is None else [_checked_layer(module, layer)]
 
     def forward(self, x: Tensor) -> Tensor:
-        seen: list[Tensor] = []
+        features: Tensor | None = None
 
-        def keep(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-            seen[:] = [value for value in inputs[:1] if isinstance(value, Tensor)]
+        def record(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+            nonlocal features
+            features = inputs[0] if inputs and isinstance(inputs[0], Tensor) else None
 
-        hooks = [self.module.get_submodule(path).register_forward_pre_hook(keep) for path in self.paths]
-        try:
+        with ExitStack() as hooks:
+            for path in self.paths:
+                hooks.enter_context(self.module.get_submodule(path).register_forward_pre_hook(record))
             self.module(x)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        name, of = type(self.module).__name__, " or ".join(self.paths[-3:])
-        if not seen:
-            raise EbmoodError(f"{name}: {of} was given no tensor while it ran; name another layer")
-        features = seen[0]
-        if features.ndim < 2 or len(features) != len(x):
+        return self._checked(features, len(x)).flatten(1)
+
+    def _checked(self, features: Tensor | None, rows: int) -> Tensor:
+        name, layers = type(self.module).__name__, " or ".join(self.paths[-3:])
+        if features is None:
+            raise EbmoodError(f"{name}: {layers} received no tensor in the forward pass; name another layer")
+        if features.ndim < 2 or len(features) != rows:
             raise EbmoodError(
-                f"{name}: the input of {of} has shape {tuple(features.shape)} for {len(x)} inputs, not one row "
-                "for each; name another layer"
+                f"{name}: the input of {layers} has shape {tuple(features.shape)} for {rows} inputs, not one row for "
+                "each; name another layer"
             )
-        return features.flatten(1)
+        return features
+
+
+def _linear_layers(module: nn.Module) -> list[str]:
+    paths = [path for path, layer in module.named_modules() if isinstance(layer, nn.Linear)]
+    if not paths:
+        raise EbmoodError(
+            f"{type(module).__name__} has no nn.Linear whose input could be the features; name a layer, one of: "
+            f"{_last_layers(module)}"
+        )
+    return paths
+
+
+def _checked_layer(module: nn.Module, layer: str) -> str:
+    if layer not in dict(module.named_modules()):
+        raise EbmoodError(
+            f"{type(module).__name__} has no layer {layer!r}; its last layers are: {_last_layers(module)}"
+        )
+    return layer
+
+
+def _last_layers(module: nn.Module) -> str:
+    return ", ".join([path for path, _ in module.named_modules() if path][-8:]) or "none"
 
 
 def import_module_object(path: str, parameters: Mapping[str, Any] | None = None) -> nn.Module:
-    """The module that `path` names, or that it makes when called with `parameters`.
+    """Return the module at an import path, or the module that the class or function at the path returns.
 
     Args:
-        path: import path of a class or function (`torchvision.models.resnet18`, `timm.create_model`), or of a module
-            that is there already (`my_package.my_classifier`), which takes no parameters.
-        parameters: named arguments of the class or function.
+        path: import path of a class or function (`torchvision.models.resnet18`, `timm.create_model`), which is called
+            with `parameters`, or of an `nn.Module` instance (`my_package.my_classifier`), which takes no parameters.
+        parameters: keyword arguments of the class or function.
 
     Raises:
-        EbmoodError: the path cannot be imported, the call fails, or no `torch.nn.Module` comes of it.
+        EbmoodError: the path cannot be imported, the call fails, or the result is not a `torch.nn.Module`.
+
+    >>> import_module_object("torch.nn.Linear", {"in_features": 3, "out_features": 2})
+    Linear(in_features=3, out_features=2, bias=True)
     """
-    given = dict(parameters or {})
-    found = check_module_path(path)
-    if isinstance(found, nn.Module):
-        if given:
+    arguments = dict(parameters or {})
+    target = check_module_path(path)
+    if isinstance(target, nn.Module):
+        if arguments:
             raise EbmoodError(
-                f"module {path!r} is made already and takes no parameters; remove {', '.join(given)}"
+                f"{path!r} is an nn.Module instance and takes no parameters; remove {', '.join(arguments)}"
             )
-        return found
-    if not callable(found):
+        return target
+    if not callable(target):
         raise EbmoodError(
-            f"module {path!r} is a {type(found).__name__}; name a torch.nn.Module, or what makes one"
+            f"module {path!r} is a {type(target).__name__}; name an nn.Module, or a function that returns one"
         )
-    return _made(found, path, given)
+    return _call(target, path, arguments)
 
 
 def check_module_path(path: str) -> Any:
-    """What stands at an import path; it is not called.
+    """Return the object at an import path, without calling it.
 
     Raises:
-        EbmoodError: nothing does.
+        EbmoodError: the path cannot be imported.
     """
+    return import_object(path, "module")
+
+
+def _call(function: Callable[..., Any], path: str, arguments: dict[str, Any]) -> nn.Module:
     try:
-        return pkgutil.resolve_name(path)
-    except (ImportError, AttributeError, ValueError) as error:
+        module = function(**arguments)
+    except Exception as error:  # user code, or a download: any error may occur
         raise EbmoodError(
-            f"module {path!r} cannot be imported ({_line(error)}); install its package, or put its file beside the "
-            "study file"
+            f"module {path!r} cannot be built with {arguments} ({describe(error)}); correct its parameters"
         ) from error
-
-
-def _made(make: Callable[..., Any], path: str, parameters: dict[str, Any]) -> nn.Module:
-    try:
-        made = make(**parameters)
-    except Exception as error:  # the user's code, or a download: whatever it is, one line says it
-        raise EbmoodError(
-            f"module {path!r} cannot be made with {parameters} ({_line(error)}); correct its parameters"
-        ) from error
-    if not isinstance(made, nn.Module):
-        raise EbmoodError(f"module {path!r} makes a {type(made).__name__}, not a torch.nn.Module")
-    return made
-
-
-def _line(error: Exception) -> str:
-    """An error in one line."""
-    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
+    if not isinstance(module, nn.Module):
+        raise EbmoodError(f"module {path!r} returns a {type(module).__name__}, not an nn.Module")
+    return module

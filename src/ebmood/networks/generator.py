@@ -13,7 +13,7 @@ class NoisyGenerator(nn.Module):
         network: g, `(N, noise) -> (N, *shape)`.
         noise: dimension of h.
         sigma: initial standard deviation of the output noise.
-        bounds: interval that sigma is kept in.
+        bounds: smallest and largest sigma.
     """
 
     def __init__(self, network: nn.Module, noise: int, sigma: float, bounds: tuple[float, float]):

@@ -1,4 +1,4 @@
-"""Convolutions and linear layers in bfloat16, on request, for passes that no parameter learns from."""
+"""Optional bfloat16 convolutions and linear layers, for passes without gradients of parameters."""
 
 import logging
 from contextlib import AbstractContextManager
@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 def autocast(precision: Precision | None, device: torch.device) -> AbstractContextManager[object]:
     """Return a context in which torch computes in `precision`; None changes nothing.
 
-    In bfloat16 every factor of a product keeps eight bits and sums are float32. Weights stay as they are. Outputs may
-    be bfloat16. A processor without bfloat16 products would emulate them about twenty times slower than float32, so
-    the context changes nothing on such a processor and one line is logged.
+    In bfloat16, the factors of products are rounded to eight significant bits; sums are float32. Weights do not change.
+    Outputs may be bfloat16. On a processor without bfloat16 products, whose emulation is about twenty times slower than
+    float32, the context changes nothing and logs one line.
     """
     enabled = precision == "bf16" and supports_bf16(device.type)
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

@@ -29,7 +29,7 @@ class ResNetGenerator(nn.Module):
         `(N, noise) -> (N, *shape)`, in [-1, 1].
 
     Raises:
-        EbmoodError: the generator cannot make images of this shape.
+        EbmoodError: the generator does not support this shape.
     """
 
     def __init__(self, noise: int, shape: tuple[int, ...], channels: int = 128):
@@ -56,7 +56,7 @@ class ResNetGenerator(nn.Module):
                 nn.init.xavier_uniform_(module.weight, gain=math.sqrt(2))
 
     def forward(self, h: Tensor) -> Tensor:
-        """Return the images that the generator makes of noise `h`."""
+        """Return the images generated from noise `h`."""
         z = self.first(h).view(-1, self.channels, START, START)
         return self.last(self.blocks(z))
 

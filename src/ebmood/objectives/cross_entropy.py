@@ -1,4 +1,4 @@
-"""Cross-entropy alone: trains the classifier whose features are embeddings and whose scores are baselines.
+"""Cross-entropy alone: training of the classifiers that provide embeddings and baseline scores.
 
 L = E[-log p(y|x)],   p(y|x) = softmax f(x)
 """
@@ -21,7 +21,7 @@ from ebmood.objectives.objective import (
 
 
 class Classification(Objective):
-    """Training of a classifier. The model's logits are class logits; nothing is learnt of p(x)."""
+    """Training of a classifier. The logits of the model are class logits; p(x) is not trained."""
 
     def __init__(self, model: EnergyModel, settings: "CrossEntropy"):
         super().__init__()

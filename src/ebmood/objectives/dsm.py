@@ -49,7 +49,7 @@ class MultilevelDenoising(Objective):
     """Denoising score matching of a `DenoisingEnergy`, with one noise level drawn for each row.
 
     Args:
-        model: what is trained; only its network changes.
+        model: the model to train; only its network changes.
         optimiser: optimiser of the network.
     """
 

@@ -26,7 +26,7 @@ class NoiseContrastive(Objective):
     """Noise-contrastive estimation; the formula is in the module's docstring.
 
     Args:
-        model: what is trained; only its network changes.
+        model: the model to train; only its network changes.
         widen: factor of the standard deviations of the wide half of the noise, > 1.
         optimiser: optimiser of the network.
     """

@@ -55,7 +55,7 @@ class Player:
 
     Attributes:
         name: `energy`, `generator`, ...
-        parameters: what the player's optimiser updates; no two players share any.
+        parameters: the parameters that its optimiser updates; no parameter belongs to two players.
         loss: function of a batch and of a random generator on the batch's device.
         optimiser: settings of the optimiser.
     """
@@ -88,9 +88,9 @@ class Objective(nn.Module, ABC):
         raise NotImplementedError(f"{type(self).__name__} has no validation loss")
 
     def sample_negatives(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return up to `count` samples `(N, *shape)` that the model learns to tell from data, by name of their source.
+        """Return up to `count` samples `(N, *shape)` that the model learns to distinguish from data, by their source.
 
-        Empty for objectives without negatives.
+        The dictionary is empty for objectives without negatives.
         """
         return {}
 
@@ -105,7 +105,7 @@ class ObjectiveSettings(Settings):
         """Return the objective that trains `model`.
 
         Args:
-            model: what is trained; an `EnergyModel` for all objectives but maximum likelihood.
+            model: the model to train; an `EnergyModel` for all objectives except maximum likelihood.
             classes: number of logits of the model.
             shape: shape of one input.
             seed: seed of the cell; initial random numbers of the objective come from named streams of it.
@@ -126,7 +126,14 @@ ATOM = 0.1
 
 
 def describe_atoms(x: np.ndarray) -> str | None:
-    """Return a line on the columns of `(N, D)` that have an atom, where no density exists, or None without any."""
+    """Return one line about the columns of `(N, D)` that have an atom, where no density exists, or None without any.
+
+    >>> x = np.stack([np.arange(20.0), np.zeros(20)], axis=1)
+    >>> print(describe_atoms(x).split(":")[0])
+    1 of 2 columns repeat one value in a tenth of the rows or more (most often column 1)
+    >>> describe_atoms(np.arange(20.0)[:, None]) is None
+    True
+    """
     columns = x.reshape(len(x), -1)
     fractions = [np.unique(column, return_counts=True)[1].max() / len(x) for column in columns.T]
     if max(fractions) < ATOM:

@@ -2,10 +2,9 @@
 
     J = E_x E_v [ v' (d s / d x) v + 1/2 |s(x)|^2 ],   s(x) = grad_x log p(x),   v uniform on {-1, 1}^D
 
-with one v per row. The first term is the curvature of the log-density along v. It is zero almost everywhere if the
-logits
-are piecewise linear and there is one of them, and never negative for a logsumexp of several such logits: then a
-constant log-density minimises J, and nothing is learnt.
+with one v per row. The first term is the curvature of the log-density along v. For a single piecewise-linear logit it
+is zero almost everywhere; for the logsumexp of several piecewise-linear logits it is never negative. In both cases a
+constant log-density minimises J, and the model learns nothing.
 """
 
 import math

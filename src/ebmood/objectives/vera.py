@@ -6,7 +6,7 @@ A generator `q(x|h) = N(g(h), sigma^2)`, `h ~ N(0, I)`, replaces the chains. Thr
 
 - the **energy** minimises `-(mean F(x+) - mean F(x-)) + w_g mean |grad_x F(x+)|^2 / 2`, with x- from the generator;
 - the **generator** maximises `mean F(x-) + w_H H(q)`;
-- the **posterior** `xi(h'|h) = N(h, eta^2)`, centred on the h that made x, maximises its evidence bound
+- the **posterior** `xi(h'|h) = N(h, eta^2)`, centred on the h from which x was generated, maximises its evidence bound
   `E_xi [log q(x|h') + log p(h')] + H(xi)`; only its width eta is learnt.
 
 The gradient of the entropy (their eq. 9) is `grad H(q) = E[c(x)' dx/dphi]` with
@@ -93,7 +93,7 @@ class VariationalEntropy(Objective):
 
         Args:
             x: samples of the generator, `(N, *shape)`.
-            h: what they were made from, `(N, noise)`.
+            h: the noise from which they were generated, `(N, noise)`.
             noise: standard normal numbers, `(S, N, noise)`.
 
         Returns:
@@ -140,7 +140,7 @@ class VERA(ObjectiveSettings):
         precision: `bf16` computes the generator's means at the posterior's samples in bfloat16, on devices that support
             it; None for float32 throughout.
         sigma: initial output width of the generator.
-        sigma_bounds: interval that sigma is kept in.
+        sigma_bounds: smallest and largest sigma.
         energy, generator, posterior: optimisers of the players.
     """
 

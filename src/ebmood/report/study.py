@@ -1,4 +1,4 @@
-"""The page of a study: its tables and figures, from records alone."""
+"""The page of a study: answers first, then all tables and figures, from records alone."""
 
 import tempfile
 from collections.abc import Sequence
@@ -7,119 +7,96 @@ from pathlib import Path
 
 from ebmood.report.page import Block, Chart, Facts, Grid, Page, Section, Text
 from ebmood.report.svg import inline, of_png
-from ebmood.results.arms import Arm, conditions_of, gather, one_line
-from ebmood.results.drawing import Picture
-from ebmood.results.figures import draw_figures
-from ebmood.results.report import by_recipe
-from ebmood.results.table import Table, slug
-from ebmood.results.tables import all_tables, legend
+from ebmood.results.answer import answer_tables
+from ebmood.results.arms import Arm, conditions_of, gather
+from ebmood.results.figures.all_figures import draw_answers, draw_figures
+from ebmood.results.figures.style import Drawing
+from ebmood.results.run_summary import DATA_NOTE, DATA_TITLES, RunSummary, summarize_run
+from ebmood.results.tables.all_tables import all_tables
+from ebmood.results.tables.legend import legend
+from ebmood.results.tables.table import Table
+from ebmood.results.text import duration, listed, slug
 from ebmood.study.plan import Plan
 from ebmood.study.records import Record
 
-COUNTS = ("train", "validation", "test", "duplicates", "crossing")
-
 
 def study_page(title: str, records: Sequence[Record], plan: Plan | None = None) -> Page:
-    """The page of a study.
+    """Return the page of a study.
 
     Args:
-        title: of the study.
-        records: one for each cell that was run, done and failed ones.
-        plan: what the study asks for; its cells without a record are listed as not run.
+        title: title of the study.
+        records: records of a study, done and failed ones.
+        plan: plan of the study; its cells without a record are listed as not run.
     """
     seeds = plan.seeds if plan else None
-    missing = plan.not_run({record.key for record in records}) if plan else []
+    missing = plan.cells_without_record(records) if plan else []
     arms = gather(records, seeds)
-    failed = [record for record in records if record.status == "failed"]
-    sections = [Section("run", "What was run", _what_was_run(arms, records, failed, missing))]
-    for table in all_tables(records, seeds):
-        sections.append(Section(f"table-{slug(table.name)}", table.title, [_grid(table)]))
-    sections.append(Section("words", "How to read the tables", [Facts(legend(arms))]))
-    charts = _charts(arms)
-    if charts:
-        sections.append(Section("figures", "Figures", charts))
-    data = ", ".join(condition.label for condition in conditions_of(arms))
-    lead = f"{len(records)} cells (data set x recipe x seed) on {data or 'no data'}; {len(failed)} failed."
-    lead += f" {len(missing)} more are not run." if missing else ""
-    return Page(title, lead, tuple(sections), f"Made by ebmood {version('ebmood')}.")
-
-
-def _what_was_run(
-    arms: Sequence[Arm], records: Sequence[Record], failed: Sequence[Record], missing: Sequence[str]
-) -> list[Block]:
-    rows = []
-    for condition in conditions_of(arms):
-        here = [arm for arm in arms if arm.condition == condition]
-        counts = [record.rows for arm in here for record in arm.records.values() if record.rows]
-        spans = [sorted({row[name] for row in counts if name in row}) for name in COUNTS]
-        seeds = ", ".join(map(str, here[0].expected))
-        rows.append((condition.label, f"`{condition.content}`", *map(_span, spans), seeds))
-    blocks: list[Block] = [
-        Grid(
-            "Data",
-            ("data", "content", "training rows", *COUNTS[1:], "seeds"),
-            (False, False, *[True] * len(COUNTS), False),
-            tuple(rows),
-            (
-                "Content is a digest of the rows. Duplicates counts in-distribution rows that repeat an earlier one; "
-                "crossing, validation and test rows that also stand among the training rows. Ranges are over seeds.",
-            ),
-        )
+    summary = summarize_run(arms, missing)
+    with tempfile.TemporaryDirectory() as folder:
+        answers = [(d, _chart(Path(folder), d)) for d in draw_answers(arms, Path(folder))]
+        figures = [_chart(Path(folder), drawing) for drawing in draw_figures(arms, Path(folder))]
+    sections = [
+        *_answer_sections(answers),
+        *(Section(table.name, table.title, [_grid(table, fold=False)]) for table in answer_tables(arms)),
+        Section("run", "What was run", _what_was_run(summary)),
+        *(Section(f"table-{slug(t.name)}", t.title, [_grid(t)]) for t in all_tables(records, seeds)),
+        Section("words", "How to read the tables", [Facts(legend(arms))]),
+        *([Section("figures", "Figures", figures)] if figures else []),
     ]
-    versions = {name: number for record in records for name, number in record.versions.items()}
-    facts = [
-        ("Cells", f"{len(records)}, of which {len(failed)} failed"),
-        ("Wall time, every cell by itself", _duration(sum(record.seconds for record in records))),
+    return Page(title, _lead(arms, summary), tuple(sections), f"Made by ebmood {version('ebmood')}.")
+
+
+def _lead(arms: Sequence[Arm], summary: RunSummary) -> str:
+    data = listed(condition.label for condition in conditions_of(arms)) or "no data"
+    cells = len(summary.records)
+    lead = f"{cells} cells (data set x recipe x seed) on {data}; {summary.failed} failed."
+    return lead + (f" {len(summary.missing)} more are not run." if summary.missing else "")
+
+
+def _answer_sections(answers: Sequence[tuple[Drawing, Chart]]) -> list[Section]:
+    """Return one section per figure with a title; figures without one continue the section before."""
+    sections: list[Section] = []
+    for drawing, chart in answers:
+        if drawing.title:
+            sections.append(Section(f"answer-{drawing.name}", drawing.title, [chart]))
+        else:
+            last = sections[-1]
+            sections[-1] = Section(last.anchor, last.title, [*last.blocks, chart])
+    return sections
+
+
+def _what_was_run(summary: RunSummary) -> list[Block]:
+    numeric = (False, False, *[True] * (len(DATA_TITLES) - 3), False)
+    versions = {name: number for record in summary.records for name, number in record.versions.items()}
+    facts = (
+        ("Cells", f"{len(summary.records)}, of which {summary.failed} failed"),
+        ("Sum of the run times", duration(sum(record.seconds for record in summary.records))),
         ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items()) or "not recorded"),
+    )
+    return [
+        Grid("Data", DATA_TITLES, numeric, summary.data, (DATA_NOTE,)),
+        Facts(facts),
+        *(Text(remark) for remark in summary.remarks if not remark.startswith("Versions")),
+        *(Text(failure, alert=True) for failure in summary.failures),
     ]
-    blocks.append(Facts(tuple(facts)))
-    healed = [(record, event) for record in records for event in record.events]
-    for record, event in healed:
-        who = f"{record.dataset}, {record.method} {record.variant}, seed {record.seed}"
-        blocks.append(Text(f"Healed ({who}): {one_line(event, 400)}"))
-    blocks += [Text(f"{text}.") for condition in conditions_of(arms) for text in condition.remarks]
-    if missing:
-        blocks.append(Text(f"Not run, {len(missing)} x: {'; '.join(by_recipe(missing))}."))
-    for reason in dict.fromkeys(record.reason or "no reason recorded" for record in failed):
-        who = [record for record in failed if (record.reason or "no reason recorded") == reason]
-        methods = ", ".join(dict.fromkeys(record.method for record in who))
-        blocks.append(Text(f"Failed, {len(who)} x ({methods}): {one_line(reason, 400)}", alert=True))
-    return blocks
 
 
-def _grid(table: Table) -> Block:
+def _grid(table: Table, fold: bool = True) -> Block:
     if not table.rows:
         return Text(" ".join(table.notes) or "Nothing to show.")
     return Grid(
         table.title,
-        tuple(column.title for column in table.columns),
+        tuple(table.titles),
         tuple(column.shape != "text" for column in table.columns),
         tuple(tuple(texts) for texts in table.texts()),
         table.notes,
+        folded=fold and table.is_long,
     )
 
 
-def _charts(arms: Sequence[Arm]) -> list[Block]:
-    with tempfile.TemporaryDirectory() as folder:
-        return [
-            Chart(_drawing(Path(folder), picture), picture.caption, drawn_for_paper=True)
-            for picture in draw_figures(arms, Path(folder))
-        ]
-
-
-def _drawing(folder: Path, picture: Picture) -> str:
-    if picture.svg:
-        svg = (folder / f"{picture.name}.svg").read_text(encoding="utf-8")
+def _chart(folder: Path, drawing: Drawing) -> Chart:
+    if drawing.svg:
+        svg = (folder / f"{drawing.name}.svg").read_text(encoding="utf-8")
     else:
-        svg = of_png((folder / f"{picture.name}.png").read_bytes())
-    return inline(svg, picture.name, picture.caption)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _span(values: Sequence[int]) -> str:
-    return "–" if not values else "–".join(f"{value:,}" for value in dict.fromkeys((values[0], values[-1])))
+        svg = of_png((folder / f"{drawing.name}.png").read_bytes())
+    return Chart(inline(svg, drawing.name, drawing.caption), drawing.caption, drawn_for_paper=True)

@@ -1,1 +1,1 @@
-"""Results: records in; comparisons, tables, figures and verdicts on the paper's claims out. No model is read."""
+"""Results of a study: claims, tables, figures and the report, from records alone."""

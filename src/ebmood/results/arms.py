@@ -1,4 +1,4 @@
-"""Which records belong together: an arm is one recipe on one body of data, under several seeds."""
+"""Arms: the records of one recipe on one data set, under several seeds."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,44 +8,36 @@ import numpy as np
 
 from ebmood.core.settings import digest
 from ebmood.results import poster
-from ebmood.results.conditions import Condition, Sets, conditions_by_data, data_of, mark_list
+from ebmood.results.conditions import Condition, DataKey, Sets, conditions_by_data, data_key
+from ebmood.results.text import one_line, unique_marks
 from ebmood.study.records import OODResult, Record
 
 Metric = Literal["aupr_id", "aupr_ood", "auroc", "fpr95"]
 Polarity = Literal["aupr_id", "aupr_ood"]
 
 POLARITIES: dict[Polarity, str] = {"aupr_id": "ID", "aupr_ood": "OOD"}
-"""Which side is positive in the area under the precision-recall curve."""
+"""The positive class of the area under the precision-recall curve."""
 
-METHOD_NAMES = {
-    "ssm": "SSM",
-    "cd": "CD",
-    "vera": "VERA",
-    "radial": "radial flow",
-    "spline": "spline flow",
-    "realnvp": "RealNVP",
-    "glow": "Glow",
-    "gmm": "Gaussian mixture",
-    "knn": "nearest neighbours",
-    "iforest": "isolation forest",
-    "max-softmax": "max softmax of the classifier",
-    "logsumexp": "logsumexp energy of the classifier",
-}
+UNSTABLE_RANGE = 0.2
+"""An arm whose seeds differ by more than this in AUROC is marked `unstable`."""
+
+_FAMILIES = ("energy", "flow", "baseline")
 _VARIANTS = ("paper", "corrected", "both")
 
 
 @dataclass(frozen=True)
 class Arm:
-    """The records of one recipe in one condition, one for each seed.
+    """The records of one recipe in one condition, one record per seed.
 
     Attributes:
-        condition: the data.
+        condition: the data set.
         method, family, variant, gamma, bottleneck, embedding, selection, shortened: as in `Record`.
-        form: bottleneck and embedding as the end of a name; empty for the plain method on the data themselves.
-        recipe: digest of the recipe's settings.
-        name: what tables call the method; tells apart recipes that differ in unnamed settings alone.
-        expected: the seeds of the whole condition, so that missing ones show.
-        records: by seed, done or failed.
+        form: bottleneck and embedding as the end of a name; empty for the plain method.
+        recipe: digest of the settings of the recipe.
+        title: title of the method, with `form`.
+        name: `title`, with a part of the digest if other recipes have the same description.
+        expected: seeds of the whole condition; those without a record are missing.
+        records: records by seed, done or failed.
     """
 
     condition: Condition
@@ -59,129 +51,119 @@ class Arm:
     selection: str
     shortened: bool
     recipe: str
+    title: str
     name: str
     expected: tuple[int, ...]
     records: dict[int, Record]
 
     @property
-    def title(self) -> str:
-        """The method's name with its bottleneck and embedding."""
-        return method_name(self.method) + self.form
+    def method_title(self) -> str:
+        """Title of the method without bottleneck and embedding."""
+        return self.title.removesuffix(self.form)
+
+    @property
+    def label(self) -> str:
+        """Name, variant and weight of the cross-entropy, such as `SSM, paper, γ = 1`."""
+        variant = "" if self.variant == "both" else f", {self.variant}"
+        return self.name + variant + ("" if self.gamma is None else f", γ = {self.gamma:g}")
 
     @property
     def done(self) -> dict[int, Record]:
-        """The records with results, by seed."""
+        """Records with results, by seed."""
         return {seed: record for seed, record in self.records.items() if record.status == "done"}
 
     @property
     def failures(self) -> str:
-        """`2 failed: reason`, or an empty string."""
+        """Number and reasons of failed records, such as `2 failed: out of memory`, or an empty string."""
         failed = [record for record in self.records.values() if record.status == "failed"]
         reasons = dict.fromkeys(one_line(record.reason or "no reason recorded") for record in failed)
         return f"{len(failed)} failed: {' / '.join(reasons)}" if failed else ""
 
     @property
+    def unstable(self) -> bool:
+        """Whether the seeds differ by more than 0.2 in AUROC, on natural or on non-natural sets."""
+        return any(is_spread_out(self.values(kind, "auroc")) for kind in poster.KINDS)
+
+    @property
     def flags(self) -> tuple[str, ...]:
-        """The marks that hold for the arm as a whole."""
+        """Marks of the whole arm."""
         marks = {
             "degenerate": any(record.degenerate for record in self.records.values()),
             "shortened": self.shortened,
             "leak": self.selection == "paper",
-            "healed": any(record.events for record in self.done.values()),
+            "unstable": self.unstable,
+            "rollback": any(record.events for record in self.done.values()),
         }
-        return tuple(mark for mark, holds in marks.items() if holds)
+        return tuple(mark for mark, applies in marks.items() if applies)
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """All that a reader of this arm's numbers must know."""
+        """All marks of the numbers of this arm."""
         return self.marks_on("all")
 
     def marks_on(self, sets: Sets) -> tuple[str, ...]:
-        """What a reader of this arm's numbers on the sets of one kind must know."""
+        """Return the marks of the numbers of this arm on the sets of one kind."""
         seeds = seeds_mark(len(self.done), len(self.expected))
-        return mark_list(self.flags, self.condition.flags(sets), seeds, self.failures)
+        return unique_marks(self.flags, self.condition.flags(sets), seeds, self.failures)
 
     def values(self, sets: Sets, metric: Metric) -> np.ndarray:
-        """`metric` averaged over the sets of one kind, for each seed that is done: shape `(seeds,)`."""
-        return np.array(
-            [
-                mean_over_sets(record, sets, metric)
-                for record in self.done.values()
-                if chosen_sets(record, sets)
-            ]
-        )
+        """Return `metric` averaged over the sets of one kind, for each seed that is done: shape `(seeds,)`."""
+        records = [record for record in self.done.values() if chosen_sets(record, sets)]
+        return np.array([mean_over_sets(record, sets, metric) for record in records])
 
 
-def one_line(text: str, length: int = 120) -> str:
-    """The first line of `text`, cut to `length` characters."""
-    first = text.strip().splitlines()[0] if text.strip() else ""
-    return first if len(first) <= length else first[: length - 3] + "..."
+def is_spread_out(values: np.ndarray) -> bool:
+    """Return whether values over seeds, shape `(seeds,)`, differ by more than `UNSTABLE_RANGE`.
+
+    >>> is_spread_out(np.array([0.3, 0.9])), is_spread_out(np.array([0.8, 0.9]))
+    (True, False)
+    """
+    return len(values) > 1 and float(np.ptp(values)) > UNSTABLE_RANGE
 
 
 def seeds_mark(seeds: int, expected: int) -> str:
-    """`3 of 5 seeds` where some are missing, else an empty string."""
+    """Return `3 of 5 seeds` if seeds are missing, else an empty string."""
     return f"{seeds} of {expected} seeds" if seeds < expected else ""
 
 
 def chosen_sets(record: Record, sets: Sets) -> tuple[OODResult, ...]:
-    """The record's results on the sets of one kind, or on all natural and non-natural ones.
-
-    Low-level content of ID images is no set of the poster's, and never among them.
-    """
+    """Return the results of a record on the sets of one kind; `all` means natural and non-natural sets."""
     kinds = poster.KINDS if sets == "all" else (sets,)
     return tuple(result for result in record.results if result.kind in kinds)
 
 
 def mean_over_sets(record: Record, sets: Sets, metric: Metric) -> float:
-    """Mean of `metric` over the out-of-distribution sets of one kind; each set weighs the same."""
+    """Return the unweighted mean of `metric` over the out-of-distribution sets of one kind."""
     return float(np.mean([getattr(result, metric) for result in chosen_sets(record, sets)]))
 
 
-def method_name(method: str) -> str:
-    """The name of a method in print."""
-    return METHOD_NAMES.get(method, method)
-
-
 def gather(records: Iterable[Record], seeds: Mapping[str, Iterable[int]] | None = None) -> list[Arm]:
-    """Sort records into arms, in the order in which tables show them.
+    """Group records into arms, in the order of the tables.
 
-    Of several records of one cell the last stands, but a failure never hides an earlier result.
+    Of several records of one cell the last is used, but a failure never replaces a result.
 
     Args:
-        records: done and failed ones.
-        seeds: that were planned, by the data set's name; those of the records count in any case.
+        records: done and failed records.
+        seeds: planned seeds by name of the data set; seeds of records are always expected.
     """
-    cells: dict[tuple, Record] = {}
-    for record in records:
-        cell = (_identity(record), record.seed)
-        if cell in cells and record.status == "failed" and cells[cell].status == "done":
-            continue
-        cells[cell] = record
-
+    cells = _last_of_each_cell(records)
     groups: dict[tuple, dict[int, Record]] = {}
     for (identity, seed), record in cells.items():
         groups.setdefault(identity, {})[seed] = record
-
     conditions = conditions_by_data(list(cells.values()))
+    expected = _expected_seeds(cells.values(), conditions, seeds or {})
     forms = _forms(cells.values())
-    expected: dict[Condition, set[int]] = {}
-    for record in cells.values():
-        condition = conditions[data_of(record)]
-        expected.setdefault(condition, set((seeds or {}).get(condition.dataset, ()))).add(record.seed)
-
-    looks: dict[tuple, list[str]] = {}
+    recipes: dict[tuple, int] = {}
     for identity in groups:
-        looks.setdefault(identity[:-1], []).append(identity[-1])
-
+        recipes[identity[:-1]] = recipes.get(identity[:-1], 0) + 1
     arms = []
     for identity, by_seed in groups.items():
         first = next(iter(by_seed.values()))
-        condition = conditions[data_of(first)]
-        alone = len(looks[identity[:-1]]) == 1
-        form = forms[first.bottleneck, first.embedding]
+        key, form = data_key(first), forms[first.bottleneck, first.embedding]
+        title = first.title + form
         arms.append(
             Arm(
-                condition=condition,
+                condition=conditions[key],
                 method=first.method,
                 family=first.family,
                 variant=first.variant,
@@ -192,8 +174,9 @@ def gather(records: Iterable[Record], seeds: Mapping[str, Iterable[int]] | None 
                 selection=first.selection,
                 shortened=first.shortened,
                 recipe=identity[-1],
-                name=method_name(first.method) + form + ("" if alone else f" #{identity[-1][:4]}"),
-                expected=tuple(sorted(expected[condition])),
+                title=title,
+                name=title + (f" #{identity[-1][:4]}" if recipes[identity[:-1]] > 1 else ""),
+                expected=tuple(sorted(expected[key])),
                 records=dict(sorted(by_seed.items())),
             )
         )
@@ -201,53 +184,78 @@ def gather(records: Iterable[Record], seeds: Mapping[str, Iterable[int]] | None 
 
 
 def conditions_of(arms: Iterable[Arm]) -> list[Condition]:
-    """The conditions in the order in which tables show them."""
+    """Return the conditions in the order of the tables."""
     return list(dict.fromkeys(arm.condition for arm in arms))
 
 
+def _last_of_each_cell(records: Iterable[Record]) -> dict[tuple, Record]:
+    cells: dict[tuple, Record] = {}
+    for record in records:
+        cell = (_identity(record), record.seed)
+        if cell in cells and record.status == "failed" and cells[cell].status == "done":
+            continue
+        cells[cell] = record
+    return cells
+
+
 def _identity(record: Record) -> tuple:
-    recipe = digest(_present(record.settings.get("recipe", {})))
+    """Return what the records of an arm have in common; the last item identifies the recipe's settings."""
+    settings = record.settings.get("recipe", {})
+    recipe = digest(_without_none({key: value for key, value in settings.items() if key != "title"}))
     form = (record.bottleneck, record.embedding)
-    look = (record.method, *form, record.variant, record.gamma, record.selection, record.shortened)
-    return (*data_of(record), *look, recipe)
+    description = (record.method, *form, record.variant, record.gamma, record.selection, record.shortened)
+    return (*data_key(record), *description, recipe)
 
 
-def _present(settings: object) -> object:
-    """Settings without what is absent, so that one which later versions add, absent by default, changes nothing."""
+def _without_none(settings: object) -> object:
+    """Remove settings that are None, so that new optional settings do not split arms."""
     if isinstance(settings, dict):
-        return {key: _present(value) for key, value in settings.items() if value is not None}
-    return [_present(value) for value in settings] if isinstance(settings, list) else settings
+        return {key: _without_none(value) for key, value in settings.items() if value is not None}
+    return [_without_none(value) for value in settings] if isinstance(settings, list) else settings
+
+
+def _expected_seeds(
+    records: Iterable[Record],
+    conditions: Mapping[DataKey, Condition],
+    planned: Mapping[str, Iterable[int]],
+) -> dict[DataKey, set[int]]:
+    expected: dict[DataKey, set[int]] = {}
+    for record in records:
+        key = data_key(record)
+        expected.setdefault(key, set(planned.get(conditions[key].dataset, ()))).add(record.seed)
+    return expected
 
 
 def _forms(records: Iterable[Record]) -> dict[tuple[float | None, str | None], str]:
-    found = dict.fromkeys((record.bottleneck, record.embedding) for record in records)
-    several = len({embedding for _, embedding in found if embedding is not None}) > 1
+    """Return the end of a method's name for each bottleneck and embedding."""
+    pairs = dict.fromkeys((record.bottleneck, record.embedding) for record in records)
+    several = len({embedding for _, embedding in pairs if embedding is not None}) > 1
     forms = {}
-    for bottleneck, embedding in found:
-        of = f" of {embedding}" if several else ""
-        on = "" if embedding is None else f" on embeddings{of}"
-        through = "" if bottleneck is None else f", bottleneck {bottleneck:g}"
-        forms[bottleneck, embedding] = on + through
+    for bottleneck, embedding in pairs:
+        source = f" of {embedding}" if several else ""
+        forms[bottleneck, embedding] = ("" if embedding is None else f" on embeddings{source}") + (
+            "" if bottleneck is None else f", bottleneck {bottleneck:g}"
+        )
     return forms
 
 
 def _in_order(arms: list[Arm]) -> list[Arm]:
-    conditions = {condition: place for place, condition in enumerate(conditions_of(arms))}
-    known = list(METHOD_NAMES)
-    methods = known + [arm.method for arm in arms if arm.method not in known]
+    """Sort by condition, family, title and settings. The order of the records has no influence within a condition."""
+    conditions = {condition: i for i, condition in enumerate(conditions_of(arms))}
 
-    def place(arm: Arm) -> tuple:
-        gamma = -1.0 if arm.gamma is None else arm.gamma
-        variant = _VARIANTS.index(arm.variant)
+    def position(arm: Arm) -> tuple:
         return (
             conditions[arm.condition],
-            methods.index(arm.method),
+            _FAMILIES.index(arm.family),
+            arm.method_title.casefold(),
+            arm.method,
             arm.embedding or "",
             arm.bottleneck or 0.0,
-            gamma,
-            variant,
+            -1.0 if arm.gamma is None else arm.gamma,
+            _VARIANTS.index(arm.variant),
             arm.selection,
             arm.shortened,
+            arm.recipe,
         )
 
-    return sorted(arms, key=place)
+    return sorted(arms, key=position)

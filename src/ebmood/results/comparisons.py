@@ -1,9 +1,9 @@
 r"""Paired relative changes between two arms, and verdicts on the direction of a change.
 
-For each seed :math:`r_s = \log(a_s / b_s)`, where :math:`a_s` and :math:`b_s` are the mean AUC-PR of the two
-cells over the same out-of-distribution sets. The change is :math:`100\,(e^{\bar r} - 1)` per cent; its
-interval is the two-sided 95 % Student-t interval of :math:`\bar r`, mapped the same way. Swapping the sides
-negates every :math:`r_s`.
+For each seed :math:`r_s = \log(a_s / b_s)`, where :math:`a_s` and :math:`b_s` are the mean AUC-PR of the two cells
+over the same out-of-distribution sets. The change is :math:`100\,(e^{\bar r} - 1)` per cent. Its interval is the
+two-sided 95 % Student-t interval of :math:`\bar r`, mapped in the same way. Exchanging the two arms negates every
+:math:`r_s`.
 """
 
 import math
@@ -15,35 +15,38 @@ from scipy import stats
 
 from ebmood.core.settings import Settings
 from ebmood.results.arms import Arm, Polarity, chosen_sets, mean_over_sets, seeds_mark
-from ebmood.results.conditions import Sets, mark_list
+from ebmood.results.conditions import Sets
+from ebmood.results.text import unique_marks
 
 Verdict = Literal["supported", "contradicted", "undecided", "small", "failed", "not run", "no direction"]
 
-FEWEST_SEEDS = 5
-"""With fewer paired seeds no verdict is given."""
+MIN_SEEDS = 5
+"""Number of paired seeds that a verdict needs."""
 
 
 class Change(Settings):
-    """A relative change in per cent over paired seeds, or why there is none.
+    """A relative change in per cent over paired seeds, or the reason why it is missing.
 
     Attributes:
-        percent: the change; None where no seed could be paired.
+        percent: the change; None if no seeds could be paired.
         low, high: ends of the 95 % interval; None with fewer than two seeds.
         seeds: the paired seeds.
-        why: why there is no number: `failed: ...`, `not run: ...`.
-        small: it was measured on one of the paper's data sets, cut: it gets no verdict but "small".
+        percents: the change of each paired seed.
+        reason: why there is no change, beginning with `failed` or `not run`.
+        small: whether it was measured on a reduced data set; then its verdict is `small`.
     """
 
     percent: float | None = None
     low: float | None = None
     high: float | None = None
     seeds: tuple[int, ...] = ()
-    why: str = ""
+    percents: tuple[float, ...] = ()
+    reason: str = ""
     small: bool = False
 
 
 def t_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float | None, float | None]:
-    """Mean and two-sided 95 % Student-t interval; the ends are None for a single value."""
+    """Return the mean and its two-sided 95 % Student-t interval. The ends are None for a single value."""
     values = np.asarray(values, dtype=float)
     mean = float(values.mean())
     if len(values) < 2:
@@ -53,70 +56,74 @@ def t_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float | Non
 
 
 def log_ratios(a: Arm, b: Arm, sets: Sets, polarity: Polarity) -> dict[int, float]:
-    """`log(a_s / b_s)` for every seed that is done in both arms, over the sets that both were scored on.
+    """Return `log(a_s / b_s)` for every seed that is done in both arms.
 
-    Seeds whose cells were scored on different sets, or whose mean is not a positive number, are left out.
+    Seeds whose cells were scored on different sets, or whose mean is not a positive number, are skipped.
 
     Raises:
-        ValueError: the arms differ in data, in splitting or in selection, so that seeds are no pairs.
+        ValueError: the arms differ in data, split or selection, so their seeds are not paired.
     """
     if a.condition != b.condition or a.selection != b.selection:
-        raise ValueError(f"{a.condition.label} and {b.condition.label} hold no pairs of equal splits")
+        raise ValueError(f"{a.condition.label} and {b.condition.label} have no paired splits")
     ratios = {}
-    for seed in a.done.keys() & b.done.keys():
-        ours, theirs = chosen_sets(a.done[seed], sets), chosen_sets(b.done[seed], sets)
-        if not ours or {s.name for s in ours} != {s.name for s in theirs}:
+    for seed in sorted(a.done.keys() & b.done.keys()):
+        a_sets, b_sets = chosen_sets(a.done[seed], sets), chosen_sets(b.done[seed], sets)
+        if not a_sets or {s.name for s in a_sets} != {s.name for s in b_sets}:
             continue
-        above = mean_over_sets(a.done[seed], sets, polarity)
-        below = mean_over_sets(b.done[seed], sets, polarity)
-        if above > 0 and below > 0 and math.isfinite(above) and math.isfinite(below):
-            ratios[seed] = math.log(above / below)
-    return dict(sorted(ratios.items()))
+        a_mean = mean_over_sets(a.done[seed], sets, polarity)
+        b_mean = mean_over_sets(b.done[seed], sets, polarity)
+        if a_mean > 0 and b_mean > 0 and math.isfinite(a_mean) and math.isfinite(b_mean):
+            ratios[seed] = math.log(a_mean / b_mean)
+    return ratios
 
 
-def change_of(ratios: Mapping[int, float], why: str = "not run", small: bool = False) -> Change:
-    """The relative change of log ratios by seed; `why` is kept where there are none, `small` where there are."""
+def change_of(ratios: Mapping[int, float], reason: str = "not run", small: bool = False) -> Change:
+    """Return the relative change of log ratios by seed. `reason` is used if there are none."""
     if not ratios:
-        return Change(why=why)
+        return Change(reason=reason)
     mean, low, high = t_interval(list(ratios.values()))
     return Change(
         percent=_percent(mean),
         low=None if low is None else _percent(low),
         high=None if high is None else _percent(high),
         seeds=tuple(ratios),
+        percents=tuple(map(_percent, ratios.values())),
         small=small,
     )
 
 
-def compare(a: Arm | None, b: Arm | None, sets: Sets, polarity: Polarity, missing: str = "not run") -> Change:
-    """The paired change of `a` over `b`. An arm that is None gives `missing` as the reason."""
+def compare(a: Arm | None, b: Arm | None, sets: Sets, polarity: Polarity, reason: str = "not run") -> Change:
+    """Return the paired change of `a` over `b`. `reason` is used if one of them is None."""
     if a is None or b is None:
-        return Change(why=missing)
-    return change_of(log_ratios(a, b, sets, polarity), _no_pairs(a, b, sets), a.condition.small)
+        return Change(reason=reason)
+    return change_of(log_ratios(a, b, sets, polarity), _why_unpaired(a, b, sets), a.condition.small)
 
 
 def average(ratios: Sequence[Mapping[int, float]]) -> dict[int, float]:
-    """Mean log ratio over several data sets, for the seeds that all of them have.
+    """Return the mean log ratio over several data sets, for the seeds that all of them have.
 
-    Each data set weighs the same; its interval speaks of seeds, not of a population of data sets.
+    Each data set has the same weight. An interval of the result describes seeds, not a population of data sets.
+
+    >>> average([{0: 1.0, 1: 3.0}, {1: 5.0}])
+    {1: 4.0}
     """
     common = sorted(set.intersection(*(set(r) for r in ratios))) if ratios else []
     return {seed: float(np.mean([r[seed] for r in ratios])) for seed in common}
 
 
 def verdict(change: Change, direction: int | None) -> Verdict:
-    """Whether a change agrees with a claim that it is positive (`direction` +1) or negative (-1).
+    """Return whether a change supports the claim that it is positive (`direction` +1) or negative (-1).
 
-    `undecided` under `FEWEST_SEEDS` paired seeds, or where the interval holds zero. Never more than `small` for a
-    change that is.
+    The verdict is `undecided` with fewer than `MIN_SEEDS` paired seeds or if the interval contains zero, and
+    `small` for a change on a reduced data set.
     """
     if direction is None:
         return "no direction"
     if change.percent is None:
-        return "failed" if change.why.startswith("failed") else "not run"
+        return "failed" if change.reason.startswith("failed") else "not run"
     if change.small:
         return "small"
-    if len(change.seeds) < FEWEST_SEEDS or change.low is None or change.high is None:
+    if len(change.seeds) < MIN_SEEDS or change.low is None or change.high is None:
         return "undecided"
     if change.low <= 0 <= change.high:
         return "undecided"
@@ -124,45 +131,45 @@ def verdict(change: Change, direction: int | None) -> Verdict:
 
 
 def verdict_on_some(changes: Sequence[Change], direction: int) -> Verdict:
-    """Whether one change or more goes in `direction`; contradicted if every one goes the other way."""
+    """Return whether at least one change has the direction; contradicted if all have the other one."""
     verdicts = [verdict(change, direction) for change in changes]
     if "supported" in verdicts:
         return "supported"
     if verdicts and all(v == "contradicted" for v in verdicts):
         return "contradicted"
-    return _without_verdict(verdicts)
+    return _without_decision(verdicts)
 
 
 def verdict_on_all(changes: Sequence[Change], direction: int) -> Verdict:
-    """Whether every change goes in `direction`; contradicted if one goes the other way."""
+    """Return whether every change has the direction; contradicted if at least one has the other one."""
     verdicts = [verdict(change, direction) for change in changes]
     if "contradicted" in verdicts:
         return "contradicted"
-    return "supported" if verdicts and set(verdicts) == {"supported"} else _without_verdict(verdicts)
+    return "supported" if verdicts and set(verdicts) == {"supported"} else _without_decision(verdicts)
 
 
-def _without_verdict(verdicts: Sequence[str]) -> Verdict:
-    told = set(verdicts) - {"not run"}
-    if not told:
+def _without_decision(verdicts: Sequence[str]) -> Verdict:
+    distinct = set(verdicts) - {"not run"}
+    if not distinct:
         return "not run"
-    return "small" if told <= {"small", "failed"} and "small" in told else "undecided"
+    return "small" if distinct <= {"small", "failed"} and "small" in distinct else "undecided"
 
 
 def pair_marks(a: Arm | None, b: Arm | None, pairs: int, sets: Sets = "all") -> tuple[str, ...]:
-    """The marks of both arms and of their data, and how many of the expected seeds are paired."""
+    """Return the marks of both arms and of their data, and how many of the expected seeds are paired."""
     arms = [arm for arm in (a, b) if arm is not None]
     expected = max((len(arm.expected) for arm in arms), default=0)
     failures = [f"{arm.name}: {arm.failures}" for arm in arms if arm.failures]
     paired = seeds_mark(pairs, expected) if len(arms) == 2 else ""
     data = (arm.condition.flags(sets) for arm in arms)
-    return mark_list(*(arm.flags for arm in arms), *data, paired, failures)
+    return unique_marks(*(arm.flags for arm in arms), *data, paired, failures)
 
 
 def _percent(log_ratio: float) -> float:
     return 100.0 * math.expm1(log_ratio)
 
 
-def _no_pairs(a: Arm, b: Arm, sets: Sets) -> str:
+def _why_unpaired(a: Arm, b: Arm, sets: Sets) -> str:
     for arm in (a, b):
         if not arm.done:
             return f"failed: no seed of {arm.name} is done"

@@ -1,4 +1,4 @@
-"""The numbers of the paper's poster, as typed data: relative changes of AUC-PR in per cent.
+"""The numbers of the paper's poster: relative changes of AUC-PR in per cent.
 
 Source: S. Elflein, B. Charpentier, D. Zügner, S. Günnemann, "On Out-of-distribution Detection with
 Energy-based Models", arXiv:2107.08785, poster.
@@ -11,16 +11,24 @@ from ebmood.core.settings import Settings
 from ebmood.data.dataset import Kind
 
 DATASETS = {"cifar-10": "CIFAR-10", "fmnist": "FMNIST", "segment": "Segment", "sensorless": "Sensorless"}
-"""The poster's in-distribution data sets: the name in records, and the name in print."""
+"""The in-distribution data sets of the poster: name in records, and name in print."""
 
 IMAGES = ("cifar-10", "fmnist")
-"""Those of them that hold images."""
+"""The image data sets among them."""
 
-METHODS = ("cd", "vera", "ssm")
+METHODS = {"cd": "CD", "vera": "VERA", "ssm": "SSM"}
+"""The energy-based methods of the poster: name in records, and name in print."""
+
 KINDS: tuple[Kind, Kind] = ("natural", "non-natural")
 
+TABLE_FLOWS = {"radial": "Radial flow"}
+"""The paper's normalizing flow on tables: name in records, and name in print."""
+
+IMAGE_FLOWS = {"realnvp": "RealNVP", "glow": "Glow"}
+"""The paper's normalizing flows on images. The poster does not say which of them its average contains."""
+
 FLOW = {"cd": 11.9, "vera": 4.3, "ssm": -4.3}
-"""Energy-based model over normalizing flow, averaged over all four data sets, by method."""
+"""Energy-based model over normalizing flow by method, averaged over all four data sets and all OOD sets."""
 
 
 class Reported(Settings):
@@ -29,8 +37,8 @@ class Reported(Settings):
     Attributes:
         method: `cd`, `vera` or `ssm`.
         dataset: a key of `DATASETS`.
-        kind: of the out-of-distribution sets that it averages.
-        percent: relative change of AUC-PR in per cent, or None where the poster cannot be read.
+        kind: kind of the out-of-distribution sets.
+        percent: relative change of AUC-PR in per cent, or None where the poster is not readable.
     """
 
     method: Literal["cd", "vera", "ssm"]
@@ -40,7 +48,7 @@ class Reported(Settings):
 
     @property
     def direction(self) -> int | None:
-        """+1 where the poster reports a rise, -1 where a fall, None where the number cannot be read."""
+        """+1 for a rise, -1 for a fall, None where the number is not readable."""
         return None if self.percent is None else (1 if self.percent > 0 else -1)
 
 
@@ -49,9 +57,8 @@ def _reported(
 ) -> Iterator[Reported]:
     for (method, kind), percents in rows.items():
         for dataset, percent in zip(datasets, percents, strict=True):
-            yield Reported.model_validate(
-                {"method": method, "dataset": dataset, "kind": kind, "percent": percent}
-            )
+            values = {"method": method, "dataset": dataset, "kind": kind, "percent": percent}
+            yield Reported.model_validate(values)
 
 
 SUPERVISION = tuple(
@@ -67,7 +74,7 @@ SUPERVISION = tuple(
         },
     )
 )
-"""Supervision over none."""
+"""Supervision over no supervision."""
 
 EMBEDDINGS = tuple(
     _reported(
@@ -82,7 +89,7 @@ EMBEDDINGS = tuple(
         },
     )
 )
-"""Training on a classifier's embeddings over training on pixels."""
+"""Training on the embeddings of a classifier over training on pixels."""
 
 BOTTLENECK = tuple(
     _reported(
@@ -97,17 +104,20 @@ BOTTLENECK = tuple(
         },
     )
 )
-"""Bottlenecks of 1x1 convolutions over none."""
+"""Bottlenecks of 1x1 convolutions over no bottlenecks."""
 
 
 def number(table: Sequence[Reported], method: str, paper: str | None, kind: str) -> Reported | None:
-    """The number of one of the tables above, or None where it has no such row.
+    """Return one number of a table above, or None if the table has no such row.
 
     Args:
         table: `SUPERVISION`, `EMBEDDINGS` or `BOTTLENECK`.
-        method: as in records.
+        method: name of the method in records.
         paper: a key of `DATASETS`, or None.
-        kind: of the out-of-distribution sets.
+        kind: kind of the out-of-distribution sets.
+
+    >>> number(SUPERVISION, "cd", "segment", "natural").percent
+    1.85
     """
     for reported in table:
         if (reported.method, reported.dataset, reported.kind) == (method, paper, kind):
@@ -116,16 +126,19 @@ def number(table: Sequence[Reported], method: str, paper: str | None, kind: str)
 
 
 def supervision_gamma(method: str, paper: str | None) -> float:
-    """The weight of the cross-entropy behind the poster's number: 1, but 100 for VERA on images."""
+    """Return the weight of the cross-entropy of the poster: 1, but 100 for VERA on images."""
     return 100.0 if method == "vera" and paper in IMAGES else 1.0
 
 
 def paper_set(name: str, small: bool) -> str | None:
-    """The key of `DATASETS` that a data set's name stands for, or None.
+    """Return the key of `DATASETS` for the name of a data set, or None.
 
     Args:
-        name: in records.
-        small: the set was cut; its name then begins with that of the paper's set: `fmnist-small`.
+        name: name of the data set in records.
+        small: whether it is a reduced version; its name then begins with that of the paper's set.
+
+    >>> paper_set("fmnist-small", small=True)
+    'fmnist'
     """
     plain = name.lower().replace("cifar10", "cifar-10")
     return next((key for key in DATASETS if plain == key or (small and plain.startswith(f"{key}-"))), None)

@@ -3,10 +3,9 @@
     y = x + a grad log p(x) + sqrt(2 a) N(0, I),   accepted with probability
     min(1, p(y) q(x|y) / (p(x) q(y|x))),           q(y|x) = N(y; x + a grad log p(x), 2 a I)
 
-It leaves p invariant for every step size; SGLD with `b^2 = 2 a` does so only as a goes to 0. So steps can be several
-times as long, and no chain diverges along a steep direction. Both sides of the ratio come from the pass that computes
-the
-gradient: a step costs as much as one of SGLD, and a chain costs one pass more.
+It leaves p invariant for every step size; SGLD with `b^2 = 2 a` does so only as a goes to 0. Steps can therefore be
+several times as long, and no chain diverges along a steep direction. The densities come from the same pass as the
+gradients: a step costs as much as a step of SGLD, and a chain costs one more pass.
 """
 
 from collections.abc import Callable
@@ -53,6 +52,13 @@ class MALA(Settings):
 
         Returns:
             The ends of the chains, `(N, *shape)`, detached.
+
+        >>> def standard_normal(x):
+        ...     return -0.5 * x.square().sum(1), -x
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> x = MALA(steps=50, step_size=0.5).sample(standard_normal, torch.zeros(1000, 2), generator)
+        >>> bool((x.std(0) - 1).abs().max() < 0.2)
+        True
         """
         a = self.step_size
         x = x.detach().clone()

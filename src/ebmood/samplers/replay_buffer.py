@@ -15,7 +15,7 @@ class ReplayBuffer(nn.Module):
         size: number of slots.
         shape: shape of one sample.
         restart: fraction of chains that start from U(-1, 1) instead of from their slot.
-        classes: number of classes that own slots in turn; 1 for chains without classes.
+        classes: number of classes; 1 for chains without classes.
         generator: source of the initial samples, on the CPU.
     """
 

@@ -52,6 +52,10 @@ class SGLD(Settings):
 
         Returns:
             The ends of the chains, `(N, *shape)`, detached.
+
+        >>> chain = SGLD(steps=100, step_size=0.1, noise=0.0)  # gradient ascent
+        >>> chain.sample(lambda x: -(x - 3), torch.zeros(1, 2), None)  # log p(x) = -|x - 3|^2 / 2
+        tensor([[2.9999, 2.9999]])
         """
         x = x.detach().clone()
         noise = torch.empty_like(x)

@@ -1,1 +1,1 @@
-"""The study: cells, the runner that computes them, and their records."""
+"""Studies: cells, the runner that computes them, and their records."""

@@ -1,4 +1,4 @@
-"""One cell of a study: a data set, a recipe and a seed, and the pure function from them to a record."""
+"""One cell of a study: a data set, a recipe and a seed, and the function that computes its record."""
 
 import platform
 import time
@@ -17,24 +17,24 @@ from ebmood.core.settings import Settings, digest
 from ebmood.data import AnySource, Dataset, OODSet, Source, Split
 from ebmood.models import Scorer
 from ebmood.recipes import Recipe
-from ebmood.study.evidence import bits, kept_scores, landscape, rays
-from ebmood.study.pictures import pictures
+from ebmood.study.diagnostics import mean_bits_per_dim, ray_profile, recorded_scores, score_landscape
 from ebmood.study.records import OODResult, Record
+from ebmood.study.sample_grids import sample_grids
 from ebmood.training import Checkpoints, DivergedError, Report
 
 LIBRARIES = ("ebmood", "torch", "numpy", "scikit-learn", "zuko", "scipy", "lightning-fabric", "river")
 
 
 class Cell(Settings):
-    """A cell's settings.
+    """The settings of one cell.
 
     Attributes:
-        dataset: where rows come from.
-        recipe: what is fitted to them.
-        seed: draws the split, the initialisation and the noise.
-        selection: `last` scores the last step (or the one that early stopping kept). `paper` keeps the state
-            that is best on validation OOD sets drawn from the test OOD families: the leak, by its name.
-        device: `auto`, `cpu` or `cuda`; not part of the cell's key.
+        dataset: source of the rows.
+        recipe: recipe that is fitted to them.
+        seed: seed of the split, the initialisation and the noise.
+        selection: `last` scores the last step, or the state that early stopping selected. `paper` selects the
+            state that is best on validation OOD sets drawn from the test OOD families, which is a leak.
+        device: `auto`, `cpu` or `cuda`; not part of the key.
     """
 
     dataset: AnySource
@@ -45,7 +45,7 @@ class Cell(Settings):
 
 
 def load(source: Source) -> Dataset:
-    """The source's rows; the last few are kept, since a study asks for the same ones again and again."""
+    """Load the rows of a source. The last few data sets are cached."""
     return _load(type(source), source.model_dump_json())
 
 
@@ -55,32 +55,35 @@ def _load(kind: type[Source], settings: str) -> Dataset:
 
 
 def cell_key(cell: Cell) -> str:
-    """Sixteen digits over all that a cell's numbers depend on: its settings, and the data's content.
+    """Return sixteen hexadecimal digits over everything that the numbers of a cell depend on.
+
+    This covers the content of the data set (not its location), the versions of its split and its probes, the
+    recipe, the seed and the selection. Settings that are None are left out, so a new optional setting does not
+    change existing keys.
 
     Raises:
         EbmoodError: the data cannot be read.
     """
-    # Where the rows lie and how long training was meant to be have no part in the numbers; the content has. What is
-    # absent is left out, so that a setting which later versions add, absent by default, changes no key.
     recipe = cell.recipe.model_dump(mode="json", exclude={"shortened", "title"}, exclude_none=True)
     content = load(cell.dataset).digest()
-    return digest([content, cell.dataset.duplicates, recipe, cell.seed, cell.selection])
+    versions = list(cell.dataset.versions())
+    return digest([content, cell.dataset.duplicates, recipe, cell.seed, cell.selection, versions])
 
 
 def run_cell(
     cell: Cell, report: Report = lambda progress: None, checkpoints: Checkpoints | None = None
 ) -> Record:
-    """Split, fit, score, and write down.
+    """Split the data, fit the recipe, score all test sets and return the record.
 
-    A failure of the model (it diverges, its library refuses the data) becomes a record with status `failed`.
+    A failure of the model (it diverges, or its library raises) becomes a record with status `failed`.
 
     Args:
-        cell: what to do.
-        report: called now and then while training.
-        checkpoints: where training goes on from and keeps its states, or None.
+        cell: the cell.
+        report: called during training.
+        checkpoints: where training stores its state and resumes from, or None.
 
     Raises:
-        EbmoodError: the data cannot be read: no cell of this data set could do better.
+        EbmoodError: the data cannot be read.
     """
     key = cell_key(cell)
     dataset = load(cell.dataset)
@@ -89,25 +92,24 @@ def run_cell(
         warnings.simplefilter("default")
         try:
             outcome = _fit_and_score(cell, dataset, report, checkpoints)
-        except Exception as error:  # the reason is kept in the record and stands in every table
-            outcome = _failed(_reason(error), error.events if isinstance(error, DivergedError) else ())
-    healed, said = [], []
-    for warning in caught:
-        (healed if issubclass(warning.category, RollbackWarning) else said).append(str(warning.message))
-    notes = dict.fromkeys([*dataset.notes, *said])
-    # The outcome knows of the model's own training, also before a break; of its embedding's classifier, warnings do.
-    known = outcome["events"]
-    outcome["events"] = (*(event for event in dict.fromkeys(healed) if event not in known), *known)
-    return _record(cell, key, dataset, started, time.perf_counter() - clock, tuple(notes), outcome)
+        except Exception as error:  # every failure is recorded with its reason
+            outcome = _failure(_reason(error), error.events if isinstance(error, DivergedError) else ())
+    rollbacks = [str(w.message) for w in caught if issubclass(w.category, RollbackWarning)]
+    others = [str(w.message) for w in caught if not issubclass(w.category, RollbackWarning)]
+    # The outcome contains the rollbacks of the model; those of an embedding's classifier are only in the warnings.
+    recorded = outcome["events"]
+    outcome["events"] = (*(event for event in dict.fromkeys(rollbacks) if event not in recorded), *recorded)
+    notes = tuple(dict.fromkeys([*dataset.notes, *others]))
+    return _record(cell, key, dataset, started, time.perf_counter() - clock, notes, outcome)
 
 
 def failed_record(cell: Cell, reason: str) -> Record:
-    """The record of a cell that could not tell its end itself: its process died, say."""
-    dataset, outcome = load(cell.dataset), _failed(reason)
-    return _record(cell, cell_key(cell), dataset, datetime.now(UTC), 0.0, dataset.notes, outcome)
+    """Return the record of a cell whose worker could not report a result, for example because it died."""
+    dataset = load(cell.dataset)
+    return _record(cell, cell_key(cell), dataset, datetime.now(UTC), 0.0, dataset.notes, _failure(reason))
 
 
-def _failed(reason: str, events: tuple[str, ...] = ()) -> dict[str, Any]:
+def _failure(reason: str, events: tuple[str, ...] = ()) -> dict[str, Any]:
     return {"status": "failed", "reason": reason, "events": events}
 
 
@@ -128,6 +130,7 @@ def _record(
             "dataset_digest": dataset.digest(),
             "duplicates": cell.dataset.duplicates,
             "method": recipe.method,
+            "title": recipe.title,
             "family": recipe.family,
             "variant": recipe.variant,
             "gamma": recipe.gamma,
@@ -142,9 +145,9 @@ def _record(
             "absent": dataset.absent,
             "stand_ins": dataset.stand_ins,
             "notes": notes,
-            # Where a machine keeps its images is no one else's business.
+            # Paths of this machine stay private.
             "settings": cell.model_dump(mode="json", exclude={"dataset": {"data", "cache"}}),
-            "versions": versions(),
+            "versions": library_versions(),
             "started": started.isoformat(timespec="seconds"),
             "seconds": seconds,
         }
@@ -153,8 +156,8 @@ def _record(
 
 
 @lru_cache
-def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that numbers depend on."""
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that the numbers depend on."""
     return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
 
 
@@ -162,8 +165,8 @@ def _fit_and_score(
     cell: Cell, dataset: Dataset, report: Report, checkpoints: Checkpoints | None
 ) -> dict[str, Any]:
     split = cell.recipe.embed(cell.dataset.split(dataset, cell.seed), cell.seed, cell.device, report)
-    leak = cell.selection == "paper" and cell.recipe.training is not None
-    select_by = partial(_mean_aupr, split) if leak else None
+    selects_on_ood = cell.selection == "paper" and cell.recipe.training is not None
+    select_by = partial(_mean_aupr, split) if selects_on_ood else None
     fitted = cell.recipe.fit(split, cell.seed, cell.device, report, select_by, checkpoints)
     scorer = fitted.scorer
     scores = {ood.name: scorer.score_samples(ood.x) for ood in split.test_ood}
@@ -179,19 +182,18 @@ def _fit_and_score(
             "duplicates": split.duplicates,
             "crossing": split.crossing,
         },
-        "bits_per_dim": bits(scorer, split.test_x, cell.seed),
+        "bits_per_dim": mean_bits_per_dim(scorer, split.test_x, cell.seed),
         "losses": {name: tuple(values) for name, values in fitted.history.items()},
         "events": fitted.events,
-        "pictures": pictures(fitted.negatives),
-        "scores": kept_scores({"id": id_scores, **scores}),
-        "rays": rays(scorer, split.test_x, cell.seed),
-        "landscape": landscape(scorer, split.train_x),
+        "pictures": sample_grids(fitted.negatives),
+        "scores": recorded_scores({"id": id_scores, **scores}),
+        "rays": ray_profile(scorer, split.test_x, cell.seed),
+        "landscape": score_landscape(scorer, split.train_x),
     }
 
 
 def _result(ood: OODSet, id_scores: np.ndarray, ood_scores: np.ndarray) -> OODResult:
-    # Both sides are cut to the same number, so that precision has the same base everywhere. Rows are in
-    # random order.
+    # Equal numbers on both sides give precision the same base rate for every set. Rows are in random order.
     rows = min(len(id_scores), len(ood_scores))
     metrics = separation(id_scores[:rows], ood_scores[:rows])
     return OODResult(
@@ -206,19 +208,15 @@ def _result(ood: OODSet, id_scores: np.ndarray, ood_scores: np.ndarray) -> OODRe
 
 
 def _mean_aupr(split: Split, scorer: Scorer) -> float:
-    """Mean AUC-PR (ID positive) over the validation OOD sets: what the paper selects its checkpoints by."""
+    """Return the mean AUC-PR (ID positive) over the validation OOD sets, the paper's selection criterion."""
     id_scores = scorer.score_samples(split.validation_x)
-    return float(
-        np.mean(
-            [_result(ood, id_scores, scorer.score_samples(ood.x)).aupr_id for ood in split.validation_ood]
-        )
-    )
+    results = (_result(ood, id_scores, scorer.score_samples(ood.x)) for ood in split.validation_ood)
+    return float(np.mean([result.aupr_id for result in results]))
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, EbmoodError):
         return str(error)
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return (
-        f"{type(error).__name__}: {error} ({where.name}, {where.filename.rpartition('/')[2]}:{where.lineno})"
-    )
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    file = frame.filename.rpartition("/")[2]
+    return f"{type(error).__name__}: {error} ({frame.name}, {file}:{frame.lineno})"

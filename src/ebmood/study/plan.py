@@ -1,55 +1,61 @@
-"""What a study asks for, as its folder keeps it beside the records: `study.json`."""
+"""The plan of a study: its cells, stored in `study.json` beside the records."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError, model_validator
+from pydantic import AfterValidator, ValidationError, model_validator
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.files import write_text
 from ebmood.core.settings import Settings
+from ebmood.study.migration import current_key
+from ebmood.study.records import Record
 
 PLAN = "study.json"
-"""Name of the file in a study's folder."""
+"""Name of the file in the folder of a study."""
+
+Key = Annotated[str, AfterValidator(current_key)]
 
 
 class Plan(Settings):
-    """The study last run in a folder.
+    """The study that was last run in a folder.
 
     Attributes:
-        name: the preset's, or the file's.
-        title: of the study.
-        keys: of its cells, in its order.
-        names: of its cells, for people.
-        seeds: of each data set, by its name.
-        left_out: keys of cells that its last run was told to leave alone.
+        name: name of the preset or of the study file.
+        title: title of the study.
+        keys: keys of its cells, in order.
+        names: names of its cells in messages.
+        seeds: seeds of each data set, by its name.
+        left_out: keys of cells that the last run skipped because of `--seed`.
     """
 
     name: str = ""
     title: str
-    keys: tuple[str, ...]
+    keys: tuple[Key, ...]
     names: tuple[str, ...] = ()
     seeds: Mapping[str, tuple[int, ...]] = {}
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Key, ...] = ()
 
     @model_validator(mode="after")
-    def _each_has_its_name(self) -> "Plan":
+    def _check_names(self) -> "Plan":
         if self.names and len(self.names) != len(self.keys):
             raise ValueError(f"{len(self.keys)} keys and {len(self.names)} names")
         return self
 
     @property
     def cells(self) -> list[tuple[str, str]]:
-        """Key and name of each cell, in the study's order."""
+        """Key and name of each cell, in order."""
         return list(zip(self.keys, self.names or self.keys, strict=True))
 
-    def not_run(self, done: Container[str]) -> list[str]:
-        """The names of the cells whose keys are not among `done`."""
-        return [name for key, name in self.cells if key not in done]
+    def cells_without_record(self, records: Iterable[Record]) -> list[str]:
+        """Return the names of the cells that have no record in `records`."""
+        recorded = {current_key(record.key) for record in records}
+        return [name for key, name in self.cells if key not in recorded]
 
 
 def write_plan(folder: Path, plan: Plan) -> None:
-    """Keep the plan in a study's folder.
+    """Write the plan into the folder of a study.
 
     Raises:
         EbmoodError: the folder cannot be written.
@@ -58,10 +64,10 @@ def write_plan(folder: Path, plan: Plan) -> None:
 
 
 def read_plan(folder: Path) -> Plan | None:
-    """The plan in a study's folder, or None where there is none.
+    """Return the plan in the folder of a study, or None if the file does not exist.
 
     Raises:
-        EbmoodError: it is there, and cannot be read.
+        EbmoodError: the file cannot be read.
     """
     path = folder / PLAN
     try:
@@ -69,5 +75,5 @@ def read_plan(folder: Path) -> Plan | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
-        raise EbmoodError(f"{path}: cannot be read ({why}); remove it and try again") from error
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+        raise EbmoodError(f"{path}: cannot be read ({reason}); remove it and try again") from error

@@ -1,26 +1,27 @@
-"""The record of one cell: everything that tables and figures may read, one JSON line each."""
+"""The record of one cell: all values that tables and figures read, one JSON line per record."""
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, BinaryIO, Literal
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.settings import Settings
 from ebmood.data.dataset import Kind
+from ebmood.study.migration import current_record
 
 
 class OODResult(Settings):
-    """How well one model tells its in-distribution test rows from one out-of-distribution set.
+    """How well one model separates its in-distribution test rows from one out-of-distribution set.
 
     Attributes:
-        name, kind: of the out-of-distribution set.
-        rows: rows on each side, after both were cut to the same number.
-        aupr_id: area under the precision-recall curve with ID as the positive class (the poster's words).
-        aupr_ood: the same with OOD as the positive class (what the authors' code stores).
-        auroc: area under the ROC curve: the same whichever side is positive.
-        fpr95: share of OOD rows accepted at the threshold that accepts 95 % of the ID rows (ID positive).
+        name, kind: name and kind of the out-of-distribution set.
+        rows: number of rows on each side, after both were cut to the same number.
+        aupr_id: area under the precision-recall curve, ID positive (as the poster says).
+        aupr_ood: the same area, OOD positive (as the authors' code stores).
+        auroc: area under the ROC curve; it does not depend on the positive class.
+        fpr95: fraction of OOD rows accepted at the threshold that accepts 95 % of the ID rows.
     """
 
     name: str
@@ -33,10 +34,12 @@ class OODResult(Settings):
 
 
 class Rays(Settings):
-    """Log-density along straight lines from ID test rows, in random directions.
+    """Change of the log-density along straight lines from ID test rows in random directions.
 
-    `distance` (T) in units of the scaled data; `median`, `low`, `high` (T): the 50 %, 10 % and 90 % quantiles
-    over rays of the log-density less its value at the start of its ray.
+    Attributes:
+        distance: `(T,)` distances from the start, in units of the scaled data.
+        median, low, high: `(T,)` quantiles 50 %, 10 % and 90 % over rays of the log-density minus its value at
+            the start of the ray.
     """
 
     distance: tuple[float, ...]
@@ -46,7 +49,13 @@ class Rays(Settings):
 
 
 class Landscape(Settings):
-    """Log-density on a grid over 2-D data: `value[i][j]` at `(x[j], y[i])`; `rows`: some training rows."""
+    """Log-density on a grid around two-dimensional data.
+
+    Attributes:
+        x, y: coordinates of the grid.
+        value: `value[i][j]` is the log-density at `(x[j], y[i])`.
+        rows: some training rows.
+    """
 
     x: tuple[float, ...]
     y: tuple[float, ...]
@@ -55,39 +64,40 @@ class Landscape(Settings):
 
 
 class Record(Settings):
-    """One cell of a study, done or failed.
+    """One cell of a study, done or failed. Records of version 0.1 are converted when they are read.
 
     Attributes:
-        key: digest of the cell's settings and of the data's content.
-        dataset: the data set's name; `dataset_digest` its content.
-        duplicates: `together` or `across`, as the source was set.
-        method: `ssm`, `cd`, `vera`, `radial`, `spline`, or a detector's short name.
+        key: digest of the cell's settings and of the content of its data.
+        dataset, dataset_digest: name of the data set, and digest of its content.
+        duplicates: `together` or `across`, see `ebmood.data.source.Source`.
+        method: `ssm`, `cd`, `vera`, `radial`, `spline`, or the class name of a detector.
+        title: name of the method in tables and figures.
         family: `energy`, `flow` or `baseline`.
-        variant: `paper`, `sound`, or `both` where the two are the same recipe.
+        variant: `paper`, `corrected`, or `both` where the corrections do not change the recipe.
         gamma: weight of the cross-entropy; None without labels.
-        bottleneck: share of the channels that the network's bottlenecks let through; None without any.
-        embedding: name of the classifier whose features are learnt from; None for the data themselves.
-        seed: draws the split, the initialisation and the noise.
-        selection: `last`, or `paper` (the leak, by name).
-        shortened: training was cut below the protocol's settings.
-        degenerate: why the objective cannot learn on this network, or None.
-        normalised: scores are log-densities in nats; otherwise their scale and constant are unknown.
-        status, reason: `done`, or `failed` and why.
-        results: one entry for every out-of-distribution set; empty for a failed cell.
-        bits_per_dim: of dequantize ID test images under a flow on images; None for all else, and in records of
-            versions that did not measure it.
-        rows: number of rows under `train`, `validation`, `test`, `duplicates`, `crossing`.
-        losses: columns of the training history: `step` and one per logged quantity.
-        events: one line for every time that training diverged, went back to an earlier state, and on.
-        scores: up to 500 test scores a set, in the order of the rows; the ID rows stand under `id`.
-        pictures: PNG files in base64 by name: `chains`, `generator`.
-        small: the data set is one of the paper's, cut; verdicts on it read "small", never more.
-        absent: natural sets that were asked for and are not there, with the reason.
-        stand_ins: natural sets that stand in for the paper's.
-        notes: warnings raised on the way.
-        settings: the cell's full settings, as JSON.
-        versions: of ebmood, Python, torch and the other libraries that numbers depend on.
-        started: ISO 8601 UTC; seconds: wall time.
+        bottleneck: fraction of channels that remain in the network's bottlenecks; None without bottlenecks.
+        embedding: name of the classifier whose features were learnt from; None for the data themselves.
+        seed: seed of the split, the initialisation and the noise.
+        selection: `last`, or `paper` (selection of checkpoints on OOD rows, a leak).
+        shortened: whether training was shorter than in the protocol.
+        degenerate: why the objective cannot learn a density with this network, or None.
+        normalised: whether scores are log-densities in nats; otherwise their scale and offset are unknown.
+        status, reason: `done`, or `failed` and the reason.
+        results: one entry per out-of-distribution set; empty for a failed cell.
+        bits_per_dim: mean bits per dimension of dequantized ID test images under an image flow, otherwise None.
+        rows: numbers of rows: `train`, `validation`, `test`, `duplicates`, `crossing`.
+        losses: columns of the training history: `step` and one per logged value.
+        events: one line per rollback of the training.
+        scores: up to 500 test scores per set, in the order of the rows; those of ID rows under `id`.
+        rays, landscape: see `Rays` and `Landscape`.
+        pictures: grids of samples, PNG in base64, by name: `chains`, `generator`.
+        small: whether the data set is a reduced version of one of the paper's; verdicts on it are `small`.
+        absent: missing natural OOD sets, with the reason.
+        stand_ins: natural OOD sets that replace those of the paper.
+        notes: warnings of the run.
+        settings: full settings of the cell, as JSON.
+        versions: versions of Python and of the libraries that the numbers depend on.
+        started, seconds: start in ISO 8601 (UTC), and duration.
     """
 
     key: str
@@ -95,6 +105,7 @@ class Record(Settings):
     dataset_digest: str
     duplicates: Literal["together", "across"]
     method: str
+    title: str
     family: Literal["energy", "flow", "baseline"]
     variant: Literal["paper", "corrected", "both"]
     gamma: float | None
@@ -125,11 +136,16 @@ class Record(Settings):
     started: str = ""
     seconds: float = 0.0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _convert(cls, values: Any) -> Any:
+        return current_record(values) if isinstance(values, dict) else values
+
 
 def append_record(path: Path, record: Record) -> None:
-    """Add one line to the file of records and see it on the disk before returning.
+    """Append one line to a file of records and flush it to the disk.
 
-    A torn last line (a crash or a full disk in the middle of an earlier write) is cut off first.
+    An incomplete last line of an earlier write (after a crash, or on a full disk) is removed first.
 
     Raises:
         EbmoodError: the file cannot be written.
@@ -137,7 +153,7 @@ def append_record(path: Path, record: Record) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+b") as file:
-            _cut_torn_line(file)
+            _remove_incomplete_line(file)
             file.write(record.model_dump_json().encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -148,10 +164,13 @@ def append_record(path: Path, record: Record) -> None:
 
 
 def read_records(path: Path) -> list[Record]:
-    """All records of a file, oldest first; none where there is no file. A torn last line is passed over.
+    """Return all records of a file, oldest first. An incomplete last line is ignored.
+
+    Args:
+        path: the file; if it does not exist, the result is empty.
 
     Raises:
-        EbmoodError: a whole line is not a record (the message names it), or the file cannot be read.
+        EbmoodError: a complete line is not a record, or the file cannot be read.
     """
     try:
         lines = path.read_bytes().split(b"\n")
@@ -159,32 +178,32 @@ def read_records(path: Path) -> list[Record]:
         return []
     except OSError as error:
         raise EbmoodError(f"{path}: cannot be read ({error.strerror})") from error
-    records = []
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            records.append(Record.model_validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the line"
-            raise EbmoodError(
-                f"{path}, line {number}: not a record of this version ({where}: {first['msg']}); "
-                "move the file away or choose another folder with -o"
-            ) from error
-    return records
+    return [_parse(path, number, line) for number, line in enumerate(lines[:-1], start=1)]
 
 
-def _cut_torn_line(file) -> None:
+def _parse(path: Path, number: int, line: bytes) -> Record:
+    try:
+        return Record.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the line"
+        raise EbmoodError(
+            f"{path}, line {number}: not a record of this version ({key}: {first['msg']}); "
+            "move the file or choose another folder with -o"
+        ) from error
+
+
+def _remove_incomplete_line(file: BinaryIO) -> None:
     size = file.seek(0, os.SEEK_END)
-    step = 65536
-    at = size
-    while at > 0:
-        start = max(0, at - step)
+    block_size = 65536
+    end = size
+    while end > 0:
+        start = max(0, end - block_size)
         file.seek(start)
-        block = file.read(at - start)
-        newline = block.rfind(b"\n")
+        newline = file.read(end - start).rfind(b"\n")
         if newline >= 0:
             if start + newline + 1 < size:
                 file.truncate(start + newline + 1)
             return
-        at = start
+        end = start
     file.truncate(0)

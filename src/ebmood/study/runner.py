@@ -1,7 +1,7 @@
-"""Runs the cells of a study: each once, several at a time, one record after another.
+"""The runner of a study: it runs each cell once, several in parallel, and appends their records.
 
-Cells leave this process through `ebmood.executors` alone (processes here, or a Dask cluster), and only this process
-writes records. What stops a study stops it between two whole records.
+Cells run in the executors of `ebmood.executors` (processes of this machine, or a Dask cluster). Only this process
+writes records, so an interruption never leaves half a record.
 """
 
 import shutil
@@ -16,31 +16,32 @@ from ebmood.core.files import write_lock
 from ebmood.executors.dispatch import dispatch
 from ebmood.executors.process import SingleProcessExecutor
 from ebmood.study.cell import failed_record
-from ebmood.study.files import CellFiles
+from ebmood.study.cell_paths import CellPaths
+from ebmood.study.migration import current_key
 from ebmood.study.plan import Plan, read_plan, write_plan
-from ebmood.study.progress import Snapshot, read_snapshot
 from ebmood.study.records import Record, append_record, read_records
-from ebmood.study.spec import Study, Task
-from ebmood.study.worker import work
+from ebmood.study.snapshots import Snapshot, read_snapshot
+from ebmood.study.study_file import Study, Task
+from ebmood.study.worker import run_in_worker
 
 RECORDS = "records.jsonl"
-"""Name of the file of records in a study's folder."""
+"""Name of the file of records in the folder of a study."""
 
 
-class Watcher:
-    """Whoever wants to know how a study goes. This one does not."""
+class StudyObserver:
+    """Receives the events of a running study. This base class ignores them."""
 
-    def planned(self, study: Study, todo: Sequence[Task]) -> None:
-        """The study, without seeds that were not asked for, is about to run `todo`; the others have their records."""
+    def on_start(self, study: Study, todo: Sequence[Task]) -> None:
+        """The study starts. `todo` are the tasks without a record; `study` contains only the requested seeds."""
 
-    def running(self, tasks: dict[str, tuple[Task, Snapshot | None]]) -> None:
-        """The cells running now, by key, with their last report."""
+    def on_progress(self, tasks: dict[str, tuple[Task, Snapshot | None]]) -> None:
+        """Running tasks by key, with their last snapshot."""
 
-    def retried(self, task: Task) -> None:
-        """The worker of `task` died; another goes on with it."""
+    def on_retry(self, task: Task) -> None:
+        """The worker of `task` died; another worker resumes it."""
 
-    def finished(self, task: Task, record: Record) -> None:
-        """The record of `task` is on the disk."""
+    def on_finish(self, task: Task, record: Record) -> None:
+        """The record of `task` was written."""
 
 
 def run_study(
@@ -52,94 +53,99 @@ def run_study(
     retry_failed: bool = False,
     resume: bool = True,
     tensorboard: bool = False,
-    watcher: Watcher | None = None,
+    observer: StudyObserver | None = None,
     open_executor: Callable[[], Executor] = SingleProcessExecutor,
 ) -> list[Record]:
-    """Run what is missing of `study` and return the records of all its cells, in the study's order.
-
-    A cell is missing if `folder` holds no record of its key; one that failed is run again only if asked.
+    """Run the cells of `study` that have no record and return all its records, in the order of the study.
 
     Args:
-        study: what to run.
-        folder: gets `records.jsonl`, `study.json` with the plan of the study last run there,
-            `metrics/KEY.jsonl`, and while cells run `progress/` and `checkpoints/`.
-        seeds: run the cells of these seeds alone, and leave the others for another time; None for all.
-        jobs: how many cells run at once, each on an executor of its own.
-        retry_failed: also run cells again whose last record says failed.
-        resume: cells that were stopped in the middle go on from their checkpoints; otherwise they begin anew.
-        tensorboard: trainings write for TensorBoard too, under `tensorboard/`.
-        watcher: is told how it goes.
-        open_executor: makes an executor for one cell at a time. One that breaks is replaced, and its cell goes on from
-            its last checkpoint; where it broke twice without a checkpoint in between, the cell is recorded as failed.
-            `ebmood.executors.cluster` opens those of a cluster.
+        study: the study.
+        folder: folder for `records.jsonl`, `study.json` (the plan of the last study), `metrics/KEY.jsonl`, and
+            `progress/` and `checkpoints/` while cells run.
+        seeds: run only the cells of these seeds; None for all.
+        jobs: number of cells that run in parallel, each in its own executor.
+        retry_failed: whether to run cells again whose last record is a failure.
+        resume: whether interrupted cells resume from their checkpoints; otherwise they start again.
+        tensorboard: whether to write TensorBoard events, under `tensorboard/`.
+        observer: receives the events of the run.
+        open_executor: returns an executor for one cell at a time. A broken executor is replaced, and its cell
+            resumes from its last checkpoint; a cell whose executor breaks twice without a new checkpoint is
+            recorded as failed.
 
     Raises:
-        EbmoodError: a seed is none of the study's, the folder cannot be written, another run is writing into
-            it, or the cluster went away. Earlier records stay.
+        EbmoodError: the study does not have a seed, the folder cannot be written, another run writes to it, or
+            the cluster is gone. Earlier records remain.
     """
-    watcher = watcher or Watcher()
-    wanted = replace(study, tasks=_of_seeds(study, seeds))
+    observer = observer or StudyObserver()
+    selected = replace(study, tasks=_select_seeds(study, seeds))
     with write_lock(folder):
-        found = latest(read_records(folder / RECORDS))
-        done = {key for key, record in found.items() if record.status == "done" or not retry_failed}
-        todo = [task for task in wanted.tasks if task.key not in done]
-        for task in todo if not resume else ():
-            shutil.rmtree(CellFiles(folder, task.key).checkpoints, ignore_errors=True)
-        write_plan(folder, _plan(study, wanted))
-        watcher.planned(wanted, todo)
-        running = _run(todo, folder.resolve(), jobs, tensorboard, watcher, open_executor)
+        records = latest_records(read_records(folder / RECORDS))
+        todo = [task for task in selected.tasks if _is_missing(records.get(task.key), retry_failed)]
+        if not resume:
+            for task in todo:
+                _remove_checkpoints(folder, task)
+        write_plan(folder, _plan(study, selected))
+        observer.on_start(selected, todo)
+        running = _run(todo, folder.resolve(), jobs, tensorboard, observer, open_executor)
         with closing(running) as finished:
             for task, record in finished:
                 append_record(folder / RECORDS, record)
-                shutil.rmtree(CellFiles(folder, task.key).checkpoints, ignore_errors=True)
-                found[task.key] = record
-                watcher.finished(task, record)
-        with suppress(OSError):  # where nothing is left to go on from
+                _remove_checkpoints(folder, task)
+                records[task.key] = record
+                observer.on_finish(task, record)
+        with suppress(OSError):  # fails if checkpoints of other cells remain
             (folder / "checkpoints").rmdir()
-    return [found[task.key] for task in study.tasks if task.key in found]
+    return [records[task.key] for task in study.tasks if task.key in records]
 
 
 def read_study(folder: Path) -> tuple[Plan, list[Record]]:
-    """The plan and the records of the study last run in `folder`: the newest of each cell, in its order.
+    """Return the plan of the study last run in `folder` and the newest record of each cell, in its order.
 
     Raises:
-        EbmoodError: the folder holds no records, or they cannot be read.
+        EbmoodError: the folder contains no records, or a file cannot be read.
     """
-    found = latest(read_records(folder / RECORDS))
-    if not found:
+    records = latest_records(read_records(folder / RECORDS))
+    if not records:
         raise EbmoodError(f"{folder / RECORDS}: no records; run `ebmood study ... -o {folder}` first")
-    # Records alone make tables too.
-    plan = read_plan(folder) or Plan(title=folder.name, keys=tuple(found))
-    return plan, [found[key] for key in plan.keys if key in found]
+    plan = read_plan(folder) or Plan(title=folder.name, keys=tuple(records))
+    return plan, [records[key] for key in plan.keys if key in records]
 
 
-def _of_seeds(study: Study, seeds: Collection[int] | None) -> tuple[Task, ...]:
+def latest_records(records: Sequence[Record]) -> dict[str, Record]:
+    """Return the newest record of each cell by its current key. Records of version 0.1 have other keys."""
+    return {current_key(record.key): record for record in records}
+
+
+def _is_missing(record: Record | None, retry_failed: bool) -> bool:
+    return record is None or (retry_failed and record.status == "failed")
+
+
+def _remove_checkpoints(folder: Path, task: Task) -> None:
+    shutil.rmtree(CellPaths(folder, task.key).checkpoints, ignore_errors=True)
+
+
+def _select_seeds(study: Study, seeds: Collection[int] | None) -> tuple[Task, ...]:
     if seeds is None:
         return study.tasks
     known = sorted({task.cell.seed for task in study.tasks})
     for seed in seeds:
         if seed not in known:
             raise EbmoodError(
-                f"seed {seed} is none of the study's, which are {', '.join(map(str, known))}; mend --seed"
+                f"--seed {seed}: the study has no such seed; its seeds are {', '.join(map(str, known))}"
             )
     return tuple(task for task in study.tasks if task.cell.seed in seeds)
 
 
-def _plan(study: Study, wanted: Study) -> Plan:
-    kept = {task.key for task in wanted.tasks}
+def _plan(study: Study, selected: Study) -> Plan:
+    selected_keys = {task.key for task in selected.tasks}
     return Plan(
         name=study.name,
         title=study.title,
         keys=tuple(task.key for task in study.tasks),
         names=tuple(task.name for task in study.tasks),
         seeds=study.seeds,
-        left_out=tuple(task.key for task in study.tasks if task.key not in kept),
+        left_out=tuple(task.key for task in study.tasks if task.key not in selected_keys),
     )
-
-
-def latest(records: Sequence[Record]) -> dict[str, Record]:
-    """The newest record of each key."""
-    return {record.key: record for record in records}
 
 
 def _run(
@@ -147,60 +153,66 @@ def _run(
     folder: Path,
     jobs: int,
     tensorboard: bool,
-    watcher: Watcher,
+    observer: StudyObserver,
     open_executor: Callable[[], Executor],
 ) -> Generator[tuple[Task, Record], None, None]:
-    """Each task with its record, as they are done."""
+    """Yield each task with its record when it is finished."""
 
     def submit(executor: Executor, task: Task) -> Future:
-        return executor.submit(work, task.cell, CellFiles(folder, task.key), tensorboard)
+        return executor.submit(run_in_worker, task.cell, CellPaths(folder, task.key), tensorboard)
 
-    def reached(task: Task) -> int:
-        return CellFiles(folder, task.key).reached
+    def newest_checkpoint(task: Task) -> int:
+        return CellPaths(folder, task.key).newest_checkpoint
 
-    def retried(task: Task) -> None:
-        _file(folder, task).unlink(missing_ok=True)
-        watcher.retried(task)
+    def on_retry(task: Task) -> None:
+        _remove_snapshot(folder, task)
+        observer.on_retry(task)
 
-    def running(tasks: list[Task]) -> None:
-        watcher.running({task.key: (task, read_snapshot(_file(folder, task))) for task in tasks})
+    def on_progress(tasks: list[Task]) -> None:
+        paths = {task.key: CellPaths(folder, task.key).snapshot for task in tasks}
+        observer.on_progress({task.key: (task, read_snapshot(paths[task.key])) for task in tasks})
 
+    snapshots = folder / "progress"
     try:
-        shutil.rmtree(folder / "progress", ignore_errors=True)  # left by a run that was killed, and not true
+        shutil.rmtree(snapshots, ignore_errors=True)  # outdated snapshots of a killed run
         if todo:
-            with suppress(OSError):  # Workers write into it where they see it, and never make it.
-                (folder / "progress").mkdir(exist_ok=True)
+            with suppress(OSError):  # workers write only if the folder exists
+                snapshots.mkdir(exist_ok=True)
         finished = dispatch(
-            todo, submit, jobs, open_executor, progress_of=reached, on_retry=retried, on_poll=running
+            todo,
+            submit,
+            jobs,
+            open_executor,
+            progress_of=newest_checkpoint,
+            on_retry=on_retry,
+            on_poll=on_progress,
         )
         with closing(finished):
             for task, future in finished:
-                _file(folder, task).unlink(missing_ok=True)
-                yield task, _outcome(task, future)
+                _remove_snapshot(folder, task)
+                yield task, _record_of(task, future)
     finally:
         for task in todo:
-            _file(folder, task).unlink(missing_ok=True)
+            _remove_snapshot(folder, task)
         with suppress(OSError):
-            (folder / "progress").rmdir()
+            snapshots.rmdir()
 
 
-def _outcome(task: Task, future: Future) -> Record:
+def _record_of(task: Task, future: Future) -> Record:
+    """Return the record of a finished future; a broken executor or an error makes a failed record."""
     error = future.exception()
     if isinstance(error, BrokenExecutor):
-        return failed_record(
-            task.cell, "its worker process died twice and came no further: killed, or out of memory"
-        )
+        reason = "its worker process died twice without progress: it was killed, or out of memory"
+        return failed_record(task.cell, reason)
     if error is not None:
         reason = str(error) if isinstance(error, EbmoodError) else f"{type(error).__name__}: {error}"
         return failed_record(task.cell, reason)
     record = future.result()
     if record.key != task.key:
-        reason = (
-            "the data are not the same here and where it ran; give both the same files, then --retry-failed"
-        )
+        reason = "the worker has other data files than this machine; copy the files, then use --retry-failed"
         return failed_record(task.cell, reason)
     return record
 
 
-def _file(folder: Path, task: Task) -> Path:
-    return CellFiles(folder, task.key).progress
+def _remove_snapshot(folder: Path, task: Task) -> None:
+    CellPaths(folder, task.key).snapshot.unlink(missing_ok=True)

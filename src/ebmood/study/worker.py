@@ -1,11 +1,11 @@
-"""What runs in a worker process. Imports up here are light: threads are pinned before libraries load."""
+"""The function that runs in a worker process. It imports heavy libraries only after limiting threads."""
 
 import shutil
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from ebmood.executors.process import one_thread
-from ebmood.study.files import CellFiles
+from ebmood.study.cell_paths import CellPaths
 
 if TYPE_CHECKING:
     from ebmood.study.cell import Cell
@@ -13,33 +13,33 @@ if TYPE_CHECKING:
     from ebmood.training import Progress, Report
 
 
-def work(cell: "Cell", files: CellFiles, tensorboard: bool = False) -> "Record":
-    """Run one cell on one thread, whatever else runs, so that scores do not depend on how many do.
+def run_in_worker(cell: "Cell", paths: CellPaths, tensorboard: bool = False) -> "Record":
+    """Run one cell on one thread, so that scores do not depend on the number of parallel cells.
 
-    A cell that was killed goes on from its last checkpoint. Where the study's folder is out of sight (another
-    machine of a cluster without a shared disk), it is computed all the same, and nothing is written on the way.
+    An interrupted cell resumes from its newest checkpoint. If the folder of the study is not visible (a cluster
+    node without a shared disk), the cell runs without progress files and checkpoints.
 
     Args:
-        cell: what to compute.
-        files: where to write on the way.
-        tensorboard: write for TensorBoard too.
+        cell: the cell.
+        paths: paths of its files.
+        tensorboard: whether to write TensorBoard events.
     """
     from ebmood.study.cell import run_cell
-    from ebmood.study.progress import ProgressFile
+    from ebmood.study.snapshots import SnapshotWriter
     from ebmood.training import Checkpoints, MetricsFile, TensorBoard
 
-    with one_thread(), ExitStack() as open_files:
-        if not files.progress.parent.is_dir():
+    with one_thread(), ExitStack() as stack:
+        if not paths.snapshot.parent.is_dir():
             return run_cell(cell)
-        resume = files.reached > 0
-        reports: list[Report] = [ProgressFile(files.progress), MetricsFile(files.metrics, resume)]
+        resumes = paths.newest_checkpoint > 0
+        callbacks: list[Report] = [SnapshotWriter(paths.snapshot), MetricsFile(paths.metrics, resumes)]
         if tensorboard:
-            if not resume:
-                shutil.rmtree(files.tensorboard, ignore_errors=True)
-            reports.append(open_files.enter_context(closing(TensorBoard(files.tensorboard))))
+            if not resumes:
+                shutil.rmtree(paths.tensorboard, ignore_errors=True)
+            callbacks.append(stack.enter_context(closing(TensorBoard(paths.tensorboard))))
 
         def report(progress: "Progress") -> None:
-            for tell in reports:
-                tell(progress)
+            for callback in callbacks:
+                callback(progress)
 
-        return run_cell(cell, report, Checkpoints(files.checkpoints))
+        return run_cell(cell, report, Checkpoints(paths.checkpoints))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from helpers.written_images import (
+from helpers.images import (
     idx_bytes,
     pixels,
     png,

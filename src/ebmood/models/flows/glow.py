@@ -1,9 +1,10 @@
 """Glow (Kingma & Dhariwal 2018), from normflows.
 
-A level is a squeeze (2 x 2 pixels become four channels) and K steps, each a data-dependent scale and shift, an
-invertible 1x1 convolution that starts as a rotation, and an affine coupling of half of the channels with scale
-`sigmoid(. + 2)`, whose network is three convolutions (3x3, 1x1, 3x3) and starts at zero. Half of the channels leave
-after every level but the last. All that leaves is standard normal: Glow's learnt priors are left out.
+A level consists of a squeeze (2 x 2 pixels become four channels) and K steps. A step consists of a scale and a shift
+with data-dependent initialisation, an invertible 1x1 convolution that starts as a rotation, and an affine coupling of
+half of the channels. The coupling's scale is `sigmoid(. + 2)`; its network has three convolutions (3x3, 1x1, 3x3), the
+last of which starts at zero. After every level but the last, half of the channels are split off. The base distribution
+is standard normal: Glow's learnt priors are not used.
 """
 
 from typing import Annotated, Literal
@@ -12,9 +13,8 @@ from pydantic import Field
 from torch import nn
 
 from ebmood.data.dataset import Split
-from ebmood.models.density import ModelSettings
-from ebmood.models.energy_wideresnet import image_shape
-from ebmood.models.flows.image_flow import ActNorm, ImageFlow, check_divisible, normflows
+from ebmood.models.density import ModelSettings, image_shape
+from ebmood.models.flows.image_flow import ActNorm, ImageFlow, check_divisible, import_normflows
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -23,9 +23,9 @@ class Glow(ModelSettings):
     """Settings of Glow; the defaults are the paper's.
 
     Attributes:
-        levels: of the multi-scale architecture.
-        steps: K, in every level.
-        channels: feature maps of the couplings.
+        levels: levels of the multi-scale architecture.
+        steps: K, the number of steps in every level.
+        channels: channels of the couplings' hidden layers.
     """
 
     kind: Literal["glow"] = "glow"
@@ -34,21 +34,24 @@ class Glow(ModelSettings):
     channels: Count = 512
 
     def build(self, split: Split, outputs: int) -> ImageFlow:
-        """See `ModelSettings.build`. Raises `EbmoodError` for rows that are no images, or too small ones."""
-        nf = normflows()
+        """Implement `ModelSettings.build`.
+
+        Raises:
+            EbmoodError: the rows are not images, or their size is not a multiple of 2^levels.
+        """
         shape = image_shape(split, self.kind)
         check_divisible(shape, self.levels, self.kind)
-        levels: list[list[nn.Module]] = []
-        channels = shape[0]
-        for _ in range(self.levels):
-            channels *= 4
-            steps: list[nn.Module] = [nf.flows.Squeeze()]
-            for _ in range(self.steps):
-                # Its LU form calls a function of torch's that is on its way out.
-                step = nf.flows.GlowBlock(channels, self.channels, use_lu=False)
-                # Its own would be initialised by whatever comes first, evaluation as well.
-                step.flows[-1] = ActNorm(channels)
-                steps.append(step)
-            levels.append(steps)
-            channels //= 2
+        # A squeeze multiplies the channels by four, a split halves them.
+        levels = [self._level(4 * shape[0] * 2**level) for level in range(self.levels)]
         return ImageFlow(levels, shape)
+
+    def _level(self, channels: int) -> list[nn.Module]:
+        nf = import_normflows()
+        return [nf.flows.Squeeze(), *(self._step(channels) for _ in range(self.steps))]
+
+    def _step(self, channels: int) -> nn.Module:
+        # The LU form of the convolution calls a deprecated function of torch.
+        step = import_normflows().flows.GlowBlock(channels, self.channels, use_lu=False)
+        # The layer of normflows would be initialised by its first batch, in evaluation mode, too.
+        step.flows[-1] = ActNorm(channels)
+        return step

@@ -1,21 +1,20 @@
-"""Normalising flows on images: units, dequantisation, bits per dimension; and what RealNVP and Glow are built with.
+"""Normalizing flows on images: units, dequantization, bits per dimension, and the layers that RealNVP and Glow share.
 
-Images come as bytes b in units `x = b / 127.5 - 1`. Inside, one affine map puts them on [0, 1], each byte in the
-centre of its bin, and shifts them to zero:
+Images are bytes b in the units `x = b / 127.5 - 1`. A fixed affine map places every byte at the centre of its bin in
+[0, 1] and subtracts 1/2:
 
     y = (127.5 (x + 1) + 1/2) / 256 = (b + 1/2) / 256,    z = g(y - 1/2),
     log p(x) = log N(z; 0, I) + log |det dg/dy| + D log(127.5 / 256)
 
-which is a density over all of R^D in nats of x: inputs beyond [-1, 1] have one too. (RealNVP's own paper takes logits
-of y, which do not exist there; we leave them out, and data-dependent initialisation sets the scale instead.)
+This is a density over all of R^D, in nats of x, also for inputs outside of [-1, 1]. (The RealNVP paper takes logits of
+y, which are undefined there. They are omitted; data-dependent initialisation sets the scale instead.)
 
-**Dequantisation.** A density of bytes could grow without bound. So training, and training alone, spreads each byte
-uniformly over its bin: with u ~ U(0, 1),
+**Dequantization.** The density of discrete values can grow without bound. In training, each byte is therefore replaced
+by a uniform value of its bin (Uria et al. 2013; Theis et al. 2016): with u ~ U(0, 1),
 
     x' = x + (u - 1/2) / 127.5,    hence y' = (b + u) / 256
 
-(Uria et al. 2013; Theis et al. 2016). Scores are taken at the centre of the bin, u = 1/2, so that they are the same
-each time.
+Scores are computed at the centre of the bin, u = 1/2, so that they are deterministic.
 """
 
 import math
@@ -29,35 +28,41 @@ from ebmood.core.errors import EbmoodError
 from ebmood.models.density import DensityModel
 
 HALF_RANGE = 127.5
-"""Bytes to one unit of x."""
+"""Byte values per unit of x."""
 
 
 def bits_per_dim(log_density: Tensor, shape: Sequence[int]) -> Tensor:
-    """Bits per dimension of bytes, from the log-density of images in [-1, 1].
+    """Return the bits per dimension of byte images, from their log-density in units of [-1, 1].
 
         -(log p(x) - D log 127.5) / (D log 2)
 
-    for a bin is 1 / 127.5 wide in x. Of dequantize images the mean bounds the bits that a lossless code needs; of
-    images as they are it takes the density at the bin's centre for its mean over the bin, and bounds nothing.
+    since a bin has the width 1 / 127.5 in x. The mean over dequantized images is an upper bound of the bits of a
+    lossless code. Without dequantization it is an approximation that bounds nothing.
 
     Args:
-        log_density: nats, any shape.
-        shape: of one image, `(C, H, W)`; D is its product.
+        log_density: log-densities in nats, of any shape.
+        shape: shape of one image, `(C, H, W)`; D is its product.
 
     Returns:
-        Bits per dimension, the shape of `log_density`. Uniform over the 256 bytes has 8.
+        Bits per dimension, in the shape of `log_density`.
+
+    A uniform density over the 256 bins has 8 bits per dimension:
+
+    >>> log_density = torch.tensor([-3 * math.log(256 / 127.5)])
+    >>> bits_per_dim(log_density, (3, 1, 1))
+    tensor([8.])
     """
     return math.log2(HALF_RANGE) - log_density / (math.prod(shape) * math.log(2))
 
 
 class ImageFlow(DensityModel):
-    """A flow over images in [-1, 1]; see the module's head.
+    """A multi-scale flow over images in [-1, 1]; the formulas are in the module's docstring.
 
     Args:
-        levels: the steps of g, level by level in the order in which an image meets them. After every level but the
-            last half of the channels leaves for the base. Steps have normflows's interface: `inverse` goes towards
-            the base, and both ways return a log-determinant.
-        shape: of one image, `(C, H, W)`.
+        levels: the layers of g, level by level, in the order in which they are applied to an image. After every level
+            but the last, half of the channels are split off. Layers have the interface of normflows: `inverse` maps
+            towards the base, `forward` towards the data, and both also return a log-determinant.
+        shape: shape of one image, `(C, H, W)`.
 
     Raises:
         EbmoodError: normflows is not installed.
@@ -67,57 +72,71 @@ class ImageFlow(DensityModel):
 
     def __init__(self, levels: Sequence[Sequence[nn.Module]], shape: tuple[int, int, int]):
         super().__init__()
-        nf = normflows()
+        nf = import_normflows()
         self.dimensions = math.prod(shape)
-        bases = []
-        channels, height, width = shape
-        for number, level in enumerate(levels, start=1):
-            if any(isinstance(step, nf.flows.Squeeze) for step in level):
-                channels, height, width = 4 * channels, height // 2, width // 2
-            if number < len(levels):
-                channels //= 2
-            bases.append(nf.distributions.DiagGaussian((channels, height, width), trainable=False))
-        # normflows counts levels from the base, and lists each one's steps from there too.
-        steps = [list(level)[::-1] for level in levels]
+        bases = [nf.distributions.DiagGaussian(base, trainable=False) for base in _base_shapes(levels, shape)]
+        # normflows orders levels, and the layers of a level, from the base to the data.
+        layers = [list(level)[::-1] for level in levels]
         merges = [nf.flows.Merge() for _ in levels[1:]]
-        self.flow = nf.MultiscaleFlow(bases[::-1], steps[::-1], merges, class_cond=False)
+        self.flow = nf.MultiscaleFlow(bases[::-1], layers[::-1], merges, class_cond=False)
 
     def transform(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Base points, those that left last first, and the whole log-determinant: `(N, C, H, W) -> [...], (N,)`."""
+        """Return the base points and the log-determinant of images: `(N, C, H, W) -> [(N, C', H', W'), ...], (N,)`.
+
+        The channels that are split off last come first.
+        """
         y = (HALF_RANGE * (x + 1) + 0.5) / 256
         z, log_det = self.flow.inverse_and_log_det(y - 0.5)
         return z, log_det + self.dimensions * math.log(HALF_RANGE / 256)
 
-    def images(self, z: list[Tensor]) -> Tensor:
-        """The images whose base points are `z`: the inverse of `transform`."""
+    def inverse_transform(self, z: list[Tensor]) -> Tensor:
+        """Return the images whose base points are `z`, the inverse of `transform`."""
         y = self.flow.forward_and_log_det(z)[0] + 0.5
         return (256 * y - 0.5) / HALF_RANGE - 1
 
     def log_density(self, x: Tensor) -> Tensor:
-        """`log p(x)` in nats of [-1, 1]: `(N, C, H, W) -> (N,)`.
+        """Return `log p(x)` in nats: `(N, C, H, W) -> (N,)`.
 
-        In evaluation, a density too small to write down (minus infinity, as noise may have) is the lowest finite
-        number; and so is one whose sums leave floating point, where an image has values beyond [-2, 2] (bytes that
-        nobody scaled, say).
+        In evaluation mode, minus infinity is replaced by the lowest finite number. So is any result that is not finite
+        if the image has values outside of [-2, 2], for example unscaled bytes.
         """
         z, log_density = self.transform(x)
         for base, points in zip(self.flow.q0, z, strict=True):
             log_density = log_density + base.log_prob(points)
-        if self.training:
-            return log_density
-        far = x.flatten(1).abs().amax(1) > 2
-        lowest = torch.finfo(log_density.dtype).min
-        return log_density.masked_fill(log_density.isneginf() | far & ~log_density.isfinite(), lowest)
+        return log_density if self.training else _replace_overflow(log_density, x)
 
     def dequantize(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """See `DensityModel.dequantize` and the module's head."""
+        """Implement `DensityModel.dequantize` by uniform noise; the formula is in the module's docstring."""
         return x + (torch.empty_like(x).uniform_(generator=generator) - 0.5) / HALF_RANGE
 
 
-class ActNorm(nn.Module):
-    """A scale and a shift for each channel, set so that the first training batch comes out standardised (Glow).
+def _base_shapes(
+    levels: Sequence[Sequence[nn.Module]], shape: tuple[int, int, int]
+) -> list[tuple[int, int, int]]:
+    """Return the shapes of the base points, in the order of the levels."""
+    squeeze = import_normflows().flows.Squeeze
+    shapes = []
+    channels, height, width = shape
+    for number, level in enumerate(levels, start=1):
+        if any(isinstance(layer, squeeze) for layer in level):
+            channels, height, width = 4 * channels, height // 2, width // 2
+        if number < len(levels):
+            channels //= 2
+        shapes.append((channels, height, width))
+    return shapes
 
-    Before that, and in evaluation for as long as there was no training, it is the identity.
+
+def _replace_overflow(log_density: Tensor, x: Tensor) -> Tensor:
+    out_of_range = x.flatten(1).abs().amax(1) > 2
+    overflow = log_density.isneginf() | out_of_range & ~log_density.isfinite()
+    return log_density.masked_fill(overflow, torch.finfo(log_density.dtype).min)
+
+
+class ActNorm(nn.Module):
+    """A scale and a shift per channel with data-dependent initialisation (Kingma & Dhariwal 2018, section 3.1).
+
+    The first batch in training mode sets both so that its outputs have mean zero and variance one in every channel.
+    Before that, the layer is the identity.
     """
 
     initialised: Tensor
@@ -129,37 +148,40 @@ class ActNorm(nn.Module):
         self.register_buffer("initialised", torch.tensor(False))
 
     def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Towards the base, `exp(log_scale) (y + shift)`, and the log-determinant `(N,)`."""
+        """Map towards the base: return `exp(log_scale) (y + shift)` and the log-determinant `(N,)`."""
         if self.training and not self.initialised:
-            with torch.no_grad():
-                variance, mean = torch.var_mean(y, dim=(0, 2, 3), keepdim=True, correction=0)
-                self.shift.copy_(-mean)
-                self.log_scale.copy_(-0.5 * (variance + 1e-6).log())
-                self.initialised.fill_(True)
+            self._initialise(y)
         return self.log_scale.exp() * (y + self.shift), self._log_det(y)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Away from the base."""
+        """Map towards the data: return `exp(-log_scale) z - shift` and the log-determinant `(N,)`."""
         return z * (-self.log_scale).exp() - self.shift, -self._log_det(z)
+
+    @torch.no_grad()
+    def _initialise(self, y: Tensor) -> None:
+        variance, mean = torch.var_mean(y, dim=(0, 2, 3), keepdim=True, correction=0)
+        self.shift.copy_(-mean)
+        self.log_scale.copy_(-0.5 * (variance + 1e-6).log())
+        self.initialised.fill_(True)
 
     def _log_det(self, y: Tensor) -> Tensor:
         return (self.log_scale.sum() * y.shape[2] * y.shape[3]).expand(len(y))
 
 
-def normflows() -> Any:
-    """The package. Raises `EbmoodError` where it is not installed."""
+def import_normflows() -> Any:
+    """Import and return the package normflows. Raise an `EbmoodError` if it is not installed."""
     try:
-        import normflows as package
+        import normflows
     except ImportError as error:
         raise EbmoodError("image flows need normflows: pip install 'ebmood[vision]'") from error
-    return package
+    return normflows
 
 
 def check_divisible(shape: tuple[int, int, int], halvings: int, model: str) -> None:
-    """Raises `EbmoodError` where an image of `shape` cannot be halved `halvings` times."""
-    by = 2**halvings
-    if shape[1] % by or shape[2] % by:
+    """Raise an `EbmoodError` that names `model` if images of `shape` cannot be halved `halvings` times."""
+    divisor = 2**halvings
+    if shape[1] % divisor or shape[2] % divisor:
         raise EbmoodError(
-            f"model {model!r} halves images {halvings} times and these are {shape[1]}x{shape[2]}; "
-            f"resize them to a multiple of {by} or take fewer levels"
+            f"model {model!r} halves images {halvings} times, but the images are {shape[1]}x{shape[2]}; "
+            f"resize them to a multiple of {divisor} or use fewer levels"
         )

@@ -1,4 +1,4 @@
-"""A neural spline flow (Durkan et al. 2019) from zuko: today's strong flow for tables."""
+"""A neural spline flow for tables (Durkan et al. 2019), from zuko."""
 
 from typing import Literal
 
@@ -13,12 +13,13 @@ from ebmood.models.density import DensityModel, ModelSettings
 class SplineFlow(DensityModel):
     """zuko's autoregressive rational-quadratic spline flow on standardised inputs.
 
-    The splines bend on [-5, 5] and are the identity outside, so rows are standardised first by the training
-    rows' mean and standard deviation; that affine map's log-determinant is part of the density.
+    The splines are the identity outside of [-5, 5]. Rows are therefore standardised with the mean and the standard
+    deviation of the training rows; the log-determinant of that affine map is part of the density.
 
     Args:
         flow: an unconditional zuko flow over D features.
-        location, scale: `(D,)`, the affine map `z = (x - location) / scale`.
+        location: shift of the affine map `z = (x - location) / scale`, `(D,)`.
+        scale: its scale, `(D,)`.
     """
 
     normalised = True
@@ -32,7 +33,7 @@ class SplineFlow(DensityModel):
         self.register_buffer("scale", scale)
 
     def log_density(self, x: Tensor) -> Tensor:
-        """`log p(x)` in nats: `(N, D) -> (N,)`."""
+        """Return `log p(x)` in nats: `(N, D) -> (N,)`."""
         z = (x - self.location) / self.scale
         return self.flow().log_prob(z) - self.scale.log().sum()
 
@@ -41,8 +42,8 @@ class Spline(ModelSettings):
     """Settings of the neural spline flow.
 
     Attributes:
-        transforms: autoregressive layers.
-        hidden: widths of each layer's conditioner.
+        transforms: number of autoregressive layers.
+        hidden: widths of the hidden layers of each layer's conditioner.
         bins: segments of each spline.
     """
 
@@ -52,11 +53,12 @@ class Spline(ModelSettings):
     bins: int = 8
 
     def build(self, split: Split, outputs: int) -> SplineFlow:
-        """See `ModelSettings.build`."""
-        train = torch.as_tensor(split.train_x)
+        """Implement `ModelSettings.build`."""
+        x = torch.as_tensor(split.train_x)
         flow = zuko.flows.NSF(
-            train.shape[1], transforms=self.transforms, hidden_features=self.hidden, bins=self.bins
+            x.shape[1], transforms=self.transforms, hidden_features=self.hidden, bins=self.bins
         )
-        # A constant column has no spread to divide by; it keeps its own unit.
-        spread = train.std(0)
-        return SplineFlow(flow, train.mean(0), torch.where(spread > 1e-6, spread, torch.ones_like(spread)))
+        deviation = x.std(0)
+        # Constant columns are only shifted.
+        scale = torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation))
+        return SplineFlow(flow, x.mean(0), scale)

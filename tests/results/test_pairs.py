@@ -1,0 +1,52 @@
+from helpers.image_records import image_seeds
+from helpers.records import seeds
+
+from ebmood.results.arms import gather
+from ebmood.results.pairs import correction_pairs, flow_pairs, pick, supervision_pairs
+
+
+def test_supervised_arms_pair_with_unsupervised_ones_of_the_same_variant():
+    arms = gather(
+        [
+            *seeds(1, "cd"),
+            *seeds(1, "cd", gamma=1.0, variant="paper"),
+            *seeds(1, "cd", gamma=1.0, variant="corrected"),
+            *seeds(1, "ssm", gamma=1.0, variant="paper"),
+            *seeds(1, "ssm"),
+        ]
+    )
+    pairs = [
+        (pair.a and pair.a.label, pair.b and pair.b.label, pair.missing) for pair in supervision_pairs(arms)
+    ]
+    assert pairs == [
+        ("CD, paper, γ = 1", "CD", ""),
+        ("CD, corrected, γ = 1", "CD", ""),
+        ("SSM, paper, γ = 1", None, "not run: no run without labels of the same length"),
+    ]
+
+
+def test_corrected_recipes_pair_with_those_of_the_paper():
+    arms = gather([*seeds(1, "ssm", variant="paper"), *seeds(1, "ssm"), *seeds(1, "vera"), *seeds(1, "cd")])
+    assert [(pair.first.label, pair.b.label) for pair in correction_pairs(arms)] == [
+        ("SSM, corrected", "SSM, paper")
+    ]
+
+
+def test_models_of_embeddings_pair_with_flows_of_the_same_embeddings():
+    features = {"embedding": "WRN"}
+    records = [
+        *image_seeds(1, "cd"), *image_seeds(1, "cd", **features), *image_seeds(1, "cd", bottleneck=0.1),
+        *image_seeds(1, "realnvp"), *image_seeds(1, "radial", **features),
+    ]  # fmt: skip
+    arms = gather(records)
+    assert [pair.first.name for pair in flow_pairs(arms, "realnvp")] == ["CD"]
+    assert [pair.first.name for pair in flow_pairs(arms, "radial")] == ["CD on embeddings"]
+
+
+def test_the_most_reliable_arm_is_picked_first():
+    short = seeds(5, "ssm", shortened=True, settings={"recipe": {"steps": 1}})
+    full = seeds(2, "ssm", settings={"recipe": {"steps": 2}})
+    arms = gather([*short, *full])
+    matches = pick(arms, arms[0].condition, "ssm", "corrected", None)
+    assert [arm.shortened for arm in matches] == [False, True]
+    assert not pick(arms, arms[0].condition, "ssm", "paper", None)

@@ -1,0 +1,203 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from ebmood.core.errors import DegenerateObjectiveWarning, EbmoodError
+from ebmood.recipes import METHODS
+from ebmood.study.study_file import load_study, preset_title, presets
+
+MOONS = "datasets: {kind: toy, shape: moons, rows: 100}\n"
+
+
+def write(folder: Path, text: str, name: str = "mine.yaml") -> str:
+    (folder / name).write_text(text)
+    return str(folder / name)
+
+
+def error_message(folder: Path, text: str) -> str:
+    with pytest.raises(EbmoodError) as caught:
+        load_study(write(folder, text))
+    message = str(caught.value)
+    assert message.startswith(str(folder / "mine.yaml"))
+    assert "\n" not in message
+    return message.removeprefix(str(folder / "mine.yaml"))
+
+
+def test_lists_make_a_grid_and_equal_recipes_run_once(tmp_path):
+    text = (
+        MOONS
+        + "seeds: 3\nrecipes:\n  - {method: cd, variant: [paper, corrected], gamma: [null, 1]}\n  - cd\n  - knn\n"
+    )
+    study = load_study(write(tmp_path, text))
+    # CD without labels is the same recipe in both variants and in the entry `- cd`.
+    labels = ["cd", "cd paper gamma=1", "cd corrected gamma=1", "knn"]
+    assert [task.cell.recipe.label for task in study.tasks] == labels * 3
+    assert [task.cell.seed for task in study.tasks] == [0] * 4 + [1] * 4 + [2] * 4
+    assert len({task.key for task in study.tasks}) == 12
+
+
+def test_entries_may_have_their_own_seeds_and_data_sets(tmp_path):
+    text = """
+        datasets: [{kind: toy, shape: moons, rows: 100}, {kind: toy, shape: rings, rows: 100}]
+        seeds: [3, 4]
+        recipes:
+          - {method: knn, datasets: rings}
+          - {method: iforest, seeds: [7]}
+    """
+    study = load_study(write(tmp_path, text))
+    assert [task.name for task in study.tasks] == [
+        "moons, iforest, seed 7",
+        "rings, knn, seed 3",
+        "rings, knn, seed 4",
+        "rings, iforest, seed 7",
+    ]
+
+
+def test_overrides_reach_the_recipe_and_mark_it_shortened(tmp_path):
+    text = (
+        MOONS
+        + "seeds: 1\nrecipes: [{method: vera, training: {steps: 20}, objective: {gradient_penalty: 1e-3}}]\n"
+    )
+    (task,) = load_study(write(tmp_path, text)).tasks
+    assert task.cell.recipe.training.steps == 20
+    assert task.cell.recipe.objective.gradient_penalty == 0.001
+    assert task.cell.recipe.shortened
+
+
+def test_a_detector_by_import_path_gets_its_parameters_as_numbers(tmp_path):
+    text = (
+        MOONS
+        + "seeds: 1\nrecipes: [{detector: sklearn.svm.OneClassSVM, parameters: {nu: 1e-1, tol: 1.e-4}}]\n"
+    )
+    (task,) = load_study(write(tmp_path, text)).tasks
+    assert task.cell.recipe.model.parameters == {"nu": 0.1, "tol": 0.0001}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "datasets: segment\nrecipies: [knn]",
+            ", line 2, recipies: unknown key 'recipies'; did you mean 'recipes'?",
+        ),
+        ("datasets: segment", ", line 1: the key 'recipes' is missing"),
+        ("datasets: segmnt\nrecipes: [knn]", "unknown data set 'segmnt'; did you mean 'segment'?"),
+        (
+            "recipes: [knn]\ndatasets:\n  - {kind: toy, shap: moons}",
+            ", line 3, datasets[0].shap: unknown key 'shap'; did you mean 'shape'?",
+        ),
+        (
+            MOONS + "recipes:\n  - knn\n  - iforrest",
+            "line 4, recipes[1].method: unknown method 'iforrest'; did you mean",
+        ),
+        (
+            MOONS + "recipes:\n  - {method: ssm, gama: 1}",
+            "recipes[0].gama: unknown key 'gama'; did you mean 'gamma'?",
+        ),
+        (
+            MOONS + "recipes:\n  - method: ssm\n    training:\n      stepz: 3",
+            ", line 5, recipes[0].training.stepz: unknown key 'stepz'; did you mean 'steps'?",
+        ),
+        (
+            MOONS + "recipes: [{method: cd, objective: {chain: {step: 3}}}]",
+            "recipes[0].objective.chain.step: unknown key 'step'; did you mean 'steps'?",
+        ),
+        (
+            MOONS + "recipes: [{method: ssm, training: {steps: many}}]",
+            "recipes[0].training.steps: 'many' should be",
+        ),
+        (
+            MOONS + "recipes: [{method: knn, training: {steps: 3}}]",
+            "the method 'knn' has no training settings",
+        ),
+        (MOONS + "recipes: [{method: knn, gamma: 1}]", "recipes[0]: method 'knn' takes no labels"),
+        (MOONS + "recipes: [{method: ssm, gamma: -1}]", "recipes[0].gamma[0]: -1 should be greater than 0"),
+        (
+            MOONS + "recipes: [{method: ssm, variant: papr}]",
+            "recipes[0].variant[0]: 'papr' should be 'paper' or 'corrected'",
+        ),
+        (
+            MOONS + "recipes: [{method: knn, datasets: [mons]}]",
+            "'mons' is not a data set of this study; did you mean",
+        ),
+        (MOONS + "recipes: [knn]\nseeds: 0", "line 3, seeds: 0 is not a number of seeds"),
+        (MOONS + "recipes: [knn]\nseeds: [-1]", "line 3, seeds[0]: -1 should be greater than or equal to 0"),
+        (MOONS + "recipes: [knn]\nrecipes: [iforest]", ", line 3: duplicate key 'recipes'"),
+        (MOONS + "recipes: [knn", ", line 2: not YAML"),
+        ("", ": the file is empty"),
+        ("just words", ", line 1: expected keys and values"),
+        (MOONS + "recipes: [7]", "line 2, recipes[0]: expected keys and values, not 7"),
+    ],
+)
+def test_error_messages_name_file_line_key_and_a_suggestion(tmp_path, text, expected):
+    assert expected in error_message(tmp_path, text)
+
+
+def test_supervision_needs_two_classes(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "one.npz", X=rng.normal(size=(60, 2)), y=np.array(["a"] * 40 + ["b"] * 20))
+    data = "datasets: {kind: table, path: one.npz, label_column: y, hold_out: [b]}\n"
+    message = error_message(tmp_path, data + "recipes: [{method: ssm, gamma: 1}]")
+    assert "line 2, recipes[0].gamma: supervision needs two classes or more" in message
+    assert "the data set 'one' has one class only" in message
+    unlabelled = "datasets: {kind: table, path: one.npz}\nrecipes: [{method: ssm, gamma: 1}]"
+    assert "the data set 'one' has no labels" in error_message(tmp_path, unlabelled)
+
+
+def test_paths_are_relative_to_the_file_and_do_not_change_keys(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    (tmp_path / "below").mkdir()
+    np.savez(tmp_path / "below" / "rows.npz", X=rng.normal(size=(60, 2)))
+    file = write(tmp_path / "below", "datasets: {kind: table, path: rows.npz}\nrecipes: [knn]\n")
+    from_elsewhere = load_study(file)
+    monkeypatch.chdir(tmp_path / "below")
+    from_beside = load_study("mine.yaml")
+    assert [task.key for task in from_elsewhere.tasks] == [task.key for task in from_beside.tasks]
+    np.savez(tmp_path / "below" / "other.npz", X=rng.normal(size=(60, 2)))
+    other = load_study(
+        write(tmp_path / "below", "datasets: {kind: table, path: other.npz}\nrecipes: [knn]\n")
+    )
+    assert {task.key for task in other.tasks}.isdisjoint(task.key for task in from_beside.tasks)
+
+
+def test_the_device_does_not_change_keys(tmp_path):
+    file = write(tmp_path, MOONS + "recipes: [knn, spline]\n")
+    assert [t.key for t in load_study(file, "cpu").tasks] == [t.key for t in load_study(file, "auto").tasks]
+
+
+def test_an_unknown_name_raises_with_a_suggestion():
+    with pytest.raises(EbmoodError, match=r"qick: neither a preset nor a file; did you mean 'quick'\?"):
+        load_study("qick")
+
+
+@pytest.mark.parametrize("name", ["quick", "segment", "sensorless", "gamma", "toys"])
+def test_presets_are_valid(tmp_path, name):
+    content = yaml.safe_load(presets()[name].read_text())
+    assert preset_title(presets()[name]) == content["title"]
+    content["datasets"] = [{"kind": "toy", "shape": "moons", "rows": 100}]
+    with pytest.warns(DegenerateObjectiveWarning, match="ssm paper"):
+        study = load_study(write(tmp_path, yaml.safe_dump(content)))
+    recipes = [task.cell.recipe for task in study.tasks]
+    assert {task.cell.selection for task in study.tasks} == {"last"}
+    if name == "quick":
+        assert {recipe.method for recipe in recipes} == set(METHODS)
+    if name in ("segment", "sensorless"):
+        assert not any(recipe.shortened for recipe in recipes)
+        assert {task.cell.seed for task in study.tasks} == {0, 1, 2, 3, 4}
+    if name == "gamma":
+        assert {recipe.gamma for recipe in recipes} == {None, 0.01, 0.1, 1, 10, 100}
+
+
+def test_the_segment_preset_has_three_seeds_of_cd_and_five_of_the_others():
+    with pytest.warns(DegenerateObjectiveWarning):
+        study = load_study("segment")
+    by_method = {}
+    for task in study.tasks:
+        by_method.setdefault((task.cell.recipe.method, task.cell.recipe.gamma), []).append(task.cell.seed)
+    # Without labels, both variants of CD are one recipe.
+    assert sorted(by_method["cd", None]) == [0, 1, 2]
+    assert sorted(by_method["cd", 1]) == [0, 0, 1, 1, 2, 2]
+    assert len(by_method["ssm", None]) == len(by_method["vera", 1]) == 10
+    assert len(by_method["radial", None]) == 5

@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from ebmood.study.entries import ImageFiles
-from ebmood.study.spec import load_study
 from helpers.images import (
     idx_bytes,
     pixels,
@@ -18,6 +16,8 @@ from helpers.images import (
 
 from ebmood.data import CIFAR10, FMNIST
 from ebmood.networks import WideResNet
+from ebmood.study.schema import ImageFiles
+from ebmood.study.study_file import load_study
 
 pytestmark = pytest.mark.filterwarnings("ignore::ebmood.core.errors.DegenerateObjectiveWarning")
 BOTTLENECKS = (0.05, 0.1, 0.2)

@@ -1,4 +1,4 @@
-"""Any table through `ebmood fit` and `ebmood score`: finite scores, or one line on what is wrong."""
+"""`ebmood fit` and `ebmood score` give finite scores for any table, or one line that says what is wrong."""
 
 import csv
 import io
@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.run_cli import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from in_this_process import run
 
 CELLS = st.one_of(
     st.floats(width=32).map(repr),
@@ -44,22 +44,22 @@ def tables(draw) -> str:
     scored=st.one_of(st.none(), tables()),
     options=st.sampled_from([(), ("--impute", "*"), ("--one-hot", "*")]),
 )
-def test_a_table_is_scored_or_refused(fitted, scored, options):
+def test_any_table_is_scored_or_refused(fitted, scored, options):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        place = Path(folder)
+        path = Path(folder)
         for name, text in (("fit", fitted), ("new", fitted if scored is None else scored)):
-            (place / f"{name}.csv").write_bytes(text.encode("utf-8", "surrogatepass"))
-        code, _, err = run(patch, "fit", place / "fit.csv", "-o", place / "model", "--steps", 1, *options)
+            (path / f"{name}.csv").write_bytes(text.encode("utf-8", "surrogatepass"))
+        code, _, err = run(patch, "fit", path / "fit.csv", "-o", path / "model", "--steps", 1, *options)
         if code == 0:
-            code, _, err = run(patch, "score", place / "model", place / "new.csv", "-o", place / "scores.csv")
+            code, _, err = run(patch, "score", path / "model", path / "new.csv", "-o", path / "scores.csv")
             if code == 0:
-                scores = pd.read_csv(place / "scores.csv")
+                scores = pd.read_csv(path / "scores.csv")
                 assert np.isfinite(scores["score"]).all()
                 assert scores["p_value"].between(0, 1, inclusive="right").all()
                 return
-            assert not (place / "scores.csv").exists()
+            assert not (path / "scores.csv").exists()
         else:
-            assert not (place / "model").exists()
+            assert not (path / "model").exists()
         assert code == 2
         assert err.splitlines()[-1].startswith("ebmood: ")
         assert "Traceback" not in err

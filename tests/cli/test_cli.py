@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from ebmood.cli.show import panels, print_table
+from ebmood.cli.watch import clock
+from ebmood.results.table import Column, Table
 from rich.console import Console
 from typer.testing import CliRunner
 
 from ebmood.cli import main
 from ebmood.cli.app import app
-from ebmood.cli.show import panels, print_table
-from ebmood.cli.watch import clock
-from ebmood.results.table import Column, Table
 from ebmood.study.records import read_records
 
 TOY = "title: Toys at play\ndatasets: {kind: toy, shape: moons, rows: 120}\nseeds: 2\nrecipes:\n  - knn\n"

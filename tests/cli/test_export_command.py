@@ -1,5 +1,4 @@
 import json
-import sys
 import warnings
 
 import numpy as np
@@ -7,10 +6,9 @@ import onnx
 import onnxruntime
 import pytest
 
-from ebmood.cli import main
 from ebmood.detector import EnergyDetector, EnergySettings
-from ebmood.detector.streaming import open_table
-from ebmood.detector.tabular import TableDetector
+from ebmood.detector.io.open_input import open_table
+from ebmood.detector.table_detector import TableDetector
 
 
 @pytest.fixture(scope="module")
@@ -23,15 +21,8 @@ def model(tmp_path_factory):
     return folder
 
 
-def shell(monkeypatch, capsys, *words: object) -> tuple[int, str]:
-    monkeypatch.setattr(sys, "argv", ["ebmood", *map(str, words)])
-    with pytest.raises(SystemExit) as left:
-        main()
-    return left.value.code or 0, capsys.readouterr().err
-
-
-def test_export_writes_a_graph_that_runs(model, tmp_path, monkeypatch, capsys):
-    code, err = shell(monkeypatch, capsys, "export", model, tmp_path / "model.onnx")
+def test_the_graph_can_be_run(ebmood, model, tmp_path):
+    code, _, err = ebmood("export", model, tmp_path / "model.onnx")
     assert code == 0
     assert "agrees with the detector on" in err
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
@@ -39,15 +30,15 @@ def test_export_writes_a_graph_that_runs(model, tmp_path, monkeypatch, capsys):
     assert score.shape == p.shape == (2,)
 
 
-def test_export_of_no_model_is_one_line(tmp_path, monkeypatch, capsys):
-    code, err = shell(monkeypatch, capsys, "export", tmp_path / "none", tmp_path / "model.onnx")
+def test_a_folder_without_a_detector_is_one_line(ebmood, tmp_path):
+    code, _, err = ebmood("export", tmp_path / "none", tmp_path / "model.onnx")
     assert code == 2
     assert err.startswith("ebmood: error: ")
     assert len(err.splitlines()) == 1
     assert not (tmp_path / "model.onnx").exists()
 
 
-def test_export_says_what_has_to_come_before_the_graph(tmp_path, monkeypatch, capsys):
+def test_a_note_says_which_preparation_the_graph_expects(ebmood, tmp_path):
     rng = np.random.default_rng(0)
     lines = [f"{rng.normal():.3f},{rng.normal():.3f}" for _ in range(80)]
     table = tmp_path / "pumps.csv"
@@ -57,7 +48,7 @@ def test_export_says_what_has_to_come_before_the_graph(tmp_path, monkeypatch, ca
     )
     with warnings.catch_warnings(action="ignore"):
         TableDetector.fit(detector, open_table(table), impute=["pressure"]).save(tmp_path / "model")
-    code, err = shell(monkeypatch, capsys, "export", tmp_path / "model", tmp_path / "model.onnx")
+    code, _, err = ebmood("export", tmp_path / "model", tmp_path / "model.onnx")
     assert code == 0
     assert "missing numbers are filled in" in err
     metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from in_this_process import run
+from helpers.run_cli import run
 from PIL import Image
 from sklearn.datasets import load_digits
 

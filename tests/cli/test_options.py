@@ -4,8 +4,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from ebmood.cli.options import use_threads
 
 
-def test_threads_are_as_asked_for_and_else_untouched():
-    with threadpool_limits(None):  # puts back what it finds
+def test_threads_are_set_only_if_a_number_is_given():
+    with threadpool_limits(None):  # restores the previous numbers
         before, pools = torch.get_num_threads(), threadpool_info()
         use_threads(None)
         assert torch.get_num_threads() == before

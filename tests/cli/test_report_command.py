@@ -1,10 +1,8 @@
-import sys
 import warnings
 
 import numpy as np
 import pytest
 
-from ebmood.cli import main
 from ebmood.data import Toy
 from ebmood.detector import EnergyDetector, EnergySettings
 from ebmood.recipes import METHODS
@@ -14,7 +12,7 @@ from ebmood.study.records import append_record
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A model, a study, and tables of test rows."""
+    """A detector, a study, and tables of test rows."""
     folder = tmp_path_factory.mktemp("report")
     rng = np.random.default_rng(0)
     energy = EnergySettings(steps=5, members=1, hidden=(8,), sigmas=(0.5,), components=1)
@@ -34,22 +32,20 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def shell(monkeypatch, capsys, folder):
+def report(ebmood, monkeypatch, folder):
+    """Return a function that runs `ebmood report` in the folder."""
+
     def run(*words: object) -> tuple[int, str]:
         monkeypatch.chdir(folder)
-        monkeypatch.setattr(sys, "argv", ["ebmood", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        return left.value.code or 0, capsys.readouterr().err
+        code, _, err = ebmood("report", *words)
+        return code, err
 
     return run
 
 
-def test_a_model_with_test_rows_becomes_a_page(shell, tmp_path):
+def test_the_page_of_a_detector_with_test_rows(report, tmp_path):
     page = tmp_path / "page.html"
-    code, err = shell(
-        "report", "pumps", "-o", page, "--in", "test.csv", "--out", "leaks.csv", "cracks.parquet"
-    )
+    code, err = report("pumps", "-o", page, "--in", "test.csv", "--out", "leaks.csv", "cracks.parquet")
     assert code == 0, err
     html = page.read_text(encoding="utf-8")
     assert "Detector pumps" in html
@@ -58,27 +54,27 @@ def test_a_model_with_test_rows_becomes_a_page(shell, tmp_path):
     assert "flow = " in html
 
 
-def test_a_model_alone_and_a_study_become_pages(shell, tmp_path):
-    for target, heading in (("pumps", "What was fitted"), ("study", "What was run")):
-        code, err = shell("report", target, "-o", tmp_path / "page.html")
+def test_the_pages_of_a_detector_alone_and_of_a_study(report, tmp_path):
+    for target, heading in (("pumps", "Training rows"), ("study", "What was run")):
+        code, err = report(target, "-o", tmp_path / "page.html")
         assert code == 0, err
         assert heading in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (["leaks.csv"], "neither a detector nor a study"),
         (["nowhere"], "neither a detector nor a study"),
-        (["study", "--in", "test.csv"], "--in and --out are for detectors"),
-        (["pumps", "-o", "study"], "is a folder; name a file"),
+        (["study", "--in", "test.csv"], "--in and --out apply only to detectors"),
+        (["pumps", "-o", "study"], "is a folder; give a file"),
         (["pumps", "--in", "no.csv"], "no.csv"),
     ],
 )
-def test_what_cannot_be_shown_is_one_line_and_no_page(shell, tmp_path, words, says):
+def test_invalid_input_is_one_line_and_no_page(report, tmp_path, words, message):
     page = [] if "-o" in words else ["-o", tmp_path / "page.html"]
-    code, err = shell("report", *words, *page)
+    code, err = report(*words, *page)
     assert code == 2
-    assert says in err
+    assert message in err
     assert len(err.splitlines()) == 1
     assert not (tmp_path / "page.html").exists()

@@ -3,9 +3,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from ebmood.cli.follow import follow
 from rich.console import Console
 
-from ebmood.cli.follow import follow
 from ebmood.core.errors import EbmoodError
 from ebmood.core.files import write_lock
 from ebmood.study.cell_paths import CellPaths

@@ -2,7 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
-from quick_energy import QUICK
+from helpers.quick_energy import QUICK
 from sklearn.datasets import load_breast_cancer
 
 from ebmood.detector import EnergyDetector, EnergySettings
@@ -10,7 +10,7 @@ from ebmood.detector import EnergyDetector, EnergySettings
 
 @pytest.fixture(scope="session")
 def quick() -> EnergySettings:
-    """Settings of the energy that fit in a moment."""
+    """Settings of an energy that is fitted quickly."""
     return QUICK
 
 
@@ -29,6 +29,6 @@ def malignant() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def fitted(benign, quick) -> EnergyDetector:
-    """Do not change it."""
+    """A fitted detector. Tests must not modify it."""
     with warnings.catch_warnings(action="ignore"):
         return EnergyDetector(energy=quick, random_state=0).fit(benign)

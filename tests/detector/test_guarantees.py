@@ -1,13 +1,11 @@
-"""What the detector promises of any table: error rates, far rows, finite scores, and the feature to blame."""
+"""Guarantees of the detector for any table: error rates, finite scores, low scores of distant rows."""
 
 import warnings
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.datasets import load_breast_cancer, load_wine
 
 from ebmood import EbmoodError, EnergyDetector, EnergySettings
 from ebmood.core.calibration import false_alarm_rate
@@ -16,11 +14,11 @@ SPLITS = 25
 
 
 def test_coverage_over_random_splits_of_a_real_table(benign, quick):
-    """False alarms among rows that took no part; `benchmarks/calibration.py` does 200 splits of two tables."""
-    draw = np.random.default_rng(2)
+    """False alarms among new rows. `benchmarks/calibration.py` uses 200 splits of two tables."""
+    rng = np.random.default_rng(2)
     alpha, p = 0.1, []
     for seed in range(SPLITS):
-        order = draw.permutation(len(benign))
+        order = rng.permutation(len(benign))
         detector = EnergyDetector(energy=quick, alpha=alpha, calibration=59, random_state=seed)
         with warnings.catch_warnings(action="ignore"):
             detector.fit(benign[order[:200]])
@@ -34,49 +32,16 @@ def test_coverage_over_random_splits_of_a_real_table(benign, quick):
 
 
 def test_coverage_on_a_discrete_table_with_many_ties(quick):
-    """Ties can only make p-values larger: conservative, never more false alarms than promised."""
-    draw = np.random.default_rng(0)
+    """Ties make p-values larger, so there are never more false alarms than alpha."""
+    rng = np.random.default_rng(0)
     rates = []
     for seed in range(SPLITS):
-        x = (draw.random((400, 4)) < [0.1, 0.2, 0.05, 0.5]).astype(float)
+        x = (rng.random((400, 4)) < [0.1, 0.2, 0.05, 0.5]).astype(float)
         detector = EnergyDetector(energy=quick, alpha=0.1, calibration=60, random_state=seed)
         with warnings.catch_warnings(action="ignore"):
             detector.fit(x[:200])
         rates.append((detector.predict(x[200:]) == -1).mean())
     assert np.mean(rates) <= 0.1 + 3 * np.std(rates) / np.sqrt(SPLITS)
-
-
-@pytest.mark.parametrize("table", [load_breast_cancer, load_wine])
-@pytest.mark.parametrize("shift", [5.0, -5.0])
-def test_the_corrupted_feature_comes_first_in_nine_rows_of_ten(table, shift, quick):
-    """One feature of a real row that was not fitted on moves by five standard deviations."""
-    x, _ = table(return_X_y=True)
-    draw = np.random.default_rng(3)
-    x = x[draw.permutation(len(x))]
-    with warnings.catch_warnings(action="ignore"):
-        detector = EnergyDetector(energy=quick, random_state=0).fit(x[:-60])
-    rows = x[-60:].copy()
-    feature = draw.integers(x.shape[1], size=60)
-    rows[np.arange(60), feature] += shift * x[:-60].std(axis=0)[feature]
-    found = detector.feature_contributions(rows).argmax(axis=1) == feature
-    assert found.mean() >= 0.9
-
-
-def test_three_standard_deviations_are_blamed_in_nine_rows_of_ten_over_tables_and_directions():
-    """On the base alone, which fits at once: with the network 0.98, 0.98 (cancer), 0.90 and 0.88 (wine)."""
-    found = []
-    for table in (load_breast_cancer, load_wine):
-        x, _ = table(return_X_y=True)
-        draw = np.random.default_rng(3)
-        x = x[draw.permutation(len(x))]
-        with warnings.catch_warnings(action="ignore"):
-            detector = EnergyDetector(energy=EnergySettings(denoising=False), random_state=0).fit(x[:-60])
-        for shift in (3.0, -3.0):
-            rows = x[-60:].copy()
-            feature = draw.integers(x.shape[1], size=60)
-            rows[np.arange(60), feature] += shift * x[:-60].std(axis=0)[feature]
-            found.append((detector.feature_contributions(rows).argmax(axis=1) == feature).mean())
-    assert np.mean(found) >= 0.9, found
 
 
 CELLS = st.one_of(
@@ -98,8 +63,8 @@ def tables(draw):
 
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(tables(), st.sampled_from([0.2, 3]))
-def test_any_table_gives_finite_scores_or_one_of_our_errors(pair, calibration):
-    """And a row a thousand ranges away stays below the median training row."""
+def test_any_table_gives_finite_scores_or_an_ebmood_error(pair, calibration):
+    """A row a thousand ranges away also scores below the median training row."""
     train, test = pair
     energy = EnergySettings(steps=2, members=1, hidden=(4,), sigmas=(0.5,), components=2, batch_size=8)
     with warnings.catch_warnings(action="ignore"):
@@ -108,16 +73,16 @@ def test_any_table_gives_finite_scores_or_one_of_our_errors(pair, calibration):
             detector.fit(train)
         except EbmoodError as error:
             message = str(error)
-            bad = ~np.isfinite(train) | (np.abs(train) > 1e100)
-            assert bad.any() or len(train) < 5, message
+            invalid = ~np.isfinite(train) | (np.abs(train) > 1e100)
+            assert invalid.any() or len(train) < 5, message
             return
         with np.errstate(all="ignore"):
             width = np.ptp(train, axis=0)
-            away = train[:1] + 1001 * np.where(width > 0, width, np.maximum(np.abs(train[0]), 1.0))
+            distant = train[:1] + 1001 * np.where(width > 0, width, np.maximum(np.abs(train[0]), 1.0))
         scores = detector.score_samples(train)
         assert np.isfinite(scores).all()
         assert np.isfinite(detector.feature_contributions(train[:2])).all()
-        assert detector.score_samples(away).max() <= np.median(scores)
+        assert detector.score_samples(distant).max() <= np.median(scores)
         finite = test[np.isfinite(test).all(axis=1)]
         if len(finite):
             assert np.isfinite(detector.score_samples(finite)).all()

@@ -1,4 +1,4 @@
-"""docs/detector.md says what is so: its code runs, top to bottom, in one session."""
+"""The code of docs/detector.md runs from top to bottom in one session, and its comments are correct."""
 
 import re
 from pathlib import Path
@@ -13,38 +13,37 @@ PAGE = Path(__file__).parents[2] / "docs" / "detector.md"
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory, quick):
-    """The names that the page's code leaves behind, after fits that are shorter than a reader's."""
+def namespace(tmp_path_factory, quick):
+    """The variables after the code of the page, with shorter training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ebmood.detector.estimator, "EnergySettings", lambda: quick)
         patch.chdir(tmp_path_factory.mktemp("guide"))
-        names: dict = {"__name__": "shown"}
+        names: dict = {"__name__": "guide"}
         for block in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL):
             exec(compile(block, PAGE.name, "exec"), names)
     return names
 
 
-def test_the_numbers_in_comments_are_so(shown):
-    assert shown["n"] == 60
-    assert shown["promised"] == false_alarm_rate(0.1, 60) == 6 / 61
-    assert shown["by_class"].class_p_values(shown["wine"].data[:5]).shape == (5, 3)
-    assert shown["of_texts"].predict(["order 7 of 3 pumps", "DROP TABLE orders; -- " * 20]).tolist() == [
-        1,
-        -1,
-    ]
+def test_the_numbers_in_comments_are_correct(namespace):
+    assert namespace["n"] == 60
+    assert namespace["rate"] == false_alarm_rate(0.1, 60) == 6 / 61
+    assert namespace["by_class"].class_p_values(namespace["wine"].data[:5]).shape == (5, 3)
+    predictions = namespace["of_texts"].predict(["order 7 of 3 pumps", "DROP TABLE orders; -- " * 20])
+    assert predictions.tolist() == [1, -1]
 
 
-def test_suspects_are_mostly_malignant(shown):
-    detector, new = shown["detector"], shown["new"]
-    assert benjamini_hochberg(detector.p_values(new), 0.1).sum() == len(shown["suspects"])
-    assert np.isin(shown["suspects"].index, shown["malignant"].index).mean() > 0.9
+def test_selected_rows_are_mostly_malignant(namespace):
+    detector, new = namespace["detector"], namespace["new"]
+    assert benjamini_hochberg(detector.p_values(new), 0.1).sum() == len(namespace["suspects"])
+    assert np.isin(namespace["suspects"].index, namespace["malignant"].index).mean() > 0.9
 
 
-def test_blame_is_an_improvement(shown):
-    assert (shown["blame"] > 0).all()
-    assert set(shown["blame"].index) <= set(shown["new"].columns)
+def test_the_largest_contributions_are_positive(namespace):
+    assert (namespace["largest"] > 0).all()
+    assert set(namespace["largest"].index) <= set(namespace["new"].columns)
 
 
-def test_the_refusal_names_the_column(shown, capsys):
-    with pytest.raises(shown["InputError"], match=r"'mean area' of the fit is missing \(is it 'area'\?\)"):
-        shown["detector"].predict(shown["new"].rename(columns={"mean area": "area"}))
+def test_the_error_names_the_column(namespace):
+    message = r"'mean area' of the fit is missing \(is it 'area'\?\)"
+    with pytest.raises(namespace["InputError"], match=message):
+        namespace["detector"].predict(namespace["new"].rename(columns={"mean area": "area"}))

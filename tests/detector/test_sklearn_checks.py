@@ -1,7 +1,7 @@
-"""scikit-learn's own idea of an outlier detector: no expected failures."""
+"""The estimator checks of scikit-learn, without expected failures."""
 
 import pytest
-from quick_energy import QUICK
+from helpers.quick_energy import QUICK
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ebmood.detector import EnergyDetector
@@ -11,5 +11,5 @@ from ebmood.detector import EnergyDetector
     "ignore::ebmood.core.errors.CalibrationWarning", "ignore::ebmood.core.errors.SelfTestWarning"
 )
 @parametrize_with_checks([EnergyDetector(energy=QUICK, random_state=0)])
-def test_scikit_learn_s_checks(estimator, check):
+def test_scikit_learn_checks(estimator, check):
     check(estimator)

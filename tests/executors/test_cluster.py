@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from running_cluster import FOLDER, RunningCluster, make_study
+from helpers.running_cluster import TESTS, RunningCluster, make_study
 
 from ebmood.core.errors import EbmoodError
 from ebmood.executors.cluster import open_cluster
@@ -21,7 +21,7 @@ pytestmark = [
 
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.syspath_prepend(TESTS)
     running = RunningCluster(tmp_path, workers=2)
     running.wait_for_workers()
     yield running

@@ -2,8 +2,8 @@ import socket
 from concurrent.futures import BrokenExecutor
 
 import pytest
-from cluster_tasks import raise_missing_file, run_long
-from running_cluster import FOLDER, RunningCluster, wait_until
+from helpers.cluster_tasks import raise_missing_file, run_long
+from helpers.running_cluster import TESTS, RunningCluster, wait_until
 
 from ebmood.core.errors import EbmoodError
 from ebmood.executors.cluster import open_cluster
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 @pytest.fixture
 def opened(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.syspath_prepend(TESTS)
     running = RunningCluster(tmp_path, workers=1)
     running.wait_for_workers()
     with open_cluster(running.address) as cluster:

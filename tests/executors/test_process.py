@@ -5,6 +5,7 @@ from concurrent.futures import BrokenExecutor
 
 import pytest
 import torch
+from helpers.running_cluster import wait_until
 
 from ebmood.executors.process import SingleProcessExecutor, block_interrupts, one_thread
 
@@ -30,6 +31,7 @@ def test_shutdown_with_cancel_futures_ends_a_running_task():
     executor.submit(os.getpid).result()
     start = time.monotonic()
     future = executor.submit(time.sleep, 60)
+    wait_until(future.running)
     executor.shutdown(cancel_futures=True)
     assert isinstance(future.exception(), BrokenExecutor)
     assert time.monotonic() - start < 30

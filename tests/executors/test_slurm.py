@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from running_cluster import FOLDER, make_study, wait_until
+from helpers.running_cluster import TESTS, make_study, wait_until
 
 from ebmood.core.errors import EbmoodError
 from ebmood.executors import cluster, slurm
@@ -43,8 +43,8 @@ def commands(tmp_path, monkeypatch):
         (folder / name).write_text(f"#!/bin/sh\n{textwrap.dedent(text)}\n")
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
-    monkeypatch.setenv("PYTHONPATH", str(FOLDER), prepend=os.pathsep)
-    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.setenv("PYTHONPATH", str(TESTS), prepend=os.pathsep)
+    monkeypatch.syspath_prepend(TESTS)
     monkeypatch.setattr(slurm, "UPDATE_SECONDS", 0.5)
     return folder
 

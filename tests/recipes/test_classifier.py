@@ -2,7 +2,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from small_recipes import SIZE, image_split, real_images, small_classifier
+from helpers.small_recipes import SIZE, image_split, real_images, small_classifier
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.settings import digest

@@ -1,5 +1,5 @@
 import numpy as np
-from small_recipes import SIZE, image_split, small_classifier
+from helpers.small_recipes import SIZE, image_split, small_classifier
 
 from ebmood.recipes import recipe_for
 

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from small_recipes import (
+from helpers.small_recipes import (
     ENERGIES,
     FLOWS,
     image_split,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small_recipes import (
+from helpers.small_recipes import (
     ENERGIES,
     FLOWS,
     image_split,

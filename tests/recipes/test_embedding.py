@@ -1,4 +1,4 @@
-from small_recipes import SIZE, image_split, small_classifier
+from helpers.small_recipes import SIZE, image_split, small_classifier
 
 from ebmood.recipes import recipe_for
 

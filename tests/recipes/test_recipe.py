@@ -3,7 +3,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from small_recipes import moons_split, shorten
+from helpers.small_recipes import moons_split, shorten
 
 from ebmood.core.errors import EbmoodError
 from ebmood.recipes import METHODS

@@ -1,5 +1,5 @@
 import numpy as np
-from small_recipes import image_split, moons_split, short_image_recipe, shorten
+from helpers.small_recipes import image_split, moons_split, short_image_recipe, shorten
 
 from ebmood.recipes import METHODS
 

@@ -18,7 +18,7 @@ def tumours() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 @pytest.fixture(scope="session")
 def detector(tumours) -> EnergyDetector:
-    """Fitted on the first 250 benign rows. Do not change it."""
+    """Fitted on the first 250 benign rows. Tests must not modify it."""
     energy = EnergySettings(steps=20, members=1, hidden=(16,), sigmas=(0.1, 0.5, 2.0), components=2)
     with warnings.catch_warnings(action="ignore"):
         return EnergyDetector(energy=energy, random_state=0).fit(tumours[0].iloc[:250])
@@ -26,20 +26,23 @@ def detector(tumours) -> EnergyDetector:
 
 @pytest.fixture(scope="session")
 def model_html(detector, tumours) -> str:
-    """A page with everything on it, of a model with an unkind name and a set with another."""
-    from ebmood.report.model import model_page
+    """A page with all sections. The names of the detector and of a set contain HTML."""
+    from ebmood.report.detector_page import EvaluationSet, detector_page
 
     benign, malignant = tumours
-    strange = benign.iloc[250:].copy()
-    strange["mean area"] = 1e6
-    outside = {"<script>alert('x')</script> & co": malignant, "area": strange}
-    page = model_page(detector, "Tumours & <b>more</b>", benign.iloc[250:], outside, {"ebmood": "0.1.0"})
-    return page.html()
+    corrupted = benign.iloc[250:].copy()
+    corrupted["mean area"] = 1e6
+    inside = EvaluationSet(benign.iloc[250:])
+    outside = {
+        "<script>alert('x')</script> & co": EvaluationSet(malignant),
+        "area": EvaluationSet(corrupted),
+    }
+    return detector_page(detector, "Tumours & <b>more</b>", inside, outside, {"ebmood": "0.1.0"}).html()
 
 
 @pytest.fixture(scope="session")
 def study_html() -> str:
-    """A page of real records: two methods on a toy, one cell failed."""
+    """A page of real records: two methods on a toy data set, and a failed cell."""
     from ebmood.data import Toy
     from ebmood.recipes import METHODS
     from ebmood.report.study import study_page

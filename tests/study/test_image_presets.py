@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from written_images import (
+from helpers.images import (
     idx_bytes,
     pixels,
     write,

@@ -24,7 +24,7 @@ SETTINGS = CD(chain=SGLD(steps=2), buffer=30)
 @pytest.mark.slow
 @pytest.mark.usefixtures("cache")
 def test_results_after_twenty_kills_at_random_times_are_bitwise_equal(tmp_path):
-    script = Path(__file__).with_name("killed_runs.py")
+    script = Path(__file__).parents[1] / "helpers" / "killed_runs.py"
     subprocess.run(
         [sys.executable, str(script), str(tmp_path), "20"],
         check=True,

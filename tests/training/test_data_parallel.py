@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import killed_ranks
 import pytest
 import safetensors.torch
 import torch
-import two_ranks
+from helpers import killed_ranks, two_ranks
 from torch.testing import assert_close
 
 from ebmood.core.errors import EbmoodError

@@ -149,7 +149,7 @@ def test_optimisers_do_not_search_for_a_gpu_on_machines_without_one(monkeypatch)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak memory of forks in KiB")
 @pytest.mark.slow
 def test_memory_does_not_grow_with_steps_or_scored_rows(tmp_path):
-    script = Path(__file__).with_name("peak_memory.py")
+    script = Path(__file__).parents[1] / "helpers" / "peak_memory.py"
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, script, tmp_path], check=True, capture_output=True, env=environment

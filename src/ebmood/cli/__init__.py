@@ -1,4 +1,4 @@
-"""The shell: `ebmood study`, `ebmood tables`. Heavy libraries load when a command needs them."""
+"""The command line. Each command imports heavy libraries only when it runs."""
 
 import sys
 import warnings
@@ -7,20 +7,20 @@ from ebmood.core.errors import DataWarning, DegenerateObjectiveWarning, EbmoodEr
 
 
 def main() -> None:
-    """Run the command line. What the user can mend is told in one line on stderr, with exit code 2."""
+    """Run the command line. Errors in the input of the user are printed in one line on stderr, with exit code 2."""
     from ebmood.cli.app import app
 
-    plain = warnings.showwarning
+    default = warnings.showwarning
 
-    def tidy(message, category, filename, lineno, file=None, line=None):
+    def show_warning(message, category, filename, lineno, file=None, line=None):
         if issubclass(category, DataWarning | DegenerateObjectiveWarning | FutureWarning | RollbackWarning):
             print(f"ebmood: warning: {_one_line(message)}", file=sys.stderr)
         else:
-            plain(message, category, filename, lineno, file, line)
+            default(message, category, filename, lineno, file, line)
 
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = tidy
+            warnings.showwarning = show_warning
             app()
     except EbmoodError as error:
         print(f"ebmood: error: {_one_line(error)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`python -m ebmood.cli` is `ebmood`."""
+"""`python -m ebmood.cli` is equivalent to `ebmood`."""
 
 from ebmood.cli import main
 

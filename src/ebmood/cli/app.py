@@ -1,4 +1,4 @@
-"""The commands and their options. Each command imports what it needs when it is called."""
+"""The commands and their options. Each command imports what it needs when it runs."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -18,15 +18,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="""Out-of-distribution detection with energy-based models: a detector for your tables, and the study.
+    help="""Out-of-distribution detection with energy-based models: a detector for your data, and studies of methods.
 
 [bold]Examples[/bold]
 
-    ebmood fit normal.csv -o model             learn what ordinary rows look like
+    ebmood fit normal.csv -o model             learn from normal rows
 
-    ebmood score model new.csv -o scores.csv   a score, a p-value and a flag for each row
+    ebmood score model new.csv -o scores.csv   compute a score, a p-value and a flag for each row
 
-    ebmood report model -o page.html           what the model is and does, on a page to read
+    ebmood report model -o page.html           write a page about the detector
 
     ebmood study quick                         every method on real data with short training: under three minutes
 
@@ -50,8 +50,8 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"ebmood {version('ebmood')}")
@@ -61,7 +61,8 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None: ...
 
@@ -227,14 +228,14 @@ def tables(
 @app.command(epilog="[bold]Example[/bold]\n\n    ebmood export pumps-model pumps.onnx")
 def export(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="The folder of a fitted detector.", show_default=False)
+        Path, typer.Argument(metavar="MODEL", help="Folder of a fitted detector.", show_default=False)
     ],
-    out: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="The file to write.", show_default=False)],
+    out: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="File to write.", show_default=False)],
 ) -> None:
-    """Write a detector as one ONNX graph: rows in, scores and p-values out.
+    r"""Write a detector as one ONNX graph from raw rows to scores and p-values.
 
-    The graph is scored with onnxruntime beside the detector, and kept only if they agree. Needs the extra
-    `onnx`: pip install 'ebmood[onnx]'.
+    The results of the graph in onnxruntime are compared with the detector, and the file is written only
+    if they agree. This needs the extra `onnx`: pip install 'ebmood\[onnx]'.
     """
     from ebmood.cli import export as command
 

@@ -1,29 +1,31 @@
-"""`ebmood evaluate`: a detector against rows of which it is known what they are."""
+"""`ebmood evaluate`: measure a detector on rows that are known to be normal or out-of-distribution."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmood.cli.bar import bar
-from ebmood.cli.options import Device, Drop, Json, Model, SkipCorrupt, print_json, stopped
-from ebmood.cli.report import of_model, refuse_folder, write_page
+from ebmood.cli.messages import interrupted, print_json
+from ebmood.cli.options import Device, Drop, Json, Model, SkipCorrupt
+from ebmood.cli.progress_bar import progress_bar
+from ebmood.cli.report import detector_page_of, refuse_folder, write_page
 
 if TYPE_CHECKING:
-    from ebmood.detector.sources import SavedDetector
+    from ebmood.detector import EnergyDetector
     from ebmood.results.tables.table import Table
 
 EPILOG = """[bold]Examples[/bold]
 
-    ebmood evaluate model --in ordinary.csv --out faults.csv
+    ebmood evaluate model --in normal-test.csv --out faults.csv
 
-    ebmood evaluate model --in test.parquet --out leaks.csv cracks.csv --json
+    ebmood evaluate model --in normal.parquet --out leaks.csv cracks.csv --json
 
-    ebmood evaluate model --in ordinary.csv --out faults.csv --page report.html
+    ebmood evaluate model --in normal-test.csv --out faults.csv --page report.html
 
     ebmood evaluate model --in photos --out blurred paintings
 
-The ordinary rows must not be those of the fit. Exit codes: 0 done, 2 something to mend, 130 stopped."""
+The normal rows must not be training rows. Exit codes: 0 success, 2 invalid input, 130 interrupted."""
 
 
 def evaluate(
@@ -31,20 +33,28 @@ def evaluate(
     inside: Annotated[
         Path,
         typer.Option(
-            "--in", metavar="TEST", help="Ordinary rows or images, not those of the fit.", show_default=False
+            "--in",
+            metavar="TEST",
+            help="Normal rows or images that are not training rows.",
+            show_default=False,
         ),
     ],
     outside: Annotated[
         list[Path],
         typer.Option(
-            "--out", metavar="OOD...", help="Out-of-distribution rows: one table or more.", show_default=False
+            "--out",
+            metavar="OOD...",
+            help="Out-of-distribution rows or images: one or more tables or folders.",
+            show_default=False,
         ),
     ],
     more: Annotated[list[Path] | None, typer.Argument(metavar="OOD", hidden=True)] = None,
     page: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write a page with curves and the strangest rows too.", show_default=False
+            metavar="FILE",
+            help="Also write an HTML page with curves and the most anomalous rows.",
+            show_default=False,
         ),
     ] = None,
     drop: Drop = None,
@@ -52,53 +62,45 @@ def evaluate(
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
-    """Measure a detector: how well it tells ordinary rows from others, and its false alarms.
+    """Measure how well a detector separates normal rows from others, and its false alarms.
 
-    AUROC: how often an ordinary row scores above another one.
-    AUC-PR: average precision, with ordinary or with other rows sought.
-    FPR95: how many others pass where 95 % of the ordinary rows pass.
-    Flagged: the share below the detector's own threshold, which for
-    ordinary rows is the false-alarm rate.
+    AUROC: probability that a normal row scores higher than another row.
+    AUC-PR: average precision, with normal or with other rows as positives.
+    FPR95: fraction of other rows that pass if 95 % of normal rows pass.
+    Flagged: fraction of rows below the threshold of the detector; for
+    normal rows this is the false-alarm rate.
     """
     tables = [inside, *outside, *(more or ())]
     try:
-        with bar("scoring") as watch:
+        with progress_bar("scoring") as progress:
             import numpy as np
 
             from ebmood.core.metrics import separation
-            from ebmood.detector.sources import load_detector, open_source, scored
+            from ebmood.detector.io.open_input import open_input
+            from ebmood.detector.saved_detector import load_saved_detector, score_input
 
             if page is not None:
                 refuse_folder(page)
-            detector = load_detector(model, device)
-            sources = [open_source(table, skip_corrupt) for table in tables]
-            scores = [
-                np.concatenate([piece.scores for piece in scored(detector, source, (), drop or (), watch)])
-                for source in sources
-            ]
+            detector = load_saved_detector(model, device)
+            sources = [open_input(table, skip_corrupt) for table in tables]
+            batches = [list(score_input(detector, source, (), drop or (), progress)) for source in sources]
             if page is not None:
-                watch("writing the page", None)
-                write_page(page, of_model(model, inside, tables[1:], drop or (), skip_corrupt))
+                progress("writing the page", None)
+                write_page(page, detector_page_of(model, inside, tables[1:], drop or (), skip_corrupt))
     except KeyboardInterrupt:
-        raise stopped("nothing was measured") from None
-    flagged = [float((each < detector.detector.offset_).mean()) for each in scores]
-    separations = [separation(scores[0], each) for each in scores[1:]]
+        raise interrupted("nothing was measured") from None
+    scores = [np.concatenate([batch.scores for batch in each]) for each in batches]
+    flags = [np.concatenate([batch.flags for batch in each]) for each in batches]
+    results = [
+        {"table": str(table), "rows": len(flag), "flagged": float(flag.mean())}
+        for table, flag in zip(tables, flags, strict=True)
+    ]
+    for result, others in zip(results[1:], scores[1:], strict=True):
+        result |= asdict(separation(scores[0], others))
+    estimator = detector.estimator
     if json:
-        sets = [
-            {
-                "table": str(table),
-                "rows": len(each),
-                "flagged": share,
-                "auroc": of.auroc,
-                "aupr_id": of.aupr_id,
-                "aupr_ood": of.aupr_ood,
-                "fpr95": of.fpr95,
-            }
-            for table, each, share, of in zip(tables[1:], scores[1:], flagged[1:], separations, strict=True)
-        ]
-        ordinary = {"table": str(inside), "rows": len(scores[0]), "flagged": flagged[0]}
-        promised = {"alpha": detector.detector.alpha, "false_alarm_rate": detector.false_alarm_rate}
-        print_json({"model": str(model), **promised, "in": ordinary, "out": sets})
+        expected = {"alpha": estimator.alpha, "false_alarm_rate": estimator.false_alarm_rate_}
+        print_json({"model": str(model), **expected, "in": results[0], "out": results[1:]})
         return
     from rich.console import Console
 
@@ -107,30 +109,30 @@ def evaluate(
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=UNBOUNDED)
-    rows: list[tuple] = [(str(inside), len(scores[0]), flagged[0], None, None, None, None)]
-    for table, each, share, of in zip(tables[1:], scores[1:], flagged[1:], separations, strict=True):
-        rows.append((str(table), len(each), share, of.auroc, of.aupr_id, of.aupr_ood, of.fpr95))
-    print_table(console, _table(model, rows, detector))
+    print_table(console, _table(model, results, estimator))
 
 
-def _table(model: Path, rows: list, detector: "SavedDetector") -> "Table":
+def _table(model: Path, results: list[dict], estimator: "EnergyDetector") -> "Table":
+    """Return the results as a table, whose first row is for the normal rows."""
     from ebmood.results.tables.table import Column, Table
 
-    promised, ordinary = detector.false_alarm_rate, rows[0][1]
-    held_out = len(detector.detector.calibration_scores_)
-    # One fit's own rate is a Beta variable, and the share of flagged rows scatters around that.
-    spread = (promised * (1 - promised) * (1 / (held_out + 2) + 1 / ordinary)) ** 0.5
     columns = (
         Column("table", "table"),
         Column("rows", "rows"),
         Column("flagged", "flagged", "number"),
         Column("auroc", "AUROC", "number"),
-        Column("aupr_id", "AUC-PR, ordinary", "number"),
+        Column("aupr_id", "AUC-PR, normal", "number"),
         Column("aupr_ood", "AUC-PR, others", "number"),
         Column("fpr95", "FPR95", "number"),
     )
+    rows = tuple(tuple(result.get(column.key) for column in columns) for result in results)
+    rate, normal = estimator.false_alarm_rate_, results[0]["rows"]
+    calibration = len(estimator.calibration_scores_)
+    # The rate of one fit is Beta distributed, and the fraction of flagged rows is binomial given that rate.
+    deviation = (rate * (1 - rate) * (1 / (calibration + 2) + 1 / normal)) ** 0.5
     note = (
-        f"The first table holds the ordinary rows. The fit promises that {promised:.3f} of them are flagged on "
-        f"average, with a standard deviation of {spread:.3f} for {held_out} calibration rows and {ordinary} rows here."
+        f"The first table holds the normal rows. The expected fraction of flagged normal rows is {rate:.3f} on "
+        f"average, with a standard deviation of {deviation:.3f} for {calibration} calibration rows and {normal} rows "
+        "here."
     )
-    return Table("evaluation", f"{model}, measured", columns, tuple(rows), (note,))
+    return Table("evaluation", f"{model}, evaluated", columns, rows, (note,))

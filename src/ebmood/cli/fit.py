@@ -1,25 +1,17 @@
-"""`ebmood fit`: a table, or a folder of images, to a detector. What is heavy loads when the command runs."""
+"""`ebmood fit`: fit a detector on a table or on a folder of images. Heavy libraries are imported when it runs."""
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmood.cli.bar import bar
-from ebmood.cli.options import (
-    Device,
-    Drop,
-    Json,
-    Rows,
-    SkipCorrupt,
-    Threads,
-    print_json,
-    stopped,
-    tell,
-    tell_skipped,
-    use_threads,
-)
+from ebmood.cli.messages import interrupted, print_json, print_message, print_skipped
+from ebmood.cli.options import Device, Drop, Json, Rows, SkipCorrupt, Threads, use_threads
+from ebmood.cli.progress_bar import progress_bar
+
+if TYPE_CHECKING:
+    from ebmood.detector.saved_detector import SavedDetector
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -33,132 +25,143 @@ EPILOG = """[bold]Examples[/bold]
 
     ebmood fit photos -o model --size 16
 
-Rows and images should be ordinary ones alone. Then: ebmood score model new.csv -o scores.csv
+Give only normal rows or images. Next: ebmood score model new.csv -o scores.csv
 
-Exit codes: 0 done, 2 something to mend, 130 stopped."""
+Exit codes: 0 success, 2 invalid input, 130 interrupted."""
 
 
 def fit(
     table: Rows,
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", metavar="MODEL", help="The folder to write.", show_default=False),
+        typer.Option("--out", "-o", metavar="MODEL", help="Folder to write.", show_default=False),
     ],
     label_column: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Classes of the rows: no feature; learnt with --supervised."),
+        typer.Option(
+            metavar="COLUMN", help="Column with the class of each row. Not a feature. See --supervised."
+        ),
     ] = None,
     drop: Drop = None,
     one_hot: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="COLUMN", help="Encode text or codes as a column for each category. Or a pattern."
+            metavar="COLUMN",
+            help="Encode text or codes with one feature for each category. Name or pattern. May be repeated.",
         ),
     ] = None,
     impute: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="COLUMN", help="Fill missing numbers in with the median. Or a pattern: '*' is all."
+            metavar="COLUMN",
+            help="Replace missing numbers by the median. Name or pattern; '*' for all columns. May be repeated.",
         ),
     ] = None,
     alpha: Annotated[
-        float, typer.Option(help="Which share of rows like these may be flagged: the false-alarm rate.")
+        float, typer.Option(help="False-alarm rate: the fraction of normal rows that may be flagged.")
     ] = 0.05,
     calibration: Annotated[
-        float, typer.Option(help="Rows held out to calibrate: a share below 1, or a number of rows.")
+        float, typer.Option(help="Rows for calibration: a fraction below 1, or a number of rows.")
     ] = 0.2,
-    supervised: Annotated[bool, typer.Option("--supervised", help="Learn from the classes as well.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same table: same detector.")] = 0,
+    supervised: Annotated[
+        bool, typer.Option("--supervised", help="Also learn the classes in --label-column.")
+    ] = False,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed. The same seed and table give the same detector.")
+    ] = 0,
     size: Annotated[
         int | None,
         typer.Option(
-            min=4, max=64, metavar="S", help="Images: seen at S x S pixels; work grows as S^4. [default: 16]"
+            min=4,
+            max=64,
+            metavar="S",
+            help="Images: resize to S x S pixels. The work grows as S^4. \\[default: 16]",
         ),
     ] = None,
     skip_corrupt: SkipCorrupt = False,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, help="Training steps of each network; fewer is quicker and worse."),
+        typer.Option(min=1, help="Training steps of each network. Fewer are faster and less accurate."),
     ] = None,
     threads: Threads = None,
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
-    """Fit a detector on ordinary rows or images, and save it.
+    """Fit a detector on normal rows or images, and save it.
 
-    Some are held out and calibrate the p-values and the flags.
-    Encodings and medians are saved with the detector, so that
-    `ebmood score` treats new tables alike. No file is a pickle.
-    Of an image it sees the centred square, resized to S x S pixels.
+    Some rows are reserved to calibrate the p-values and the flags.
+    Categories and medians are saved with the detector, and
+    `ebmood score` applies them to new tables. No file is a pickle.
+    Images are cropped to the central square and resized to S x S pixels.
     """
-    began = time.monotonic()
+    start = time.monotonic()
     try:
-        with bar("reading") as watch:
+        with progress_bar("reading") as progress:
             from ebmood.core.errors import EbmoodError
             from ebmood.detector import EnergyDetector, EnergySettings
-            from ebmood.detector.images import SIZE, ImageDetector, ImageFolder
-            from ebmood.detector.sources import open_source
-            from ebmood.detector.tabular import TableDetector
+            from ebmood.detector.image_detector import DEFAULT_SIZE, ImageDetector
+            from ebmood.detector.io.image_stream import ImageStream
+            from ebmood.detector.io.open_input import open_input
+            from ebmood.detector.table_detector import TableDetector
 
             use_threads(threads)
             if out.is_file():
-                raise EbmoodError(f"{out}: is a file; give -o a folder to save the detector to")
-            whole = calibration >= 1 and calibration.is_integer()
-            detector = EnergyDetector(
+                raise EbmoodError(f"{out}: is a file; give a folder to save the detector to with -o")
+            is_number = calibration >= 1 and calibration.is_integer()
+            estimator = EnergyDetector(
                 alpha=alpha,
-                calibration=int(calibration) if whole else calibration,
+                calibration=int(calibration) if is_number else calibration,
                 supervised=supervised,
                 energy=None if steps is None else EnergySettings(steps=steps),
                 device=device,
                 random_state=seed,
             )
-            source = open_source(table, skip_corrupt)
-            images = isinstance(source, ImageFolder)
-            _refuse_options_of_others(table, images, size, label_column, drop, one_hot, impute)
-            fitted = (
-                ImageDetector.fit(detector, source, size or SIZE, watch)
-                if isinstance(source, ImageFolder)
-                else TableDetector.fit(
-                    detector, source, label_column, drop or (), one_hot or (), impute or (), watch
+            source = open_input(table, skip_corrupt)
+            if isinstance(source, ImageStream):
+                options = {
+                    "--label-column": label_column, "--drop": drop, "--one-hot": one_hot, "--impute": impute
+                }  # fmt: skip
+                _refuse_options(table, "a folder of images", options)
+                detector = ImageDetector.fit(estimator, source, size or DEFAULT_SIZE, progress)
+            else:
+                _refuse_options(table, "a table", {"--size": size})
+                detector = TableDetector.fit(
+                    estimator, source, label_column, drop or (), one_hot or (), impute or (), progress
                 )
-            )
-            fitted.save(out)
+            detector.save(out)
     except KeyboardInterrupt:
-        raise stopped(f"{out} is as it was before") from None
-    seconds = time.monotonic() - began
+        raise interrupted(f"{out} is unchanged") from None
+    skipped = source.skipped if isinstance(source, ImageStream) else None
+    _report(out, detector, skipped, time.monotonic() - start, json)
+
+
+def _refuse_options(table: Path, kind: str, options: dict[str, object]) -> None:
+    """Raise an error if one of the options is set."""
+    from ebmood.core.errors import EbmoodError
+
+    names = [name for name, value in options.items() if value]
+    if names:
+        raise EbmoodError(f"{table}: is {kind}, to which {', '.join(names)} does not apply; leave it out")
+
+
+def _report(
+    out: Path, detector: "SavedDetector", skipped: list[str] | None, seconds: float, json: bool
+) -> None:
+    """Print the result of a fit."""
     if json:
         from ebmood.cli.inspect import summary
 
-        outcome = {"model": str(out), "seconds": round(seconds, 3), **summary(out)}
-        print_json(outcome | ({"skipped": source.skipped} if isinstance(source, ImageFolder) else {}))
+        result = {"model": str(out), "seconds": round(seconds, 3), **summary(out)}
+        print_json(result | ({} if skipped is None else {"skipped": skipped}))
         return
-    if isinstance(source, ImageFolder):
-        tell_skipped(source.skipped)
-    what = (
-        f"images of {' x '.join(map(str, detector.shape_in_ or ()))} numbers"
-        if images
-        else f"rows of {detector.n_features_in_} features"
+    print_skipped(skipped or ())
+    estimator = detector.estimator
+    if skipped is None:
+        rows, next_input = f"rows of {estimator.n_features_in_} features", "NEW.csv"
+    else:
+        rows, next_input = f"images of {' x '.join(map(str, estimator.shape_in_ or ()))} numbers", "FOLDER"
+    print_message(
+        f"{out}: fitted on {estimator.n_training_rows_} {rows}, calibrated on "
+        f"{len(estimator.calibration_scores_)} more, in {seconds:.0f} s. Next: ebmood score {out} {next_input} "
+        "-o SCORES.csv"
     )
-    tell(
-        f"{out}: fitted on {detector.n_training_rows_} {what}, calibrated on "
-        f"{len(detector.calibration_scores_)} more, in {seconds:.0f} s. Next: ebmood score {out} "
-        f"{'FOLDER' if images else 'NEW.csv'} -o SCORES.csv"
-    )
-
-
-def _refuse_options_of_others(
-    table: Path,
-    images: bool,
-    size: int | None,
-    label_column: str | None,
-    drop: list[str] | None,
-    one_hot: list[str] | None,
-    impute: list[str] | None,
-) -> None:
-    from ebmood.core.errors import EbmoodError
-
-    of_tables = {"--label-column": label_column, "--drop": drop, "--one-hot": one_hot, "--impute": impute}
-    odd = [name for name, value in of_tables.items() if value] if images else ["--size"] if size else []
-    if odd:
-        kind = "a folder of images" if images else "a table"
-        raise EbmoodError(f"{table}: is {kind}, to which {', '.join(odd)} does not apply; leave it out")

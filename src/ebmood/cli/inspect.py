@@ -1,9 +1,10 @@
-"""`ebmood inspect`: what is in a saved detector."""
+"""`ebmood inspect`: show what a saved detector contains."""
 
 from pathlib import Path
 from typing import Any
 
-from ebmood.cli.options import Json, Model, print_json
+from ebmood.cli.messages import print_json
+from ebmood.cli.options import Json, Model
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -11,11 +12,11 @@ EPILOG = """[bold]Examples[/bold]
 
     ebmood inspect model --json | jq .false_alarm_rate
 
-Every file is checked against its SHA-256 first. Exit codes: 0 done, 2 no detector, or a changed one."""
+All files are first compared with their SHA-256. Exit codes: 0 success, 2 no detector, or a changed one."""
 
 
 def inspect(model: Model, json: Json = False) -> None:
-    """Show what a detector was fitted on, what it promises, and how its self-test went."""
+    """Show the training data, the false-alarm rate, and the results of the self-test of a detector."""
     content = summary(model)
     if json:
         print_json(content)
@@ -35,76 +36,85 @@ def inspect(model: Model, json: Json = False) -> None:
 
 
 def summary(model: Path) -> dict[str, Any]:
-    """All of a saved detector but its weights, calibration scores and embedding, as plain values.
+    """Return the content of a saved detector as JSON values, without weights and calibration scores.
+
+    An embedding is not needed.
 
     Raises:
-        EbmoodError: no detector there, or a changed one.
+        EbmoodError: there is no detector, or it was changed.
     """
     import numpy as np
 
     from ebmood.core import calibration as conformal
-    from ebmood.detector.images import read_shape
-    from ebmood.detector.record import read_record
-    from ebmood.detector.tabular import read_preparation
+    from ebmood.detector.image_detector import read_shape
+    from ebmood.detector.persistence.detector_files import read_detector
+    from ebmood.detector.table_detector import read_preparation
 
-    record, weights = read_record(model)
-    preparation = read_preparation(model, record.notes, record.columns.names)
-    images = read_shape(model, record.notes)
-    offset = conformal.offset(np.array(record.calibration_scores), record.alpha)
+    metadata, weights = read_detector(model)
+    preparation = read_preparation(model, metadata.notes, metadata.columns.names)
+    images = read_shape(model, metadata.notes)
+    offset = conformal.offset(np.array(metadata.calibration_scores), metadata.alpha)
+    calibration_rows = len(metadata.calibration_scores)
     return {
-        "rows": record.notes.get("rows"),
-        "training_rows": record.training_rows,
-        "calibration_rows": len(record.calibration_scores),
-        "features": list(record.columns.names or ()),
-        "shape": None if record.columns.shape is None else list(record.columns.shape),
+        "rows": metadata.notes.get("rows"),
+        "training_rows": metadata.training_rows,
+        "calibration_rows": calibration_rows,
+        "features": list(metadata.columns.names or ()),
+        "shape": None if metadata.columns.shape is None else list(metadata.columns.shape),
         "images": None if images is None else images.model_dump(mode="json"),
         "preparation": None if preparation is None else preparation.model_dump(mode="json"),
-        "alpha": record.alpha,
-        "false_alarm_rate": conformal.false_alarm_rate(record.alpha, len(record.calibration_scores)),
+        "alpha": metadata.alpha,
+        "false_alarm_rate": conformal.false_alarm_rate(metadata.alpha, calibration_rows),
         "offset": offset if np.isfinite(offset) else None,
-        "classes": None if record.classes is None else list(record.classes),
-        "seed": record.seed,
-        "energy": record.energy.model_dump(mode="json"),
-        "embedding": record.embedding,
+        "classes": None if metadata.classes is None else list(metadata.classes),
+        "seed": metadata.seed,
+        "energy": metadata.energy.model_dump(mode="json"),
+        "embedding": metadata.embedding,
         "weights": sum(tensor.numel() for tensors in weights.values() for tensor in tensors.values()),
-        "probes": [probe.model_dump(mode="json") for probe in record.probes],
-        "events": list(record.events),
-        "versions": record.versions,
-        "sha256": dict(record.files),
+        "probes": [probe.model_dump(mode="json") for probe in metadata.probes],
+        "events": list(metadata.events),
+        "versions": metadata.versions,
+        "sha256": dict(metadata.files),
     }
 
 
 def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
-    prepared = content["preparation"] or {}
-    offset = content["offset"]
-    flags = (
-        f"scores below {offset:.6g}; of ordinary rows, {content['false_alarm_rate']:.2%} on average"
-        if offset is not None
-        else f"nothing: too few calibration rows for alpha={content['alpha']}"
-    )
-    encoded = [f"{column} ({len(names)})" for column, names in prepared.get("categories", {}).items()]
+    """Return names and values for the terminal, without empty ones."""
+    preparation = content["preparation"] or {}
+    encoded = [f"{column} ({len(names)})" for column, names in preparation.get("categories", {}).items()]
+    filled = [f"{name} with {value:g}" for name, value in preparation.get("fills", {}).items()]
+    probes = [f"{probe['in_distribution']:.1%} of {probe['name']}" for probe in content["probes"]]
     lines = [
         ("fitted on", f"{content['training_rows']} rows, calibrated on {content['calibration_rows']} more"),
-        ("features", f"{len(content['features'])}: {', '.join(content['features'])}"),
+        _describe_input(content),
         ("one-hot", ", ".join(encoded)),
-        (
-            "filled in",
-            ", ".join(f"{name} with {value:g}" for name, value in prepared.get("fills", {}).items()),
-        ),
-        ("left out", ", ".join(prepared.get("ignored", ()))),
+        ("filled in", ", ".join(filled)),
+        ("left out", ", ".join(preparation.get("ignored", ()))),
         ("classes", ", ".join(map(str, content["classes"] or ()))),
         ("embedding", content["embedding"] or ""),
         ("alpha", f"{content['alpha']:g}"),
-        ("flags", flags),
-        ("self-test", ", ".join(f"{p['in_distribution']:.1%} of {p['name']}" for p in content["probes"])),
-        ("healed", "; ".join(content["events"])),
+        ("flags", _describe_flags(content)),
+        ("self-test", f"rated in-distribution: {', '.join(probes)}" if probes else ""),
+        ("rollbacks", "; ".join(content["events"])),
         ("seed", str(content["seed"])),
         ("weights", str(content["weights"])),
         ("versions", ", ".join(f"{name} {number}" for name, number in content["versions"].items())),
     ]
-    if not content["features"]:
-        lines[1] = ("inputs", f"of shape {content['shape']}, without names")
+    return [(name, text) for name, text in lines if text]
+
+
+def _describe_input(content: dict[str, Any]) -> tuple[str, str]:
     if content["images"]:
         colour = "colour" if content["images"]["channels"] == 3 else "greyscale"
-        lines[1] = ("images", f"{colour}, the centred square at {content['images']['size']} pixels a side")
-    return [(name, text) for name, text in lines if text]
+        return "images", f"{colour}, the central square, {content['images']['size']} pixels per side"
+    if not content["features"]:
+        return "inputs", f"of shape {content['shape']}, without names"
+    return "features", f"{len(content['features'])}: {', '.join(content['features'])}"
+
+
+def _describe_flags(content: dict[str, Any]) -> str:
+    if content["offset"] is None:
+        return f"none: too few calibration rows for alpha={content['alpha']}"
+    return (
+        f"scores below {content['offset']:.6g}; {content['false_alarm_rate']:.2%} of normal rows on average"
+    )

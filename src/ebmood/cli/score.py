@@ -1,28 +1,19 @@
-"""`ebmood score`: a detector and a table to scores. What is heavy loads when the command runs."""
+"""`ebmood score`: compute the scores of a table or of a folder of images. Heavy libraries are imported when it runs."""
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmood.cli.bar import bar
-from ebmood.cli.options import (
-    Cluster,
-    Device,
-    Drop,
-    Json,
-    Model,
-    Rows,
-    SkipCorrupt,
-    Threads,
-    print_json,
-    stopped,
-    tell,
-    tell_skipped,
-    use_threads,
-)
+from ebmood.cli.messages import interrupted, print_json, print_message, print_skipped
+from ebmood.cli.options import Cluster, Device, Drop, Json, Model, Rows, SkipCorrupt, Threads, use_threads
+from ebmood.cli.progress_bar import progress_bar
+
+if TYPE_CHECKING:
+    from ebmood.detector import EnergyDetector
+    from ebmood.detector.folder_scoring import FolderScores
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -36,14 +27,14 @@ EPILOG = """[bold]Examples[/bold]
 
     zcat big.csv.gz | ebmood score model - -o - --keep id | grep ',true$'
 
-The table may be larger than memory, and its columns in any order.
+The table may be larger than memory, and its columns may be in any order.
 
-A folder of Parquet files goes to a folder file by file, several at once; those that are there
-already, from the same model and rows, are not scored again. A folder of images goes to one file,
-where the column `file` has their paths inside the folder.
+If OUT is a folder, the files of a folder of Parquet files are scored one by one, several at the same
+time. Existing scores of the same detector and rows are kept. A folder of images is scored to one
+file, whose column `file` holds the path of each image inside the folder.
 
-Exit codes: 0 done, 1 files of a folder could not be scored, 2 something to mend, 130 stopped. An OUT
-that is one file is there after 0 alone."""
+Exit codes: 0 success, 1 some files of a folder could not be scored, 2 invalid input, 130 interrupted.
+If OUT is a file, it is written only with exit code 0."""
 
 
 def score(
@@ -55,13 +46,13 @@ def score(
             "--out",
             "-o",
             metavar="OUT",
-            help="A .csv or .parquet file, - for CSV on standard output, or a folder for a folder.",
+            help="A .csv or .parquet file, - for CSV on standard output, or a folder if the input is a folder.",
             show_default=False,
         ),
     ],
     keep: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="Copy a column to OUT. Repeat it, or give a pattern."),
+        typer.Option(metavar="COLUMN", help="Copy a column to OUT, by name or pattern. May be repeated."),
     ] = None,
     drop: Drop = None,
     threads: Threads = None,
@@ -73,64 +64,77 @@ def score(
             "-j",
             min=1,
             metavar="N",
-            help="Files of a folder at once. [default: all cores, or all workers]",
+            help="Folder: number of files at the same time. \\[default: all cores, or all workers]",
         ),
     ] = None,
     cluster: Cluster = None,
     skip_corrupt: SkipCorrupt = False,
     json: Json = False,
 ) -> None:
-    """Score the rows of a table, or images: how ordinary each is, its p-value, and a flag.
+    """Compute a score, a p-value and a flag for each row of a table, or for each image.
 
-    OUT has a row for each row of TABLE, in order: the kept columns, then
-    `score` (higher is more ordinary), `p_value` (small is strange) and
-    `flag` (true where the p-value is at most the alpha of the fit).
+    OUT has one row for each row of the input, in the same order: the kept
+    columns, then `score` (higher is more normal), `p_value` (small is
+    anomalous) and `flag` (true if the p-value is at most alpha).
     """
+    start = time.monotonic()
     if table.is_dir() and (out.is_dir() or not out.suffix) and str(out) != "-":
-        raise typer.Exit(_folder(model, table, out, keep or (), drop or (), device, jobs, cluster, json))
-    began = time.monotonic()
+        folder_scores, estimator = _score_folder(
+            model, table, out, keep or (), drop or (), device, jobs, cluster
+        )
+        raise typer.Exit(_report_folder(out, folder_scores, estimator, time.monotonic() - start, json))
     rows = flagged = 0
     try:
-        with bar("scoring") as watch:
-            from ebmood.core.errors import EbmoodError
-            from ebmood.detector.images import ImageFolder
-            from ebmood.detector.sources import load_detector, open_source, scored
-            from ebmood.detector.streaming import STANDARD
-            from ebmood.detector.writing import open_scores
+        with progress_bar("scoring") as progress:
+            from ebmood.detector.io.image_stream import ImageStream
+            from ebmood.detector.io.open_input import open_input
+            from ebmood.detector.io.score_writer import open_score_writer
+            from ebmood.detector.saved_detector import load_saved_detector, score_input
 
             use_threads(threads)
-            if jobs or cluster:
-                raise EbmoodError(
-                    "-j and --cluster are for a folder of Parquet files whose scores go to a folder; name one with -o"
-                )
-            if str(out) == STANDARD and json:
-                raise EbmoodError("-o - and --json both take standard output; name a file with -o")
-            if out.exists() and table.exists() and out.samefile(table):
-                raise EbmoodError(f"{out}: is the table itself; give -o another file")
-            detector, source = load_detector(model, device), open_source(table, skip_corrupt)
-            with open_scores(out) as write:
-                for piece in scored(detector, source, keep or (), drop or (), watch):
-                    write(piece)
-                    rows += len(piece.scores)
-                    flagged += int(piece.flags.sum())
+            _check_options(table, out, jobs, cluster, json)
+            detector, source = load_saved_detector(model, device), open_input(table, skip_corrupt)
+            with open_score_writer(out) as write:
+                for batch in score_input(detector, source, keep or (), drop or (), progress):
+                    write(batch)
+                    rows += len(batch.scores)
+                    flagged += int(batch.flags.sum())
     except KeyboardInterrupt:
-        raise stopped(f"nothing was written to {out}") from None
-    seconds = time.monotonic() - began
-    skipped = source.skipped if isinstance(source, ImageFolder) else None
+        raise interrupted(f"nothing was written to {out}") from None
+    seconds = time.monotonic() - start
+    skipped = source.skipped if isinstance(source, ImageStream) else None
     if json:
-        alpha = detector.detector.alpha
-        outcome = {"out": str(out), "rows": rows, "flagged": flagged, "alpha": alpha}
-        outcome |= {} if skipped is None else {"skipped": skipped}
-        print_json(outcome | {"seconds": round(seconds, 3)})
+        result = {"out": str(out), "rows": rows, "flagged": flagged, "alpha": detector.estimator.alpha}
+        result |= {} if skipped is None else {"skipped": skipped}
+        print_json(result | {"seconds": round(seconds, 3)})
         return
-    tell_skipped(skipped or ())
-    tell(
-        f"{out}: {rows} rows, {flagged} flagged ({flagged / rows:.1%}; of rows like those of the fit, "
-        f"{detector.false_alarm_rate:.1%} on average), in {seconds:.0f} s"
+    print_skipped(skipped or ())
+    print_message(f"{out}: {_describe_counts(rows, flagged, detector.estimator, seconds)}")
+
+
+def _check_options(table: Path, out: Path, jobs: int | None, cluster: str | None, json: bool) -> None:
+    """Check options for scores that are written to one file."""
+    from ebmood.core.errors import EbmoodError
+    from ebmood.detector.io.open_input import STANDARD
+
+    if jobs or cluster:
+        raise EbmoodError(
+            "-j and --cluster apply only to a folder of Parquet files with a folder for the scores; give one with -o"
+        )
+    if str(out) == STANDARD and json:
+        raise EbmoodError("-o - and --json both write to standard output; give a file with -o")
+    if out.exists() and table.exists() and out.samefile(table):
+        raise EbmoodError(f"{out}: is the table itself; give another file with -o")
+
+
+def _describe_counts(rows: int, flagged: int, estimator: "EnergyDetector", seconds: float) -> str:
+    return (
+        f"{rows} rows, {flagged} flagged ({flagged / max(1, rows):.1%}; of rows like the training rows "
+        f"{estimator.false_alarm_rate_:.1%} are flagged on average), in {seconds:.0f} s"
     )
 
 
-def _folder(
+def _score_folder(
     model: Path,
     table: Path,
     out: Path,
@@ -139,22 +143,24 @@ def _folder(
     device: str,
     jobs: int | None,
     cluster: str | None,
-    json: bool,
-) -> int:
-    """Score a folder file by file. Returns the exit code."""
-    began = time.monotonic()
+) -> "tuple[FolderScores, EnergyDetector]":
+    """Score a folder file by file."""
     try:
-        with bar("scoring") as watch:
-            from ebmood.cli.where import executors
+        with progress_bar("scoring") as progress:
+            from ebmood.cli.executor_options import open_executors
             from ebmood.core.errors import EbmoodError
-            from ebmood.detector.folders import score_folder
-            from ebmood.detector.images import ImageDetector
-            from ebmood.detector.sources import load_detector
+            from ebmood.detector.folder_scoring import score_folder
+            from ebmood.detector.image_detector import ImageDetector
+            from ebmood.detector.saved_detector import load_saved_detector
 
-            detector = load_detector(model)  # what is wrong with it is told once
+            detector = load_saved_detector(
+                model
+            )  # reports a problem of the detector once, not for every file
             if isinstance(detector, ImageDetector):
-                raise EbmoodError(f"{out}: scores of images go to one file; give -o a name such as {out}.csv")
-            with executors(cluster, jobs) as (many, open_executor):
+                raise EbmoodError(
+                    f"{out}: scores of images are written to one file; give a name such as {out}.csv with -o"
+                )
+            with open_executors(cluster, jobs) as (tasks, open_executor):
                 scores = score_folder(
                     model,
                     table,
@@ -162,32 +168,35 @@ def _folder(
                     keep=keep,
                     drop=drop,
                     device=device,
-                    jobs=many,
+                    jobs=tasks,
                     open_executor=open_executor,
-                    watch=watch,
+                    progress=progress,
                 )
     except KeyboardInterrupt:
-        raise stopped(f"finished files are kept in {out}; the same command goes on") from None
-    rows = sum(file.rows for file in scores.done.values())
-    flagged = sum(file.flagged for file in scores.done.values())
-    kept = sum(not file.fresh for file in scores.done.values())
+        raise interrupted(f"finished files are kept in {out}; repeat the command to continue") from None
+    return scores, detector.estimator
+
+
+def _report_folder(
+    out: Path, scores: "FolderScores", estimator: "EnergyDetector", seconds: float, json: bool
+) -> int:
+    """Print the results for a folder, and return the exit code."""
+    files = scores.completed.values()
+    rows, flagged = sum(file.rows for file in files), sum(file.flagged for file in files)
+    existing = sum(not file.is_new for file in files)
     failed = {str(name): reason for name, reason in sorted(scores.failed.items())}
-    seconds = time.monotonic() - began
     for reason in failed.values():
-        tell(f"failed: {reason}")
+        print_message(f"failed: {reason}")
     if json:
-        outcome = {"out": str(out), "files": len(scores.done), "kept": kept, "failed": failed}
-        outcome |= {"rows": rows, "flagged": flagged, "alpha": detector.detector.alpha}
-        print_json(outcome | {"seconds": round(seconds, 3)})
+        result = {"out": str(out), "files": len(files), "kept": existing, "failed": failed}
+        result |= {"rows": rows, "flagged": flagged, "alpha": estimator.alpha}
+        print_json(result | {"seconds": round(seconds, 3)})
     else:
-        there = f" ({kept} of them there already)" if kept else ""
-        tell(
-            f"{out}: {len(scores.done)} files{there}, {rows} rows, {flagged} flagged "
-            f"({flagged / max(1, rows):.1%}; of rows like those of the fit, "
-            f"{detector.false_alarm_rate:.1%} on average), in {seconds:.0f} s"
-        )
+        note = f" ({existing} of them already existed)" if existing else ""
+        counts = _describe_counts(rows, flagged, estimator, seconds)
+        print_message(f"{out}: {len(files)} files{note}, {counts}")
     if failed:
-        tell(
-            f"{len(failed)} of {len(failed) + len(scores.done)} files failed; the same command tries them again"
+        print_message(
+            f"{len(failed)} of {len(failed) + len(files)} files failed; repeat the command to try them again"
         )
     return 1 if failed else 0

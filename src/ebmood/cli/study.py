@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from ebmood.cli.executor_options import open_executors
 from ebmood.cli.study_answer import print_answer
 from ebmood.cli.study_progress import progress_display
-from ebmood.cli.where import executors
 from ebmood.study.runner import read_study, run_study
 from ebmood.study.schema import ImageFiles
 from ebmood.study.study_file import Device, Study, load_study, preset_title, presets
@@ -54,7 +54,7 @@ def run(
             check_tensorboard()
         with errors.status("reading the study and its data"):
             study = _load(name, device, cluster, files)
-        with executors(cluster, jobs) as (workers, open_executor):
+        with open_executors(cluster, jobs) as (workers, open_executor):
             parallel = min(workers, len(study.tasks))
             with progress_display(errors, folder, parallel) as observer:
                 run_study(

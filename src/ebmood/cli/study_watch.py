@@ -57,7 +57,7 @@ def watch(folder: Path, console: Console | None = None, interval: float = INTERV
         observer.on_start(study, todo)
         size = -1
         while True:
-            is_running = is_written(
+            is_running = is_locked(
                 folder
             )  # before reading records, which are complete when the lock is released
             snapshots = _snapshots(study, folder) if is_running else {}

@@ -1,8 +1,8 @@
-"""The detector: fitted on a user's rows, calibrated on rows held out, safe to save and load."""
+"""The detector: an estimator that is fitted and calibrated on rows of the user, and that can be saved and loaded."""
 
-from ebmood.detector.energy import EnergySettings
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.loading import load
-from ebmood.detector.probes import Probe
+from ebmood.detector.persistence.load import load
+from ebmood.detector.score_model import EnergySettings
+from ebmood.detector.self_test import Probe
 
 __all__ = ["EnergyDetector", "EnergySettings", "Probe", "load"]

@@ -1,10 +1,9 @@
-"""EnergyDetector: the scikit-learn face of the detector."""
+"""EnergyDetector: the detector as a scikit-learn estimator."""
 
 import warnings
-from collections.abc import Callable
 from numbers import Real
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -16,56 +15,73 @@ from torch import nn
 
 from ebmood.core import calibration as conformal
 from ebmood.core.errors import CalibrationWarning, InputError
-from ebmood.detector.contributions import contributions, replacement_values
-from ebmood.detector.embedding import as_items, embed, frozen_copy, read_objects
-from ebmood.detector.energy import EnergySettings, ScoreModel, fit_energy
-from ebmood.detector.inputs import Rows, check_columns, column_labels, read_rows, refuse_huge
-from ebmood.detector.labels import Labels, read_labels
-from ebmood.detector.parameters import device_of, how_to_calibrate, seed_of, split_rows
-from ebmood.detector.probes import Probe, run_probes
-from ebmood.detector.saving import save
-from ebmood.detector.scorer import RowScorer
+from ebmood.detector.feature_contributions import feature_contributions, replacement_values
+from ebmood.detector.fitting import StepCallback, fit_score_model
+from ebmood.detector.io.rows import Rows, column_labels
+from ebmood.detector.labels import Labels, encode_labels
+from ebmood.detector.model_inputs import ModelInputs, read_new_inputs, read_training_inputs
+from ebmood.detector.parameters import (
+    check_alpha_and_device,
+    describe_too_few_rows,
+    resolve_seed,
+    split_rows,
+)
+from ebmood.detector.persistence.save import save_detector
+from ebmood.detector.row_scorer import RowScorer
+from ebmood.detector.score_batch import ScoreBatch
+from ebmood.detector.score_model import EnergySettings, ScoreModel
+from ebmood.detector.self_test import Probe, run_self_test
+from ebmood.detector.user_embedding import frozen_copy
+
+if TYPE_CHECKING:
+    import pyarrow
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 
 class EnergyDetector(OutlierMixin, BaseEstimator):
-    """Is this row like the training rows, and how sure is that?
+    """Detect rows that are unlike the training rows, with a known false-alarm rate.
 
-    Fits a density's energy on most rows, keeps the others back for calibration and for nothing else, and rates new
-    rows by a score (higher is more in-distribution) and a split-conformal p-value.
+    `fit` learns the energy (negative log-density) of most rows and reserves the others for calibration. New rows get
+    a score (higher is more in-distribution) and a split-conformal p-value.
 
-    `X` is a NumPy array, a pandas, polars or pyarrow table, a torch tensor or nested lists: finite numbers, one row
-    for each sample. More than two axes, as of images `(N, C, H, W)`, are flattened. Column names of a data frame are
-    remembered, and checked with their order. Anything that cannot be used is an `InputError` of one line.
+    `X` is a NumPy array, a pandas, polars or pyarrow table, a torch tensor or nested lists. It holds finite numbers,
+    one row for each sample. Inputs with more than two axes, such as images `(N, C, H, W)`, are flattened. Column names
+    of a data frame are stored, and compared with those of new rows. Invalid input raises an `InputError` of one line.
 
-    It passes all checks of scikit-learn's `parametrize_with_checks`.
+    The class passes all checks of scikit-learn's `parametrize_with_checks`.
 
     Args:
-        alpha: the level of `predict`: which share of rows like the training rows may be flagged.
-        calibration: rows held out, as a share (float) or as a number (int).
-        supervised: learn from the classes `y` as well; else `y` is ignored.
-        gamma: weight of the classes against the density, where supervised.
-        embed: a module of the user's that turns inputs into rows; whatever it takes may then be `X`. It is copied at
-            `fit`, and not trained. It receives float32 tensors (arrays, data frames), tensors as they are, or lists.
+        alpha: level of `predict`: the fraction of rows like the training rows that may be flagged.
+        calibration: rows that are reserved for calibration, as a fraction (float) or as a number (int).
+        supervised: whether to learn from the classes `y` as well; else `y` is ignored.
+        gamma: weight of the classes relative to the density, for a supervised fit.
+        embed: a module that maps inputs to rows. `X` may then be anything that it accepts. `fit` copies it and does not
+            train it. It receives float32 tensors for arrays and data frames, other tensors unchanged, or lists.
         energy: settings of the energy; None for the default.
-        device: `cpu`, `cuda`, ..., or `auto`.
+        device: `cpu`, `cuda`, `cuda:1`, ..., or `auto`.
         random_state: seed of the split into training and calibration rows, and of training.
 
     Attributes:
-        offset_ (float): rows with a lower score are flagged; minus infinity where calibration rows are too few for
-            `alpha`, with a warning at `fit` that says how many it takes.
-        calibration_scores_ (ndarray): `(n,)` scores of the rows held out, ascending.
-        n_features_in_ (int): D; not there for inputs of `embed` that are no arrays of floats.
-        feature_names_in_ (ndarray): the columns' names, where `X` was a data frame with names.
-        classes_ (ndarray): the classes, where supervised.
-        class_calibration_scores_ (tuple): for each class its calibration rows' scores under it, ascending.
-        probes_ (tuple): the self-test, see `ebmood.detector.probes.Probe`.
-        model_ (ScoreModel): preprocessing and energy, `(N, D) -> (N,)`.
-        settings_ (EnergySettings): of the energy, in full.
-        seed_ (int): what `random_state` came to.
-        n_training_rows_ (int): how many rows the energy was fitted on.
-        events_ (tuple): one line for every time that training diverged, went back and on; as a rule, none.
+        offset_ (float): rows with a lower score are flagged. Minus infinity if there are too few calibration rows for
+            `alpha`; `fit` then warns and says how many are needed.
+        calibration_scores_ (ndarray): `(n,)` scores of the calibration rows, ascending.
+        n_features_in_ (int): D; missing if `embed` takes inputs that are not floating-point numbers.
+        feature_names_in_ (ndarray): column names, if `X` was a data frame with names.
+        classes_ (ndarray): the classes, after a supervised fit.
+        class_calibration_scores_ (tuple): for each class the scores of its calibration rows under it, ascending.
+        probes_ (tuple): results of the self-test; see `ebmood.detector.self_test.Probe`.
+        model_ (ScoreModel): scaler and energy, `(N, D) -> (N,)`.
+        settings_ (EnergySettings): the settings of the energy.
+        seed_ (int): the seed that `random_state` gave.
+        n_training_rows_ (int): number of rows on which the energy was fitted.
+        events_ (tuple): one line for each rollback during training; usually empty.
+
+    >>> detector = EnergyDetector(energy=EnergySettings(denoising=False), random_state=0)
+    >>> rows = np.random.default_rng(0).normal(size=(200, 2))
+    >>> detector.fit(rows).predict([[0.0, 0.0], [9.0, 9.0]])
+    array([ 1, -1])
     """
 
     model_: ScoreModel
@@ -93,101 +109,92 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         self.device = device
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, *, report: Callable[[int, int], None] | None = None) -> Self:
-        """Fit the energy, calibrate it on rows held out, and test it on probes.
+    def fit(self, X: Any, y: Any = None, *, progress: StepCallback | None = None) -> Self:
+        """Fit the energy, calibrate it on reserved rows, and run the self-test.
 
         Args:
-            X: `(N, ...)` rows, three or more, taken to be in-distribution.
-            y: `(N,)` classes, where supervised; else ignored.
-            report: called now and then with the training steps done and all there are.
+            X: `(N, ...)` rows, three or more, assumed to be in-distribution.
+            y: `(N,)` classes for a supervised fit; else ignored.
+            progress: called from time to time with the number of finished training steps and their total number.
 
         Raises:
-            InputError: rows, classes or a parameter cannot be used.
-            DivergedError: training diverged again and again.
+            InputError: rows, classes or a parameter are invalid.
+            DivergedError: training diverged again after every rollback.
 
         Warns:
-            RollbackWarning: training diverged, went back and on.
-            CalibrationWarning: too few calibration rows to flag anything at level alpha.
+            RollbackWarning: training diverged and continued from an earlier state.
+            CalibrationWarning: there are too few calibration rows to flag anything at level alpha.
             SelfTestWarning: a probe far from the training rows is rated in-distribution.
         """
         device = self._check_parameters()
         self.settings_ = EnergySettings() if self.energy is None else self.energy
-        self.seed_ = seed_of(self.random_state)
+        self.seed_ = resolve_seed(self.random_state)
         embedding = None if self.embed is None else frozen_copy(self.embed, device)
-        rows, features = self._read(X, embedding, device)
-        training, held_out = split_rows(self.calibration, len(features), self.seed_)
-        labels = read_labels(y, len(features), training) if self.supervised else None
+        inputs = read_training_inputs(X, embedding, device)
+        rows = len(inputs.features)
+        training, calibration = split_rows(self.calibration, rows, self.seed_)
+        labels = encode_labels(y, rows, training) if self.supervised else None
         self.n_training_rows_ = len(training)
-        self._remember_columns(rows)
-        self.model_ = fit_energy(
-            features[training],
-            self.settings_,
-            self.seed_,
-            device=str(device),
-            report=report,
-            y=None if labels is None else labels.codes[training],
-            gamma=float(self.gamma),
-        )
-        self.model_.eval().requires_grad_(False)
-        self.events_ = self.model_.events
-        fitted = None if rows is None else rows.values[training]
-        self.replacements_ = None if fitted is None else replacement_values(fitted)
-        self.scorer_ = RowScorer(
-            self.model_,
-            embedding,
-            shape=self.shape_in_,
-            ranges=None if fitted is None else np.stack([fitted.min(axis=0), fitted.max(axis=0)]),
-            lowest=np.full(1 + self.model_.classes, np.inf),
-            device=device,
-        )
-        if rows is not None and embedding is not None:  # as new rows are: drawn back where they are far out
-            features[held_out] = self.scorer_.features(rows.values[held_out])
-        self._calibrate(None if rows is None else rows.values, features, training, held_out, labels)
+        self._store_columns(inputs.rows)
+        self._fit_model(inputs, training, labels, embedding, device, progress)
+        self._calibrate(inputs, training, calibration, labels)
         self.probes_: tuple[Probe, ...] = ()
         if self.scorer_.ranges is not None:
-            lowest_accepted = max(self.offset_, self.calibration_scores_[0])
-            self.probes_ = run_probes(
-                self.scorer_.of_values, self.scorer_.ranges, lowest_accepted, self.seed_
-            )
+            threshold = max(self.offset_, self.calibration_scores_[0])
+            self.probes_ = run_self_test(self.scorer_.score_rows, self.scorer_.ranges, threshold, self.seed_)
         return self
 
     def score_samples(self, X: Any) -> Floats:
-        """Scores of rows: `(N, ...) -> (N,)`, finite; higher is more in-distribution."""
-        values, features = self._checked(X)
-        return self.scorer_.scores(features, values)
+        """Return the scores of rows: `(N, ...)` to `(N,)`, finite. Higher is more in-distribution."""
+        inputs = self._read(X)
+        return self.scorer_.scores(inputs.features, inputs.values)
+
+    def score_batch(self, X: Any) -> ScoreBatch:
+        """Return scores, p-values and flags of rows `(N, ...)`, computed in one pass."""
+        return self.decide(self.score_samples(X))
+
+    def decide(self, scores: Floats, kept_columns: "pyarrow.RecordBatch | None" = None) -> ScoreBatch:
+        """Return scores `(N,)` together with their p-values and flags.
+
+        Args:
+            scores: results of `score_samples`.
+            kept_columns: N rows of other columns, to be returned with the results.
+        """
+        p_values = conformal.p_values(scores, self.calibration_scores_)
+        return ScoreBatch(scores, p_values, scores < self.offset_, kept_columns)
 
     def decision_function(self, X: Any) -> Floats:
-        """`score_samples(X) - offset_`: `(N, ...) -> (N,)`; negative for rows that are flagged at level `alpha`."""
+        """Return `score_samples(X) - offset_`: `(N, ...)` to `(N,)`, negative for flagged rows."""
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """`(N, ...) -> (N,)`: -1 for rows that are flagged as out-of-distribution at level `alpha`, +1 for others."""
-        return np.where(self.score_samples(X) < self.offset_, -1, 1)
+        """Return -1 for rows that are flagged as out-of-distribution at level `alpha`, and else 1: `(N,)`."""
+        return np.where(self.score_batch(X).flags, -1, 1)
 
     def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:  # type: ignore[override]  # the mixin adds **kwargs
-        """`fit(X).predict(X)`. Most of these rows were fitted on, so the false-alarm rate is not `alpha` here."""
+        """Return `fit(X).predict(X)`. Most of these rows are training rows, so `alpha` does not hold for them."""
         return self.fit(X, y).predict(X)
 
     def p_values(self, X: Any) -> Floats:
-        """Split-conformal p-values: `(N, ...) -> (N,)`, in (0, 1].
+        """Return split-conformal p-values: `(N, ...)` to `(N,)`, in (0, 1].
 
-        Of new rows like the training rows, at most a share alpha has p-values of alpha or less, for every alpha.
+        For new rows like the training rows, `P(p <= alpha) <= alpha` for every alpha.
         """
-        return conformal.p_values(self.score_samples(X), self.calibration_scores_)
+        return self.score_batch(X).p_values
 
     def class_p_values(self, X: Any) -> Floats:
-        """The p-value of each row as a member of each class: `(N, ...) -> (N, K)`, columns as in `classes_`.
+        """Return the p-value of each row as a member of each class: `(N, ...)` to `(N, K)`, columns as in `classes_`.
 
-        Calibrated within the class, so the promise of `p_values` holds for rows of every class on its own. A row
-        whose largest p-value is small is like no class.
+        Each class has calibration rows of its own, so the guarantee of `p_values` holds for the rows of every class. A
+        row whose largest p-value is small is unlike all classes.
 
         Raises:
             InputError: the detector was fitted without classes.
         """
-        values, features = self._checked(X)
+        inputs = self._read(X)
         if not hasattr(self, "classes_"):
             raise InputError("class_p_values: fitted without classes; set supervised=True and give y to fit")
-        scores = self.scorer_.class_scores(features, values)
+        scores = self.scorer_.class_scores(inputs.features, inputs.values)
         columns = [
             conformal.p_values(scores[:, k], calibration)
             for k, calibration in enumerate(self.class_calibration_scores_)
@@ -195,9 +202,9 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         return np.column_stack(columns)
 
     def select(self, X: Any, fdr: float = 0.05) -> NDArray[np.bool_]:
-        """Rows to call out-of-distribution, of which a share `fdr` at most is expected to be wrong.
+        """Return which rows are out-of-distribution, with an expected fraction of at most `fdr` wrong ones among them.
 
-        Benjamini and Hochberg's procedure on the p-values of all rows together: `(N, ...) -> (N,)` booleans.
+        This is the procedure of Benjamini and Hochberg on the p-values of all rows: `(N, ...)` to `(N,)` booleans.
 
         Raises:
             InputError: fdr is not between 0 and 1.
@@ -205,41 +212,41 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         return conformal.benjamini_hochberg(self.p_values(X), fdr)
 
     def feature_contributions(self, X: Any) -> Floats:
-        """How much the score would gain at best by changing one feature alone: `(N, *shape) -> (N, *shape)`.
+        """Return by how much the score would rise at best if one feature alone changed: `(N, *shape)` as X.
 
-        The feature with the largest gain is the first to blame; see `ebmood.detector.contributions`.
+        The feature with the largest value explains the score best. See `ebmood.detector.feature_contributions`.
 
         Raises:
-            InputError: the inputs of `embed` are no arrays of floats.
+            InputError: the inputs of `embed` are not arrays of floating-point numbers.
         """
-        values, _ = self._checked(X)
+        values = self._read(X).values
         if values is None or self.replacements_ is None or self.shape_in_ is None:
             raise InputError("feature_contributions: needs inputs that are arrays of floating-point numbers")
-        gains = contributions(self.scorer_.of_values, values, self.replacements_)
+        gains = feature_contributions(self.scorer_.score_rows, values, self.replacements_)
         return gains.reshape(-1, *self.shape_in_)
 
     def column_labels(self) -> tuple[str, ...]:
-        """A name for every feature, in order: the column's own, or `x3`, or `x[0,2,5]`."""
+        """Return a name for every feature in order: the column name, or `x3`, or `x[0,2,5]`."""
         check_is_fitted(self)
-        names = getattr(self, "feature_names_in_", None)
-        return (
-            ()
-            if self.shape_in_ is None
-            else column_labels(self.shape_in_, tuple(names) if names is not None else None)
-        )
+        return () if self.shape_in_ is None else column_labels(self.shape_in_, self._names())
+
+    @property
+    def false_alarm_rate_(self) -> float:
+        """The fraction of rows like the training rows that is flagged, on average over fits; at most `alpha`."""
+        return conformal.false_alarm_rate(self.alpha, len(self.calibration_scores_))
 
     def save(self, folder: Path | str, notes: dict[str, JsonValue] | None = None) -> None:
-        """Write the fitted detector to a folder, replacing one that is there in a single step.
+        """Write the fitted detector to a folder. A detector that is already there is replaced atomically.
 
         Args:
-            folder: made if it is not there.
-            notes: plain values to keep with the model; `load` gives them back as `notes_`.
+            folder: created if it does not exist.
+            notes: JSON values to store with the detector; `ebmood.load` returns them as `notes_`.
 
         Raises:
             EbmoodError: the folder cannot be written.
         """
         check_is_fitted(self)
-        save(self, Path(folder), notes or {})
+        save_detector(self, Path(folder), notes or {})
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "offset_")
@@ -251,89 +258,89 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         return tags
 
     def _check_parameters(self) -> torch.device:
-        conformal.allowed_alarms(self.alpha, 0)
         if self.embed is not None and not isinstance(self.embed, nn.Module):
             raise InputError(f"embed={type(self.embed).__name__}: must be a torch.nn.Module")
         if self.energy is not None and not isinstance(self.energy, EnergySettings):
             raise InputError(f"energy={self.energy!r}: must be EnergySettings, or None for the default")
         if not isinstance(self.gamma, Real) or not 0 <= float(self.gamma) < np.inf:
             raise InputError(f"gamma={self.gamma!r}: must be a finite number, 0 or more")
-        return device_of(self.device)
+        return check_alpha_and_device(self.alpha, self.device)
 
-    def _remember_columns(self, rows: Rows | None) -> None:
-        self._forget("n_features_in_", "feature_names_in_")
+    def _store_columns(self, rows: Rows | None) -> None:
+        self._delete("n_features_in_", "feature_names_in_")
         self.shape_in_ = None if rows is None else rows.shape
         if rows is not None:
             self.n_features_in_ = rows.values.shape[1]
             if rows.names is not None:
                 self.feature_names_in_ = np.array(rows.names, dtype=object)
 
-    def _calibrate(
+    def _fit_model(
         self,
-        values: Floats | None,
-        features: Floats,
-        training: NDArray[np.intp],
-        held_out: NDArray[np.intp],
+        inputs: ModelInputs,
+        training: Indices,
         labels: Labels | None,
+        embedding: nn.Module | None,
+        device: torch.device,
+        progress: StepCallback | None,
     ) -> None:
-        self._forget("classes_", "class_calibration_scores_")
-        fitted, apart = (None, None) if values is None else (values[training], values[held_out])
-        self.scorer_.lowest[0] = self.scorer_.scores(features[training], fitted).min()
-        self.calibration_scores_ = np.sort(self.scorer_.scores(features[held_out], apart))
+        self.model_ = fit_score_model(
+            inputs.features[training],
+            self.settings_,
+            self.seed_,
+            device=str(device),
+            progress=progress,
+            y=None if labels is None else labels.codes[training],
+            gamma=float(self.gamma),
+        )
+        self.events_ = self.model_.events
+        rows = None if inputs.values is None else inputs.values[training]
+        self.replacements_ = None if rows is None else replacement_values(rows)
+        self.scorer_ = RowScorer(
+            self.model_,
+            embedding,
+            shape=self.shape_in_,
+            ranges=None if rows is None else np.stack([rows.min(axis=0), rows.max(axis=0)]),
+            lowest_scores=np.full(1 + self.model_.classes, np.inf),
+            device=device,
+        )
+
+    def _calibrate(
+        self, inputs: ModelInputs, training: Indices, calibration: Indices, labels: Labels | None
+    ) -> None:
+        self._delete("classes_", "class_calibration_scores_")
+        scorer, values = self.scorer_, inputs.values
+        training_values = None if values is None else values[training]
+        calibration_values = None if values is None else values[calibration]
+        # New rows are clipped before an embedding, so calibration rows must be clipped as well.
+        features = (
+            inputs.features[calibration]
+            if calibration_values is None
+            else scorer.features(calibration_values)
+        )
+        scorer.lowest_scores[0] = scorer.scores(inputs.features[training], training_values).min()
+        self.calibration_scores_ = np.sort(scorer.scores(features, calibration_values))
         if labels is not None:
-            self.scorer_.lowest[1:] = self.scorer_.class_scores(features[training], fitted).min(axis=0)
-            by_class = self.scorer_.class_scores(features[held_out], apart)
+            class_scores = scorer.class_scores(inputs.features[training], training_values)
+            scorer.lowest_scores[1:] = class_scores.min(axis=0)
+            by_class = scorer.class_scores(features, calibration_values)
+            codes = labels.codes[calibration]
             self.classes_ = labels.classes
             self.class_calibration_scores_ = tuple(
-                np.sort(by_class[labels.codes[held_out] == k, k]) for k in range(len(labels.classes))
+                np.sort(by_class[codes == k, k]) for k in range(len(labels.classes))
             )
         self.offset_ = conformal.offset(self.calibration_scores_, self.alpha)
         if not np.isfinite(self.offset_):
-            warnings.warn(
-                f"alpha={self.alpha} needs {conformal.rows_needed(self.alpha)} calibration rows, and there are "
-                f"{len(held_out)}, so no row will be flagged. "
-                f"{how_to_calibrate(self.alpha, self.calibration, len(features))}",
-                CalibrationWarning,
-                stacklevel=3,
-            )
+            message = describe_too_few_rows(self.alpha, self.calibration, len(inputs.features))
+            warnings.warn(message, CalibrationWarning, stacklevel=3)
 
-    def _read(self, X: Any, embedding: nn.Module | None, device: torch.device) -> tuple[Rows | None, Floats]:
-        """X as numbers, where it is numbers, and the rows that the model sees."""
-        if embedding is None:
-            rows = read_rows(X)
-            refuse_huge(rows)
-            return rows, rows.values
-        objects = read_objects(X)
-        if objects.rows is None:
-            return None, embed(embedding, objects.items, device)
-        refuse_huge(objects.rows)
-        return objects.rows, embed(embedding, as_items(objects.rows.values, objects.rows.shape), device)
-
-    def _checked(self, X: Any) -> tuple[Floats | None, Floats]:
-        """Like `_read`, and of the same kind and columns as at the fit."""
+    def _read(self, X: Any) -> ModelInputs:
         check_is_fitted(self)
-        names = tuple(self.feature_names_in_) if hasattr(self, "feature_names_in_") else None
-        if self.scorer_.embedding is None:
-            rows = read_rows(X)
-            check_columns(rows, self.shape_in_ or (), names)
-            return rows.values, rows.values
-        objects = read_objects(X)
-        if (objects.rows is None) != (self.shape_in_ is None):
-            raise InputError(
-                "X: the detector was fitted on another kind of input: floats, or codes and objects"
-            )
-        values = None
-        if objects.rows is not None:
-            check_columns(objects.rows, self.shape_in_ or (), names)
-            values = objects.rows.values
-        features = self.scorer_.features(objects.items if values is None else values)
-        if features.shape[1] != self.model_.features:
-            raise InputError(
-                f"embed: {features.shape[1]} numbers for an input; at the fit {self.model_.features}"
-            )
-        return values, features
+        return read_new_inputs(X, self.scorer_, self._names())
 
-    def _forget(self, *names: str) -> None:
-        """What an earlier fit left behind and this one may not set."""
+    def _names(self) -> tuple[str, ...] | None:
+        return tuple(self.feature_names_in_) if hasattr(self, "feature_names_in_") else None
+
+    def _delete(self, *names: str) -> None:
+        """Delete attributes of an earlier fit that this fit may not set."""
         for name in names:
             self.__dict__.pop(name, None)

@@ -1,4 +1,4 @@
-"""Classes of a supervised fit, checked."""
+"""Validate the class labels of a supervised fit."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,64 +8,81 @@ from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
 
-FEWEST = 2  # training rows of a class
+MIN_CLASS_ROWS = 2
+"""Training rows that every class needs."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Classes `(K,)` in sorted order, and the number of each row's class `(N,)`."""
+    """Encoded class labels.
+
+    Attributes:
+        classes: `(K,)`, sorted.
+        codes: `(N,)`, the index of each row's class in `classes`.
+    """
 
     classes: NDArray[Any]
     codes: NDArray[np.intp]
 
 
-def read_labels(y: Any, rows: int, training: NDArray[np.intp]) -> Labels:
-    """`y` as class numbers.
+def encode_labels(y: Any, rows: int, training: NDArray[np.intp]) -> Labels:
+    """Return `y` as class indices.
 
     Args:
-        y: `(N,)` text, whole numbers or booleans.
+        y: `(N,)` or `(N, 1)`: text, whole numbers or booleans.
         rows: N.
-        training: which rows the model is fitted on; every class needs two of them.
+        training: indices of the rows on which the model is fitted. Every class needs two of them.
 
     Raises:
-        InputError: y is missing, of another length, no classes, or a class has too few rows.
+        InputError: `y` is missing, has a wrong length, does not hold classes, or a class has too few rows.
     """
     if y is None:
         raise InputError(
-            "y: supervised=True requires y to be passed, but the target y is None: one class for each row"
+            "y: supervised=True requires y to be passed, but the target y is None; give one class for each row"
         )
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.shape != (rows,):
-        raise InputError(f"y: of shape {y.shape}; X has {rows} rows, so y must be of shape ({rows},)")
-    if y.dtype.kind == "f":
-        if not np.isfinite(y).all():
-            row = int(np.flatnonzero(~np.isfinite(y))[0])
-            raise InputError(
-                f"y: row {row}: {y[row]}; Input contains NaN or infinity, every row needs a class"
-            )
-        if (y != np.round(y)).any():
-            row = int(np.flatnonzero(y != np.round(y))[0])
-            raise InputError(f"y: row {row}: {y[row]}; Unknown label type: continuous, give classes")
-    elif y.dtype.kind == "O":
-        y = _one_kind(y)
-    elif y.dtype.kind not in "biuU":
-        raise InputError(f"y: Unknown label type: {y.dtype}; give text or whole numbers")
-    classes, codes = np.unique(y, return_inverse=True)
+        raise InputError(f"y: has shape {y.shape}, but X has {rows} rows; y must have shape ({rows},)")
+    classes, codes = np.unique(_discrete(y), return_inverse=True)
     if len(classes) < 2:
-        raise InputError(f"y: 1 class ({classes[0]!s}) in all rows; supervised=True needs two or more")
+        raise InputError(f"y: all rows have 1 class ({classes[0]!s}); supervised=True needs two or more")
     counts = np.bincount(codes[training], minlength=len(classes))
-    if counts.min() < FEWEST:
-        few = int(counts.argmin())
+    if counts.min() < MIN_CLASS_ROWS:
+        rare = int(counts.argmin())
         raise InputError(
-            f"y: class {classes[few]!s} has {counts[few]} of {len(training)} training rows, calibration rows left out, "
-            f"and needs {FEWEST}; give more rows of it, merge it with another, or set supervised=False"
+            f"y: class {classes[rare]!s} has {counts[rare]} of {len(training)} training rows (without calibration "
+            f"rows) and needs {MIN_CLASS_ROWS}; add rows, merge it with another class, or set supervised=False"
         )
     return Labels(classes, codes)
 
 
-def _one_kind(y: NDArray[Any]) -> NDArray[Any]:
+def _discrete(y: NDArray[Any]) -> NDArray[Any]:
+    match y.dtype.kind:
+        case "f":
+            return _whole_numbers(y)
+        case "O":
+            return _single_type(y)
+        case "b" | "i" | "u" | "U":
+            return y
+        case _:
+            raise InputError(f"y: Unknown label type: {y.dtype}; give text or whole numbers")
+
+
+def _whole_numbers(y: NDArray[Any]) -> NDArray[Any]:
+    if not np.isfinite(y).all():
+        row = int(np.flatnonzero(~np.isfinite(y))[0])
+        raise InputError(
+            f"y: row {row}: {y[row]}; Input contains NaN or infinity, but every row needs a class"
+        )
+    if (y != np.round(y)).any():
+        row = int(np.flatnonzero(y != np.round(y))[0])
+        raise InputError(f"y: row {row}: {y[row]}; Unknown label type: continuous, give classes")
+    return y
+
+
+def _single_type(y: NDArray[Any]) -> NDArray[Any]:
     values = y.tolist()
     if all(isinstance(value, str) for value in values):
         return np.array(values, dtype=str)

@@ -1,4 +1,4 @@
-"""Parameters of the detector, checked when it is fitted: scikit-learn wants constructors that only store."""
+"""Validate the parameters of the detector. This happens in `fit`, because scikit-learn's constructors only store."""
 
 import math
 from numbers import Integral, Real
@@ -8,58 +8,76 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from ebmood.core.calibration import rows_needed
+from ebmood.core.calibration import allowed_alarms, rows_needed
 from ebmood.core.errors import InputError
 from ebmood.core.seeding import numpy_stream
 
 
-def rows_held_out(calibration: float | int, rows: int) -> int:
-    """How many of `rows` are calibration rows; a share is rounded, to one row at least.
+def check_alpha_and_device(alpha: float, device: str) -> torch.device:
+    """Check the two parameters that can be invalid for any data, and return the torch device.
 
     Raises:
-        InputError: no share between 0 and 1 and no whole number of 1 or more.
+        InputError: `alpha` is not between 0 and 1, or the device does not exist on this machine.
+    """
+    allowed_alarms(alpha, 0)
+    return resolve_device(device)
+
+
+def count_calibration_rows(calibration: float | int, rows: int) -> int:
+    """Return how many of `rows` are used for calibration. A fraction is rounded, and gives at least one row.
+
+    >>> count_calibration_rows(0.2, 357), count_calibration_rows(50, 357)
+    (71, 50)
+
+    Raises:
+        InputError: `calibration` is neither a fraction between 0 and 1 nor a whole number of at least 1.
     """
     if isinstance(calibration, Integral) and not isinstance(calibration, bool) and calibration >= 1:
         return int(calibration)
     if isinstance(calibration, Real) and not isinstance(calibration, Integral) and 0 < calibration < 1:
         return max(1, round(float(calibration) * rows))
     raise InputError(
-        f"calibration={calibration!r}: must be a share above 0 and below 1, or a number of rows from 1"
+        f"calibration={calibration!r}: must be a fraction above 0 and below 1, or a number of rows from 1"
     )
 
 
 def split_rows(calibration: float | int, rows: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Which of `rows` are fitted on, and which are held out for calibration, both ascending.
+    """Return the indices of training rows and of calibration rows, both ascending.
 
     Raises:
-        InputError: `calibration` is none, or leaves fewer than two rows to fit on.
+        InputError: `calibration` is invalid, or leaves fewer than two training rows.
     """
-    held_out = rows_held_out(calibration, rows)
-    if rows - held_out < 2:
-        sample = "1 sample" if rows == 1 else f"{rows} samples"
+    calibration_rows = count_calibration_rows(calibration, rows)
+    if rows - calibration_rows < 2:
+        samples = "1 sample" if rows == 1 else f"{rows} samples"
         raise InputError(
-            f"X: {sample}, of which {held_out} to be held out for calibration; give {held_out + 2} or more, "
-            "as at least 2 must be left to fit"
+            f"X: {samples}, of which {calibration_rows} are for calibration; give {calibration_rows + 2} or more, "
+            "because training needs at least 2"
         )
     order = numpy_stream(seed, "calibration").permutation(rows)
-    return np.sort(order[held_out:]), np.sort(order[:held_out])
+    return np.sort(order[calibration_rows:]), np.sort(order[:calibration_rows])
 
 
-def how_to_calibrate(alpha: float, calibration: float | int, rows: int) -> str:
-    """What to do where `alpha` needs more calibration rows than were held out of `rows`."""
-    needed = rows_needed(alpha)
-    more = f"set calibration={needed}" if needed <= rows // 2 else None
+def describe_too_few_rows(alpha: float, calibration: float | int, rows: int) -> str:
+    """Return a message for a table of `rows` rows that has too few calibration rows to flag any row at `alpha`."""
+    needed, available = rows_needed(alpha), count_calibration_rows(calibration, rows)
+    setting = f"set calibration={needed}" if needed <= rows // 2 else None
     if isinstance(calibration, Integral):
-        return f"Do so ({more})." if more else f"Give {2 * needed} rows or more and set calibration={needed}."
-    total = math.ceil(needed / float(calibration))
-    return f"Give {total} rows or more{f', or {more}' if more else ''}."
+        advice = setting or f"give {2 * needed} rows or more and set calibration={needed}"
+    else:
+        total = math.ceil(needed / float(calibration))
+        advice = f"give {total} rows or more" + (f", or {setting}" if setting else "")
+    return (
+        f"alpha={alpha} needs {needed} calibration rows, but there are only {available}, so no row will be flagged; "
+        f"{advice}"
+    )
 
 
-def seed_of(random_state: int | np.random.RandomState | None) -> int:
-    """The seed that `random_state` comes to, in scikit-learn's sense of it.
+def resolve_seed(random_state: int | np.random.RandomState | None) -> int:
+    """Return the seed that `random_state` stands for, as in scikit-learn.
 
     Raises:
-        InputError: it is none that scikit-learn takes.
+        InputError: `random_state` is invalid.
     """
     if isinstance(random_state, Integral) and not isinstance(random_state, bool):
         return int(random_state)
@@ -71,17 +89,15 @@ def seed_of(random_state: int | np.random.RandomState | None) -> int:
         ) from error
 
 
-def device_of(name: str) -> torch.device:
-    """The torch device called `name`; `auto` is the first GPU where there is one.
+def resolve_device(name: str) -> torch.device:
+    """Return the torch device called `name`. `auto` is the GPU if one is available, and else the CPU.
 
     Raises:
-        InputError: no such device here.
+        InputError: the device does not exist on this machine.
     """
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
         torch.zeros(1, dtype=torch.float64, device=device)
-    except (
-        Exception
-    ) as error:  # torch raises RuntimeError, AssertionError, TypeError, NotImplementedError here
-        raise InputError(f"device={name!r}: cannot be used here; cpu always can") from error
+    except Exception as error:  # torch raises several unrelated types here
+        raise InputError(f"device={name!r}: is not available on this machine; use cpu") from error
     return device

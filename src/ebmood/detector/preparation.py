@@ -1,9 +1,11 @@
-"""What a table's columns go through before the detector sees them: chosen, filled in, encoded. Kept with the model."""
+"""Convert the columns of a table to rows of numbers: select them, fill in missing values, encode categories.
+
+The fitted preparation is saved with the detector.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 
 import numpy as np
 import pyarrow
@@ -12,26 +14,28 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from ebmood.core.errors import InputError
 from ebmood.core.settings import Settings
-from ebmood.detector.cells import categories, numbers, option
-from ebmood.detector.streaming import Piece
+from ebmood.detector.io.cell_values import read_categories, read_numbers
+from ebmood.detector.io.column_names import format_option
+from ebmood.detector.io.table_stream import Chunk
 
-MOST_CATEGORIES = 1000
-"""In one column; more are names or identifiers, and would make a row wider than any network learns."""
+MAX_CATEGORIES = 1000
+"""Maximum number of categories in a column. More are usually names or identifiers, and make rows too wide to learn."""
 
 Floats = NDArray[np.float64]
-Raw = Mapping[str, Floats | pyarrow.StringArray]
-"""Columns as read: numbers with NaN where one is missing and may be, or names of categories."""
+
+RawColumns = Mapping[str, Floats | pyarrow.StringArray]
+"""Columns of a table by name: numbers with NaN for missing ones, or names of categories."""
 
 
 class Preparation(Settings):
-    """From a table with these columns to rows of numbers.
+    """Convert a table with these columns to rows of numbers.
 
     Attributes:
-        columns: that are read, in the order of the fitted table.
-        categories: of each column that is one-hot encoded, ascending. A category that is not among them becomes
-            zeros throughout, which no fitted row is; a missing one is the category with the empty name.
-        fills: of each column where a number may be missing, what takes its place.
-        ignored: columns of the fitted table that are left out, and may be there or not from then on.
+        columns: columns that are read, in the order of the training table.
+        categories: categories of each one-hot encoded column, ascending. The empty name stands for a missing category.
+            A category that is not among them is encoded as zeros, which no training row has.
+        fills: for each column in which numbers may be missing, the value that replaces them.
+        ignored: columns of the training table that are not read. New tables may have them or not.
     """
 
     columns: tuple[str, ...] = Field(min_length=1)
@@ -40,55 +44,64 @@ class Preparation(Settings):
     ignored: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _holds_together(self) -> "Preparation":
-        odd = (self.categories.keys() | self.fills.keys()) - set(self.columns)
-        if odd or self.categories.keys() & self.fills.keys():
-            raise ValueError("categories and fills must be of different columns that are read")
+    def _check_consistency(self) -> "Preparation":
+        unknown = (self.categories.keys() | self.fills.keys()) - set(self.columns)
+        if unknown or self.categories.keys() & self.fills.keys():
+            raise ValueError("categories and fills must belong to different columns that are read")
         if any(len(set(names)) != len(names) for names in (self.columns, *self.categories.values())):
-            raise ValueError("columns and categories must differ")
+            raise ValueError("columns and categories must have different names")
         return self
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the numbers in a prepared row: a column's own, or `column=category`."""
+        """Names of the numbers in a prepared row: the name of the column, or `column=category`."""
         names = []
         for column in self.columns:
-            own = self.categories.get(column)
-            names += [column] if own is None else [f"{column}={category or 'missing'}" for category in own]
+            categories = self.categories.get(column)
+            names += (
+                [column]
+                if categories is None
+                else [f"{column}={category or 'missing'}" for category in categories]
+            )
         return tuple(names)
 
-    def check_columns(self, where: str, names: Sequence[str], others: Iterable[str] = ()) -> None:
-        """A table has the columns that are read, in any order, and else only ignored ones and `others`.
+    def check_columns(self, source: str, names: Sequence[str], others: Iterable[str] = ()) -> None:
+        """Check that a table has all columns that are read, in any order, and no unknown ones.
+
+        Args:
+            source: name of the table, for messages.
+            names: columns of the table.
+            others: columns that are allowed in addition.
 
         Raises:
-            InputError: a column is missing, or there is one that nobody knows.
+            InputError: a column is missing or unknown.
         """
         missing = [name for name in self.columns if name not in set(names)]
         known = {*self.columns, *self.ignored, *others}
         unknown = [name for name in names if name not in known]
         if missing:
-            close = get_close_matches(missing[0], unknown, n=1)
-            hint = f"is it {close[0]!r}?" if close else "give a table with all columns of the fit"
+            similar = get_close_matches(missing[0], unknown, n=1)
+            hint = f"is it {similar[0]!r}?" if similar else "give a table with all columns of the fit"
             raise InputError(
-                f"{where}: no column {missing[0]!r}, which the model was fitted on ({len(missing)} missing, "
-                f"{len(unknown)} unknown in all); {hint}"
+                f"{source}: no column {missing[0]!r}, which the detector was fitted on (in total {len(missing)} "
+                f"missing, {len(unknown)} unknown); {hint}"
             )
         if unknown:
             raise InputError(
-                f"{where}: column {unknown[0]!r} was not there at the fit ({len(unknown)} such in all); leave it "
-                f"out with {option('--drop', unknown[0])}"
+                f"{source}: column {unknown[0]!r} was not in the training data (in total {len(unknown)} unknown); "
+                f"leave it out with {format_option('--drop', unknown[0])}"
             )
 
-    def read(self, piece: Piece) -> Raw:
-        """The columns of a piece, checked.
+    def read(self, chunk: Chunk) -> Floats:
+        """Return the prepared rows of a chunk: `(N, len(features))`, finite.
 
         Raises:
-            InputError: a cell is no number where one should be, or missing where none may be.
+            InputError: a cell is not a number where one is needed, or is missing where no fill value is known.
         """
-        return read_columns(piece, self.columns, self.categories.keys(), self.fills.keys())
+        return self.apply(read_columns(chunk, self.columns, self.categories.keys(), self.fills.keys()))
 
-    def apply(self, raw: Raw) -> Floats:
-        """Rows for the detector: `(N, len(features))`, finite."""
+    def apply(self, raw: RawColumns) -> Floats:
+        """Return prepared rows: `(N, len(features))`, finite."""
         parts = []
         for column in self.columns:
             cells = raw[column]
@@ -101,92 +114,92 @@ class Preparation(Settings):
 
 
 def read_columns(
-    piece: Piece, columns: Sequence[str], one_hot: Iterable[str], may_miss: Iterable[str]
+    chunk: Chunk, columns: Sequence[str], one_hot: Iterable[str], impute: Iterable[str]
 ) -> dict[str, Floats | pyarrow.StringArray]:
-    """Some columns of a piece; see `Preparation.read`."""
-    one_hot, may_miss = set(one_hot), set(may_miss)
+    """Read columns of a chunk.
+
+    Args:
+        chunk: rows of a table.
+        columns: the columns to read.
+        one_hot: columns of categories.
+        impute: columns in which numbers may be missing.
+
+    Raises:
+        InputError: a cell is not a number, or a number is missing in another column.
+    """
+    one_hot, impute = set(one_hot), set(impute)
     raw: dict[str, Floats | pyarrow.StringArray] = {}
     for column in columns:
         if column in one_hot:
-            raw[column] = categories(piece, column)
+            raw[column] = read_categories(chunk, column)
             continue
-        raw[column] = values = numbers(piece, column)
+        raw[column] = values = read_numbers(chunk, column)
         missing = np.isnan(values)
-        if column not in may_miss and missing.any():
+        if column not in impute and missing.any():
             raise InputError(
-                f"{piece.place(int(missing.argmax()), column)}: no number there (empty or NaN); fit with "
-                f"{option('--impute', column)} to fill in the column's median, or leave the row out, or the column "
-                f"with {option('--drop', column)}"
+                f"{chunk.describe_cell(int(missing.argmax()), column)}: the number is missing (empty or NaN); fit with "
+                f"{format_option('--impute', column)} to fill in the median of the column, or remove the row, or the "
+                f"column with {format_option('--drop', column)}"
             )
     return raw
 
 
 def fit_preparation(
-    raw: Raw, rows: NDArray[np.intp], impute: Iterable[str], ignored: Iterable[str]
+    raw: RawColumns, training: NDArray[np.intp], impute: Iterable[str], ignored: Iterable[str]
 ) -> Preparation:
-    """Medians and categories of a table.
+    """Compute the medians and categories of a table.
 
     Args:
         raw: all columns that are read, `(N,)` each.
-        rows: which of the N rows to take them from: not those held out for calibration.
-        impute: columns where a number may be missing.
-        ignored: columns that are left out.
+        training: indices of the rows to use: the training rows, without calibration rows.
+        impute: columns in which numbers may be missing.
+        ignored: columns that are not read.
 
     Raises:
-        InputError: a column to fill in has no numbers, one to encode has too many categories, or two features come to
-            one name.
+        InputError: a column to fill in has no numbers, a column to encode has too many categories, or two features
+            get the same name.
     """
     impute = set(impute)
-    known: dict[str, tuple[str, ...]] = {}
+    categories: dict[str, tuple[str, ...]] = {}
     fills: dict[str, float] = {}
     for column, cells in raw.items():
         if isinstance(cells, pyarrow.StringArray):
-            known[column] = tuple(sorted(cells.take(pyarrow.array(rows)).unique().to_pylist()))
-            if len(known[column]) > MOST_CATEGORIES:
-                raise InputError(
-                    f"column {column!r} has {len(known[column])} categories, over {MOST_CATEGORIES}; leave it out "
-                    f"with {option('--drop', column)}"
-                )
+            categories[column] = _categories(column, cells.take(pyarrow.array(training)))
         elif column in impute:
-            present = cells[rows][~np.isnan(cells[rows])]
-            if not len(present):
-                raise InputError(
-                    f"column {column!r} has no number to take a median of; leave it out with "
-                    f"{option('--drop', column)}"
-                )
-            fills[column] = float(np.median(present))
-    preparation = Preparation(columns=tuple(raw), categories=known, fills=fills, ignored=tuple(ignored))
-    twice = [name for name, count in Counter(preparation.features).items() if count > 1]
-    if twice:
-        raise InputError(f"two features are called {twice[0]!r} after one-hot encoding; rename a column")
+            fills[column] = _median(column, cells[training])
+    preparation = Preparation(columns=tuple(raw), categories=categories, fills=fills, ignored=tuple(ignored))
+    repeated = [name for name, count in Counter(preparation.features).items() if count > 1]
+    if repeated:
+        raise InputError(f"two features are called {repeated[0]!r} after one-hot encoding; rename a column")
     return preparation
 
 
-def named(patterns: Iterable[str], names: Sequence[str], where: str, flag: str) -> list[str]:
-    """The columns that an option names, each by its name or by a pattern such as `id_*`; in the table's order.
-
-    Raises:
-        InputError: a pattern fits no column.
-    """
-    chosen: set[str] = set()
-    for pattern in patterns:
-        fitting = [name for name in names if name == pattern] or [n for n in names if fnmatchcase(n, pattern)]
-        if not fitting:
-            near = get_close_matches(pattern, names, n=3)
-            listed = ", ".join(map(repr, near or names[:8]))
-            raise InputError(
-                f"{where}: {flag} {pattern}: no such column; {'the nearest are' if near else 'there are'} {listed}"
-            )
-        chosen.update(fitting)
-    return [name for name in names if name in chosen]
+def _categories(column: str, cells: pyarrow.StringArray) -> tuple[str, ...]:
+    categories = tuple(sorted(cells.unique().to_pylist()))
+    if len(categories) > MAX_CATEGORIES:
+        raise InputError(
+            f"column {column!r} has {len(categories)} categories, over {MAX_CATEGORIES}; leave it out with "
+            f"{format_option('--drop', column)}"
+        )
+    return categories
 
 
-def _one_hot(cells: pyarrow.StringArray, known: Sequence[str]) -> Floats:
-    coded = cells.dictionary_encode()
-    place = {category: i for i, category in enumerate(known)}
-    codes = np.array([place.get(name, -1) for name in coded.dictionary.to_pylist()], dtype=np.intp)
-    codes = codes[coded.indices.to_numpy(zero_copy_only=False)]
-    encoded = np.zeros((len(cells), len(known)))
-    seen = np.flatnonzero(codes >= 0)
-    encoded[seen, codes[seen]] = 1.0
-    return encoded
+def _median(column: str, values: Floats) -> float:
+    present = values[~np.isnan(values)]
+    if not len(present):
+        raise InputError(
+            f"column {column!r} has no numbers, so it has no median; leave it out with "
+            f"{format_option('--drop', column)}"
+        )
+    return float(np.median(present))
+
+
+def _one_hot(cells: pyarrow.StringArray, categories: Sequence[str]) -> Floats:
+    encoded = cells.dictionary_encode()
+    position = {category: i for i, category in enumerate(categories)}
+    codes = np.array([position.get(name, -1) for name in encoded.dictionary.to_pylist()], dtype=np.intp)
+    codes = codes[encoded.indices.to_numpy(zero_copy_only=False)]
+    matrix = np.zeros((len(cells), len(categories)))
+    known = np.flatnonzero(codes >= 0)
+    matrix[known, codes[known]] = 1.0
+    return matrix

@@ -1,1 +1,1 @@
-"""Pages that a person can read: one HTML file each, for a detector or for a study, that needs nothing but itself."""
+"""HTML pages about a detector or a study. Each is one self-contained file."""

@@ -1,4 +1,4 @@
-"""A page as typed values, and its one template: semantic HTML, style and figures inside, no script, no network."""
+"""An HTML page as typed values, and its template: semantic HTML with style and figures included, without scripts."""
 
 import re
 from collections.abc import Sequence
@@ -9,12 +9,17 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 Cell = str | tuple[str, ...]
-"""Text, or a list of short lines."""
+"""Content of a table cell: text, or a list of short lines."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `words` between backticks are code. `alert` is something the reader should not miss."""
+    """A paragraph.
+
+    Attributes:
+        text: plain text; words between backticks are shown as code.
+        alert: whether to highlight it.
+    """
 
     text: str
     alert: bool = False
@@ -23,7 +28,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and what they are."""
+    """A list of names with values."""
 
     facts: tuple[tuple[str, str], ...]
     kind = "facts"
@@ -35,11 +40,11 @@ class Grid:
 
     Attributes:
         caption: one line.
-        head: a title for each column.
-        numeric: which columns hold numbers, to be aligned on the right.
-        rows: a cell for each column; the first names the row.
+        head: the title of each column.
+        numeric: for each column whether it holds numbers, which are aligned on the right.
+        rows: the cells; the first cell is the name of the row.
         notes: lines below the table.
-        folded: shown only when the reader asks for it.
+        folded: whether the table is collapsed until the reader opens it.
     """
 
     caption: str
@@ -56,9 +61,10 @@ class Chart:
     """A figure.
 
     Attributes:
-        svg: as `ebmood.report.svg.inline` gives it.
-        caption: what it shows, and how to read it.
-        drawn_for_paper: its colours are fixed, so it stands on white in the dark as well; may be wide.
+        svg: a result of `ebmood.report.svg.inline`.
+        caption: what the figure shows, and how to read it.
+        drawn_for_paper: whether its colours are fixed. Such a figure has a white background in dark mode too, and may
+            be wide.
     """
 
     svg: str
@@ -68,13 +74,13 @@ class Chart:
 
     @property
     def safe(self) -> Markup:
-        """The SVG as it stands; it is our own."""
+        """The SVG without escaping. It is safe because this package made it."""
         return Markup(self.svg)
 
 
 @dataclass(frozen=True)
 class Charts:
-    """Figures side by side, where there is room."""
+    """Figures side by side, if the page is wide enough."""
 
     charts: tuple[Chart, ...]
     kind = "charts"
@@ -85,7 +91,13 @@ Block = Text | Facts | Grid | Chart | Charts
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, what it is called in links, and what stands below it."""
+    """A section of a page.
+
+    Attributes:
+        anchor: its name in links.
+        title: its heading.
+        blocks: its content.
+    """
 
     anchor: str
     title: str
@@ -94,12 +106,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """All of a page.
+    """A complete page.
 
     Attributes:
         title: the heading.
-        lead: what the reader should know who reads no further.
-        sections: in the order of reading.
+        lead: a summary for readers who read only this.
+        sections: the content.
         made_by: the last line.
     """
 
@@ -109,16 +121,21 @@ class Page:
     made_by: str
 
     def html(self) -> str:
-        """The whole file."""
+        """Return the HTML file."""
         environment = Environment(
             autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         environment.filters["prose"] = prose
-        here = files("ebmood.report")
-        template = environment.from_string((here / "page.html.jinja").read_text(encoding="utf-8"))
-        return template.render(page=self, style=Markup((here / "page.css").read_text(encoding="utf-8")))
+        package = files("ebmood.report")
+        template = environment.from_string((package / "page.html.jinja").read_text(encoding="utf-8"))
+        style = (package / "page.css").read_text(encoding="utf-8")
+        return template.render(page=self, style=Markup(style))
 
 
 def prose(text: str) -> Markup:
-    """Plain text as HTML: escaped, and what stands between backticks as code."""
+    """Return plain text as HTML: escaped, with words between backticks as code.
+
+    >>> prose("`a < b` & c")
+    Markup('<code>a &lt; b</code> &amp; c')
+    """
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from written_images import idx_bytes, pixels, png, write, write_folder, write_zip
+from helpers.images import idx_bytes, pixels, png, write, write_folder, write_zip
 
 from ebmood.core.errors import EbmoodError
 from ebmood.data.images.decode_cache import load_decoded

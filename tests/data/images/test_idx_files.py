@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from written_images import idx_bytes, pixels, write
+from helpers.images import idx_bytes, pixels, write
 
 from ebmood.data.images.image_sets import user_parts
 from ebmood.data.images.readers import CorruptDataError

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from written_images import pixels
+from helpers.images import pixels
 
 from ebmood.data.dataset import OODSet
 from ebmood.data.images.image_probes import draw_image_probes, unscaled_probe

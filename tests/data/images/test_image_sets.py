@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from written_images import idx_bytes, pixels, write, write_folder, write_zip
+from helpers.images import idx_bytes, pixels, write, write_folder, write_zip
 
 from ebmood.core.errors import EbmoodError
 from ebmood.data.images.image_sets import ImageSet, user_parts

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-from pydantic import ValidationError
-from written_images import (
+from helpers.images import (
     idx_bytes,
     pixels,
     png,
@@ -12,6 +11,7 @@ from written_images import (
     write_svhn,
     write_zip,
 )
+from pydantic import ValidationError
 
 from ebmood.core.errors import EbmoodError
 from ebmood.data import CIFAR10, FMNIST, Images

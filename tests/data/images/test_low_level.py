@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from written_images import pixels
+from helpers.images import pixels
 
 from ebmood.data.images.low_level import edges, low_level_sets, shuffled_patches
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from written_images import (
+from helpers.images import (
     pixels,
     png,
     write_lmdb,

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from written_images import pixels
+from helpers.images import pixels
 
 from ebmood.core.errors import EbmoodError
 from ebmood.data.images.image_sets import user_parts

@@ -10,7 +10,7 @@ from threading import Thread
 import numpy as np
 import pytest
 import torchvision.datasets
-from written_images import (
+from helpers.images import (
     idx_bytes,
     md5,
     pixels,

@@ -61,7 +61,14 @@ def _pair_rows(pair: Pair) -> Iterator[tuple[Cell, ...]]:
     arm = pair.first
     for polarity, positive in POLARITIES.items():
         changes = [pair.change(sets, polarity) for sets in _KINDS]
-        head = (arm.condition.label, pair.b.method_title, arm.name, gamma_text(arm.gamma), pair.variant, positive)
+        head = (
+            arm.condition.label,
+            pair.b.method_title,
+            arm.name,
+            gamma_text(arm.gamma),
+            pair.variant,
+            positive,
+        )
         yield (*head, *changes, None, None, len(changes[-1].seeds), joined(pair.marks(*changes)))
 
 

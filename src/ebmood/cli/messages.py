@@ -1,0 +1,39 @@
+"""How the commands of the detector report results: a line for people on standard error, JSON on standard output."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
+MAX_SKIPPED = 5
+"""Skipped images that are listed one by one."""
+
+
+def print_message(line: str) -> None:
+    """Print one line on standard error."""
+    print(line, file=sys.stderr)
+
+
+def print_skipped(skipped: Sequence[str]) -> None:
+    """Print which images were skipped, on standard error."""
+    for line in skipped[:MAX_SKIPPED]:
+        print_message(f"skipped: {line}")
+    if len(skipped) > MAX_SKIPPED:
+        print_message(f"skipped: {len(skipped) - MAX_SKIPPED} more")
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print the result as JSON on standard output."""
+    import json
+
+    print(json.dumps(content, ensure_ascii=False, allow_nan=False))
+
+
+def interrupted(consequence: str) -> typer.Exit:
+    """Print what happened to the output, and return the exception to raise after Ctrl-C."""
+    print_message(f"ebmood: interrupted; {consequence}")
+    return typer.Exit(INTERRUPTED)

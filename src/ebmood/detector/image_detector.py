@@ -1,0 +1,175 @@
+"""A detector of images in folders: each image is resized to one small shape, and an `EnergyDetector` sees its bytes.
+
+The shape is `(C, S, S)`: S pixels per side, in colour if any training image is in colour. Images may differ in size;
+`ebmood.data.images.resize` describes how each is resized. The scores are returned with the paths of the images.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import pyarrow
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from ebmood.core.errors import EbmoodError, InputError
+from ebmood.core.settings import Settings
+from ebmood.data.images.resize import RULE
+from ebmood.detector.error_context import name_source
+from ebmood.detector.estimator import EnergyDetector
+from ebmood.detector.io.image_stream import ImageStream
+from ebmood.detector.parameters import check_alpha_and_device
+from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
+from ebmood.detector.score_batch import ScoreBatch
+
+NOTE = "images"
+"""Key of the image shape in the notes of a saved detector."""
+
+DEFAULT_SIZE = 16
+"""Pixels per side by default. The work grows with the fourth power of the size."""
+
+FILE_COLUMN = "file"
+"""The column of the scores that holds the path of the image."""
+
+
+class ImageShape(Settings):
+    """The shape to which images are resized.
+
+    Attributes:
+        channels: 1 for greyscale, 3 for colour.
+        size: pixels per side.
+        rule: version of the resizing rule in `ebmood.data.images.resize`.
+    """
+
+    channels: Literal[1, 3]
+    size: int = Field(ge=1, le=256)
+    rule: str = RULE
+
+
+@dataclass(frozen=True)
+class ImageDetector:
+    """A detector of images.
+
+    Attributes:
+        estimator: fitted on bytes `(N, C, S, S)`.
+        shape: C and S.
+        images: number of images in the training folder.
+    """
+
+    estimator: EnergyDetector
+    shape: ImageShape
+    images: int
+
+    @classmethod
+    def fit(
+        cls,
+        estimator: EnergyDetector,
+        folder: ImageStream,
+        size: int = DEFAULT_SIZE,
+        progress: ProgressCallback = ignore_progress,
+    ) -> Self:
+        """Read a folder and fit an estimator on it.
+
+        Args:
+            estimator: not yet fitted, not supervised.
+            folder: images that are assumed to be in-distribution.
+            size: pixels per side.
+            progress: called with the progress of reading and fitting.
+
+        Raises:
+            EbmoodError: the folder or a parameter cannot be used.
+        """
+        check_alpha_and_device(estimator.alpha, estimator.device)
+        if estimator.supervised:
+            raise InputError(
+                f"{folder.source}: the command line does not learn classes of images; leave --supervised out"
+            )
+        x = _read_training_images(folder, size, progress)
+        with name_source(folder.source):
+            progress("fitting", 0.0)
+            estimator.fit(x, progress=lambda step, steps: progress("fitting", step / steps))
+        return cls(estimator, ImageShape(channels=3 if x.shape[1] == 3 else 1, size=size), len(x))
+
+    def save(self, folder: Path) -> None:
+        """Write estimator and shape to a folder, as `EnergyDetector.save` does.
+
+        Raises:
+            EbmoodError: the folder cannot be written.
+        """
+        self.estimator.save(folder, {NOTE: self.shape.model_dump(mode="json"), "rows": self.images})
+
+    @classmethod
+    def from_estimator(cls, folder: Path, estimator: EnergyDetector) -> Self:
+        """Return the detector for an estimator that was loaded from `folder`.
+
+        Raises:
+            EbmoodError: it was not fitted on a folder of images.
+        """
+        shape = read_shape(folder, estimator.notes_)
+        if shape is None or estimator.shape_in_ != (shape.channels, shape.size, shape.size):
+            raise EbmoodError(
+                f"{folder}: fitted on inputs of shape {estimator.shape_in_}, not on a folder of images"
+            )
+        rows = estimator.notes_.get("rows")
+        return cls(estimator, shape, rows if isinstance(rows, int) else 0)
+
+    def score(
+        self, folder: ImageStream, progress: ProgressCallback = ignore_progress
+    ) -> Iterator[ScoreBatch]:
+        """Score a folder chunk by chunk, in bounded memory. The kept column `file` holds the path of each image.
+
+        Args:
+            folder: images of any size. They are converted to greyscale or to colour as in the fit.
+            progress: called with the progress of scoring.
+
+        Raises:
+            EbmoodError: an image cannot be read. Earlier chunks may already have been scored.
+        """
+        for chunk in folder.chunks(self.shape.channels, self.shape.size):
+            yield self.estimator.decide(self.estimator.score_samples(chunk.pixels), _file_column(chunk.names))
+            progress("scoring", folder.fraction)
+
+
+def read_shape(folder: Path, notes: dict) -> ImageShape | None:
+    """Return the image shape in the notes of a saved detector; None if it is not a detector of images.
+
+    Args:
+        folder: the folder of the detector, for messages.
+        notes: the notes of the detector.
+
+    Raises:
+        EbmoodError: the shape is malformed, or belongs to a resizing rule that this version does not know.
+    """
+    note = notes.get(NOTE)
+    if note is None:
+        return None
+    try:
+        shape = ImageShape.model_validate(note)
+    except ValidationError as error:
+        raise EbmoodError(
+            f"{folder}: the image shape is malformed ({error.errors()[0]['msg']}); fit the detector again"
+        ) from error
+    if shape.rule != RULE:
+        raise EbmoodError(
+            f"{folder}: another version of ebmood resized the training images by another rule; use that version, or "
+            "fit the detector again"
+        )
+    return shape
+
+
+def _read_training_images(folder: ImageStream, size: int, progress: ProgressCallback) -> NDArray[np.uint8]:
+    """Return all images, `(N, 3, size, size)`, or `(N, 1, size, size)` if all are greyscale."""
+    chunks = []
+    for chunk in folder.chunks(3, size):
+        chunks.append(chunk)
+        progress("reading", folder.fraction)
+    pixels = np.concatenate([chunk.pixels for chunk in chunks])
+    return pixels if any(chunk.has_colour for chunk in chunks) else pixels[:, :1]
+
+
+def _file_column(names: list[str]) -> pyarrow.RecordBatch:
+    # A path may contain bytes that are not valid text.
+    texts = [name.encode(errors="backslashreplace").decode() for name in names]
+    return pyarrow.RecordBatch.from_arrays([pyarrow.array(texts, pyarrow.string())], names=[FILE_COLUMN])

@@ -1,0 +1,1 @@
+"""Readers of arrays, tables and image folders, and writers of scores."""

@@ -1,0 +1,99 @@
+"""Read X from NumPy, torch, nested lists and data frames as float64 rows, or raise one line that says what is wrong."""
+
+from typing import Any
+
+import narwhals.stable.v1 as nw
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ebmood.core.errors import InputError
+from ebmood.detector.io.data_frames import read_data_frame
+from ebmood.detector.io.rows import Rows, check_finite, describe_column
+from ebmood.detector.io.scalars import MAX_INTEGER, describe_empty, first_line, parse_cells
+
+
+def read_rows(X: Any) -> Rows:
+    """Return X as float64 rows. Arrays with more than two axes are flattened to `(N, D)`.
+
+    >>> read_rows([[1, 2], [3, 4]]).values
+    array([[1., 2.],
+           [3., 4.]])
+
+    Raises:
+        InputError: X does not hold finite numbers; the message names row and column.
+    """
+    if nw.dependencies.is_into_dataframe(X):
+        return check_finite(read_data_frame(X))
+    values = _read_array(X)
+    shape = values.shape[1:]
+    return check_finite(Rows(np.ascontiguousarray(values.reshape(len(values), -1)), shape))
+
+
+def _read_array(X: Any) -> NDArray[np.float64]:
+    array = _as_array(X)
+    if array.ndim < 2:
+        hint = "X.reshape(1, -1) if it is one row, X.reshape(-1, 1) if it is one column"
+        raise InputError(f"X: expected 2 axes or more, got {array.ndim}. Reshape your data: {hint}")
+    if not array.shape[0] or not array.size:
+        raise InputError(describe_empty(array.shape))
+    match array.dtype.kind:
+        case "c":
+            raise InputError("X: Complex data not supported; give real and imaginary parts as columns")
+        case "f" | "b":
+            with np.errstate(
+                over="ignore"
+            ):  # an overflow of long double becomes infinity, which is refused later
+                return array.astype(np.float64, copy=False)
+        case "i" | "u":
+            if array.max() > MAX_INTEGER or array.min() < -MAX_INTEGER:
+                _parse_objects(array)
+            return array.astype(np.float64)
+        case "O" | "U" | "S":
+            return _parse_objects(array)
+        case "M" | "m":
+            raise InputError("X: dates or times in every column; convert them to numbers")
+        case _:
+            raise InputError(f"X: values of type {array.dtype}; give numbers")
+
+
+def _as_array(X: Any) -> NDArray[Any]:
+    if isinstance(X, torch.Tensor):
+        X = X.detach().cpu().resolve_conj()
+        X = (X.double() if X.is_floating_point() else X).numpy()
+    if hasattr(X, "tocsr"):
+        raise InputError("X: sparse matrices are not supported; give X.toarray()")
+    if nw.dependencies.is_into_series(X) or hasattr(X, "collect"):
+        raise InputError(
+            "X: neither a table nor an array with two axes. Reshape your data, or collect() a lazy frame"
+        )
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        index = tuple(int(i) for i in np.argwhere(np.ma.getmaskarray(X))[0])
+        raise InputError(
+            f"X: row {index[0]}, column {index[1:]}: masked, which is a missing value; fill it in"
+        )
+    try:
+        return np.asarray(X)
+    except (ValueError, TypeError, OverflowError, RuntimeError) as error:
+        problem = _describe_ragged(X) or f"cannot be read as an array ({first_line(error)})"
+        raise InputError(f"X: {problem}") from error
+
+
+def _parse_objects(array: NDArray[Any]) -> NDArray[np.float64]:
+    shape = array.shape[1:]
+    table = array.reshape(len(array), -1)
+    columns = (
+        parse_cells(table[:, j].tolist(), describe_column(j, shape, None)) for j in range(table.shape[1])
+    )
+    return np.column_stack(list(columns)).reshape(array.shape)
+
+
+def _describe_ragged(X: Any) -> str | None:
+    try:
+        lengths = [len(row) for row in X]
+    except TypeError:
+        return None
+    different = [row for row, length in enumerate(lengths) if length != lengths[0]]
+    if not different:
+        return None
+    return f"row {different[0]} has {lengths[different[0]]} values, row 0 has {lengths[0]}"

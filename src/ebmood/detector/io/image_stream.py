@@ -1,0 +1,104 @@
+"""Read the images of a folder in chunks, each resized to one small shape."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ebmood.core.errors import EbmoodError
+from ebmood.data.images.image_folders import SUFFIXES, image_names
+from ebmood.data.images.readers import SKIP_HINT, CorruptDataError, import_vision, open_image
+from ebmood.data.images.resize import count_channels, resize_image
+
+CHUNK_IMAGES = 512
+"""Images in a chunk."""
+
+
+@dataclass(frozen=True)
+class ImageChunk:
+    """Some images of a folder.
+
+    Attributes:
+        names: n paths inside the folder.
+        pixels: `(n, channels, size, size)` bytes.
+        has_colour: whether any of the images is in colour.
+    """
+
+    names: list[str]
+    pixels: NDArray[np.uint8]
+    has_colour: bool
+
+
+@dataclass
+class ImageStream:
+    """All images in a folder and its subfolders, sorted by path. They are read one by one.
+
+    Attributes:
+        source: the folder, for messages.
+        names: paths inside the folder.
+        skip_corrupt: whether damaged images are skipped.
+        skipped: one line for each image that was skipped so far.
+        fraction: fraction of the images that is read so far, 0 to 1.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    skip_corrupt: bool = False
+    skipped: list[str] = field(default_factory=list)
+    fraction: float | None = 0.0
+
+    @classmethod
+    def open(cls, folder: Path, skip_corrupt: bool = False) -> Self:
+        """List the images of a folder.
+
+        Raises:
+            EbmoodError: there are none, or Pillow is not installed.
+        """
+        names = image_names(folder)
+        if not names:
+            raise EbmoodError(f"{folder}: contains no images (files that end in {', '.join(SUFFIXES)})")
+        import_vision("PIL.Image")
+        return cls(str(folder), tuple(names), skip_corrupt)
+
+    def chunks(self, channels: int, size: int) -> Iterator[ImageChunk]:
+        """Yield all images, each converted to `(channels, size, size)`.
+
+        Raises:
+            EbmoodError: an image is damaged or has more than 8 bits per channel, or no image can be read.
+        """
+        images_read = 0
+        for start in range(0, len(self.names), CHUNK_IMAGES):
+            names, images, has_colour = [], [], False
+            for name in self.names[start : start + CHUNK_IMAGES]:
+                image = self._read(name)
+                if image is None:
+                    continue
+                path = str(Path(self.source) / name)
+                has_colour = count_channels(image, path) == 3 or has_colour
+                names.append(name)
+                images.append(resize_image(image, channels, size))
+            self.fraction = min(1.0, (start + CHUNK_IMAGES) / len(self.names))
+            images_read += len(names)
+            if names:
+                yield ImageChunk(names, np.stack(images), has_colour)
+        if not images_read:
+            raise EbmoodError(
+                f"{self.source}: none of {len(self.names)} images can be read; {self.skipped[0]}"
+            )
+
+    def _read(self, name: str):
+        """Return an image, or None if it is damaged and `skip_corrupt` is set."""
+        path = str(Path(self.source) / name)
+        try:
+            return open_image(path, path)
+        except CorruptDataError as error:
+            reason = str(error).removesuffix(SKIP_HINT).removesuffix("; ")
+            if not self.skip_corrupt:
+                raise EbmoodError(
+                    f"{reason}; replace or delete it, or skip damaged images with --skip-corrupt"
+                ) from error
+            self.skipped.append(reason)
+            return None

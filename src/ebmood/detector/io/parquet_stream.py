@@ -1,0 +1,119 @@
+"""Read Parquet files, or a folder of them, in chunks of a part of a row group."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow
+from pyarrow import parquet
+
+from ebmood.core.errors import EbmoodError, one_line
+from ebmood.detector.io.table_stream import (
+    Chunk,
+    TableStream,
+    check_names,
+    check_unchanged,
+    file_state,
+    read_errors,
+)
+
+CHUNK_CELLS = 2**18
+"""Cells that are read at once."""
+
+BUFFER_BYTES = 2**16
+"""Bytes of a column that are read ahead."""
+
+
+class ParquetStream(TableStream):
+    """A table in one or more Parquet files with the same columns.
+
+    Args:
+        path: the file or the folder, for messages.
+        files: the files, in order.
+
+    Raises:
+        EbmoodError: the first file cannot be read, or a column name occurs twice.
+    """
+
+    def __init__(self, path: Path, files: list[Path]):
+        self.source = str(path)
+        self._files = files
+        self._states = [file_state(file) for file in files]
+        with open_parquet(files[0]) as file:
+            self.names = _column_names(files[0], file)
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+        """Yield all rows of some columns; this implements `TableStream.chunks`."""
+        total_bytes = sum(state[1] for state in self._states)
+        bytes_read = rows_read = 0
+        for path, state in zip(self._files, self._states, strict=True):
+            with open_parquet(path) as file:
+                self._check_same_columns(path, _column_names(path, file))
+                first_row, file_rows = 0, max(1, file.metadata.num_rows)
+                size = min(2**16, max(2**8, CHUNK_CELLS // max(1, len(columns))))
+                for batch in _batches(file, size, list(columns)):
+                    if batch.num_rows:
+                        yield Chunk(str(path), first_row, batch.select(columns))
+                    first_row += batch.num_rows
+                    self.fraction = (bytes_read + state[1] * first_row / file_rows) / max(1, total_bytes)
+                check_unchanged(path, state)
+            bytes_read += state[1]
+            rows_read += first_row
+        if not rows_read:
+            raise EbmoodError(f"{self.source}: the table has no rows")
+
+    def _check_same_columns(self, path: Path, names: tuple[str, ...]) -> None:
+        different = sorted(set(names) ^ set(self.names))
+        if different:
+            raise EbmoodError(
+                f"{path}: column {different[0]!r} is in only one of {self._files[0].name} and {path.name}; all files "
+                "of a folder must have the same columns"
+            )
+
+
+def list_parquet_files(folder: Path) -> list[Path]:
+    """Return the `.parquet` files of a folder and its subfolders, sorted by name.
+
+    Raises:
+        EbmoodError: there are none.
+    """
+    files = [
+        path
+        for path in sorted(folder.rglob("*.parquet"))
+        # Spark and Hive start the names of files and folders that are not data with `.` or `_`.
+        if path.is_file() and not any(part[0] in "._" for part in path.relative_to(folder).parts)
+    ]
+    if not files:
+        raise EbmoodError(f"{folder}: a folder without .parquet files; give a table")
+    return files
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator[parquet.ParquetFile]:
+    """Open a Parquet file for reading.
+
+    Raises:
+        EbmoodError: it is not a Parquet file, or cannot be read.
+    """
+    with read_errors(path):
+        if path.stat().st_size == 0:
+            raise EbmoodError(f"{path}: the file is empty; it needs columns and rows")
+        try:
+            # The default options read a whole row group, which may be the whole file.
+            with parquet.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
+                yield file
+        except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:
+            raise EbmoodError(f"{path}: not a readable Parquet file ({one_line(error)})") from error
+
+
+def _batches(file: parquet.ParquetFile, size: int, columns: list[str]) -> Iterator[pyarrow.RecordBatch]:
+    """Yield all rows, one row group after another. In a single call pyarrow would keep all groups in memory."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(batch_size=size, row_groups=[group], columns=columns)
+
+
+def _column_names(path: Path, file: parquet.ParquetFile) -> tuple[str, ...]:
+    """Return the column names without the index that pandas stores beside the columns."""
+    names = tuple(name for name in file.schema_arrow.names if not name.startswith("__index_level_"))
+    check_names(str(path), names)
+    return names

@@ -1,0 +1,143 @@
+"""Validated rows, the names of their features, and the comparison of their columns with the columns of the fit."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ebmood.core.errors import InputError
+
+MAX_TRAINING_VALUE = 1e100
+"""Largest value in training rows. The squares of larger values exceed the range of float64."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Validated numerical input.
+
+    Attributes:
+        values: `(N, D)`, finite.
+        shape: shape of one row of the input: `(D,)` for a table, `(C, H, W)` for an image.
+        names: column names, if X is a data frame whose column names are all text.
+    """
+
+    values: NDArray[np.float64]
+    shape: tuple[int, ...]
+    names: tuple[str, ...] | None = None
+
+    def describe_cell(self, row: int, column: int) -> str:
+        """Return the name of a cell for an error message. Rows are counted from 0, as in `X[row]`."""
+        return f"row {row}, {describe_column(column, self.shape, self.names)}"
+
+
+def describe_column(column: int, shape: tuple[int, ...], names: tuple[str, ...] | None) -> str:
+    """Return the name of a column for an error message."""
+    if names is not None:
+        return f"column {names[column]!r}"
+    if len(shape) == 1:
+        return f"column {column}"
+    return f"feature {tuple(int(i) for i in np.unravel_index(column, shape))}"
+
+
+def column_labels(shape: tuple[int, ...], names: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return a name for every feature: the column name if there is one, else `x3`, or `x[0,2,5]` for an image.
+
+    >>> column_labels((1, 1, 2), None)
+    ('x[0,0,0]', 'x[0,0,1]')
+    """
+    if names is not None:
+        return names
+    if len(shape) == 1:
+        return tuple(f"x{column}" for column in range(shape[0]))
+    return tuple(f"x[{','.join(map(str, index))}]" for index in np.ndindex(*shape))
+
+
+def check_finite(rows: Rows) -> Rows:
+    """Return `rows`.
+
+    Raises:
+        InputError: a value is NaN or infinite.
+    """
+    if not np.isfinite(rows.values).all():
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(rows.values))[0])
+        value = rows.values[row, column]
+        problem = "NaN, which is a missing value" if np.isnan(value) else f"{value}, which is infinite"
+        raise InputError(
+            f"X: {rows.describe_cell(row, column)}: {problem}; fill it in (`--impute`), or remove the row or the "
+            "column (`--drop`)"
+        )
+    return rows
+
+
+def check_magnitude(rows: Rows) -> None:
+    """Check that training values are not too large. Larger values can be scored, as very anomalous ones.
+
+    Raises:
+        InputError: a value exceeds `MAX_TRAINING_VALUE`.
+    """
+    too_large = np.abs(rows.values) > MAX_TRAINING_VALUE
+    if too_large.any():
+        row, column = (int(i) for i in np.argwhere(too_large)[0])
+        value = rows.values[row, column]
+        raise InputError(
+            f"X: {rows.describe_cell(row, column)}: {value:.3g} is too large to fit (over {MAX_TRAINING_VALUE:g}); "
+            "remove the row, or drop the column (`--drop`) or rescale it"
+        )
+
+
+def check_columns(
+    rows: Rows, shape: tuple[int, ...], names: tuple[str, ...] | None, estimator: str = "EnergyDetector"
+) -> None:
+    """Check that the columns are those of the fit: their number and, if both have names, names and order.
+
+    Args:
+        rows: the new rows.
+        shape: shape of one row at the fit.
+        names: column names at the fit.
+        estimator: name of the estimator, for messages.
+
+    Raises:
+        InputError: the columns differ; the message names the first difference.
+
+    Warns:
+        UserWarning: only one side has names. The text is scikit-learn's.
+    """
+    if rows.names is not None and names is not None and rows.names != names:
+        raise InputError(f"X: {_describe_difference(rows.names, names)}")
+    if rows.shape != shape:
+        if len(rows.shape) == 1 and len(shape) == 1:
+            raise InputError(
+                f"X has {rows.shape[0]} features, but {estimator} is expecting {shape[0]} features as input"
+            )
+        raise InputError(
+            f"X: rows of shape {rows.shape}, but the detector was fitted on rows of shape {shape}"
+        )
+    if (rows.names is None) == (names is None):
+        return
+    if names is not None:
+        message = f"X does not have valid feature names, but {estimator} was fitted with feature names"
+    else:
+        message = f"X has feature names, but {estimator} was fitted without feature names"
+    warnings.warn(message, UserWarning, stacklevel=5)
+
+
+def _describe_difference(names: Sequence[str], fitted: Sequence[str]) -> str:
+    missing = [name for name in fitted if name not in set(names)]
+    unknown = [name for name in names if name not in set(fitted)]
+    if missing:
+        similar = get_close_matches(missing[0], unknown, n=1)
+        hint = f" (is it {similar[0]!r}?)" if similar else ""
+        counts = f"in total {len(missing)} missing, {len(unknown)} unknown"
+        return f"column {missing[0]!r} of the fit is missing{hint}; {counts}"
+    if unknown:
+        return (
+            f"column {unknown[0]!r} was not in the training data ({len(unknown)} unknown); drop it (`--drop`)"
+        )
+    position = next(i for i, (a, b) in enumerate(zip(names, fitted, strict=True)) if a != b)
+    return (
+        f"the columns of the fit are in another order: column {position} is {names[position]!r} where the fit had "
+        f"{fitted[position]!r}; select them as X[list(detector.feature_names_in_)]"
+    )

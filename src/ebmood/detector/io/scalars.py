@@ -1,0 +1,70 @@
+"""Convert Python objects to float64 one by one, so that an error message can name the first invalid one."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ebmood.core.errors import InputError
+
+MAX_INTEGER = 2**53
+"""Above this, float64 cannot represent every whole number, so two identifiers may become equal."""
+
+CONVERT_HINT = "drop the column (`--drop`) or convert it to numbers"
+
+
+def parse_cells(cells: Iterable[Any], column: str) -> NDArray[np.float64]:
+    """Return the cells of a column as float64 `(N,)`; NaN for missing ones.
+
+    Args:
+        cells: Python objects.
+        column: description of the column, for messages.
+
+    Raises:
+        InputError: a cell is not a number, or a whole number that float64 cannot represent.
+    """
+    return np.array(
+        [_parse_cell(cell, f"X: row {row}, {column}") for row, cell in enumerate(cells)], np.float64
+    )
+
+
+def _parse_cell(cell: Any, place: str) -> float:
+    if isinstance(cell, (str, bytes)):
+        raise InputError(
+            f"{place}: text {_shorten(cell)}; one-hot encode the column (`--one-hot`) or {CONVERT_HINT}"
+        )
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+        return np.nan
+    try:
+        value = float(cell)
+    except OverflowError as error:
+        raise InputError(f"{place}: a whole number past 2^53; {CONVERT_HINT} below that") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{place}: {first_line(error)}; {CONVERT_HINT}") from error
+    if isinstance(cell, (int, np.integer)) and abs(int(cell)) > MAX_INTEGER:
+        raise InputError(
+            f"{place}: the whole number {_shorten(cell)} is past 2^53, where float64 does not represent every whole "
+            "number; drop the column (`--drop`) if it is an identifier, or convert it to float"
+        )
+    return value
+
+
+def describe_empty(shape: Sequence[int]) -> str:
+    """Return scikit-learn's message for an array `shape` without rows or without columns."""
+    if not shape[0]:
+        return f"X: found 0 sample(s) (shape={tuple(shape)}) while a minimum of 1 is required"
+    return f"X: found array with 0 feature(s) (shape={tuple(shape)}) while a minimum of 1 is required."
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error message, or the type of the error if the message is empty."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _shorten(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print whole numbers with thousands of digits
+        return "with thousands of digits"
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,82 @@
+"""Read X as the rows that the score model receives, through an embedding if there is one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ebmood.core.errors import InputError
+from ebmood.detector.io.arrays import read_rows
+from ebmood.detector.io.rows import Rows, check_columns, check_magnitude
+from ebmood.detector.row_scorer import RowScorer
+from ebmood.detector.user_embedding import embed, read_embedding_input, to_module_input
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """Validated input, before and after an embedding.
+
+    Attributes:
+        rows: the numbers of X; None if an embedding takes inputs that are not numbers.
+        features: `(N, E)`, the rows that the model receives. Without an embedding these are `rows.values`.
+    """
+
+    rows: Rows | None
+    features: Floats
+
+    @property
+    def values(self) -> Floats | None:
+        """The flat rows of numbers `(N, D)`, or None."""
+        return None if self.rows is None else self.rows.values
+
+
+def read_training_inputs(X: object, embedding: nn.Module | None, device: torch.device) -> ModelInputs:
+    """Read the training rows.
+
+    Raises:
+        InputError: X cannot be used, or a value is too large to fit.
+    """
+    if embedding is None:
+        rows = read_rows(X)
+        check_magnitude(rows)
+        return ModelInputs(rows, rows.values)
+    inputs = read_embedding_input(X)
+    if inputs.rows is None:
+        return ModelInputs(None, embed(embedding, inputs.items, device))
+    check_magnitude(inputs.rows)
+    items = to_module_input(inputs.rows.values, inputs.rows.shape)
+    return ModelInputs(inputs.rows, embed(embedding, items, device))
+
+
+def read_new_inputs(X: object, scorer: RowScorer, names: tuple[str, ...] | None) -> ModelInputs:
+    """Read rows to be scored.
+
+    Args:
+        X: the rows.
+        scorer: the fitted scorer.
+        names: column names of the fit, if there were any.
+
+    Raises:
+        InputError: X cannot be used, or differs from the input of the fit in kind or columns.
+    """
+    if scorer.embedding is None:
+        rows = read_rows(X)
+        check_columns(rows, scorer.shape or (), names)
+        return ModelInputs(rows, rows.values)
+    inputs = read_embedding_input(X)
+    if (inputs.rows is None) != (scorer.shape is None):
+        raise InputError(
+            "X: the detector was fitted on another kind of input: either floating-point numbers, or codes and objects"
+        )
+    if inputs.rows is not None:
+        check_columns(inputs.rows, scorer.shape or (), names)
+    features = scorer.features(inputs.items if inputs.rows is None else inputs.rows.values)
+    if features.shape[1] != scorer.model.features:
+        raise InputError(
+            f"embed: returned {features.shape[1]} numbers for an input, but {scorer.model.features} at the fit"
+        )
+    return ModelInputs(inputs.rows, features)

@@ -1,0 +1,89 @@
+"""The content of `detector.json`: everything of a fitted detector except its tensors.
+
+The names of the fields are keys of the file, so they must not change.
+"""
+
+import re
+from typing import Literal
+
+from pydantic import Field, JsonValue, model_validator
+
+from ebmood.core.settings import Settings
+from ebmood.detector.score_model import EnergySettings
+from ebmood.detector.self_test import Probe
+
+
+class InputColumns(Settings):
+    """The input of the fit.
+
+    Attributes:
+        shape: shape of one row, `(D,)` for a table; None if an embedding takes inputs that are not floating-point
+            numbers.
+        names: column names of a data frame, or None.
+    """
+
+    shape: tuple[int, ...] | None
+    names: tuple[str, ...] | None
+
+
+class DetectorMetadata(Settings):
+    """Everything of a fitted detector except its tensors.
+
+    Attributes:
+        alpha: level of the flags.
+        calibration: fraction or number of calibration rows.
+        supervised: whether the detector learned classes.
+        gamma: weight of the classes.
+        device: device of the fit.
+        seed: the seed that `random_state` gave.
+        energy: settings of the energy.
+        features: width of the rows that the energy receives, after an embedding if there is one.
+        columns: the input of the fit.
+        classes: the classes of a supervised fit.
+        training_rows: number of rows on which the energy was fitted.
+        calibration_scores: ascending.
+        class_calibration_scores: for each class, ascending.
+        probes: results of the self-test.
+        embedding: class name of the user's module; None without one.
+        events: one line for each rollback during training.
+        versions: versions of the libraries that fitted and wrote the detector.
+        notes: JSON values of the caller.
+        files: SHA-256 of each file of weights.
+    """
+
+    alpha: float = Field(gt=0, lt=1)
+    calibration: int | float
+    supervised: bool
+    gamma: float = Field(ge=0, allow_inf_nan=False)
+    device: str
+    seed: int
+    energy: EnergySettings
+    features: int = Field(ge=1)
+    columns: InputColumns
+    classes: tuple[bool | int | float | str, ...] | None
+    training_rows: int = Field(ge=1)
+    calibration_scores: tuple[float, ...] = Field(min_length=1)
+    class_calibration_scores: tuple[tuple[float, ...], ...] | None
+    probes: tuple[Probe, ...]
+    embedding: str | None
+    events: tuple[str, ...] = ()
+    versions: dict[str, str]
+    notes: dict[str, JsonValue]
+    files: dict[Literal["score", "embed"], str]
+
+    @model_validator(mode="after")
+    def _check_consistency(self) -> "DetectorMetadata":
+        all_scores = [self.calibration_scores, *(self.class_calibration_scores or ())]
+        for scores in all_scores:
+            if any(not abs(score) < float("inf") for score in scores) or list(scores) != sorted(scores):
+                raise ValueError("calibration scores must be finite and ascending")
+        classes = len(self.classes or ())
+        if (self.classes is None) != (self.class_calibration_scores is None) or len(
+            all_scores
+        ) - 1 != classes:
+            raise ValueError("there must be calibration scores for every class")
+        if set(self.files) != {"score"} | ({"embed"} if self.embedding else set()):
+            raise ValueError("files must name the weights of the score, and of the embedding if there is one")
+        if not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in self.files.values()):
+            raise ValueError("files must hold SHA-256 digests")
+        return self

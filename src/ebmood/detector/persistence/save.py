@@ -1,0 +1,73 @@
+"""Save a fitted detector to a folder. The format is described in `ebmood.detector.persistence.detector_files`."""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from pydantic import JsonValue
+
+from ebmood.detector.persistence.detector_files import Weights, write_detector
+from ebmood.detector.persistence.metadata import DetectorMetadata, InputColumns
+
+if TYPE_CHECKING:  # `EnergyDetector.save` calls this module
+    from ebmood.detector.estimator import EnergyDetector
+
+LIBRARIES = ("ebmood", "numpy", "safetensors", "scikit-learn", "torch")
+
+MODEL_PREFIX = "model."
+"""Prefix of the score model's tensors in the file of weights."""
+
+
+def save_detector(detector: "EnergyDetector", folder: Path, notes: dict[str, JsonValue]) -> None:
+    """Save a fitted detector; this implements `EnergyDetector.save`."""
+    scorer = detector.scorer_
+    parts = {"score": _score_tensors(detector)}
+    if scorer.embedding is not None:
+        parts["embed"] = dict(scorer.embedding.state_dict())
+    write_detector(folder, lambda files: _metadata(detector, notes, files), parts)
+
+
+def _score_tensors(detector: "EnergyDetector") -> Weights:
+    scorer = detector.scorer_
+    tensors: Weights = {MODEL_PREFIX + name: t for name, t in detector.model_.state_dict().items()}
+    tensors["lowest"] = torch.from_numpy(scorer.lowest_scores)
+    if scorer.ranges is not None and detector.replacements_ is not None:
+        tensors["ranges"] = torch.from_numpy(scorer.ranges)
+        tensors["replacements"] = torch.from_numpy(detector.replacements_)
+        # Scores of these rows, which `load` compares with its own.
+        tensors["witness"] = torch.from_numpy(scorer.score_rows(detector.replacements_))
+    return tensors
+
+
+def _metadata(
+    detector: "EnergyDetector", notes: dict[str, JsonValue], files: dict[str, str]
+) -> DetectorMetadata:
+    scorer, calibration = detector.scorer_, detector.calibration
+    class_scores = getattr(detector, "class_calibration_scores_", None)
+    return DetectorMetadata(
+        alpha=float(detector.alpha),
+        calibration=calibration if isinstance(calibration, float) else int(calibration),
+        supervised=bool(detector.supervised),
+        gamma=float(detector.gamma),
+        device=str(detector.device),
+        seed=detector.seed_,
+        energy=detector.settings_,
+        features=detector.model_.features,
+        columns=InputColumns(shape=scorer.shape, names=_names(detector)),
+        classes=tuple(detector.classes_.tolist()) if hasattr(detector, "classes_") else None,
+        training_rows=detector.n_training_rows_,
+        calibration_scores=tuple(detector.calibration_scores_.tolist()),
+        class_calibration_scores=class_scores and tuple(tuple(scores.tolist()) for scores in class_scores),
+        probes=detector.probes_,
+        events=detector.events_,
+        embedding=None if scorer.embedding is None else type(scorer.embedding).__qualname__,
+        versions={name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
+        notes=notes,
+        files=files,  # type: ignore[arg-type]  # validated by DetectorMetadata
+    )
+
+
+def _names(detector: "EnergyDetector") -> tuple[str, ...] | None:
+    return tuple(detector.feature_names_in_) if hasattr(detector, "feature_names_in_") else None

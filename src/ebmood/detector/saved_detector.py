@@ -1,0 +1,103 @@
+"""Saved detectors of tables and of images: load one, and score an input of the same kind."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+
+from ebmood.core.errors import InputError
+from ebmood.detector.image_detector import NOTE, ImageDetector
+from ebmood.detector.io.image_stream import ImageStream
+from ebmood.detector.io.open_input import InputStream
+from ebmood.detector.io.table_stream import TableStream
+from ebmood.detector.persistence.load import load
+from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
+from ebmood.detector.score_batch import ScoreBatch
+from ebmood.detector.table_detector import TableDetector
+
+SavedDetector = TableDetector | ImageDetector
+
+
+def load_saved_detector(folder: Path, device: str = "cpu") -> SavedDetector:
+    """Load a detector of tables or of images.
+
+    Raises:
+        EbmoodError: there is no detector, it was changed, or it was fitted on other inputs.
+    """
+    estimator = load(folder, device=device)
+    kind = ImageDetector if NOTE in estimator.notes_ else TableDetector
+    return kind.from_estimator(folder, estimator)
+
+
+def score_input(
+    detector: SavedDetector,
+    source: InputStream,
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    progress: ProgressCallback = ignore_progress,
+) -> Iterator[ScoreBatch]:
+    """Score a table or a folder of images chunk by chunk, in bounded memory.
+
+    Args:
+        detector: fitted on inputs of the same kind.
+        source: a table with the columns of the fit, or a folder of images.
+        keep: columns of a table to return with the scores; see `TableDetector.score`.
+        drop: columns of a table that were not in the training data.
+        progress: called with the progress of scoring.
+
+    Raises:
+        EbmoodError: detector and input are not of the same kind, or the input cannot be used. Earlier chunks may
+            already have been scored.
+    """
+    _check_kind(detector, source, [*keep, *drop])
+    if isinstance(detector, ImageDetector):
+        assert isinstance(source, ImageStream)
+        return detector.score(source, progress)
+    assert isinstance(source, TableStream)
+    return detector.score(source, keep, drop, progress)
+
+
+def read_all_rows(
+    detector: SavedDetector, source: InputStream, drop: Sequence[str] = ()
+) -> tuple[pyarrow.Table | np.ndarray, tuple[str, ...]]:
+    """Read a whole table or folder of images into memory, as input of `detector.estimator`.
+
+    Args:
+        detector: fitted on inputs of the same kind.
+        source: a table with the columns of the fit, or a folder of images.
+        drop: columns of a table that were not in the training data.
+
+    Returns:
+        The rows, and the paths of images; no paths for a table.
+
+    Raises:
+        EbmoodError: detector and input are not of the same kind, or the input cannot be used.
+    """
+    _check_kind(detector, source, drop)
+    if isinstance(detector, ImageDetector):
+        assert isinstance(source, ImageStream)
+        chunks = list(source.chunks(detector.shape.channels, detector.shape.size))
+        names = tuple(name for chunk in chunks for name in chunk.names)
+        return np.concatenate([chunk.pixels for chunk in chunks]), names
+    assert isinstance(source, TableStream)
+    preparation = detector.check_table(source, drop)
+    rows = np.concatenate([preparation.read(chunk) for chunk in source.chunks(preparation.columns)])
+    if detector.preparation is None:  # fitted without column names
+        return rows, ()
+    return pyarrow.table(dict(zip(preparation.features, rows.T, strict=True))), ()
+
+
+def _check_kind(detector: SavedDetector, source: InputStream, columns: Sequence[str]) -> None:
+    """Check that detector and input are of the same kind, and that only a table has `columns`."""
+    is_image = isinstance(source, ImageStream)
+    if isinstance(detector, ImageDetector) and not is_image:
+        raise InputError(
+            f"{source.source}: a table, but the detector was fitted on images; give a folder of images"
+        )
+    if isinstance(detector, TableDetector) and is_image:
+        raise InputError(f"{source.source}: images, but the detector was fitted on a table; give a table")
+    if is_image and columns:
+        raise InputError(
+            f"{source.source}: images have no columns; leave out --keep and --drop (the column `file` names each image)"
+        )

@@ -1,0 +1,79 @@
+"""The self-test: score inputs that are unlike any training row, and record how many the detector accepts.
+
+A network that learned a density near its data is arbitrary far from the data, where plain energy models often fail.
+Every fit therefore scores noise, constants and distant rows, and the results are saved with the detector.
+"""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ebmood.core.errors import SelfTestWarning
+from ebmood.core.seeding import numpy_stream
+from ebmood.core.settings import Settings
+from ebmood.data.probes import draw_probes
+from ebmood.detector.training_ranges import range_widths, ranges_outside
+
+PROBE_ROWS = 256
+MIN_DISTANCE = 0.5  # training ranges; rows closer than this may be ordinary, and are left out
+FAR_DISTANCE = 1e3  # training ranges
+
+
+class Probe(Settings):
+    """Result of one kind of probe.
+
+    Attributes:
+        name: `uniform`: every feature from U(-5, 5), in units where 0 and 1 are the ends of its training range.
+            `gaussian`: N(0, 1). `constant`: one value from U(-5, 5) in all features. `far`: the middle of the training
+            range plus 1000 ranges in a random direction.
+        rows: number of rows that were scored: of 256, those more than half a range outside in some feature.
+        in_distribution: fraction of them that the detector rates in-distribution, 0 to 1. It should be 0.
+    """
+
+    name: str
+    rows: int
+    in_distribution: float
+
+
+def run_self_test(
+    score: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    ranges: NDArray[np.float64],
+    threshold: float,
+    seed: int,
+) -> tuple[Probe, ...]:
+    """Score all probes, and warn if some are rated in-distribution.
+
+    Args:
+        score: maps rows `(N, D)` to scores `(N,)`.
+        ranges: `(2, D)` lowest and highest training value of each feature.
+        threshold: rows with this score or a higher one count as in-distribution.
+        seed: seed of the probes.
+
+    Warns:
+        SelfTestWarning: a probe is rated in-distribution.
+    """
+    results = []
+    for name, scaled in _draw_probes(ranges.shape[1], seed).items():
+        rows = ranges[0] + scaled * range_widths(ranges)
+        rows = rows[ranges_outside(rows, ranges) > MIN_DISTANCE]
+        fraction = float((score(rows) >= threshold).mean()) if len(rows) else 0.0
+        results.append(Probe(name=name, rows=len(rows), in_distribution=fraction))
+    for probe in results:
+        if probe.in_distribution > 0:
+            warnings.warn(
+                f"self-test: {probe.in_distribution:.1%} of {probe.rows} `{probe.name}` probes, which lie outside the "
+                "training data, are rated in-distribution; do not rely on this detector for inputs of that kind",
+                SelfTestWarning,
+                stacklevel=3,
+            )
+    return tuple(results)
+
+
+def _draw_probes(features: int, seed: int) -> dict[str, NDArray[np.float64]]:
+    """Return probes `(256, D)` by name, in units of the training ranges."""
+    probes = draw_probes(PROBE_ROWS, (features,), seed, "self-test")
+    direction = numpy_stream(seed, "probes/self-test/far").standard_normal((PROBE_ROWS, features))
+    far = 0.5 + FAR_DISTANCE * direction / np.abs(direction).max(axis=1, keepdims=True)
+    return {probe.name: probe.x.astype(np.float64) for probe in probes} | {"far": far}

@@ -1,0 +1,304 @@
+"""The page of a fitted detector: its training data, its false-alarm rate, and its results on test rows."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ebmood.core import calibration as conformal
+from ebmood.core.metrics import separation
+from ebmood.detector.estimator import EnergyDetector
+from ebmood.detector.score_batch import ScoreBatch
+from ebmood.report import detector_charts
+from ebmood.report.page import Block, Charts, Facts, Grid, Page, Section, Text
+
+Floats = NDArray[np.float64]
+
+NORMAL = "normal rows"
+"""Name of the set of normal test rows."""
+MOST_ANOMALOUS = 12
+"""Rows that are listed."""
+MAX_EXPLANATIONS = 3
+"""Features that are listed for a row."""
+MAX_FEATURES = 1000
+"""Above this, `feature_contributions` is slow, and a name such as x[0,2,5] explains little."""
+LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2)
+CURVE = np.linspace(0.002, 0.3, 150)
+PROBES = {
+    "uniform": "uniform noise, up to five training ranges to either side",
+    "gaussian": "Gaussian noise, as wide as a training range",
+    "constant": "the same value in all features",
+    "far": "1,000 training ranges away",
+}
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Test rows, and how to name them.
+
+    Attributes:
+        rows: input of `EnergyDetector.score_samples` that supports slices.
+        files: a name for each row; empty to number them from 1.
+    """
+
+    rows: Any
+    files: Sequence[str] = ()
+
+
+def detector_page(
+    detector: EnergyDetector,
+    title: str = "Detector",
+    inside: EvaluationSet | None = None,
+    outside: Mapping[str, EvaluationSet] | None = None,
+    versions: Mapping[str, str] | None = None,
+) -> Page:
+    """Return the page of a detector, with or without test rows.
+
+    Args:
+        detector: fitted.
+        title: heading of the page.
+        inside: normal rows that are not training rows.
+        outside: out-of-distribution sets by name.
+        versions: versions of the libraries that fitted the detector.
+
+    Raises:
+        InputError: the columns of test rows differ from those of the fit.
+    """
+    sets = ({} if inside is None else {NORMAL: inside}) | dict(outside or {})
+    batches = {name: detector.score_batch(evaluation_set.rows) for name, evaluation_set in sets.items()}
+    normal = batches.get(NORMAL) if inside is not None else None
+    others = {name: batches[name] for name in outside or {}}
+    sections = [
+        Section("scores", "Scores", _scores(detector, normal, others)),
+        Section("false-alarms", "False alarms", _false_alarms(detector, normal)),
+    ]
+    if sets:
+        anomalous = _most_anomalous(detector, sets, batches)
+        sections.append(Section("anomalous", "The most anomalous rows", [anomalous]))
+    if detector.probes_:
+        sections.append(Section("self-test", "Self-test", _self_test(detector)))
+    sections.append(Section("fitted", "Training", _training(detector, versions or {})))
+    return Page(title, _lead(detector), tuple(sections), f"Made by ebmood {version('ebmood')}.")
+
+
+def _lead(detector: EnergyDetector) -> str:
+    rows, calibration = detector.n_training_rows_, len(detector.calibration_scores_)
+    lead = f"Fitted on {_count(rows, 'row')} and calibrated on {_count(calibration, 'other')}. "
+    if not math.isfinite(detector.offset_):
+        needed = conformal.rows_needed(detector.alpha)
+        return (
+            f"{lead}The calibration rows are too few to flag any row at alpha = {detector.alpha:g}: {needed:,} are "
+            "needed."
+        )
+    return (
+        f"{lead}Rows that score below {detector.offset_:.4g} are flagged as out-of-distribution; of rows like the "
+        f"training rows, {detector.false_alarm_rate_:.2%} are flagged on average."
+    )
+
+
+def _scores(
+    detector: EnergyDetector, normal: ScoreBatch | None, others: Mapping[str, ScoreBatch]
+) -> list[Block]:
+    scores = {name: batch.scores for name, batch in others.items()}
+    histogram = detector_charts.histogram(
+        "scores", detector.calibration_scores_, detector.offset_, normal and normal.scores, scores
+    )
+    if normal is None:
+        hint = "Give test rows with `--in` and `--out` to see how well the detector separates them."
+        return [Charts((histogram,)), Text(hint)]
+    if not others:
+        return [Charts((histogram,))]
+    metrics = {name: separation(normal.scores, each) for name, each in scores.items()}
+    rows = tuple(
+        (
+            name,
+            f"{len(others[name].flags):,}",
+            f"{others[name].flags.mean():.3f}",
+            *(f"{value:.3f}" for value in (m.auroc, m.aupr_ood, m.aupr_id, m.fpr95)),
+        )
+        for name, m in metrics.items()
+    )
+    table = Grid(
+        f"Compared with {len(normal.scores):,} normal test rows",
+        ("set", "rows", "flagged", "AUROC", "AUC-PR, others", "AUC-PR, normal", "FPR95"),
+        (False, *[True] * 6),
+        rows,
+        (
+            "AUROC: probability that a normal row scores higher than a row of the set. AUC-PR: average precision, with "
+            "the rows of the set or the normal rows as positives. FPR95: fraction of the set that passes if 95 % of "
+            "the normal rows pass. Flagged: fraction below the threshold.",
+        ),
+    )
+    aurocs = {name: m.auroc for name, m in metrics.items()}
+    areas = {name: m.aupr_ood for name, m in metrics.items()}
+    roc = detector_charts.roc("roc", normal.scores, scores, aurocs)
+    precision_recall = detector_charts.precision_recall("recall", normal.scores, scores, areas)
+    return [table, Charts((histogram, roc, precision_recall))]
+
+
+def _false_alarms(detector: EnergyDetector, normal: ScoreBatch | None) -> list[Block]:
+    calibration = len(detector.calibration_scores_)
+    explanation = Text(
+        f"The p-value of a new row is the fraction of the {calibration:,} calibration rows, and the row itself, that "
+        "score as low as the row or lower. Of new rows like the training rows, at most the fraction alpha has p-values "
+        "of alpha or less, on average over fits. These rows are flagged."
+    )
+    if normal is None:
+        return [explanation]
+    p = normal.p_values
+    chart = detector_charts.false_alarms("false-alarms", p, CURVE, *_chance_band(CURVE, calibration, len(p)))
+    levels = np.array(sorted({*LEVELS, float(detector.alpha)}))
+    rows = tuple(
+        (
+            f"{level:g}",
+            f"{conformal.false_alarm_rate(float(level), calibration):.3f}",
+            f"{(p <= level).mean():.3f}",
+            f"{low:.3f} to {high:.3f}",
+        )
+        for level, low, high in zip(levels, *_chance_band(levels, calibration, len(p)), strict=True)
+    )
+    table = Grid(
+        f"False alarms on {len(p):,} normal test rows",
+        ("alpha", "expected on average", "actual", "95 % by chance"),
+        (True, True, True, True),
+        rows,
+    )
+    return [explanation, table, Charts((chart,))]
+
+
+def _chance_band(levels: Floats, calibration: int, rows: int) -> tuple[Floats, Floats]:
+    """Return between which false-alarm rates 95 % of valid detectors lie, `(L,)` each.
+
+    If k of n + 1 rows may be flagged, the rate of one fit is Beta(k, n + 1 - k) distributed, and the number of flagged
+    rows is beta-binomial.
+    """
+    from scipy.stats import betabinom
+
+    k = np.array([conformal.allowed_alarms(float(level), calibration) for level in levels])
+    positive = np.maximum(k, 1)
+    low, high = (betabinom.ppf(q, rows, positive, calibration + 1 - positive) / rows for q in (0.025, 0.975))
+    return np.where(k > 0, low, 0.0), np.where(k > 0, high, 0.0)
+
+
+def _most_anomalous(
+    detector: EnergyDetector, sets: Mapping[str, EvaluationSet], batches: Mapping[str, ScoreBatch]
+) -> Grid:
+    candidates = [
+        (score, name, row)
+        for name, batch in batches.items()
+        for row, score in enumerate(batch.scores.tolist())
+    ]
+    has_files = any(evaluation_set.files for evaluation_set in sets.values())
+    rows = tuple(
+        (
+            name,
+            sets[name].files[row] if sets[name].files else str(row + 1),
+            f"{score:.4g}",
+            f"{batches[name].p_values[row]:.4f}",
+            _explain(detector, sets[name].rows[row : row + 1]),
+        )
+        for score, name, row in sorted(candidates)[:MOST_ANOMALOUS]
+    )
+    note = (
+        "For each feature it is computed by how much the score would rise if this feature alone had a value that fits "
+        "the others better. The features with the largest rise are listed, with the range of 98 % of the training rows."
+    )
+    return Grid(
+        f"The {len(rows)} rows with the lowest scores",
+        ("set", "file" if has_files else "row", "score", "p-value", "features that explain it"),
+        (False, not has_files, True, True, False),
+        rows,
+        (note if has_files else f"Rows are counted from 1. {note}",),
+    )
+
+
+def _explain(detector: EnergyDetector, row: Any) -> tuple[str, ...]:
+    if not _has_named_features(detector):
+        return ("not available for such inputs",)
+    assert detector.replacements_ is not None
+    gains = detector.feature_contributions(row).ravel()
+    values = np.asarray(row, dtype=np.float64).ravel()
+    names = detector.column_labels()
+    low, high = detector.replacements_[0], detector.replacements_[-1]
+    largest = [j for j in np.argsort(-gains)[:MAX_EXPLANATIONS] if gains[j] > 0]
+    lines = tuple(f"{names[j]} = {values[j]:.4g} ({low[j]:.4g} to {high[j]:.4g})" for j in largest)
+    return lines or ("no single feature",)
+
+
+def _has_named_features(detector: EnergyDetector) -> bool:
+    """Return whether single features have a meaning (unlike pixels), and are not too many."""
+    is_table = len(detector.shape_in_ or ()) == 1 and detector.replacements_ is not None
+    return is_table and detector.n_features_in_ <= MAX_FEATURES
+
+
+def _self_test(detector: EnergyDetector) -> list[Block]:
+    accepted = [probe for probe in detector.probes_ if probe.in_distribution > 0]
+    if accepted:
+        fractions = ", ".join(f"{p.in_distribution:.1%} of the `{p.name}` rows" for p in accepted)
+        result = Text(
+            f"Rows that are unlike all training rows were rated in-distribution: {fractions}. Do not rely on this "
+            "detector for inputs of that kind.",
+            alert=True,
+        )
+    else:
+        result = Text("No row that is clearly unlike the training rows was rated in-distribution.")
+    rows = tuple(
+        (probe.name, PROBES.get(probe.name, ""), f"{probe.rows:,}", f"{probe.in_distribution:.1%}")
+        for probe in detector.probes_
+    )
+    head = ("probe", "description", "rows", "rated in-distribution")
+    return [result, Grid("Artificial rows, scored after the fit", head, (False, False, True, True), rows)]
+
+
+def _training(detector: EnergyDetector, versions: Mapping[str, str]) -> list[Block]:
+    blocks: list[Block] = [Facts(tuple(_facts(detector, versions)))]
+    blocks += [Text(f"Rollback in training: {event}") for event in detector.events_]
+    settings = detector.settings_.model_dump(mode="json")
+    rows = tuple((f"`{name}`", _format_setting(value)) for name, value in settings.items())
+    blocks.append(Grid("Settings of the energy", ("setting", "value"), (False, False), rows, folded=True))
+    if _has_named_features(detector):
+        blocks.append(_feature_ranges(detector))
+    return blocks
+
+
+def _facts(detector: EnergyDetector, versions: Mapping[str, str]) -> list[tuple[str, str]]:
+    shape = detector.shape_in_
+    facts = [
+        ("Training rows", f"{detector.n_training_rows_:,}"),
+        ("Calibration rows", f"{len(detector.calibration_scores_):,}"),
+        ("Features of a row", "inputs of an embedding" if shape is None else " x ".join(map(str, shape))),
+        ("alpha", f"{detector.alpha:g}"),
+        ("Threshold", f"{detector.offset_:.6g}" if math.isfinite(detector.offset_) else "none"),
+        ("Seed", str(detector.seed_)),
+    ]
+    if hasattr(detector, "classes_"):
+        facts.append(("Classes", ", ".join(map(str, detector.classes_))))
+    if detector.scorer_.embedding is not None:
+        facts.append(("Embedding", f"`{type(detector.scorer_.embedding).__qualname__}`"))
+    libraries = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return [*facts, ("Versions", libraries or "not recorded")]
+
+
+def _feature_ranges(detector: EnergyDetector) -> Grid:
+    quantiles, ranges = detector.replacements_, detector.scorer_.ranges
+    assert quantiles is not None
+    assert ranges is not None
+    columns = ranges[0], quantiles[0], quantiles[len(quantiles) // 2], quantiles[-1], ranges[1]
+    rows = tuple(
+        (name, *(f"{float(value):.5g}" for value in values))
+        for name, *values in zip(detector.column_labels(), *columns, strict=True)
+    )
+    head = ("feature", "smallest", "1 %", "median", "99 %", "largest")
+    return Grid("Features in the training rows", head, (False, *[True] * 5), rows, folded=True)
+
+
+def _format_setting(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

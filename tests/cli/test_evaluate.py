@@ -1,0 +1,50 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.cell_tables import COLUMNS, prepare
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
+
+
+def distance_to_fifth_neighbour(tables, table: pd.DataFrame) -> np.ndarray:
+    """Return distances to the fifth nearest training row, after imputation and standardization."""
+    training, rows = (frame[COLUMNS] for frame in (pd.read_csv(tables / "fit.csv"), table))
+    median = training.median()
+    mean, deviation = training.fillna(median).mean(), training.fillna(median).std()
+    training, rows = ((frame.fillna(median) - mean) / deviation for frame in (training, rows))
+    neighbours = NearestNeighbors(n_neighbors=5).fit(training.to_numpy())
+    return neighbours.kneighbors(rows.to_numpy())[0][:, -1]
+
+
+def test_malignant_cells_are_separated_as_well_as_by_nearest_neighbours(ebmood, model, tables):
+    sets = ("--in", tables / "in.csv", "--out", tables / "out.csv", tables / "out.parquet")
+    code, out, _ = ebmood("evaluate", model, *sets, "--json")
+    assert code == 0
+    result = json.loads(out)
+    assert [each["rows"] for each in result["out"]] == [100, 112]
+    inside = pd.read_csv(tables / "in.csv")
+    outside = pd.read_csv(tables / "out.csv"), pd.read_parquet(tables / "out.parquet")
+    for each, others in zip(result["out"], outside, strict=True):
+        scores = [
+            detector.score_samples(x) for x, detector in (prepare(model, table) for table in (inside, others))
+        ]
+        is_outlier = np.repeat([0, 1], [len(part) for part in scores])
+        assert each["auroc"] == pytest.approx(roc_auc_score(is_outlier, -np.concatenate(scores)))
+        distances = [distance_to_fifth_neighbour(tables, table) for table in (inside, others)]
+        assert each["auroc"] > roc_auc_score(is_outlier, np.concatenate(distances)) - 0.02
+        assert each["flagged"] > 0.4
+    assert result["in"]["flagged"] < 0.2
+    assert result["false_alarm_rate"] == 2 / 51
+    code, out, _ = ebmood("evaluate", model, *sets)
+    assert code == 0
+    assert f"{result['out'][1]['auroc']:.3f}" in out
+    assert f"expected fraction of flagged normal rows is {2 / 51:.3f}" in out
+
+
+def test_the_page_is_written_with_the_metrics(ebmood, model, tables, tmp_path):
+    sets = ("--in", tables / "in.csv", "--out", tables / "out.csv", "--drop", "id")
+    code, _, err = ebmood("evaluate", model, *sets, "--page", tmp_path / "page.html", "--json")
+    assert code == 0, err
+    assert "out: AUROC" in (tmp_path / "page.html").read_text()

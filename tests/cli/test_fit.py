@@ -1,0 +1,59 @@
+import json
+import re
+
+import pytest
+from helpers.cell_tables import COLUMNS
+
+pytestmark = pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarning")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("a,b\n1,2\n1,x\n", (), "row 2, column 'b': 'x' is text.*--one-hot b.*--drop b"),
+        ("a,b\n1,2\n,3\n", (), "row 2, column 'a': .*--impute a.*--drop a"),
+        ("a,b\n1,2\n1,inf\n", (), "row 2, column 'b': .*infinite.*--drop b"),
+        ("a,b\n1,2\n1,1e200\n", (), "row 2, column 'b': 1e.200 is too large to fit.*--drop b"),
+        ("a,b\n1,2\n1,9007199254740993\n", (), "row 2, column 'b': .*past 2.53.*--drop b"),
+        ("a,b\n1,2\n", (), "t.csv: 1 sample"),
+        ("a,b\n1,2\n1\n", (), "row 2 has 1 cells"),
+        ("a,a\n1,2\n", (), "'a' occurs twice"),
+        ("", (), "t.csv: the file is empty"),
+        ("a,b\n1,2\n", ("--drop", "c"), "--drop c: no such column"),
+        ("a,b\n1,2\n", ("--drop", "*"), "no column is left"),
+        ("a,b\n1,2\n", ("--supervised",), "--label-column"),
+        ("a,b\n1,2\n", ("--alpha", "0"), "alpha=0"),
+        ("a,b\n,1\n,2\n,3\n", ("--impute", "a"), "'a' has no numbers"),
+        ("a,b\n1,2\n1,2\n1,2\n", ("--device", "abacus"), "abacus"),
+    ],
+)
+def test_a_table_that_cannot_be_fitted_is_refused_in_one_line(ebmood, tmp_path, text, options, message):
+    (tmp_path / "t.csv").write_text(text)
+    code, out, err = ebmood("fit", tmp_path / "t.csv", "-o", tmp_path / "model", *options)
+    assert code == 2
+    assert not out
+    assert len(err.splitlines()) == 1
+    assert re.search(message, err), err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.csv"]
+
+
+def test_classes_are_learned_with_supervised(ebmood, tables, tmp_path):
+    code, out, err = ebmood(
+        "fit", tables / "fit.csv", "-o", tmp_path / "m", "--label-column", "site", "--supervised",
+        "--drop", "id", "--impute", "*", "--steps", "5", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    content = json.loads(out)
+    assert content["classes"] == ["Bergen", "Oslo"]
+    assert content["features"] == COLUMNS
+    assert content["preparation"]["ignored"] == ["site", "id"]
+    code, _, err = ebmood("score", tmp_path / "m", tables / "in.csv", "-o", tmp_path / "s.csv")
+    assert code == 0, err
+
+
+def test_the_message_names_the_next_command(ebmood, tables, tmp_path):
+    options = ("--drop", "id", "--drop", "site", "--impute", "*", "--steps", "1")
+    code, _, err = ebmood("fit", tables / "fit.csv", "-o", tmp_path / "m", *options)
+    assert code == 0, err
+    assert "fitted on 200 rows of 3 features, calibrated on 50 more" in err
+    assert f"Next: ebmood score {tmp_path / 'm'} NEW.csv -o SCORES.csv" in err

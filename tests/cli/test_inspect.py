@@ -1,0 +1,24 @@
+import json
+
+from helpers.cell_tables import COLUMNS
+
+
+def test_the_training_data_and_the_preparation_are_shown(ebmood, model):
+    code, out, _ = ebmood("inspect", model, "--json")
+    content = json.loads(out)
+    assert code == 0
+    assert (content["rows"], content["training_rows"], content["calibration_rows"]) == (250, 200, 50)
+    assert content["features"] == [*COLUMNS, "site=Bergen", "site=Oslo"]
+    assert content["preparation"]["ignored"] == ["id"]
+    code, out, _ = ebmood("inspect", model)
+    assert code == 0
+    assert "200 rows, calibrated on 50 more" in out
+    assert "site=Oslo" in out
+    assert f"{content['false_alarm_rate']:.2%} of normal rows on average" in out
+
+
+def test_a_folder_without_a_detector_is_one_line(ebmood, tmp_path):
+    code, out, err = ebmood("inspect", tmp_path)
+    assert (code, out) == (2, "")
+    assert "not a saved detector (no detector.json in it)" in err
+    assert len(err.splitlines()) == 1

@@ -1,0 +1,144 @@
+import contextlib
+import datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import scipy.sparse
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ebmood import EbmoodError, InputError
+from ebmood.detector.io.arrays import read_rows
+
+TABLE = {"age": [1.5, 2.0, 3.0], "height": [4, 5, 6], "member": [True, False, True]}
+VALUES = np.array([[1.5, 4, 1], [2, 5, 0], [3, 6, 1]])
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        pd.DataFrame(TABLE),
+        pd.DataFrame(TABLE).convert_dtypes(),
+        pd.DataFrame(TABLE).astype(object),
+        pd.DataFrame(TABLE).astype({"height": "uint8", "age": "float32"}),
+        pl.DataFrame(TABLE),
+        pa.table(TABLE),
+    ],
+)
+def test_data_frames_of_all_libraries_give_the_same_rows_and_names(X):
+    rows = read_rows(X)
+    np.testing.assert_array_equal(rows.values, VALUES)
+    assert rows.values.dtype == np.float64
+    assert rows.names == ("age", "height", "member")
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        VALUES,
+        VALUES.astype(np.float32),
+        np.asfortranarray(VALUES),
+        VALUES.astype(object),
+        VALUES.tolist(),
+        torch.tensor(VALUES, requires_grad=True),
+        torch.tensor(VALUES, dtype=torch.bfloat16),
+        pd.DataFrame(VALUES),
+        np.ma.masked_array(VALUES),
+    ],
+)
+def test_arrays_of_all_libraries_give_the_same_rows_without_names(X):
+    rows = read_rows(X)
+    np.testing.assert_array_equal(rows.values, VALUES)
+    assert rows.names is None
+
+
+def test_images_are_flattened():
+    X = np.arange(24, dtype=np.uint8).reshape(2, 1, 3, 4)
+    rows = read_rows(X)
+    assert rows.shape == (1, 3, 4)
+    np.testing.assert_array_equal(rows.values[1], np.arange(12, 24))
+
+
+BIG = 2**53 + 1
+INVALID = [
+    (np.array([[1.0, 2], [3, np.nan]]), r"row 1, column 1: NaN.*--impute"),
+    (np.array([[1.0, 2], [np.inf, 2]]), r"row 1, column 0: inf"),
+    (pd.DataFrame({"a": [1.0, 2], "b": [1.0, None]}), r"row 1, column 'b': NaN.*--impute"),
+    (pl.DataFrame({"a": [1, 2], "b": [None, 1]}), r"row 0, column 'b': NaN"),
+    (pd.DataFrame({"a": [1, 2], "b": [1, None]}, dtype="Int64"), r"row 1, column 'b': NaN"),
+    (pd.DataFrame({"a": [1.0, 2], "b": ["x", "y"]}), r"row 0, column 'b': text 'x'.*--one-hot.*--drop"),
+    (pl.DataFrame({"a": [1.0, 2], "b": [None, "y"]}), r"row 1, column 'b': text 'y'.*--one-hot"),
+    (pd.DataFrame({"c": pd.Categorical(["u", "v"])}), r"column 'c'.*--one-hot"),
+    (pl.DataFrame({"t": [datetime.date(2020, 1, 1)]}), r"column 't': dates.*--drop"),
+    (pl.DataFrame({"l": [[1, 2], [3]]}), r"column 'l': values of type List"),
+    (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"two columns are called 'a' \(columns \[0, 1\]\)"),
+    (pa.Table.from_arrays([pa.array([1])] * 2, names=["a", "a"]), r"two columns are called 'a'"),
+    (pd.DataFrame([[1, 2]], columns=["a", 3]), r"some column names are text and others are not"),
+    (
+        pd.DataFrame({"id": [1, BIG]}),
+        r"row 1, column 'id': the whole number 9007199254740993 is past 2\^53.*--drop",
+    ),
+    (pl.DataFrame({"id": [-BIG]}), r"row 0, column 'id': .*past 2\^53"),
+    (np.array([[1, 2], [3, -BIG]]), r"row 1, column 1: .*past 2\^53"),
+    (torch.tensor([[BIG]]), r"row 0, column 0: .*past 2\^53"),
+    ([[1, 10**400]], r"row 0, column 1: .*past 2\^53"),
+    ([[1.0, 2], [3]], r"row 1 has 1 values, row 0 has 2"),
+    ([[1.0, "two"]], r"row 0, column 1: text 'two'|row 0, column 0: text"),
+    (np.array([[1.0, {}]], dtype=object), r"row 0, column 1: .*not 'dict'"),
+    (np.array([[1 + 2j]]), "Complex data not supported"),
+    (np.array([["2020-01-01"]], dtype="datetime64[D]"), "dates"),
+    (np.ma.masked_array([[1.0, 2]], [[False, True]]), r"row 0, column .1.*missing"),
+    (scipy.sparse.eye(3).tocsr(), r"sparse.*toarray"),
+    (np.empty((0, 3)), r"0 sample"),
+    (np.empty((3, 0)), r"0 feature\(s\)"),
+    (pd.DataFrame({"a": []}), r"0 sample"),
+    (np.zeros(3), r"Reshape your data"),
+    (pd.Series([1.0, 2]), r"Reshape your data"),
+    (pl.LazyFrame({"a": [1]}), r"collect\(\)"),
+    (None, r"Reshape|cannot be read"),
+    ("table.csv", r"Reshape"),
+    (np.array([[np.longdouble("1e4000")]]), r"row 0, column 0: inf"),
+    (np.zeros((2, 3, 2)) + np.array([0, np.nan]), r"row 0, feature \(0, 1\): NaN"),
+]
+
+
+@pytest.mark.parametrize(("X", "message"), INVALID)
+def test_invalid_input_is_refused_in_one_line_that_names_the_cell(X, message):
+    with pytest.raises(InputError, match=message) as error:
+        read_rows(X)
+    assert "\n" not in str(error.value)
+
+
+CELLS = st.one_of(
+    st.floats(),
+    st.integers(),
+    st.booleans(),
+    st.text(max_size=3),
+    st.none(),
+    st.binary(max_size=2),
+    st.complex_numbers(),
+)
+
+
+def rows_or_none(X):
+    """Return rows, or None after an `EbmoodError`. Another exception fails the test."""
+    with contextlib.suppress(EbmoodError):
+        return read_rows(X)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.one_of(CELLS, st.lists(CELLS), st.lists(st.lists(CELLS, max_size=3), max_size=4)))
+def test_any_object_gives_finite_rows_or_an_ebmood_error(X):
+    rows = rows_or_none(X)
+    assert rows is None or np.isfinite(rows.values).all()
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.dictionaries(st.text(max_size=3), st.lists(CELLS, min_size=2, max_size=2), max_size=4))
+def test_any_data_frame_gives_finite_rows_or_an_ebmood_error(columns):
+    rows = rows_or_none(pd.DataFrame(columns))
+    assert rows is None or np.isfinite(rows.values).all()

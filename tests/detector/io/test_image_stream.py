@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from ebmood.core.errors import EbmoodError
+from ebmood.detector.io.image_stream import ImageStream
+
+Image = pytest.importorskip("PIL.Image")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "sub").mkdir()
+    Image.fromarray(np.full((4, 4), 7, dtype=np.uint8)).save(tmp_path / "b.png")
+    Image.fromarray(np.full((6, 4, 3), 9, dtype=np.uint8)).save(tmp_path / "sub" / "a.png")
+    return tmp_path
+
+
+def test_images_are_sorted_and_resized(folder):
+    (chunk,) = ImageStream.open(folder).chunks(3, 4)
+    assert chunk.names == ["b.png", "sub/a.png"]
+    assert chunk.pixels.shape == (2, 3, 4, 4)
+    assert chunk.has_colour
+    assert np.unique(chunk.pixels).tolist() == [7, 9]
+
+
+def test_damaged_images_are_an_error_or_are_skipped(folder):
+    (folder / "c.png").write_bytes(b"not an image")
+    with pytest.raises(EbmoodError, match=r"c\.png.*--skip-corrupt"):
+        list(ImageStream.open(folder).chunks(1, 4))
+    stream = ImageStream.open(folder, skip_corrupt=True)
+    (chunk,) = stream.chunks(1, 4)
+    assert chunk.names == ["b.png", "sub/a.png"]
+    assert len(stream.skipped) == 1
+    for name in ("b.png", "sub/a.png"):
+        (folder / name).write_bytes(b"")
+    with pytest.raises(EbmoodError, match="none of 3 images can be read"):
+        list(ImageStream.open(folder, skip_corrupt=True).chunks(1, 4))
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    with pytest.raises(EbmoodError, match="contains no images"):
+        ImageStream.open(tmp_path)

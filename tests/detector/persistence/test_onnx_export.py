@@ -1,0 +1,86 @@
+import importlib.util
+import warnings
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from ebmood.core.calibration import p_values
+from ebmood.core.errors import EbmoodError, InputError
+from ebmood.detector import EnergyDetector
+from ebmood.detector.persistence.onnx_export import TOLERANCE, compare, export_onnx, sample_rows
+
+
+@pytest.fixture(scope="module")
+def exported(fitted, tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    return path, export_onnx(fitted, path)
+
+
+def run_graph(path, rows):
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(["score", "p_value"], {"x": rows})
+
+
+def test_the_graph_agrees_with_the_detector_on_real_rows(exported, fitted, benign, malignant):
+    path, agreement = exported
+    assert agreement.largest <= TOLERANCE
+    for rows in (benign, malignant, benign[:1], benign * 1e200):
+        graph_scores, graph_p = run_graph(path, rows)
+        scores = fitted.score_samples(rows)
+        allowed = TOLERANCE * np.maximum(1, np.abs(scores))
+        assert (np.abs(graph_scores - scores) <= allowed).all()
+        low, high = (p_values(scores + d, fitted.calibration_scores_) for d in (-allowed, allowed))
+        assert ((low <= graph_p) & (graph_p <= high)).all()
+    # The last rows score far below all calibration scores, so there are no ties.
+    assert (np.abs(scores[:, None] - fitted.calibration_scores_).min(1) > 1e-4).all()
+    np.testing.assert_array_equal(graph_p, fitted.p_values(rows))
+
+
+def test_the_graph_is_valid_and_has_metadata(exported, fitted):
+    model = onnx.load(exported[0])
+    onnx.checker.check_model(model, full_check=True)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert metadata["columns"].startswith('["x0", "x1"')
+    assert float(metadata["offset"]) == fitted.offset_
+
+
+def test_a_graph_of_another_detector_is_detected(exported, fitted, benign, quick):
+    other = EnergyDetector(energy=quick, random_state=1).fit(benign)
+    with pytest.raises(EbmoodError, match="onnxruntime scores sample row"):
+        compare(other, exported[0], sample_rows(fitted))
+
+
+def test_without_the_extra_one_line_says_what_to_install(fitted, tmp_path, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else find_spec(name)
+    )
+    with pytest.raises(EbmoodError, match=r"needs onnxruntime; .*pip install 'ebmood\[onnx\]'"):
+        export_onnx(fitted, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_embedding_of_images_is_part_of_the_graph(tmp_path, quick):
+    images = np.random.default_rng(0).random((120, 1, 4, 4))
+    embed = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Tanh(), nn.Flatten())
+    with warnings.catch_warnings(action="ignore"):
+        detector = EnergyDetector(embed=embed, energy=quick, random_state=0).fit(images)
+    export_onnx(detector, tmp_path / "model.onnx")
+    scores, _ = run_graph(tmp_path / "model.onnx", images)
+    np.testing.assert_allclose(scores, detector.score_samples(images), rtol=1e-5, atol=1e-5)
+    distant_scores, distant_p = run_graph(tmp_path / "model.onnx", images + 1e6)
+    assert distant_scores.max() < scores.min()
+    assert distant_p.max() == 1 / (1 + len(detector.calibration_scores_))
+
+
+def test_inputs_that_are_not_floating_point_numbers_are_refused(tmp_path, quick):
+    codes = torch.randint(0, 9, (60, 5), generator=torch.Generator().manual_seed(0))
+    embed = nn.Sequential(nn.Embedding(9, 2), nn.Flatten())
+    with warnings.catch_warnings(action="ignore"):
+        detector = EnergyDetector(embed=embed, energy=quick, random_state=0).fit(codes)
+    with pytest.raises(InputError, match="not arrays of floating-point numbers"):
+        export_onnx(detector, tmp_path / "model.onnx")

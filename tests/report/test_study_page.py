@@ -8,7 +8,7 @@ from helpers.image_records import image_seeds, made_image, png
 from helpers.records import seeds
 from matplotlib.image import imread
 
-from ebmood.report.study import study_page
+from ebmood.report.study_page import study_page
 from ebmood.study.plan import Plan
 
 BASE = [0.71, 0.74, 0.69, 0.78, 0.73]

@@ -47,7 +47,7 @@ def test_a_large_study_has_at_most_40_lines(tmp_path, capsys):
     assert failed
     assert out.count("\n") + err.count("\n") <= MOST_LINES
     assert "The paper's claims" in out
-    assert "more claims: --full prints all tables." in out
+    assert "claims were not run: --full prints all tables." in out
     assert "Scores of the methods" in out
     assert err.count("failed: ") == 6
     assert "failed: 4 more reasons, see the report" in err

@@ -22,6 +22,12 @@ def test_data_of_the_paper_have_one_row_per_claim_with_both_variants():
     assert len(rows) == len(table.rows)
 
 
+def test_claims_that_were_not_run_are_only_counted():
+    [table] = answer_tables(gather([*seeds(5, "vera", BASE), *seeds(5, "radial", BASE)]))
+    assert [row[0] for row in table.rows] == ["VERA is above the flow", "Some EBM is below the flow"]
+    assert table.notes == ("10 claims were not run: --full prints all tables.",)
+
+
 def test_one_variant_has_one_verdict():
     [table] = answer_tables(gather([*seeds(5, "ssm", BASE), *seeds(5, "radial", BASE)]))
     assert [column.title for column in table.columns] == ["claim", "poster %", "verdict", "change %", "marks"]
@@ -39,7 +45,7 @@ def test_rows_are_limited_and_general_claims_are_kept():
     arms = gather([*image_study(), made_record("knn", dataset="moons")])
     claims, scores = answer_tables(arms, 12)
     assert len(claims.rows) + len(scores.rows) == 12
-    assert "more claims: --full prints all tables." in claims.notes[0]
+    assert claims.notes == ("6 more claims, 10 claims were not run: --full prints all tables.",)
     assert any(row[0].startswith("Embeddings raise all") for row in claims.rows)
     assert sum(len(table.rows) for table in answer_tables(arms)) > 12
 

@@ -22,18 +22,25 @@ def answer_tables(arms: Sequence[Arm], rows: int | None = None) -> list[Table]:
         arms: the arms of the study.
         rows: largest number of rows of all tables together; None for no limit. General claims are kept first.
     """
-    claims = _claim_rows(arms)
+    groups = _claim_rows(arms)
+    claims = [group for group in groups if any(claim.verdicts[0] != "not run" for claim in group)]
     others = [arm for arm in arms if not arm.condition.paper]
     reserved = 0 if rows is None else min(len(others), max(rows // 3, 1))
-    tables = [_claims_answer(claims, rows and rows - reserved)] if claims else []
+    tables = [_claims_answer(claims, len(groups) - len(claims), rows and rows - reserved)] if claims else []
     if others:
         left = None if rows is None else rows - sum(len(table.rows) for table in tables)
         tables.append(_scores_answer(others, left))
     return tables
 
 
-def _claims_answer(claims: Sequence[list[Claim]], rows: int | None) -> Table:
-    """Return one row per claim, with the verdicts on the paper's recipe and on the corrected one."""
+def _claims_answer(claims: Sequence[list[Claim]], not_run: int, rows: int | None) -> Table:
+    """Return one row per claim, with the verdicts on the paper's recipe and on the corrected one.
+
+    Args:
+        claims: groups of claims that differ only in the variant.
+        not_run: number of further claims that were not run.
+        rows: largest number of rows, or None.
+    """
     variants = [v for v in VARIANTS if any(claim.variant == v for group in claims for claim in group)] or [
         "both"
     ]
@@ -55,7 +62,8 @@ def _claims_answer(claims: Sequence[list[Claim]], rows: int | None) -> Table:
     selected, hidden = _limited(claims, rows)
     body = tuple(_claim_row(group, variants, several) for group in selected)
     data = "" if several else f" on {_data(claims[0])}"
-    notes = (f"{hidden} more claims: --full prints all tables.",) if hidden else ()
+    parts = [f"{hidden} more claims"] * (hidden > 0) + [f"{not_run} claims were not run"] * (not_run > 0)
+    notes = (f"{', '.join(parts)}: --full prints all tables.",) if parts else ()
     return Table("answer-claims", f"The paper's claims{data} (AUC-PR, ID positive)", columns, body, notes)
 
 

@@ -11,7 +11,17 @@ from ebmood.results import poster
 from ebmood.results.arms import Arm
 from ebmood.results.comparisons import Change
 from ebmood.results.conditions import Sets
-from ebmood.results.figures.style import BLUE, GREY, INK, VERMILION, Drawing, add_legend, new_figure, save
+from ebmood.results.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    VERMILION,
+    Drawing,
+    add_legend,
+    new_figure,
+    panel_width,
+    save,
+)
 from ebmood.results.figures.ticks import percent_ticks
 from ebmood.results.pairs import (
     Pair,
@@ -188,41 +198,40 @@ def _reported(pair: Pair, table: Sequence[poster.Reported]) -> tuple[float | Non
 
 
 def _draw(rows: Sequence[Row], panels: Sequence[Sets], stem: Path) -> None:
-    groups = [list(members) for _, members in groupby(rows, key=lambda row: row.group)]
-    lines = len(rows) + len(groups)
-    low, high = _limits(rows)
-    with new_figure(1, len(panels), 2.3, ROW_HEIGHT * lines + 0.25, sharex=True, sharey=True) as (
-        figure,
-        grid,
-    ):
-        line, ticks, labels = 0, [], []
-        for members in groups:
-            ticks.append(line)
-            labels.append(members[0].group)
-            line += 1
-            for row in members:
-                ticks.append(line)
-                labels.append(row.label + (f" ({', '.join(row.marks)})" if row.marks else ""))
-                for axes, change, number in zip(grid[0], row.changes, row.reported, strict=True):
-                    _draw_change(axes, line, change, number, "unstable" in row.marks, (low, high))
-                line += 1
-        first = grid[0][0]
-        first.set_ylim(lines - 0.4, -0.6)
-        first.set_yticks(ticks, labels)
-        headings = {members[0].group for members in groups}
-        for text in first.get_yticklabels():
-            text.set_fontweight("bold" if text.get_text() in headings else "normal")
-        for axes, sets in zip(grid[0], panels, strict=True):
+    labels, lines = _layout(rows)
+    limits = _limits(rows)
+    width, height = panel_width(labels, len(panels)), ROW_HEIGHT * len(labels) + 0.25
+    with new_figure(1, len(panels), width, height, sharex=True, sharey=True) as (figure, grid):
+        for panel, (axes, sets) in enumerate(zip(grid[0], panels, strict=True)):
+            for row, line in zip(rows, lines, strict=True):
+                _draw_change(axes, line, row, panel, limits)
             axes.set_title(_TITLES[sets])
             axes.axvline(0, color=INK, linewidth=0.6, zorder=0)
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
-        first.set_xlim(low, high)
-        percents = percent_ticks(100 * math.expm1(low), 100 * math.expm1(high))
+        first = grid[0][0]
+        first.set_ylim(len(labels) - 0.4, -0.6)
+        first.set_yticks(range(len(labels)), labels)
+        for line, text in enumerate(first.get_yticklabels()):
+            text.set_fontweight("normal" if line in lines else "bold")
+        first.set_xlim(*limits)
+        percents = percent_ticks(*(100 * math.expm1(limit) for limit in limits))
         first.set_xticks([_position(percent) for percent in percents], list(map(_percent_text, percents)))
         figure.supxlabel("relative change of AUC-PR (ID positive), %", fontsize=8)
         add_legend(figure, *grid[0], order=_LEGEND)
         save(figure, stem)
+
+
+def _layout(rows: Sequence[Row]) -> tuple[list[str], list[int]]:
+    """Return the labels of all lines, with a heading above each group, and the line of each row."""
+    labels: list[str] = []
+    lines = []
+    for group, members in groupby(rows, key=lambda row: row.group):
+        labels.append(group)
+        for row in members:
+            lines.append(len(labels))
+            labels.append(row.label + (f" ({', '.join(row.marks)})" if row.marks else ""))
+    return labels, lines
 
 
 def _limits(rows: Sequence[Row]) -> tuple[float, float]:
@@ -243,14 +252,8 @@ def _position(percent: float) -> float:
     return math.log1p(max(percent, -99.9) / 100)
 
 
-def _draw_change(
-    axes: "Axes",
-    line: int,
-    change: Change,
-    number: float | None,
-    unstable: bool,
-    limits: tuple[float, float],
-) -> None:
+def _draw_change(axes: "Axes", line: int, row: Row, panel: int, limits: tuple[float, float]) -> None:
+    change, number, unstable = row.changes[panel], row.reported[panel], "unstable" in row.marks
     if change.percent is None:
         axes.text(0, line, change.reason.split(":")[0], color=GREY, va="center", ha="center", fontsize=6.5)
     else:
@@ -258,17 +261,11 @@ def _draw_change(
         axes.plot(seeds, [line + 0.3] * len(seeds), ".", color=GREY, markersize=2.5, label="one seed")
         if change.low is not None and change.high is not None:
             _draw_interval(axes, line, _position(change.low), _position(change.high), limits)
-        axes.plot(
-            [_position(change.percent)],
-            [line],
-            "o",
-            color=BLUE,
-            markersize=4,
-            markerfacecolor="white" if unstable else BLUE,
-            label="unstable" if unstable else "this study",
-        )
+        label, fill = ("unstable", "white") if unstable else ("this study", BLUE)
+        style = {"color": BLUE, "markersize": 4, "markerfacecolor": fill}
+        axes.plot([_position(change.percent)], [line], "o", label=label, **style)
     if number is not None:
-        style = {"color": VERMILION, "markersize": 4, "markeredgewidth": 1.0, "markerfacecolor": "none"}
+        style = {"color": VERMILION, "markersize": 4, "markerfacecolor": "none"}
         axes.plot([_position(number)], [line], "D", label="poster", **style)
 
 

@@ -5,7 +5,17 @@ from pathlib import Path
 
 from ebmood.results import poster
 from ebmood.results.arms import Arm
-from ebmood.results.figures.style import BLUE, GREY, INK, VERMILION, Drawing, add_legend, new_figure, save
+from ebmood.results.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    VERMILION,
+    Drawing,
+    add_legend,
+    new_figure,
+    panel_width,
+    save,
+)
 
 ROW_HEIGHT = 0.2
 """Inches per arm."""
@@ -30,8 +40,9 @@ def seed_strips(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Drawin
 
 
 def _draw(arms: Sequence[Arm], kinds: Sequence[str], stem: Path) -> None:
-    height = ROW_HEIGHT * len(arms) + 0.25
-    with new_figure(1, len(kinds), 2.8, height, sharex=True, sharey=True) as (figure, grid):
+    labels = [f"{arm.label} (unstable)" if arm.unstable else arm.label for arm in arms]
+    width, height = panel_width(labels, len(kinds)), ROW_HEIGHT * len(arms) + 0.25
+    with new_figure(1, len(kinds), width, height, sharex=True, sharey=True) as (figure, grid):
         for axes, kind in zip(grid[0], kinds, strict=True):
             for line, arm in enumerate(arms):
                 values = arm.values(kind, "auroc")  # type: ignore[arg-type]  # a member of poster.KINDS
@@ -54,7 +65,6 @@ def _draw(arms: Sequence[Arm], kinds: Sequence[str], stem: Path) -> None:
             axes.spines["left"].set_visible(False)
         first = grid[0][0]
         first.set_ylim(len(arms) - 0.4, -0.6)
-        labels = [f"{arm.label} (unstable)" if arm.unstable else arm.label for arm in arms]
         first.set_yticks(range(len(arms)), labels)
         first.set_xlim(right=1.03)
         figure.supxlabel("AUROC", fontsize=8)

@@ -35,8 +35,8 @@ _STYLE: Any = {
     "svg.hashsalt": "ebmood",  # equal records give equal files
 }
 
-_ENTRY_WIDTH = 1.1
-"""Inches per entry of a legend."""
+_ENTRY_WIDTH, _PANEL_WIDTH, _CHARACTER_WIDTH = 1.1, 1.9, 0.062
+"""Inches per entry of a legend, per panel beside long labels, and per character of a label."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,11 @@ def add_legend(figure: "Figure", *panels: "Axes", order: Sequence[str] = ()) -> 
     labels = list(dict.fromkeys([*(label for label in order if label in entries), *others]))
     columns = min(6, int(figure.get_figwidth() / _ENTRY_WIDTH))
     figure.legend([entries[label] for label in labels], labels, loc="outside upper center", ncols=columns)
+
+
+def panel_width(labels: Sequence[str], panels: int) -> float:
+    """Return the width in inches of each of several panels whose first one has long labels on its vertical axis."""
+    return _PANEL_WIDTH + _CHARACTER_WIDTH * max(map(len, labels)) / panels
 
 
 @contextmanager

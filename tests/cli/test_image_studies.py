@@ -76,7 +76,7 @@ def refused(outcome, tmp_path):
 def test_a_network_that_cannot_be_imported_is_refused_before_anything_runs(ebmood, tmp_path):
     err = refused(ebmood(path="my_pictures_net.Nett"), tmp_path)
     assert "s.yaml, line 5, recipes[0]: module 'my_pictures_net.Nett' cannot be imported" in err
-    assert "put its file beside the study file" in err
+    assert "put its file next to the study file" in err
 
 
 def test_a_damaged_image_is_named(ebmood, tmp_path):

@@ -45,7 +45,7 @@ def study_html() -> str:
     """A page of real records: two methods on a toy data set, and a failed cell."""
     from ebmood.data import Toy
     from ebmood.recipes import METHODS
-    from ebmood.report.study import study_page
+    from ebmood.report.study_page import study_page
     from ebmood.study.cell import Cell, run_cell
 
     quick = {"model": {"hidden": (8,)}, "training": {"steps": 10, "warmup": 2, "batch_size": 64}}

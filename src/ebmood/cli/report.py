@@ -153,7 +153,7 @@ def _distinct_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _study_page_of(folder: Path) -> "Page":
-    from ebmood.report.study import study_page
+    from ebmood.report.study_page import study_page
     from ebmood.study.runner import read_study
 
     plan, records = read_study(folder)

@@ -22,13 +22,12 @@ def answer_tables(arms: Sequence[Arm], rows: int | None = None) -> list[Table]:
         arms: the arms of the study.
         rows: largest number of rows of all tables together; None for no limit. General claims are kept first.
     """
-    tables = []
     claims = _claim_rows(arms)
-    if claims:
-        tables.append(_claims_answer(claims, rows))
     others = [arm for arm in arms if not arm.condition.paper]
+    reserved = 0 if rows is None else min(len(others), max(rows // 3, 1))
+    tables = [_claims_answer(claims, rows and rows - reserved)] if claims else []
     if others:
-        left = None if rows is None else max(rows - sum(len(table.rows) for table in tables), 1)
+        left = None if rows is None else rows - sum(len(table.rows) for table in tables)
         tables.append(_scores_answer(others, left))
     return tables
 

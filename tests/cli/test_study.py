@@ -1,0 +1,193 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from ebmood.study.records import read_records
+
+TOY = "title: Two moons\ndatasets: {kind: toy, shape: moons, rows: 120}\nseeds: 2\nrecipes:\n  - knn\n"
+
+# A detector that can be made but not fitted: it has more components than rows.
+FAILING = "  - {detector: sklearn.mixture.GaussianMixture, parameters: {n_components: 500}}\n"
+
+
+def write_study(folder: Path, text: str = TOY) -> Path:
+    (folder / "moons.yaml").write_text(text)
+    return folder / "moons.yaml"
+
+
+def test_the_list_names_every_preset_and_their_folder(ebmood):
+    code, out, _ = ebmood("study", "--list")
+    assert code == 0
+    for name in ("quick", "segment", "sensorless", "gamma", "toys"):
+        assert name in out
+    folder = Path(out.splitlines()[-1].split("files in ")[1].split("; copy one")[0])
+    assert (folder / "sensorless.yaml").is_file()
+
+
+def test_a_study_without_a_name_is_a_usage_error(ebmood):
+    code, _, err = ebmood("study")
+    assert code == 2
+    assert "--list" in err
+
+
+def test_an_unknown_name_is_an_error_in_one_line(ebmood):
+    code, out, err = ebmood("study", "segmant")
+    assert (code, out) == (2, "")
+    assert err == "ebmood: error: segmant: neither a preset nor a file; did you mean 'segment'?\n"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_a_missing_device_is_an_error_in_one_line(ebmood):
+    code, _, err = ebmood("study", "quick", "--device", "cuda")
+    assert code == 2
+    assert err.startswith("ebmood: error: device cuda: torch finds no CUDA device")
+    assert err.count("\n") == 1
+
+
+def test_a_study_ends_with_its_answer_and_tables_prints_it_again(ebmood, tmp_path):
+    out = tmp_path / "out"
+    code, answer, messages = ebmood("study", write_study(tmp_path), "-o", out, "-j", 1)
+    assert code == 0
+    assert f"Two moons: 2 cells; 1 in parallel; in {out}" in messages
+    assert "[2/2] moons, knn, seed 1" in messages
+    assert messages.splitlines()[-1] == f"report: {out / 'results.md'} (as HTML: ebmood report {out})"
+    assert answer.startswith("Scores of the methods\n")
+    assert "kNN" in answer
+    (out / "results.md").unlink()
+    code, again, _ = ebmood("tables", out)
+    assert (code, again) == (0, answer)
+    assert "# Two moons" in (out / "results.md").read_text()
+
+
+def test_full_prints_all_tables_before_the_answer(ebmood, tmp_path):
+    ebmood("study", write_study(tmp_path), "-o", tmp_path / "out", "-j", 1)
+    _, answer, _ = ebmood("tables", tmp_path / "out")
+    _, full, _ = ebmood("tables", tmp_path / "out", "--full")
+    assert full.endswith(answer)
+    assert "Scores on moons: mean ± standard deviation over seeds" in full
+
+
+def test_tables_of_an_empty_folder_are_an_error_in_one_line(ebmood, tmp_path):
+    code, _, err = ebmood("tables", tmp_path)
+    assert code == 2
+    assert err.startswith(f"ebmood: error: {tmp_path / 'records.jsonl'}: no records")
+    assert err.count("\n") == 1
+
+
+def test_seeds_can_run_one_by_one(ebmood, tmp_path):
+    words = ("study", write_study(tmp_path), "-o", tmp_path / "out", "-j", 1)
+    code, _, messages = ebmood(*words, "--seed", 1)
+    assert code == 0
+    assert "[1/1] moons, knn, seed 1" in messages
+    assert "1 of 2 cells are not run yet" in messages
+    assert "Not run, 1 x: moons, knn (seed 0)." in (tmp_path / "out" / "results.md").read_text()
+    code, _, messages = ebmood(*words, "--seed", 7)
+    assert code == 2
+    assert messages.endswith("ebmood: error: --seed 7: the study has no such seed; its seeds are 0, 1\n")
+    code, _, messages = ebmood(*words)
+    assert code == 0
+    assert "2 cells, 1 already finished" in messages
+    assert "not run" not in messages
+
+
+def test_a_note_is_printed_once(ebmood, tmp_path):
+    rows = "".join(f"{i % 7},5.0,{'ok' if i % 5 else 'broken'}\n" for i in range(60))
+    (tmp_path / "pumps.csv").write_text("a,b,state\n" + rows)
+    text = (
+        "datasets: {kind: table, path: pumps.csv, label_column: state, hold_out: [broken]}\nseeds: 1\n"
+        "recipes: [knn, iforest]\n"
+    )
+    code, _, messages = ebmood("study", write_study(tmp_path, text), "-o", tmp_path / "out", "-j", 1)
+    assert code == 0
+    assert messages.count("column 'b' is constant (5)") == 1
+
+
+def test_failed_cells_are_printed_and_the_exit_code_is_1(ebmood, tmp_path):
+    words = ("study", write_study(tmp_path, TOY + FAILING), "-o", tmp_path / "out", "-j", 1)
+    code, answer, messages = ebmood(*words)
+    assert code == 1
+    end = messages.splitlines()[-3:]
+    assert end[0].startswith("failed: moons, gaussianmixture both, seed 0 and 1 more: ")
+    assert "n_samples >= n_components" in end[0]
+    assert end[1] == "2 of 4 cells failed; --retry-failed runs them again"
+    assert "failed" in answer
+    assert [record.status for record in read_records(tmp_path / "out" / "records.jsonl")].count("failed") == 2
+
+
+def test_the_variant_sound_of_version_0_1_is_one_line_of_warning(tmp_path):
+    text = TOY.replace("knn", "{method: cd, variant: sound, training: {steps: 1, warmup: 0}}")
+    write_study(tmp_path, text + "  - {method: ssm, variant: sound, training: {steps: 1, warmup: 0}}\n")
+    process = start("study", "moons.yaml", "-o", "file/out", folder=tmp_path)
+    (tmp_path / "file").write_text("not a folder")
+    lines = process.communicate()[1].splitlines()
+    assert len(lines) == 2
+    assert lines[0] == (
+        "ebmood: warning: variant 'sound' is called 'corrected' since version 0.2; write 'corrected'"
+    )
+
+
+def test_warnings_and_a_folder_that_cannot_be_written_are_one_line_each(tmp_path):
+    write_study(tmp_path, TOY + "  - {method: ssm, variant: paper}\n")
+    (tmp_path / "file").write_text("not a folder")
+    process = start("study", "moons.yaml", "-o", "file/out", folder=tmp_path)
+    first, second = process.communicate()[1].splitlines()
+    assert first.startswith("ebmood: warning: ssm paper: ")
+    assert second == (
+        "ebmood: error: file/out: cannot be written (Not a directory); choose another folder with -o"
+    )
+    assert process.returncode == 2
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_workers_and_prints_how_to_resume(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import os, time\nfrom pathlib import Path\n"
+        "from ebmood.models.knn import KNearestNeighbours\n"
+        "class Slow(KNearestNeighbours):\n"
+        "    def fit(self, x):\n"
+        f"        Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+        "        time.sleep(120)\n"
+    )
+    write_study(tmp_path, TOY.replace("seeds: 2", "seeds: 1") + "  - {detector: slow.Slow}\n")
+    process = start("study", "moons.yaml", "-j", "1", folder=tmp_path, process_group=0)
+    try:
+        worker = _worker_id(tmp_path / "pid")
+        os.killpg(process.pid, signal.SIGINT)  # a terminal also signals every process of the group
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == (
+        "interrupted; finished cells are saved in ebmood-moons. Resume: ebmood study moons.yaml"
+    )
+    assert "Traceback" not in errors
+    assert not Path(f"/proc/{worker}").exists()
+    assert len(read_records(tmp_path / "ebmood-moons" / "records.jsonl")) == 1
+
+
+def _worker_id(file: Path) -> int:
+    end = time.monotonic() + 100
+    while not (file.exists() and file.read_text()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return int(file.read_text())
+
+
+def start(*words: str, folder: Path, **options) -> subprocess.Popen:
+    """Start `ebmood WORDS` in a folder, in its own process."""
+    source = str(Path(__file__).parents[2] / "src")
+    return subprocess.Popen(
+        [sys.executable, "-m", "ebmood.cli", *words],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([source, str(folder)])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )

@@ -9,8 +9,8 @@ rows as all other classes. For every table and seed, each detector is fitted on 
 tested on the other half and the anomalies.
 
 Other detectors run twice, on raw and on standardised columns. For every table and metric the better result counts.
-This choice uses labels, and EnergyDetector is not given it. EnergyDetector runs with its defaults and holds out a fifth
-of its training rows for calibration. Results are cached, and only missing results are computed.
+This choice uses labels. EnergyDetector runs once, with its defaults, and holds out a fifth of its training rows for
+calibration. Results are cached, and only missing results are computed.
 """
 
 import argparse

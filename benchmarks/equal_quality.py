@@ -103,7 +103,7 @@ def current_log_density(run: Run) -> LogDensity:
     """Return the log-density of the model with averaged parameters, if the training averages them."""
     network = run.objective.model.network
     names = [name for name, _ in network.named_parameters()]
-    averages = dict(zip(names, run.means, strict=True)) if run.means else {}
+    averages = dict(zip(names, run.averages, strict=True)) if run.averages else {}
     return lambda x: torch.func.functional_call(network, averages, (x,))[:, 0]
 
 

@@ -20,7 +20,7 @@ pytestmark = [
 
 
 @pytest.fixture
-def cluster(tmp_path, monkeypatch):
+def cluster(tmp_path, monkeypatch, cache):
     monkeypatch.syspath_prepend(TESTS)
     running = RunningCluster(tmp_path, workers=2)
     running.wait_for_workers()

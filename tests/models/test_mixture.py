@@ -87,7 +87,7 @@ def test_samples_have_the_mean_and_the_covariance_of_the_widened_mixture(mixture
 
 
 def test_fitting_recovers_the_density_of_separated_clusters(mixture, noise) -> None:
-    # k-means splits clusters that touch in the middle, whatever their covariance.
+    # k-means splits touching clusters halfway between their means and ignores their covariance.
     mixture.means[1] += torch.tensor([0.0, 9.0])
     x, test_rows = mixture.sample(4000, noise), mixture.sample(4000, noise)
     fitted = TiedMixture(2, 2).fit(x.numpy(), None, floor=1e-4, prior=0.5, seed=0)

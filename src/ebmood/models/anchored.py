@@ -3,7 +3,7 @@
     log p(x, y) = log q(x, y) + f(x)[y] - log Z
 
 (Gutmann & Hyvarinen 2012; residual energy models: Deng et al. 2020.) Far from the data, log q falls quadratically and a
-network grows at most linearly, so p falls wherever q does. Plain energy models have no such guarantee.
+network grows at most linearly, so p falls with q. Plain energy models have no such guarantee.
 """
 
 from typing import Annotated, Literal
@@ -45,7 +45,7 @@ class AnchoredMLP(ModelSettings):
     """Settings of an MLP anchored on a mixture of Gaussians that is fitted to the training rows.
 
     Attributes:
-        components: Gaussians of the base, for every class; fewer where there are few rows.
+        components: Gaussians of the base, for every class; fewer for classes with few rows.
         floor: smallest variance of the base along any axis, in units of the scaled data.
         prior: shrinkage of the base's covariance towards a multiple of the identity, in pseudo-rows per column.
         hidden: widths of the network's hidden layers.

@@ -9,12 +9,12 @@ belongs to the second convolution of its first block; in the original paper it b
 **Bottleneck**: after each stage, two 1x1 convolutions `C -> int(C r) -> C` without an activation between them: a linear
 map of rank `int(C r)` in every pixel.
 
-**Initialisation.** Without normalisation the weights must preserve the scale. Every convolution starts as N(0, 1 / (k
-m)), where k is the number of its inputs and m the mean square of the preceding activation of a standard normal
-variable (1 where there is none), which preserves unit variance (He et al. 2015, for any activation). The second
-convolution of each of the L blocks is divided by sqrt(L), so that the variance grows over L additions by at most (1 +
-1/L)^L < e instead of 2^L (Hayou et al. 2021). The linear layer starts as N(0, 1 / k) and biases start at zero.
-PyTorch's default initialisation loses a factor of three in variance in every convolution.
+**Initialisation.** Without normalisation the weights must preserve the scale. Every convolution starts as
+N(0, 1 / (k m)), where k is the number of its inputs and m is the mean square of the preceding activation of a standard
+normal variable (1 without a preceding activation). This preserves unit variance (He et al. 2015, for any activation).
+The second convolution of each of the L blocks is divided by sqrt(L), so that the variance grows over L additions by at
+most (1 + 1/L)^L < e instead of 2^L (Hayou et al. 2021). The linear layer starts as N(0, 1 / k) and biases start at
+zero. PyTorch's default initialisation loses a factor of three in variance in every convolution.
 """
 
 import math

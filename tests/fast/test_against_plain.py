@@ -1,4 +1,4 @@
-"""Every objective, step by step: the fast paths have the losses of the reference, from the same noise."""
+"""Every objective, step by step: the fast paths have the losses of the plain reference, from the same noise."""
 
 import copy
 

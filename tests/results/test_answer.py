@@ -14,7 +14,7 @@ def segment():
 def test_data_of_the_paper_have_one_row_per_claim_with_both_variants():
     [table] = answer_tables(gather(segment()))
     assert [column.title for column in table.columns] == [
-        "claim", "poster %", "paper", "change %", "corrected", "change %", "marks",
+        "claim", "poster %", "paper", "change %", "corrected", "change %",
     ]  # fmt: skip
     rows = {row[0]: row for row in table.rows}
     assert rows["VERA is above the flow"][1:3] == ("+4.3", "undecided")
@@ -30,7 +30,7 @@ def test_claims_that_were_not_run_are_only_counted():
 
 def test_one_variant_has_one_verdict():
     [table] = answer_tables(gather([*seeds(5, "ssm", BASE), *seeds(5, "radial", BASE)]))
-    assert [column.title for column in table.columns] == ["claim", "poster %", "verdict", "change %", "marks"]
+    assert [column.title for column in table.columns] == ["claim", "poster %", "verdict", "change %"]
 
 
 def test_other_data_have_the_scores_of_the_methods():

@@ -61,6 +61,8 @@ def _claims_answer(claims: Sequence[list[Claim]], not_run: int, rows: int | None
     )
     selected, hidden = _limited(claims, rows)
     body = tuple(_claim_row(group, variants, several) for group in selected)
+    if not any(row[-1] for row in body):
+        columns, body = columns[:-1], tuple(row[:-1] for row in body)
     data = "" if several else f" on {_data(claims[0])}"
     parts = [f"{hidden} more claims"] * (hidden > 0) + [f"{not_run} claims were not run"] * (not_run > 0)
     notes = (f"{', '.join(parts)}: --full prints all tables.",) if parts else ()

@@ -5,7 +5,7 @@ The two variants differ only in this:
 - SSM: `paper` has LeakyReLU, on which score matching is degenerate, and sums over the last axis of an image only;
   `corrected` has SiLU and sums over all pixels.
 - VERA: `paper` weights the gradient penalty by 0.1 / B^2 (B is the batch size), `corrected` by 0.1.
-- CD with labels: `paper` takes 20 steps in class-conditional chains, whatever is configured; `corrected` takes 100.
+- CD with labels: `paper` takes 20 steps in class-conditional chains, regardless of the setting; `corrected` takes 100.
 
 The protocol does not define the training time of flows; here they stop when the validation likelihood does not improve.
 The training images of flows are not augmented, because resampled pixel values are not bytes and cannot be dequantized.

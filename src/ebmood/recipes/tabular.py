@@ -4,7 +4,7 @@ The two variants differ only in this:
 
 - SSM: `paper` has LeakyReLU, on which score matching is degenerate; `corrected` has SiLU.
 - VERA: `paper` weights the gradient penalty by 0.1 / B^2 (B is the batch size), `corrected` by 0.1.
-- CD with labels: `paper` takes 20 steps in class-conditional chains, whatever is configured; `corrected` takes 100.
+- CD with labels: `paper` takes 20 steps in class-conditional chains, regardless of the setting; `corrected` takes 100.
 """
 
 from typing import Any, Protocol

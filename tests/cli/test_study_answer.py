@@ -20,19 +20,7 @@ def test_the_claims_with_verdicts_and_the_path_of_the_report(tmp_path, capsys):
     assert not failed
     assert out.startswith("The paper's claims on segment (AUC-PR, ID positive)\n")
     [line] = [line for line in out.splitlines() if line.startswith("VERA is above the flow")]
-    assert line.split() == [
-        "VERA",
-        "is",
-        "above",
-        "the",
-        "flow",
-        "+4.3",
-        "contradicted",
-        "-20.0",
-        "[-20.0,",
-        "-20.0]",
-        "–",
-    ]
+    assert line.split()[5:] == ["+4.3", "contradicted", "-20.0", "[-20.0,", "-20.0]"]
     assert err == f"report: {tmp_path / 'results.md'} (as HTML: ebmood report {tmp_path})\n"
 
 

@@ -45,7 +45,7 @@ def test_bars_estimate_the_remaining_time_from_finished_cells(tmp_path):
     output = console(terminal=True)
     with progress_display(output, tmp_path, 1) as display:
         display.on_start(PlannedStudy("A study", TASKS), TASKS)
-        snapshot = Snapshot(step=30, steps=60, losses={"energy/loss": -1.5}, seconds=9, healed=2)
+        snapshot = Snapshot(step=30, steps=60, losses={"energy/loss": -1.5}, seconds=9, rollbacks=2)
         display.on_progress({"ssm-0": (TASKS[0], snapshot)})
         display.on_finish(TASKS[0], made_record())
         display.on_progress({"ssm-1": (TASKS[1], snapshot)})

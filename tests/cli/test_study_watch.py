@@ -34,7 +34,7 @@ def running(tmp_path):
     (folder / RECORDS).write_text(finished)
     paths = CellPaths(folder, study.tasks[1].key)
     paths.snapshot.parent.mkdir()
-    snapshot = Snapshot(step=30, steps=60, losses={"energy/loss": -1.5}, seconds=9, healed=1)
+    snapshot = Snapshot(step=30, steps=60, losses={"energy/loss": -1.5}, seconds=9, rollbacks=1)
     paths.snapshot.write_text(snapshot.model_dump_json())
     return folder, Record.model_validate_json(unfinished)
 

@@ -190,7 +190,7 @@ def _losses(snapshot: Snapshot) -> str:
     """Return the loss of each player; `energy/loss` is that of the energy model."""
     losses = {name: value for name, value in snapshot.losses.items() if name.endswith("/loss")}
     text = "  ".join(f"{name.replace('/', ' ')} {value:.4g}" for name, value in losses.items())
-    return text + _rollbacks(snapshot.healed)
+    return text + _rollbacks(snapshot.rollbacks)
 
 
 def _rollbacks(count: int) -> str:

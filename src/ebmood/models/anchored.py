@@ -36,10 +36,6 @@ class AnchoredEnergy(EnergyModel):
         """Return `log q(x, y) + f(x)[y]`: `(N, D) -> (N, C)`."""
         return self.base.class_log_density(x) + self.network(x)
 
-    def log_density(self, x: Tensor) -> Tensor:
-        """Return `log p(x) + log Z`: `(N, D) -> (N,)`."""
-        return self.logits(x).logsumexp(1)
-
 
 class AnchoredMLP(ModelSettings):
     """Settings of an MLP anchored on a mixture of Gaussians that is fitted to the training rows.

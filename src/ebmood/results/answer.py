@@ -20,7 +20,7 @@ def answer_tables(arms: Sequence[Arm], rows: int | None = None) -> list[Table]:
 
     Args:
         arms: the arms of the study.
-        rows: largest number of rows of all tables together; None for no limit. General claims are kept first.
+        rows: largest number of rows of all tables together; None for no limit. General claims have priority.
     """
     groups = _claim_rows(arms)
     claims = [group for group in groups if any(claim.verdicts[0] != "not run" for claim in group)]
@@ -105,8 +105,8 @@ def _limited(claims: Sequence[list[Claim]], rows: int | None) -> tuple[list[list
     if rows is None or len(claims) <= rows:
         return list(claims), 0
     ranked = sorted(range(len(claims)), key=lambda i: not claims[i][0].general)
-    kept = set(ranked[:rows])
-    return [group for i, group in enumerate(claims) if i in kept], len(claims) - len(kept)
+    selected = set(ranked[:rows])
+    return [group for i, group in enumerate(claims) if i in selected], len(claims) - len(selected)
 
 
 def _scores_answer(arms: Sequence[Arm], rows: int | None) -> Table:

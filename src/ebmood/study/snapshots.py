@@ -26,14 +26,14 @@ class Snapshot(Settings):
         step, steps: current step of the training, and the number of steps.
         losses: losses by name at this step.
         seconds: time since the start of the cell.
-        healed: number of rollbacks so far.
+        rollbacks: number of rollbacks so far.
     """
 
     step: int
     steps: int
     losses: dict[str, float]
     seconds: float
-    healed: int = 0
+    rollbacks: int = 0
 
     @property
     def remaining(self) -> float | None:
@@ -68,7 +68,7 @@ class SnapshotWriter:
             steps=progress.steps,
             losses=dict(progress.losses),
             seconds=now - self._start,
-            healed=progress.attempt,
+            rollbacks=progress.attempt,
         )
         with suppress(EbmoodError):  # A full disk must not stop the training.
             write_text(self.path, snapshot.model_dump_json())

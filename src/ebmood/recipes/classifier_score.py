@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ebmood.core.settings import Settings
 from ebmood.data.dataset import Split
-from ebmood.models import EnergyModel, Scorer
+from ebmood.models import EnergyModel, Scorer, log_density_of
 from ebmood.recipes.classifier import Classifier, apply_network
 from ebmood.training import Report
 
@@ -17,11 +17,6 @@ from ebmood.training import Report
 def max_log_softmax(logits: Tensor) -> Tensor:
     """Return `max_y log p(y | x)` (Hendrycks & Gimpel 2017): `(N, K) -> (N,)`."""
     return logits.log_softmax(1).amax(1)
-
-
-def logsumexp(logits: Tensor) -> Tensor:
-    """Return the energy score `log sum_y exp f(x)[y]` (Liu et al. 2020): `(N, K) -> (N,)`."""
-    return logits.logsumexp(1)
 
 
 class ClassifierScorer(Scorer):
@@ -57,4 +52,6 @@ class ClassifierScore(Settings):
     def fit(self, split: Split, seed: int, device: str, report: Report | None = None) -> ClassifierScorer:
         """Return the scorer, with a trained classifier. See `Classifier.fit` for arguments and errors."""
         model = self.classifier.fit(split, seed, device, report)
-        return ClassifierScorer(model, logsumexp if self.score == "logsumexp" else max_log_softmax, device)
+        return ClassifierScorer(
+            model, log_density_of if self.score == "logsumexp" else max_log_softmax, device
+        )

@@ -41,7 +41,8 @@ class ClassifierScore(Settings):
     """Settings of a baseline that scores inputs by the logits of a classifier.
 
     Attributes:
-        score: `max-softmax`, see `max_log_softmax`; or `logsumexp`, see `logsumexp`.
+        score: `max-softmax`, see `max_log_softmax`; or `logsumexp`, the energy score `log sum_y exp f(x)[y]` (Liu et
+            al. 2020).
         classifier: settings of the classifier.
     """
 

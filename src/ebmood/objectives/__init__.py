@@ -5,7 +5,16 @@ from ebmood.objectives.cross_entropy import Classification, CrossEntropy
 from ebmood.objectives.dsm import DSM, DenoisingScoreMatching, MultilevelDenoising
 from ebmood.objectives.likelihood import Likelihood, MaximumLikelihood
 from ebmood.objectives.nce import NCE, NoiseContrastive
-from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player
+from ebmood.objectives.objective import (
+    AdamW,
+    Batch,
+    Loss,
+    Objective,
+    ObjectiveSettings,
+    Player,
+    SinglePlayerObjective,
+    SinglePlayerSettings,
+)
 from ebmood.objectives.ssm import SSM, SlicedScoreMatching
 from ebmood.objectives.supervision import Supervised
 from ebmood.objectives.vera import VERA, VariationalEntropy
@@ -30,6 +39,8 @@ __all__ = [
     "Objective",
     "ObjectiveSettings",
     "Player",
+    "SinglePlayerObjective",
+    "SinglePlayerSettings",
     "SlicedScoreMatching",
     "Supervised",
     "VariationalEntropy",

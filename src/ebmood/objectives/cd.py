@@ -16,29 +16,24 @@ from torch import Tensor
 from ebmood.core.seeding import torch_stream
 from ebmood.models import DensityModel, EnergyModel
 from ebmood.objectives.objective import (
-    AdamW,
     Batch,
     Loss,
-    Objective,
-    ObjectiveSettings,
-    Player,
+    SinglePlayerObjective,
+    SinglePlayerSettings,
     require_energy_model,
 )
 from ebmood.samplers import MALA, SGLD, ReplayBuffer
 
 
-class ContrastiveDivergence(Objective):
+class ContrastiveDivergence(SinglePlayerObjective):
     """Contrastive divergence; the formula is in the module's docstring."""
 
-    def __init__(self, model: EnergyModel, settings: "CD", buffer: ReplayBuffer):
-        super().__init__()
-        self.model: EnergyModel = model
-        self.settings = settings
-        self.buffer = buffer
+    model: EnergyModel
+    settings: "CD"
 
-    def players(self) -> tuple[Player, ...]:
-        """Return the only player, the energy."""
-        return (Player("energy", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
+    def __init__(self, model: EnergyModel, settings: "CD", buffer: ReplayBuffer):
+        super().__init__(model, settings)
+        self.buffer = buffer
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
         """Return L of a batch and equally many negatives."""
@@ -69,7 +64,7 @@ class ContrastiveDivergence(Objective):
         return {"chains": self.buffer.samples[:count]}
 
 
-class CD(ObjectiveSettings):
+class CD(SinglePlayerSettings):
     """Settings of contrastive divergence.
 
     Attributes:
@@ -79,7 +74,6 @@ class CD(ObjectiveSettings):
         penalty: c, the weight of the squared log-densities.
         class_entropy: weight of a reward for the entropy of `p(y|x)` at data; None for none.
         class_conditional: whether a chain follows `f(x)[y]` of its slot's class y instead of `F`.
-        optimiser: optimiser of the energy.
     """
 
     kind: Literal["cd"] = "cd"
@@ -89,7 +83,6 @@ class CD(ObjectiveSettings):
     penalty: float = 1.0
     class_entropy: float | None = None
     class_conditional: bool = False
-    optimiser: AdamW = AdamW()
 
     def build(
         self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int

@@ -3,7 +3,7 @@
 L = E[-log p(y|x)],   p(y|x) = softmax f(x)
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -13,24 +13,18 @@ from ebmood.objectives.objective import (
     AdamW,
     Batch,
     Loss,
-    Objective,
-    ObjectiveSettings,
-    Player,
+    SinglePlayerObjective,
+    SinglePlayerSettings,
     require_energy_model,
 )
 
 
-class Classification(Objective):
+class Classification(SinglePlayerObjective):
     """Training of a classifier. The logits of the model are class logits; p(x) is not trained."""
 
-    def __init__(self, model: EnergyModel, settings: "CrossEntropy"):
-        super().__init__()
-        self.model: EnergyModel = model
-        self.settings = settings
-
-    def players(self) -> tuple[Player, ...]:
-        """Return the only player, the classifier."""
-        return (Player("classifier", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
+    model: EnergyModel
+    settings: "CrossEntropy"
+    player_name: ClassVar[str] = "classifier"
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
         """Return L of a batch."""
@@ -40,7 +34,7 @@ class Classification(Objective):
         return cross_entropy(logits, batch.y), {"accuracy": accuracy}
 
 
-class CrossEntropy(ObjectiveSettings):
+class CrossEntropy(SinglePlayerSettings):
     """Settings of a classifier's training.
 
     Attributes:

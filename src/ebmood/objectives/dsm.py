@@ -18,23 +18,18 @@ from ebmood.objectives.objective import (
     Batch,
     Loss,
     Objective,
-    ObjectiveSettings,
     Player,
+    SinglePlayerObjective,
+    SinglePlayerSettings,
     require_energy_model,
 )
 
 
-class DenoisingScoreMatching(Objective):
+class DenoisingScoreMatching(SinglePlayerObjective):
     """Denoising score matching at one noise level; the formula is in the module's docstring."""
 
-    def __init__(self, model: EnergyModel, settings: "DSM"):
-        super().__init__()
-        self.model: EnergyModel = model
-        self.settings = settings
-
-    def players(self) -> tuple[Player, ...]:
-        """Return the only player, the energy."""
-        return (Player("energy", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
+    model: EnergyModel
+    settings: "DSM"
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
         """Return J of a batch, a mean over rows of sums over coordinates."""
@@ -77,7 +72,7 @@ class MultilevelDenoising(Objective):
         return (sigma * (base_score + network_score) + noise).square().sum(1).mean(), {}
 
 
-class DSM(ObjectiveSettings):
+class DSM(SinglePlayerSettings):
     """Settings of denoising score matching at one noise level.
 
     Attributes:
@@ -87,7 +82,6 @@ class DSM(ObjectiveSettings):
 
     kind: Literal["dsm"] = "dsm"
     sigma: Annotated[float, Field(gt=0)] = 0.05
-    optimiser: AdamW = AdamW()
 
     def build(
         self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int

@@ -1,6 +1,6 @@
 """Maximum likelihood, for models whose density is exact: `L = -mean log p(x)`, in nats."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -8,27 +8,18 @@ from torch import Tensor
 
 from ebmood.models import DensityModel
 from ebmood.objectives.objective import (
-    AdamW,
     Batch,
     Loss,
-    Objective,
-    ObjectiveSettings,
-    Player,
+    SinglePlayerObjective,
+    SinglePlayerSettings,
     describe_atoms,
 )
 
 
-class MaximumLikelihood(Objective):
+class MaximumLikelihood(SinglePlayerObjective):
     """Maximum likelihood; the formula is in the module's docstring."""
 
-    def __init__(self, model: DensityModel, settings: "Likelihood"):
-        super().__init__()
-        self.model = model
-        self.settings = settings
-
-    def players(self) -> tuple[Player, ...]:
-        """Return the only player, the density."""
-        return (Player("density", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
+    player_name: ClassVar[str] = "density"
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
         """Return minus the mean log-density of a batch, dequantized where the model needs it."""
@@ -39,15 +30,10 @@ class MaximumLikelihood(Objective):
         return -self.model.log_density(x).mean()
 
 
-class Likelihood(ObjectiveSettings):
-    """Settings of maximum likelihood.
-
-    Attributes:
-        optimiser: optimiser of the density.
-    """
+class Likelihood(SinglePlayerSettings):
+    """Settings of maximum likelihood."""
 
     kind: Literal["likelihood"] = "likelihood"
-    optimiser: AdamW = AdamW()
 
     def build(
         self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int

@@ -9,6 +9,7 @@ it, so that one `state_dict` holds everything.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -95,6 +96,34 @@ class Objective(nn.Module, ABC):
         return {}
 
 
+class SinglePlayerObjective(Objective):
+    """An objective whose only player trains all parameters of the model. Only `loss` must be implemented.
+
+    Args:
+        model: the model to train.
+        settings: settings of the objective.
+
+    Attributes:
+        player_name: name of the player in logs.
+    """
+
+    player_name: ClassVar[str] = "energy"
+
+    def __init__(self, model: DensityModel, settings: "SinglePlayerSettings"):
+        super().__init__()
+        self.model = model
+        self.settings = settings
+
+    def players(self) -> tuple[Player, ...]:
+        """Return the only player."""
+        parameters = tuple(self.model.parameters())
+        return (Player(self.player_name, parameters, self.loss, self.settings.optimiser),)
+
+    @abstractmethod
+    def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
+        """Return the loss of a batch, and detached scalars to log."""
+
+
 class ObjectiveSettings(Settings):
     """Settings of an objective.
 
@@ -119,6 +148,16 @@ class ObjectiveSettings(Settings):
     def unbounded_on(self, x: np.ndarray) -> str | None:
         """Return why the loss has no minimum on training rows `(N, *shape)` like these, or None."""
         return None
+
+
+class SinglePlayerSettings(ObjectiveSettings):
+    """Settings of an objective with one player.
+
+    Attributes:
+        optimiser: settings of the player's optimiser.
+    """
+
+    optimiser: AdamW = AdamW()
 
 
 ATOM = 0.1

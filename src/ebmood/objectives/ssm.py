@@ -16,28 +16,20 @@ from torch import Tensor
 
 from ebmood.models import DensityModel, EnergyModel, ModelSettings
 from ebmood.objectives.objective import (
-    AdamW,
     Batch,
     Loss,
-    Objective,
-    ObjectiveSettings,
-    Player,
+    SinglePlayerObjective,
+    SinglePlayerSettings,
     describe_atoms,
     require_energy_model,
 )
 
 
-class SlicedScoreMatching(Objective):
+class SlicedScoreMatching(SinglePlayerObjective):
     """Sliced score matching; the formula is in the module's docstring."""
 
-    def __init__(self, model: EnergyModel, settings: "SSM"):
-        super().__init__()
-        self.model: EnergyModel = model
-        self.settings = settings
-
-    def players(self) -> tuple[Player, ...]:
-        """Return the only player, the energy."""
-        return (Player("energy", tuple(self.model.parameters()), self.loss, self.settings.optimiser),)
+    model: EnergyModel
+    settings: "SSM"
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
         """Return J of a batch, a mean over rows of sums over coordinates."""
@@ -54,18 +46,16 @@ def rademacher(like: Tensor, generator: torch.Generator) -> Tensor:
     return torch.empty_like(like, requires_grad=False).bernoulli_(0.5, generator=generator).mul_(2).sub_(1)
 
 
-class SSM(ObjectiveSettings):
+class SSM(SinglePlayerSettings):
     """Settings of sliced score matching.
 
     Attributes:
         over: `last` sums over the last axis of an input only and averages over its other axes, as in the paper's code
             for images; None sums over all coordinates.
-        optimiser: optimiser of the energy.
     """
 
     kind: Literal["ssm"] = "ssm"
     over: Literal["last"] | None = None
-    optimiser: AdamW = AdamW()
 
     def build(
         self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int

@@ -168,10 +168,11 @@ def study(
 ) -> None:
     """Run the cells of a study that have no record, then print its answer.
 
-    The answer has at most 40 lines: the paper's claims with verdicts, or the scores of the methods for
-    other data. All tables and figures are in FOLDER/results.md. Every cell (data set x recipe x seed)
-    appends one line to FOLDER/records.jsonl and its training history to FOLDER/metrics/. Scores do not
-    depend on -j or --cluster.
+    The answer is the paper's claims with verdicts, or the scores of the
+    methods for other data, in at most 40 lines. FOLDER/results.md has all
+    tables and figures. Every cell (data set x recipe x seed) appends one line
+    to FOLDER/records.jsonl, and its training history to FOLDER/metrics/.
+    Scores do not depend on -j or --cluster.
     """
     from ebmood.cli import study as command
 

@@ -1,58 +1,17 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from helpers.table_files import FORMATS, error_message, write_table
 
-from ebmood.core.errors import EbmoodError
 from ebmood.data import Table
-
-
-@pytest.fixture
-def csv(tmp_path):
-    def write(text, name="data.csv"):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return write
-
-
-def error_message(path, *parts, label_column="y", **more):
-    """Return the error message of loading `path`. It is one line with the path and every part."""
-    with pytest.raises(EbmoodError) as caught:
-        Table(path=str(path), label_column=label_column, **more).load()
-    line = str(caught.value)
-    assert "\n" not in line
-    for part in (str(path), *parts):
-        assert part in line, f"{part!r} is not in: {line}"
-    return line
-
-
-FORMATS = ["csv", "parquet", "npz"]
-
-
-def write(folder, suffix, x, labels):
-    path = folder / f"table.{suffix}"
-    names = [f"f{i}" for i in range(x.shape[1])]
-    if suffix == "csv":
-        lines = [",".join([*names, "y"])]
-        for row, label in zip(x, labels, strict=True):
-            lines.append(",".join([*(repr(float(value)) for value in row), str(label)]))
-        path.write_text("\n".join(lines) + "\n")
-    elif suffix == "parquet":
-        parquet.write_table(pa.table({**{n: x[:, i] for i, n in enumerate(names)}, "y": labels}), path)
-    else:
-        np.savez(path, X=x, y=np.array(labels))
-    return path
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_integer_and_text_labels_are_equivalent(tmp_path, suffix):
     x = np.arange(12.0).reshape(6, 2)
     for labels in ([9, 9, 10, 10, 11, 11], ["9", "9", "10", "10", "11", "11"]):
-        path = write(tmp_path, suffix, x, labels)
+        path = write_table(tmp_path, suffix, x, labels)
         data = Table.model_validate({"path": str(path), "label_column": "y", "hold_out": [10]}).load()
         assert data.classes == ("9", "11")
         assert list(data.natural) == ["10"]

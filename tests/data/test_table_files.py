@@ -3,52 +3,13 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers.table_files import FORMATS, error_message, write_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from ebmood.core.errors import EbmoodError
 from ebmood.data import Table
 from ebmood.data.table_files import class_name, read_rows
-
-
-@pytest.fixture
-def csv(tmp_path):
-    def write(text, name="data.csv"):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return write
-
-
-def error_message(path, *parts, label_column="y", **more):
-    """Return the error message of loading `path`. It is one line with the path and every part."""
-    with pytest.raises(EbmoodError) as caught:
-        Table(path=str(path), label_column=label_column, **more).load()
-    line = str(caught.value)
-    assert "\n" not in line
-    for part in (str(path), *parts):
-        assert part in line, f"{part!r} is not in: {line}"
-    return line
-
-
-FORMATS = ["csv", "parquet", "npz"]
-
-
-def write(folder, suffix, x, labels):
-    path = folder / f"table.{suffix}"
-    names = [f"f{i}" for i in range(x.shape[1])]
-    if suffix == "csv":
-        lines = [",".join([*names, "y"])]
-        for row, label in zip(x, labels, strict=True):
-            lines.append(",".join([*(repr(float(value)) for value in row), str(label)]))
-        path.write_text("\n".join(lines) + "\n")
-    elif suffix == "parquet":
-        parquet.write_table(pa.table({**{n: x[:, i] for i, n in enumerate(names)}, "y": labels}), path)
-    else:
-        np.savez(path, X=x, y=np.array(labels))
-    return path
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -59,7 +20,7 @@ def test_values_are_read_exactly(tmp_path_factory, suffix, data):
     numbers = st.floats(allow_nan=False, allow_infinity=False)
     x = np.array(data.draw(st.lists(st.tuples(numbers, numbers, numbers), min_size=rows, max_size=rows)))
     labels = data.draw(st.lists(st.integers(-3, 12), min_size=rows, max_size=rows))
-    path = write(tmp_path_factory.mktemp("table"), suffix, x, labels)
+    path = write_table(tmp_path_factory.mktemp("table"), suffix, x, labels)
     read = read_rows(path, "y")
     np.testing.assert_array_equal(read.x, x)
     assert read.labels is not None
@@ -171,7 +132,7 @@ def test_non_finite_values_in_csv(csv, cell, message):
 def test_non_finite_values_are_reported_with_column_and_row(tmp_path_factory, suffix, row, column, value):
     x = np.zeros((5, 3))
     x[row, column] = value
-    path = write(tmp_path_factory.mktemp("table"), suffix, x, [1] * 5)
+    path = write_table(tmp_path_factory.mktemp("table"), suffix, x, [1] * 5)
     error_message(path, f"column 'f{column}'", f"row {row + 1}:", "not finite")
 
 

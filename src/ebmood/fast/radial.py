@@ -43,7 +43,7 @@ def _transform(flow: RadialFlow, kernels: "RadialKernels | None", x: Tensor) -> 
     alpha = softplus(flow.raw_alpha)
     beta = softplus(flow.raw_beta) - alpha
     if kernels is not None and kernels.supports(x, flow.centre):
-        return _Layers.apply(kernels, x, flow.centre, alpha, beta)  # type: ignore[return-value]
+        return _Layers.apply(kernels, x, flow.centre, alpha, beta)  # type: ignore[return-value]  # torch types it as Any | None
     return batched_logarithms(x, flow.centre, alpha, beta)
 
 

@@ -6,25 +6,9 @@ import re
 
 import numpy as np
 import pytest
+from helpers.table_rows import TABLE
 
-from ebmood.results.comparisons import Change
 from ebmood.results.tables.table import Column, Estimate, Spread, Table
-
-TABLE = Table(
-    "made",
-    "A title with 5 % and a_b",
-    (
-        Column("method", "method & more"),
-        Column("score", "score", "spread"),
-        Column("over", "over, %", "change"),
-        Column("poster", "poster", "number", digits=2, signed=True),
-    ),
-    (
-        ("SSM", Spread(1 / 3, 0.1), Change(percent=-5.55, low=-9.0, high=1 / 7, seeds=(0, 1)), -4.3),
-        ('a|b, "c"\nd', "failed", Change(reason="failed: x"), None),
-    ),
-    ("A note.",),
-)
 
 
 def test_csv_has_full_precision():

@@ -21,6 +21,7 @@ def model(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_graph_can_be_run(ebmood, model, tmp_path):
     code, _, err = ebmood("export", model, tmp_path / "model.onnx")
     assert code == 0

@@ -48,6 +48,7 @@ def test_format_and_order_of_columns_do_not_change_scores(ebmood, model, tables,
         pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "s.parquet"), expected)
 
 
+@pytest.mark.slow
 def test_standard_input_to_standard_output(model, tables):
     process = subprocess.run(
         [sys.executable, "-m", "ebmood.cli", "score", model, "-", "-o", "-", "--keep", "i*"],

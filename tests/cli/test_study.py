@@ -50,6 +50,7 @@ def test_a_missing_device_is_an_error_in_one_line(ebmood):
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_study_ends_with_its_answer_and_tables_prints_it_again(ebmood, tmp_path):
     out = tmp_path / "out"
     code, answer, messages = ebmood("study", write_study(tmp_path), "-o", out, "-j", 1)
@@ -65,6 +66,7 @@ def test_a_study_ends_with_its_answer_and_tables_prints_it_again(ebmood, tmp_pat
     assert "# Two moons" in (out / "results.md").read_text()
 
 
+@pytest.mark.slow
 def test_full_prints_all_tables_before_the_answer(ebmood, tmp_path):
     ebmood("study", write_study(tmp_path), "-o", tmp_path / "out", "-j", 1)
     _, answer, _ = ebmood("tables", tmp_path / "out")
@@ -80,6 +82,7 @@ def test_tables_of_an_empty_folder_are_an_error_in_one_line(ebmood, tmp_path):
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_seeds_can_run_one_by_one(ebmood, tmp_path):
     words = ("study", write_study(tmp_path), "-o", tmp_path / "out", "-j", 1)
     code, _, messages = ebmood(*words, "--seed", 1)
@@ -96,6 +99,7 @@ def test_seeds_can_run_one_by_one(ebmood, tmp_path):
     assert "not run" not in messages
 
 
+@pytest.mark.slow
 def test_a_note_is_printed_once(ebmood, tmp_path):
     rows = "".join(f"{i % 7},5.0,{'ok' if i % 5 else 'broken'}\n" for i in range(60))
     (tmp_path / "pumps.csv").write_text("a,b,state\n" + rows)
@@ -108,6 +112,7 @@ def test_a_note_is_printed_once(ebmood, tmp_path):
     assert messages.count("column 'b' is constant (5)") == 1
 
 
+@pytest.mark.slow
 def test_failed_cells_are_printed_and_the_exit_code_is_1(ebmood, tmp_path):
     words = ("study", write_study(tmp_path, TOY + FAILING), "-o", tmp_path / "out", "-j", 1)
     code, answer, messages = ebmood(*words)
@@ -120,6 +125,7 @@ def test_failed_cells_are_printed_and_the_exit_code_is_1(ebmood, tmp_path):
     assert [record.status for record in read_records(tmp_path / "out" / "records.jsonl")].count("failed") == 2
 
 
+@pytest.mark.slow
 def test_the_variant_sound_of_version_0_1_is_one_line_of_warning(tmp_path):
     text = TOY.replace("knn", "{method: cd, variant: sound, training: {steps: 1, warmup: 0}}")
     write_study(tmp_path, text + "  - {method: ssm, variant: sound, training: {steps: 1, warmup: 0}}\n")
@@ -132,6 +138,7 @@ def test_the_variant_sound_of_version_0_1_is_one_line_of_warning(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_warnings_and_a_folder_that_cannot_be_written_are_one_line_each(tmp_path):
     write_study(tmp_path, TOY + "  - {method: ssm, variant: paper}\n")
     (tmp_path / "file").write_text("not a folder")

@@ -1,3 +1,4 @@
+import pytest
 from helpers.image_records import image_study
 from helpers.records import failed_record, seeds
 
@@ -24,6 +25,7 @@ def test_the_claims_with_verdicts_and_the_path_of_the_report(tmp_path, capsys):
     assert err == f"report: {tmp_path / 'results.md'} (as HTML: ebmood report {tmp_path})\n"
 
 
+@pytest.mark.slow
 def test_a_large_study_has_at_most_40_lines(tmp_path, capsys):
     records = [
         *image_study(),

@@ -50,6 +50,7 @@ def ebmood(tmp_path, monkeypatch):
     return command
 
 
+@pytest.mark.slow
 def test_a_network_next_to_the_study_file_and_skipped_data(ebmood, tmp_path):
     damaged = tmp_path / "pictures" / "07.png"
     damaged.write_bytes(damaged.read_bytes()[:50])

@@ -22,6 +22,7 @@ def opened(tmp_path, monkeypatch):
     running.close()
 
 
+@pytest.mark.slow
 def test_a_cancelled_task_ends_on_the_worker(opened, tmp_path):
     executor = opened.open_executor()
     future = executor.submit(run_long, tmp_path / "started", tmp_path / "ended")

@@ -28,6 +28,7 @@ def own_cache(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_next_process_needs_no_compiler(cache, tmp_path):
     from ebmood.fast.radial import RadialKernels
 

@@ -71,6 +71,7 @@ def test_a_degenerate_recipe_warns_and_learns_no_density(recipe, split):
         assert (score_matching >= -1e-6).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "gamma", "bottleneck"), ENERGIES + FLOWS)
 def test_an_image_recipe_separates_training_images_from_noise(method, gamma, bottleneck):
     split = image_split()

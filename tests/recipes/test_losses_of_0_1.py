@@ -58,6 +58,7 @@ def recipe_of(name: str) -> Recipe:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ebmood.core.errors.DegenerateObjectiveWarning")
 @pytest.mark.filterwarnings("ignore::ebmood.core.errors.DataWarning")
 @pytest.mark.parametrize("name", LOSSES)

@@ -57,6 +57,14 @@ def test_score_matching_terms_of_a_gaussian_have_a_closed_form():
     assert not without.curvature.any()
 
 
+@pytest.mark.parametrize("network", [nn.Linear(3, 1), Constant(learnt=True)], ids=["linear", "constant"])
+def test_linear_and_constant_models_have_no_curvature(network):
+    terms = EnergyModel(network).score_matching_terms(torch.ones(4, 3), torch.ones(4, 3))
+    assert torch.equal(terms.curvature, torch.zeros(4))
+    score = network.weight.expand(4, 3) if isinstance(network, nn.Linear) else torch.zeros(4, 3)
+    torch.testing.assert_close(terms.loss, 0.5 * score.square().sum(1))
+
+
 @pytest.mark.parametrize("name", ["leaky_relu", "silu"])
 def test_settings_build_an_mlp_for_the_columns_and_classes(name):
     settings = EnergyMLP(hidden=(8,), activation=name)

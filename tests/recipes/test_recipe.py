@@ -6,7 +6,8 @@ import pytest
 from helpers.small_recipes import moons_split, shorten
 
 from ebmood.core.errors import EbmoodError
-from ebmood.recipes import METHODS
+from ebmood.recipes import IMAGE_METHODS, METHODS, Classifier, Recipe
+from ebmood.recipes.images import ImageOptions
 from ebmood.samplers import MALA, SGLD
 from ebmood.training import Checkpoints
 
@@ -23,6 +24,22 @@ def test_overridden_merges_settings_and_marks_shorter_training():
     assert changed.objective.chain.noise == 0.1
     assert changed.shortened
     assert not recipe.overridden(training={"steps": 20_000}).shortened
+
+
+def test_recipes_are_restored_from_json():
+    tables = [make("corrected", None) for make in METHODS.values()]
+    images = [
+        make("corrected", None, ImageOptions(64, None, Classifier())) for make in IMAGE_METHODS.values()
+    ]
+    for recipe in (*tables, *images):
+        assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe, recipe.label
+
+
+def test_a_recipe_of_an_unknown_kind_is_refused():
+    document = METHODS["cd"]("corrected", None).model_dump(mode="json")
+    document["objective"]["kind"] = "cdd"
+    with pytest.raises(ValueError, match="unknown kind 'cdd'; known: cd, "):
+        Recipe.model_validate(document)
 
 
 def test_overridden_rejects_unknown_settings():

@@ -22,6 +22,17 @@ def test_data_of_the_paper_have_one_row_per_claim_with_both_variants():
     assert len(rows) == len(table.rows)
 
 
+def test_a_mark_of_one_variant_has_the_name_of_this_variant():
+    records = [
+        *seeds(5, "ssm", BASE, variant="paper", degenerate="piecewise linear"),
+        *seeds(5, "ssm", BASE),
+        *seeds(5, "radial", BASE),
+    ]
+    [table] = answer_tables(gather(records))
+    [marks] = [row[-1] for row in table.rows if row[0] == "SSM is below the flow"]
+    assert marks == "paper: degenerate"
+
+
 def test_claims_that_were_not_run_are_only_counted():
     [table] = answer_tables(gather([*seeds(5, "vera", BASE), *seeds(5, "radial", BASE)]))
     assert [row[0] for row in table.rows] == ["VERA is above the flow", "Some EBM is below the flow"]

@@ -101,6 +101,10 @@ def test_a_detector_by_import_path_gets_its_parameters_as_numbers(tmp_path):
             ", line 5, recipes[0].training.stepz: unknown key 'stepz'; did you mean 'steps'?",
         ),
         (
+            MOONS + "recipes: [{method: ssm, training: {compiled: true}}]",
+            "recipes[0].training.compiled: unknown key 'compiled'; since version 0.2 the key is `fast` of `training`",
+        ),
+        (
             MOONS + "recipes: [{method: cd, objective: {chain: {step: 3}}}]",
             "recipes[0].objective.chain.step: unknown key 'step'; did you mean 'steps'?",
         ),

@@ -3,7 +3,24 @@
 import sys
 import warnings
 
-from ebmood.core.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError, RollbackWarning
+from ebmood.core.errors import (
+    CalibrationWarning,
+    DataWarning,
+    DegenerateObjectiveWarning,
+    EbmoodError,
+    RollbackWarning,
+    SelfTestWarning,
+)
+
+_ONE_LINE = (
+    CalibrationWarning,
+    DataWarning,
+    DegenerateObjectiveWarning,
+    FutureWarning,
+    RollbackWarning,
+    SelfTestWarning,
+)
+"""Warnings about the user's data and settings; the location in the code does not help to correct them."""
 
 
 def main() -> None:
@@ -13,7 +30,7 @@ def main() -> None:
     default = warnings.showwarning
 
     def show_warning(message, category, filename, lineno, file=None, line=None):
-        if issubclass(category, DataWarning | DegenerateObjectiveWarning | FutureWarning | RollbackWarning):
+        if issubclass(category, _ONE_LINE):
             print(f"ebmood: warning: {_one_line(message)}", file=sys.stderr)
         else:
             default(message, category, filename, lineno, file, line)

@@ -41,7 +41,7 @@ def print_table(console: Console, table: Table) -> None:
 def print_compact_table(console: Console, table: Table) -> None:
     """Print a table with one line per row.
 
-    Parts that do not fit are left out, in this order: intervals, marks, changes, the ends of texts.
+    Parts that do not fit are left out, in this order: intervals, changes, the ends of texts. Marks are always printed.
     """
     console.print(Text(table.title, "bold"), no_wrap=True, overflow="ellipsis")
     columns, texts = _fitting(table, console.width)
@@ -57,16 +57,14 @@ def _fitting(table: Table, width: int) -> tuple[list[int], list[list[str]]]:
     """Return the columns and texts of a table with as much detail as fits into `width`."""
     texts = table.texts()
     changes = [i for i, column in enumerate(table.columns) if column.shape == "change"]
-    marks = [i for i, column in enumerate(table.columns) if column.key == "marks"]
     short = [[text.split(" [")[0] if i in changes else text for i, text in enumerate(row)] for row in texts]
     columns = list(range(len(table.columns)))
-    for hidden, candidate in (([], texts), ([], short), (marks, short), (changes, short)):
-        shown = [i for i in columns if i not in hidden]
+    for candidate in (texts, short):
         widths = [max(map(len, column)) for column in zip(table.titles, *candidate, strict=True)]
         widths[0] = min(widths[0], COMFORTABLE)
-        if _total(widths, shown) <= width:
-            return shown, candidate
-    return [i for i in columns if i not in (*changes, *marks)], short
+        if _total(widths, columns) <= width:
+            return columns, candidate
+    return [i for i in columns if i not in changes], short
 
 
 def _total(widths: Sequence[int], columns: Sequence[int]) -> int:

@@ -11,6 +11,11 @@ from filelock import FileLock, Timeout
 from ebmood.core.errors import EbmoodError
 
 
+def cache_folder(name: str) -> Path:
+    """Return the folder `name` of the cache: of `EBMOOD_CACHE`, else of `~/.cache/ebmood`."""
+    return Path(os.environ.get("EBMOOD_CACHE") or "~/.cache/ebmood").expanduser() / name
+
+
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`. Rename it to `path` at the end, or remove it on an exception.

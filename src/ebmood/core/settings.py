@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from typing import Self
+from collections.abc import Callable, Iterator
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,6 +25,38 @@ class Settings(BaseModel):
         """
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self).model_validate(values | changes)
+
+
+def by_kind(base: type[Settings]) -> Callable[[Any], Any]:
+    """Return a function that reads a dict with the key `kind` as the subclass of `base` that has this kind.
+
+    Use it as a `pydantic.BeforeValidator` of a field that takes any subclass, so that new subclasses need no entry in a
+    union. Only imported classes are known. Other values are returned unchanged.
+
+    Raises:
+        ValueError: no imported subclass has this kind.
+    """
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, dict) or "kind" not in value:
+            return value
+        classes = {kind: cls for cls in _subclasses(base) for kind in _kinds(cls)}
+        if value["kind"] not in classes:
+            raise ValueError(f"unknown kind {value['kind']!r}; known: {', '.join(sorted(classes))}")
+        return classes[value["kind"]].model_validate(value)
+
+    return read
+
+
+def _subclasses(base: type[Settings]) -> Iterator[type[Settings]]:
+    for cls in base.__subclasses__():
+        yield cls
+        yield from _subclasses(cls)
+
+
+def _kinds(cls: type[Settings]) -> tuple[str, ...]:
+    field = cls.model_fields.get("kind")
+    return () if field is None else get_args(field.annotation)
 
 
 def digest(content: object) -> str:

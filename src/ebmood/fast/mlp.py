@@ -62,7 +62,7 @@ def _value_and_grad(
     x = x.detach()
     result = None if kernels is None else kernels.value_and_grad(layers, x, y)
     logits, gradient = inplace(x, y) if result is None else result
-    value = log_density_of(logits) if y is None else logits.gather(1, y[:, None])[:, 0]
+    value = log_density_of(logits, y)
     return value, gradient
 
 

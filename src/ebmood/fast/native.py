@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from ebmood.core.files import cache_folder
 from ebmood.core.settings import digest
 
 KERNELS = Path(__file__).with_name("kernels")
@@ -149,11 +150,6 @@ def integers(values: Sequence[int]) -> ctypes.Array[ctypes.c_int64]:
     return (ctypes.c_int64 * len(values))(*values)
 
 
-def cache_folder() -> Path:
-    """Return the folder of compiled libraries."""
-    return Path(os.environ.get("EBMOOD_CACHE") or Path("~/.cache/ebmood").expanduser()) / "compiled"
-
-
 def compiler() -> list[str] | None:
     """Return the command of the C++ compiler: `CXX`, else g++, c++ or clang++; None if it is not installed."""
     from_environment = shlex.split(os.environ.get("CXX", ""))
@@ -165,7 +161,7 @@ def _target(source: Path, options: Sequence[str]) -> Path:
     texts = [source.read_text(encoding="utf-8")]
     texts += [(source.parent / name).read_text(encoding="utf-8") for name in INCLUDES.findall(texts[0])]
     key = digest([*texts, options, sys.platform, platform.machine()])
-    return cache_folder() / f"{source.stem}-{key}.so"
+    return cache_folder("compiled") / f"{source.stem}-{key}.so"
 
 
 def _compile(source: Path, options: Sequence[str], target: Path) -> None:

@@ -63,7 +63,7 @@ def _value_and_grad(
         result = kernels.value_and_grad(network, x.detach(), y)
         if result is not None:
             logits, gradient = result
-            return log_density_of(logits) if y is None else logits.gather(1, y[:, None])[:, 0], gradient
+            return log_density_of(logits, y), gradient
     compute = reference(model, "value_and_grad")
     if not usable or x.device.type != "cpu" or len(x) <= CHUNK:
         return compute(x, y)

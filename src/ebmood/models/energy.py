@@ -71,7 +71,7 @@ class EnergyModel(DensityModel):
         with torch.enable_grad():
             x = x.detach().requires_grad_(True)
             logits = self.logits(x)
-            value = log_density_of(logits) if y is None else logits.gather(1, y[:, None])[:, 0]
+            value = log_density_of(logits, y)
             if not value.requires_grad:  # the logits do not depend on x
                 return value, torch.zeros_like(x)
             (gradient,) = torch.autograd.grad(value.sum(), x, materialize_grads=True)
@@ -86,21 +86,23 @@ class EnergyModel(DensityModel):
         """
         x = x.detach().requires_grad_(True)
         log_density = self.log_density(x)
-        (score,) = torch.autograd.grad(log_density.sum(), x, create_graph=True)
+        (score,) = torch.autograd.grad(log_density.sum(), x, create_graph=True, materialize_grads=True)
         half_square = 0.5 * score.square().flatten(1).sum(1)
         if v is None:
             return ScoreMatchingTerms(log_density, half_square, torch.zeros_like(half_square).detach())
-        (product,) = torch.autograd.grad((score * v).sum(), x, create_graph=True)
+        (product,) = torch.autograd.grad((score * v).sum(), x, create_graph=True, materialize_grads=True)
         curvature = (product * v).flatten(1).sum(1)
         return ScoreMatchingTerms(log_density, curvature + half_square, curvature.detach())
 
 
-def log_density_of(logits: Tensor) -> Tensor:
-    """Return `F = logsumexp_k f[k]` of logits: `(N, K) -> (N,)`.
+def log_density_of(logits: Tensor, y: Tensor | None = None) -> Tensor:
+    """Return `F = logsumexp_k f[k]` of logits, or `f[y]` if classes are given: `(N, K) -> (N,)`.
 
     >>> log_density_of(torch.tensor([[0.0, 0.0]])).item()
     0.6931471824645996
     """
+    if y is not None:
+        return logits.gather(1, y[:, None])[:, 0]
     return logits[:, 0] if logits.shape[1] == 1 else torch.logsumexp(logits, dim=1)
 
 

@@ -5,7 +5,6 @@ A trained classifier is stored in the cache folder, so that all recipes of one d
 
 import hashlib
 import json
-import os
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ebmood.core.errors import EbmoodError, RollbackWarning
-from ebmood.core.files import atomic_path
+from ebmood.core.files import atomic_path, cache_folder
 from ebmood.core.seeding import global_torch_stream
 from ebmood.core.settings import Settings, digest
 from ebmood.data.dataset import Split
@@ -81,7 +80,7 @@ class Classifier(Settings):
         with global_torch_stream(seed, "classifier"):
             model = self.model.build(split, split.classes)
         assert isinstance(model, EnergyModel)
-        file = _cache_folder() / f"{self._key(split, seed)}.safetensors"
+        file = cache_folder("classifiers") / f"{self._key(split, seed)}.safetensors"
         with _lock(file):
             if file.exists():
                 events = _read(file, model)
@@ -195,10 +194,6 @@ def _read(file: Path, model: EnergyModel) -> tuple[str, ...]:
         tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  # not a mapping
         model.load_state_dict(tensors)
         return tuple(json.loads((stored.metadata() or {}).get("events", "[]")))
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("EBMOOD_CACHE") or Path("~/.cache/ebmood").expanduser()) / "classifiers"
 
 
 @contextmanager

@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from pydantic import SerializeAsAny
+from pydantic import BeforeValidator, SerializeAsAny
 
 from ebmood.core.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError
 from ebmood.core.seeding import global_torch_stream, torch_stream
-from ebmood.core.settings import Settings, digest
+from ebmood.core.settings import Settings, by_kind, digest
 from ebmood.data.dataset import Split
 from ebmood.data.units import model_units
 from ebmood.models import EnergyWideResNet, ExternalDetector, ModelSettings, Scorer
@@ -64,8 +64,10 @@ class Recipe(Settings):
     gamma: float | None = None
     shortened: bool = False
     embedding: Embedding | None = None
-    model: SerializeAsAny[Settings]
-    objective: SerializeAsAny[ObjectiveSettings] | None = None
+    model: Annotated[SerializeAsAny[Settings], BeforeValidator(by_kind(Settings))]
+    objective: (
+        Annotated[SerializeAsAny[ObjectiveSettings], BeforeValidator(by_kind(ObjectiveSettings))] | None
+    ) = None
     training: Training | None = None
 
     @property

@@ -1,7 +1,7 @@
 """The answer of a study: the claims with their verdicts, or the scores of the methods for other data."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ebmood.results.arms import Arm
 from ebmood.results.claims.all_claims import all_claims
@@ -96,8 +96,20 @@ def _claim_row(group: Sequence[Claim], variants: Sequence[str], several: bool) -
             claim.verdicts[0] if claim else None,
             change if change and change.percent is not None else None,
         ]
-    marks = (mark.removeprefix("some ") for claim in group for mark in claim.effect.marks)
-    return (*cells, joined(unique_marks(mark for mark in marks if mark in _MARKS)))
+    return (*cells, joined(unique_marks(_marks(group, variants))))
+
+
+def _marks(group: Sequence[Claim], variants: Sequence[str]) -> Iterator[str]:
+    """Yield the marks of a claim. A mark of only one of two variants is preceded by the name of this variant."""
+    found = {variant: _marks_of(_of_variant(group, variant)) for variant in variants}
+    for mark in _MARKS:
+        marked = [variant for variant in variants if mark in found[variant]]
+        if marked:
+            yield mark if len(marked) == len(variants) else f"{joined(marked)}: {mark}"
+
+
+def _marks_of(claim: Claim | None) -> set[str]:
+    return {mark.removeprefix("some ") for mark in claim.effect.marks} if claim else set()
 
 
 def _limited(claims: Sequence[list[Claim]], rows: int | None) -> tuple[list[list[Claim]], int]:

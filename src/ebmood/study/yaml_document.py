@@ -17,6 +17,10 @@ KeyPath = tuple[str | int, ...]
 ModelType = TypeVar("ModelType", bound=BaseModel)
 
 
+_RENAMED = {"compiled": "; since version 0.2 the key is `fast` of `training`: write `training: {fast: ...}`"}
+"""Ends of error messages about keys of earlier versions."""
+
+
 class YamlDocument:
     """The content of one YAML file.
 
@@ -78,7 +82,8 @@ class YamlDocument:
         keys = sorted(_keys_at(model, tuple(parents)))
         inner = (*_without_tags(model, parents), last)
         if first["type"] == "extra_forbidden":
-            self.fail((*key_path, *inner), f"unknown key {inner[-1]!r}{suggestion(str(inner[-1]), keys)}")
+            hint = _RENAMED.get(str(inner[-1])) or suggestion(str(inner[-1]), keys)
+            self.fail((*key_path, *inner), f"unknown key {inner[-1]!r}{hint}")
         if first["type"] == "missing":
             self.fail((*key_path, *inner[:-1]), f"the key {inner[-1]!r} is missing")
         message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")

@@ -29,6 +29,7 @@ from ebmood.core.calibration import p_values
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.files import atomic_path
 from ebmood.core.seeding import numpy_stream
+from ebmood.detector.io.scalars import first_line
 from ebmood.detector.persistence.onnx_graph import DetectorGraph
 from ebmood.detector.training_ranges import range_widths
 
@@ -168,7 +169,7 @@ def _run_graph(path: Path | str, rows: Floats) -> tuple[Floats, Floats]:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         scores, p = session.run(["score", "p_value"], {"x": rows})
     except Exception as error:  # the errors of onnxruntime have no public base class
-        raise EbmoodError(f"export: onnxruntime cannot run the graph: {_first_line(error)[:300]}") from error
+        raise EbmoodError(f"export: onnxruntime cannot run the graph: {first_line(error)[:300]}") from error
     return np.asarray(scores), np.asarray(p)
 
 
@@ -192,7 +193,7 @@ def _convert(graph: DetectorGraph, rows: Floats) -> Any:
     except Exception as error:  # many types, for operators that ONNX lacks
         part = "the embedding" if graph.embedding is not None else "the detector"
         raise EbmoodError(
-            f"export: torch cannot convert {part} to ONNX: {_first_line(error)[:200]}"
+            f"export: torch cannot convert {part} to ONNX: {first_line(error)[:200]}"
         ) from error
     assert program is not None
     return program.model_proto
@@ -207,10 +208,6 @@ def _metadata(detector: "EnergyDetector") -> dict[str, str]:
         "notes": json.dumps(getattr(detector, "notes_", {})),
         "calibration_rows": json.dumps(len(detector.calibration_scores_)),
     }
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 @contextlib.contextmanager

@@ -89,8 +89,8 @@ def evaluate(
                 write_page(page, detector_page_of(model, inside, tables[1:], drop or (), skip_corrupt))
     except KeyboardInterrupt:
         raise interrupted("nothing was measured") from None
-    scores = [np.concatenate([batch.scores for batch in each]) for each in batches]
-    flags = [np.concatenate([batch.flags for batch in each]) for each in batches]
+    scores = [np.concatenate([batch.scores for batch in parts]) for parts in batches]
+    flags = [np.concatenate([batch.flags for batch in parts]) for parts in batches]
     results = [
         {"table": str(table), "rows": len(flag), "flagged": float(flag.mean())}
         for table, flag in zip(tables, flags, strict=True)

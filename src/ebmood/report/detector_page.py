@@ -112,7 +112,7 @@ def _scores(
         return [Charts((histogram,)), Text(hint)]
     if not others:
         return [Charts((histogram,))]
-    metrics = {name: separation(normal.scores, each) for name, each in scores.items()}
+    metrics = {name: separation(normal.scores, values) for name, values in scores.items()}
     rows = tuple(
         (
             name,
@@ -204,8 +204,8 @@ def _most_anomalous(
         for score, name, row in sorted(candidates)[:MOST_ANOMALOUS]
     )
     note = (
-        "For each feature it is computed by how much the score would rise if this feature alone had a value that fits "
-        "the others better. The features with the largest rise are listed, with the range of 98 % of the training rows."
+        "The last column lists the features whose replacement by a typical value would raise the score most, if all "
+        "other features stay the same, and the range of 98 % of the training rows."
     )
     return Grid(
         f"The {len(rows)} rows with the lowest scores",

@@ -125,7 +125,7 @@ def _parts(
     if set(examples) not in ({1}, {2}):
         shown = " and ".join(repr(path) for path in list(examples.values())[:2])
         raise EbmoodError(
-            f"{description}: unknown layout of {shown}; use part/class/image, class/image, part/image or image"
+            f"{description}: unknown layout of {names}; use part/class/image, class/image, part/image or image"
         )
     parts = {name: make_part(name, part) for name, part in entries.items()}
     return Parts(parts.get("train") or parts.get("all"), parts.get("test"))

@@ -66,7 +66,8 @@ def evaluate(
 
     AUROC: probability that a normal row scores higher than another row.
     AUC-PR: average precision, with normal or with other rows as positives.
-    FPR95: fraction of other rows that pass if 95 % of normal rows pass.
+    FPR95: fraction of other rows at or above the score that 95 % of normal
+    rows reach.
     Flagged: fraction of rows below the threshold of the detector; for
     normal rows this is the false-alarm rate.
     """

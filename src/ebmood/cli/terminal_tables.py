@@ -61,11 +61,11 @@ def _fitting(table: Table, width: int) -> tuple[list[int], list[list[str]]]:
     short = [[text.split(" [")[0] if i in changes else text for i, text in enumerate(row)] for row in texts]
     columns = list(range(len(table.columns)))
     for hidden, candidate in (([], texts), ([], short), (marks, short), (changes, short)):
-        shown = [i for i in columns if i not in hidden]
+        visible = [i for i in columns if i not in hidden]
         widths = [max(map(len, column)) for column in zip(table.titles, *candidate, strict=True)]
         widths[0] = min(widths[0], COMFORTABLE)
-        if _total(widths, shown) <= width:
-            return shown, candidate
+        if _total(widths, visible) <= width:
+            return visible, candidate
     return [i for i in columns if i not in (*changes, *marks)], short
 
 

@@ -32,7 +32,9 @@ def operations(plan: Plan) -> Iterator[Operation]:
     single_thread = torch.get_num_threads() == 1 or plan.rows * features < THREADED
     pays = single_thread and plan.steps * layers * SAVED_SECONDS > COMPILE_SECONDS
     is_compiled = pays if plan.compile is None else plan.compile
-    kernels = RadialKernels.load(flow.centre.dtype) if is_compiled and flow.centre.device.type == "cpu" else None
+    kernels = (
+        RadialKernels.load(flow.centre.dtype) if is_compiled and flow.centre.device.type == "cpu" else None
+    )
     yield Operation(flow, "transform", partial(_transform, flow, kernels))
 
 

@@ -51,8 +51,8 @@ packages *arguments:
 bench *arguments:
     python benchmarks/steps.py {{ arguments }}
 
-# The same with pytest-benchmark, which stores and compares: just bench-kept -k cd --benchmark-json steps.json
-bench-kept *arguments:
+# The same with pytest-benchmark, which stores and compares: just bench-compare -k cd --benchmark-json steps.json
+bench-compare *arguments:
     pytest benchmarks {{ arguments }}
 
 # Run another benchmark by its name in benchmarks/: just bench-of equal_quality --seeds 1

@@ -150,10 +150,10 @@ def test_the_api_reference_lists_every_public_name():
 
 @pytest.mark.parametrize("package", ["models", "networks", "objectives", "samplers"])
 def test_the_api_reference_shows_every_module_of_the_reference(package):
-    shown = re.findall(r"^::: ([\w.]+)$", (ROOT / f"docs/api/{package}.md").read_text(), re.MULTILINE)
+    documented = re.findall(r"^::: ([\w.]+)$", (ROOT / f"docs/api/{package}.md").read_text(), re.MULTILINE)
     files = (ROOT / "src/ebmood" / package).rglob("*.py")
     modules = [file.relative_to(ROOT / "src").with_suffix("") for file in files if file.name != "__init__.py"]
-    assert sorted(shown) == sorted(".".join(module.parts) for module in modules)
+    assert sorted(documented) == sorted(".".join(module.parts) for module in modules)
 
 
 def test_the_site_shows_every_page():
@@ -163,10 +163,10 @@ def test_the_site_shows_every_page():
             yield from [value] if isinstance(value, str) else files(value)
 
     site = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
-    shown = list(files(site["nav"]))
+    listed = list(files(site["nav"]))
     folder = ROOT / "docs"
     pages = [page.relative_to(folder).as_posix() for page in WRITTEN_PAGES if page.is_relative_to(folder)]
-    assert sorted(shown) == sorted(pages)
+    assert sorted(listed) == sorted(pages)
 
 
 def test_the_changelog_starts_with_the_version_of_the_package():
@@ -224,7 +224,7 @@ def shown_commands() -> Iterator[tuple[str, str]]:
 
 
 def refusal(command: str) -> str | None:
-    """Return why a shown command would be refused, or None. Nothing runs."""
+    """Return why a documented command would be refused, or None. Nothing runs."""
     tool, *words = shlex.split(re.sub(r"[\[\]]|\.\.\.", "", re.sub(r"(\S)\|\S+", r"\1", command)))
     if tool == "just":
         recipes = re.findall(r"^([a-z]\S*).*:$", (ROOT / "justfile").read_text(), re.MULTILINE)

@@ -23,7 +23,7 @@ def test_every_public_name_can_be_imported_from_its_module():
         value = getattr(ebmood, name)
         assert name in dir(ebmood)
         assert getattr(value, "__name__", name) == name
-    lazy = {name for names in ebmood._HOMES.values() for name in names}
+    lazy = {name for names in ebmood._MODULES.values() for name in names}
     eager = {name for name in vars(ebmood.core.errors) if name.endswith(("Error", "Warning"))} | {
         "__version__"
     }

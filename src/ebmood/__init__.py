@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_HOMES = {
+_MODULES = {
     "data": (
         "CIFAR10",
         "FMNIST",
@@ -126,7 +126,7 @@ def __getattr__(name: str) -> object:
             f"ebmood.{name} is called {_RENAMED[name]} since version 0.2", FutureWarning, stacklevel=2
         )
         return globals().get(_RENAMED[name]) or __getattr__(_RENAMED[name])
-    for home, names in _HOMES.items():
+    for home, names in _MODULES.items():
         if name in names:
             globals()[name] = value = getattr(import_module(f"ebmood.{home}"), name)
             return value

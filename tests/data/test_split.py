@@ -46,8 +46,8 @@ def arrays_of(split: Split):
         for part in ("validation", "test")
         for ood in getattr(split, f"{part}_ood")
     }
-    own = {name: value for name, value in vars(split).items() if isinstance(value, np.ndarray)}
-    return own | sets
+    arrays = {name: value for name, value in vars(split).items() if isinstance(value, np.ndarray)}
+    return arrays | sets
 
 
 def assert_same(ours: Split, theirs: Split):
@@ -138,8 +138,8 @@ def test_together_keeps_equal_rows_in_one_part(x, seed):
     for one, other in combinations(sides, 2):
         assert not one & other
     trained = as_set(x[across.train_y] + 0.0)
-    held = np.concatenate([across.validation_y, across.test_y])
-    assert across.crossing == sum(row.tobytes() in trained for row in x[held] + 0.0)
+    held_out = np.concatenate([across.validation_y, across.test_y])
+    assert across.crossing == sum(row.tobytes() in trained for row in x[held_out] + 0.0)
 
 
 @settings(deadline=None)

@@ -66,7 +66,8 @@ def evaluate(
 
     AUROC: probability that a normal row scores higher than another row.
     AUC-PR: average precision, with normal or with other rows as positives.
-    FPR95: fraction of other rows that pass if 95 % of normal rows pass.
+    FPR95: fraction of other rows at or above the score that 95 % of normal
+    rows reach.
     Flagged: fraction of rows below the threshold of the detector; for
     normal rows this is the false-alarm rate.
     """
@@ -89,8 +90,8 @@ def evaluate(
                 write_page(page, detector_page_of(model, inside, tables[1:], drop or (), skip_corrupt))
     except KeyboardInterrupt:
         raise interrupted("nothing was measured") from None
-    scores = [np.concatenate([batch.scores for batch in each]) for each in batches]
-    flags = [np.concatenate([batch.flags for batch in each]) for each in batches]
+    scores = [np.concatenate([batch.scores for batch in parts]) for parts in batches]
+    flags = [np.concatenate([batch.flags for batch in parts]) for parts in batches]
     results = [
         {"table": str(table), "rows": len(flag), "flagged": float(flag.mean())}
         for table, flag in zip(tables, flags, strict=True)

@@ -83,7 +83,7 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
     preparation = content["preparation"] or {}
     encoded = [f"{column} ({len(names)})" for column, names in preparation.get("categories", {}).items()]
     filled = [f"{name} with {value:g}" for name, value in preparation.get("fills", {}).items()]
-    probes = [f"{probe['in_distribution']:.1%} of {probe['name']}" for probe in content["probes"]]
+    probes = [f"{probe['name']} {probe['in_distribution']:.1%}" for probe in content["probes"]]
     lines = [
         ("fitted on", f"{content['training_rows']} rows, calibrated on {content['calibration_rows']} more"),
         _describe_input(content),
@@ -94,7 +94,7 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
         ("embedding", content["embedding"] or ""),
         ("alpha", f"{content['alpha']:g}"),
         ("flags", _describe_flags(content)),
-        ("self-test", f"rated in-distribution: {', '.join(probes)}" if probes else ""),
+        ("self-test", f"probes rated in-distribution: {', '.join(probes)}" if probes else ""),
         ("rollbacks", "; ".join(content["events"])),
         ("seed", str(content["seed"])),
         ("weights", str(content["weights"])),

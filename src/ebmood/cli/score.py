@@ -129,8 +129,8 @@ def _check_options(table: Path, out: Path, jobs: int | None, cluster: str | None
 
 def _describe_counts(rows: int, flagged: int, estimator: "EnergyDetector", seconds: float) -> str:
     return (
-        f"{rows} rows, {flagged} flagged ({flagged / max(1, rows):.1%}; of rows like the training rows "
-        f"{estimator.false_alarm_rate_:.1%} are flagged on average), in {seconds:.0f} s"
+        f"{rows} rows, {flagged} flagged ({flagged / max(1, rows):.1%}; expected for normal rows: "
+        f"{estimator.false_alarm_rate_:.1%}), in {seconds:.0f} s"
     )
 
 

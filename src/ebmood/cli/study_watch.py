@@ -1,4 +1,4 @@
-"""`ebmood study --watch`: the progress of a study that another process runs, from its files alone."""
+"""`ebmood study --watch`: the progress of a study that another process runs, from its files only."""
 
 import time
 from dataclasses import dataclass

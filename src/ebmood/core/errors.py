@@ -9,7 +9,7 @@ class EbmoodError(Exception):
 
 
 class InputError(EbmoodError, ValueError, TypeError):
-    """Rows or a parameter that an estimator cannot use.
+    """An error about rows or a parameter that an estimator cannot use.
 
     It is also a ValueError and a TypeError, because code that uses scikit-learn's estimators catches these.
     """

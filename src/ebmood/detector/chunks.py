@@ -16,7 +16,7 @@ CHUNK_ROWS = 2048
 """Rows in a chunk: enough to make the overhead of a call small, and few enough to score a single row quickly."""
 
 SCORE_BITS = 32
-"""Binary digits that are kept of a score. For scores below 1 they are counted after the binary point."""
+"""Number of binary digits of a rounded score. For scores below 1, it is the number of digits after the binary point."""
 
 
 def apply_in_chunks(

@@ -212,7 +212,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         return conformal.benjamini_hochberg(self.p_values(X), fdr)
 
     def feature_contributions(self, X: Any) -> Floats:
-        """Return by how much the score would rise at best if one feature alone changed: `(N, *shape)` as X.
+        """Return, for each feature, the largest rise of the score if only this feature changes: `(N, *shape)` as X.
 
         The feature with the largest value explains the score best. See `ebmood.detector.feature_contributions`.
 

@@ -75,5 +75,5 @@ def _draw_probes(features: int, seed: int) -> dict[str, NDArray[np.float64]]:
     """Return probes `(256, D)` by name, in units of the training ranges."""
     probes = draw_probes(PROBE_ROWS, (features,), seed, "self-test")
     direction = numpy_stream(seed, "probes/self-test/far").standard_normal((PROBE_ROWS, features))
-    far = 0.5 + FAR_DISTANCE * direction / np.abs(direction).max(axis=1, keepdims=True)
-    return {probe.name: probe.x.astype(np.float64) for probe in probes} | {"far": far}
+    far_rows = 0.5 + FAR_DISTANCE * direction / np.abs(direction).max(axis=1, keepdims=True)
+    return {probe.name: probe.x.astype(np.float64) for probe in probes} | {"far": far_rows}

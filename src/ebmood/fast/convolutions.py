@@ -27,7 +27,7 @@ class ConvolutionKernels(Compiled):
             return None
         steps, last = convolutions_of(network), network.last
         convolutions = list(chain(*steps))
-        # Held until the call returns: a parametrised layer computes its weight anew at every access.
+        # Held until the call returns: a parametrised layer computes its weight again at every access.
         weights, biases = [c.weight for c in convolutions], [c.bias for c in convolutions]
         weight, bias = last.weight, last.bias
         shapes = [(c.in_channels, c.out_channels, c.kernel_size[0], c.stride[0]) for c in convolutions]

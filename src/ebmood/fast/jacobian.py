@@ -1,9 +1,8 @@
 """The Jacobian of a piecewise-linear network, applied to directions.
 
 If all activations are ReLU or LeakyReLU, `J(x) u` is the output of the network for u with its biases set to zero and
-with
-the slopes that its activations have at x: one forward pass, and one backward pass for the gradients of the weights.
-Differentiating a gradient with autograd takes the double backward of convolutions, which is twice as slow.
+with the slopes that its activations have at x: one forward pass, and one backward pass for the gradients of the
+weights. Differentiating a gradient with autograd takes the double backward of convolutions, which is twice as slow.
 """
 
 from collections.abc import Callable, Iterator

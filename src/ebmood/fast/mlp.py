@@ -38,8 +38,8 @@ def load_kernels(plan: Plan, layers: list[Layer], passes: int) -> MLPKernels | N
     """Return the compiled library if the plan asks for it, or if compiling pays for so many passes of a batch."""
     weight = layers[0].linear.weight
     multiplications = plan.rows * sum(layer.linear.weight.numel() for layer in layers)
-    wanted = MLPKernels.pays(passes, multiplications) if plan.compile is None else plan.compile
-    return MLPKernels.load(weight.dtype) if wanted and weight.device.type == "cpu" else None
+    is_compiled = MLPKernels.pays(passes, multiplications) if plan.compile is None else plan.compile
+    return MLPKernels.load(weight.dtype) if is_compiled and weight.device.type == "cpu" else None
 
 
 def _gradient_passes(plan: Plan) -> int:

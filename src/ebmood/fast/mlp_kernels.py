@@ -44,7 +44,7 @@ class _BatchNorms(ctypes.Structure):
 class _Parameters:
     """The parameters of layers, which must live until a call returns.
 
-    A parametrised layer computes its weight anew at every access, so each is read once.
+    A parametrised layer computes its weight again at every access, so each is read once.
     """
 
     def __init__(self, layers: Sequence[Layer]):

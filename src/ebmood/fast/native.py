@@ -110,9 +110,8 @@ class Compiled:
     def pays(cls, passes: int, multiplications: int) -> bool:
         """Return whether compiling costs less time than it saves.
 
-        The answer depends on counts alone and never on measured times, so that runs are reproducible. With several
-        threads
-        the answer is no: torch would use all of them, compiled code only one.
+        The answer depends only on counts and never on measured times, so that runs are reproducible. With several
+        threads the answer is no: torch would use all of them, compiled code only one.
 
         Args:
             passes: batches that go through the network.

@@ -31,8 +31,10 @@ def operations(plan: Plan) -> Iterator[Operation]:
     layers, features = flow.centre.shape
     single_thread = torch.get_num_threads() == 1 or plan.rows * features < THREADED
     pays = single_thread and plan.steps * layers * SAVED_SECONDS > COMPILE_SECONDS
-    wanted = pays if plan.compile is None else plan.compile
-    kernels = RadialKernels.load(flow.centre.dtype) if wanted and flow.centre.device.type == "cpu" else None
+    is_compiled = pays if plan.compile is None else plan.compile
+    kernels = (
+        RadialKernels.load(flow.centre.dtype) if is_compiled and flow.centre.device.type == "cpu" else None
+    )
     yield Operation(flow, "transform", partial(_transform, flow, kernels))
 
 

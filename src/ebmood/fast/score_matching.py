@@ -12,9 +12,8 @@ derivatives in t:
     a' = sigma'(z) z'        a'' = sigma''(z) z'^2 + sigma'(z) z''
 
 (Taylor-mode differentiation.) In the backward pass, the gradients of a'' are proportional to the gradients of F,
-which are
-known from the computation of u: they need no products with W. For one logit and a piecewise-linear network, all
-gradients are proportional to them.
+which are known from the computation of u: they need no products with W. For one logit and a piecewise-linear network,
+all gradients are proportional to them.
 """
 
 from collections.abc import Sequence

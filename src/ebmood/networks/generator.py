@@ -1,4 +1,4 @@
-"""A generator with Gaussian output noise: VERA's auxiliary distribution q."""
+"""A generator with Gaussian output noise."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A multi-layer perceptron: the energy's network for tables and embeddings."""
+"""A multi-layer perceptron."""
 
 from collections.abc import Sequence
 

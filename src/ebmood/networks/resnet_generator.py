@@ -1,4 +1,4 @@
-"""VERA's residual generator of images (Grathwohl et al. 2021), from SNGAN (Miyato et al. 2018, table 4).
+"""A residual generator of images (Miyato et al. 2018, table 4), in the variant of Grathwohl et al. (2021).
 
     h -> linear -> 4 x 4 -> up-blocks, each of which doubles the size -> batch norm, ReLU, 3x3 convolution, tanh
 

@@ -1,4 +1,4 @@
-"""Wide residual networks (Zagoruyko & Komodakis 2016) as energies use them, with the paper's bottleneck.
+"""Wide residual networks (Zagoruyko & Komodakis 2016), with an optional bottleneck.
 
 The network is a 3x3 convolution to 16 channels, three stages of n residual blocks with 16w, 32w and 64w channels, an
 activation, the mean over all pixels and a linear layer; its depth is 6n + 4. A block computes `h +

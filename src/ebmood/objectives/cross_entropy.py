@@ -35,11 +35,7 @@ class Classification(SinglePlayerObjective):
 
 
 class CrossEntropy(SinglePlayerSettings):
-    """Settings of a classifier's training.
-
-    Attributes:
-        optimiser: optimiser of the classifier.
-    """
+    """Settings of a classifier's training."""
 
     kind: Literal["cross-entropy"] = "cross-entropy"
     optimiser: AdamW = AdamW(weight_decay=5e-4)

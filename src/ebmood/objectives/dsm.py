@@ -77,7 +77,6 @@ class DSM(SinglePlayerSettings):
 
     Attributes:
         sigma: standard deviation of the noise, > 0, in units of the scaled data.
-        optimiser: optimiser of the energy.
     """
 
     kind: Literal["dsm"] = "dsm"

@@ -21,7 +21,7 @@ from ebmood.models import DensityModel, EnergyModel, ModelSettings
 
 @dataclass(frozen=True)
 class Batch:
-    """Training rows.
+    """A batch of training rows, with their classes if they are known.
 
     Attributes:
         x: rows `(N, *shape)`.

@@ -95,8 +95,8 @@ def _lead(detector: EnergyDetector) -> str:
             "needed."
         )
     return (
-        f"{lead}Rows that score below {detector.offset_:.4g} are flagged as out-of-distribution; of rows like the "
-        f"training rows, {detector.false_alarm_rate_:.2%} are flagged on average."
+        f"{lead}Rows that score below {detector.offset_:.4g} are flagged as out-of-distribution. On average, this "
+        f"applies to {detector.false_alarm_rate_:.2%} of normal rows."
     )
 
 
@@ -112,7 +112,7 @@ def _scores(
         return [Charts((histogram,)), Text(hint)]
     if not others:
         return [Charts((histogram,))]
-    metrics = {name: separation(normal.scores, each) for name, each in scores.items()}
+    metrics = {name: separation(normal.scores, values) for name, values in scores.items()}
     rows = tuple(
         (
             name,
@@ -129,8 +129,8 @@ def _scores(
         rows,
         (
             "AUROC: probability that a normal row scores higher than a row of the set. AUC-PR: average precision, with "
-            "the rows of the set or the normal rows as positives. FPR95: fraction of the set that passes if 95 % of "
-            "the normal rows pass. Flagged: fraction below the threshold.",
+            "the rows of the set or the normal rows as positives. FPR95: fraction of the set at or above the score "
+            "that 95 % of the normal rows reach. Flagged: fraction below the threshold.",
         ),
     )
     aurocs = {name: m.auroc for name, m in metrics.items()}
@@ -204,8 +204,8 @@ def _most_anomalous(
         for score, name, row in sorted(candidates)[:MOST_ANOMALOUS]
     )
     note = (
-        "For each feature it is computed by how much the score would rise if this feature alone had a value that fits "
-        "the others better. The features with the largest rise are listed, with the range of 98 % of the training rows."
+        "The last column lists the features for which another value would raise the score most, if all other features "
+        "stay the same. The range of each feature contains 98 % of the training rows."
     )
     return Grid(
         f"The {len(rows)} rows with the lowest scores",

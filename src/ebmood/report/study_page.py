@@ -1,4 +1,4 @@
-"""The page of a study: answers first, then all tables and figures, from records alone."""
+"""The page of a study: answers first, then all tables and figures, from records only."""
 
 import tempfile
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""Results of a study: claims, tables, figures and the report, from records alone."""
+"""Results of a study: claims, tables, figures and the report, from records only."""

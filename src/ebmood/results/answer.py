@@ -28,8 +28,8 @@ def answer_tables(arms: Sequence[Arm], rows: int | None = None) -> list[Table]:
     reserved = 0 if rows is None else min(len(others), max(rows // 3, 1))
     tables = [_claims_answer(claims, len(groups) - len(claims), rows and rows - reserved)] if claims else []
     if others:
-        left = None if rows is None else rows - sum(len(table.rows) for table in tables)
-        tables.append(_scores_answer(others, left))
+        remaining = None if rows is None else rows - sum(len(table.rows) for table in tables)
+        tables.append(_scores_answer(others, remaining))
     return tables
 
 

@@ -84,7 +84,7 @@ def effect_of(pair: Pair, sets: Sets) -> Effect:
 
 
 def contrast(a: Sequence[Arm], b: Sequence[Arm], sets: Sets, missing: str) -> Effect:
-    """Return the effect of the first arm of `a` over the first of `b`. A mark tells if there are several."""
+    """Return the effect of the first arm of `a` over the first of `b`. A mark is added if there are several."""
     if not a and not b:
         return Effect(Change(reason=missing), Change(reason=missing), (missing,))
     pair = Pair(a[0] if a else None, b[0] if b else None, "both", "" if a and b else missing)

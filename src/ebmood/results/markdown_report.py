@@ -1,4 +1,4 @@
-"""The report of a study as Markdown: answers first, then all tables and figures, from records alone."""
+"""The report of a study as Markdown: answers first, then all tables and figures, from records only."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -53,7 +53,7 @@ class ReplayBuffer(nn.Module):
         return x, slots, slots % self.classes
 
     def put(self, slots: Tensor, x: Tensor) -> None:
-        """Store chain ends `(N, *shape)` in their slots `(N,)`; of several for one slot, the last."""
+        """Store chain ends `(N, *shape)` in their slots `(N,)`. The last of several rows for one slot is stored."""
         # Plain assignment does not define which of several rows wins on CUDA or with threads.
         order = torch.arange(len(slots), device=slots.device)
         last = order.new_zeros(len(self.samples)).scatter_reduce_(0, slots, order, "amax")

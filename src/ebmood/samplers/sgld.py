@@ -18,7 +18,7 @@ from ebmood.networks import Precision, autocast
 
 
 class SGLD(Settings):
-    """Langevin chains.
+    """Settings of Langevin chains.
 
     Attributes:
         steps: gradient steps of each chain.

@@ -1,7 +1,7 @@
 """Compatibility with version 0.1: keys of its cells, and fields of its records.
 
-Version 0.1 called the variant `corrected` `sound`, did not record titles, and its cell keys did not cover the
-versions of splits and probes. Records on disk keep their keys; `keys_of_0_1.json` maps the current keys of the
+Version 0.1 used the name `sound` for the variant `corrected`, did not record titles, and its cell keys did not cover
+the versions of splits and probes. Records on disk keep their keys; `keys_of_0_1.json` maps the current keys of the
 cells whose records ship with the repository to their keys in version 0.1.
 """
 

@@ -35,7 +35,7 @@ class StudyObserver:
         """The study starts. `todo` are the tasks without a record; `study` contains only the requested seeds."""
 
     def on_progress(self, tasks: dict[str, tuple[Task, Snapshot | None]]) -> None:
-        """Running tasks by key, with their last snapshot."""
+        """The state of the running tasks changed. `tasks` are the tasks by key, with their last snapshots or None."""
 
     def on_retry(self, task: Task) -> None:
         """The worker of `task` died; another worker resumes it."""

@@ -31,8 +31,8 @@ def _grid(x: np.ndarray) -> np.ndarray:
     pixels = np.round((np.clip(np.nan_to_num(x), -1, 1) + 1) * 127.5).astype(np.uint8)
     for number, image in enumerate(pixels):
         row, column = divmod(number, columns)
-        top, left = row * height, column * width
-        grid[top : top + x.shape[2], left : left + x.shape[3]] = image.transpose(1, 2, 0)
+        y0, x0 = row * height, column * width
+        grid[y0 : y0 + x.shape[2], x0 : x0 + x.shape[3]] = image.transpose(1, 2, 0)
     return grid
 
 

@@ -92,14 +92,14 @@ class YamlDocument:
     def _check_duplicate_keys(self, node: yaml.Node | None) -> None:
         # YAML readers silently use the last of two equal keys.
         if isinstance(node, yaml.MappingNode):
-            seen: set[str] = set()
+            keys: set[str] = set()
             for key, value in node.value:
-                if key.value in seen:
+                if key.value in keys:
                     line = key.start_mark.line + 1
                     raise EbmoodError(
                         f"{self.path}, line {line}: duplicate key {key.value!r}; remove one of the two"
                     )
-                seen.add(key.value)
+                keys.add(key.value)
                 self._check_duplicate_keys(value)
         elif isinstance(node, yaml.SequenceNode):
             for item in node.value:

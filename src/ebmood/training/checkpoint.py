@@ -213,12 +213,12 @@ class Checkpoints:
 def _merge_tensors(states: Sequence[State]) -> Tensors:
     """Return the tensors of all states as `NUMBER/NAME`. Shared memory is copied, as safetensors rejects it."""
     merged: Tensors = {}
-    seen: set[int] = set()
+    addresses: set[int] = set()
     for number, state in enumerate(states):
         for name, tensor in state.tensors.items():
             packed = tensor.cpu().contiguous()
-            merged[f"{number}/{name}"] = packed.clone() if packed.data_ptr() in seen else packed
-            seen.add(packed.data_ptr())
+            merged[f"{number}/{name}"] = packed.clone() if packed.data_ptr() in addresses else packed
+            addresses.add(packed.data_ptr())
     return merged
 
 

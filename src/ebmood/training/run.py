@@ -40,11 +40,11 @@ class Hook(Protocol):
     """
 
     def after_epoch(self, epoch: int) -> bool:
-        """Is called after every epoch, counted from 1. Return True to stop training."""
+        """Handle the end of an epoch, and return True to stop training. Epochs are counted from 1."""
         ...
 
     def at_end(self) -> None:
-        """Is called once after the last step."""
+        """Handle the end of the training, after the last step."""
         ...
 
     def state(self) -> tuple[Tensors, Numbers]:

@@ -8,15 +8,15 @@ from ebmood.detector.io.score_writer import open_score_writer
 from ebmood.detector.score_batch import ScoreBatch
 
 
-def batch(**kept: list) -> ScoreBatch:
+def batch(**columns: list) -> ScoreBatch:
     ones = np.ones(1)
-    return ScoreBatch(ones, ones, ones > 0, pyarrow.RecordBatch.from_pydict(kept))
+    return ScoreBatch(ones, ones, ones > 0, pyarrow.RecordBatch.from_pydict(columns))
 
 
 def write(path, *batches: ScoreBatch) -> None:
     with open_score_writer(path) as write_batch:
-        for each in batches:
-            write_batch(each)
+        for scores in batches:
+            write_batch(scores)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

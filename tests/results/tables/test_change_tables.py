@@ -18,8 +18,8 @@ def test_supervision_has_both_polarities_and_the_posters_numbers():
         return [made_result("sky", *natural), made_result("uniform", *other)]
 
     none = [made_record("ssm", s, results=results((0.5, 0.4), (0.8, 0.6))) for s in range(5)]
-    some = [made_record("ssm", s, results=results((0.6, 0.5), (0.6, 0.54)), gamma=1.0) for s in range(5)]
-    table = supervision_table(gather([*none, *some]))
+    labelled = [made_record("ssm", s, results=results((0.6, 0.5), (0.6, 0.54)), gamma=1.0) for s in range(5)]
+    table = supervision_table(gather([*none, *labelled]))
     [id_row], [ood_row] = rows_of(table, positive="ID"), rows_of(table, positive="OOD")
     assert id_row["natural"].percent == pytest.approx(20)
     assert id_row["nonnatural"].percent == pytest.approx(-25)

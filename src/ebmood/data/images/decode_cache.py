@@ -61,8 +61,8 @@ class DecodedPart:
         skipped = self.about.skipped
         if not skipped:
             return None
-        shown = "; ".join(skipped[:_MAX_SHOWN]) + ("; ..." if len(skipped) > _MAX_SHOWN else "")
-        return f"{len(skipped)} damaged image{'s' * (len(skipped) > 1)} left out ({shown})"
+        reasons = "; ".join(skipped[:_MAX_SHOWN]) + ("; ..." if len(skipped) > _MAX_SHOWN else "")
+        return f"{len(skipped)} damaged image{'s' * (len(skipped) > 1)} left out ({reasons})"
 
 
 def load_decoded(part: Part, size: int, channels: int | None, cache: Path, skip_corrupt: bool) -> DecodedPart:

@@ -123,9 +123,9 @@ def _parts(
         label = rest[0] if len(rest) == 2 else None
         entries.setdefault(_PARTS[inner[0].lower()] if has_parts else "all", []).append((path, label))
     if set(examples) not in ({1}, {2}):
-        shown = " and ".join(repr(path) for path in list(examples.values())[:2])
+        two_paths = " and ".join(repr(path) for path in list(examples.values())[:2])
         raise EbmoodError(
-            f"{description}: unknown layout of {shown}; use part/class/image, class/image, part/image or image"
+            f"{description}: unknown layout of {two_paths}; use part/class/image, class/image, part/image or image"
         )
     parts = {name: make_part(name, part) for name, part in entries.items()}
     return Parts(parts.get("train") or parts.get("all"), parts.get("test"))

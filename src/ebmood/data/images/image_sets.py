@@ -91,8 +91,8 @@ class ImageSet(Settings):
         if not parts.is_empty:
             return replace(parts, official=True)
         if len(paths) > 1:
-            shown = " and ".join(path.name for path in paths[:2])
-            raise EbmoodError(f"{data}: both {shown} could be {name}; remove one, or select one by `path`")
+            names = " and ".join(path.name for path in paths[:2])
+            raise EbmoodError(f"{data}: both {names} could be {name}; remove one, or select one by `path`")
         if not paths:
             raise MissingDataError(f"{name} was not found in {data}; {_describe_files(name)}")
 

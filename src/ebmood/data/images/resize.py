@@ -60,9 +60,9 @@ def resize_image(image: "Image", channels: int, size: int) -> np.ndarray:
     if image.mode != mode:
         image = image.convert(mode)
     side = min(image.size)
-    left, top = ((extent - side) // 2 for extent in image.size)
+    x0, y0 = ((extent - side) // 2 for extent in image.size)
     if image.size != (side, side):
-        image = image.crop((left, top, left + side, top + side))
+        image = image.crop((x0, y0, x0 + side, y0 + side))
     if side != size:
         image = image.resize((size, size), Resampling.BILINEAR)
     pixels = np.asarray(image)

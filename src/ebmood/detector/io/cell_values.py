@@ -120,8 +120,9 @@ def _check_integers(chunk: Chunk, column: str, cells: pyarrow.Array, values: NDA
         text = str(cells[row].as_py())
         if _INTEGER.fullmatch(text) and len(text) < 400 and abs(int(text)) > MAX_INTEGER:
             raise InputError(
-                f"{chunk.describe_cell(row, column)}: the whole number {text[:40]} is past 2^53, where float64 does "
-                f"not represent every whole number; fit with {format_option('--drop', column)} if it is an identifier"
+                f"{chunk.describe_cell(row, column)}: the whole number {text[:40]} is larger than 2^53, where float64 "
+                "does not represent every whole number; "
+                f"fit with {format_option('--drop', column)} if it is an identifier"
             )
 
 

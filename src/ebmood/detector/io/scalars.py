@@ -39,13 +39,13 @@ def _parse_cell(cell: Any, place: str) -> float:
     try:
         value = float(cell)
     except OverflowError as error:
-        raise InputError(f"{place}: a whole number past 2^53; {CONVERT_HINT} below that") from error
+        raise InputError(f"{place}: a whole number larger than 2^53; {CONVERT_HINT} below that") from error
     except (TypeError, ValueError) as error:
         raise InputError(f"{place}: {first_line(error)}; {CONVERT_HINT}") from error
     if isinstance(cell, (int, np.integer)) and abs(int(cell)) > MAX_INTEGER:
         raise InputError(
-            f"{place}: the whole number {_shorten(cell)} is past 2^53, where float64 does not represent every whole "
-            "number; drop the column (`--drop`) if it is an identifier, or convert it to float"
+            f"{place}: the whole number {_shorten(cell)} is larger than 2^53, where float64 does not represent every "
+            "whole number; drop the column (`--drop`) if it is an identifier, or convert it to float"
         )
     return value
 

@@ -83,7 +83,7 @@ def verdict_on_difference(
 
 
 def not_run(text: str, data: str, reported: str, evidence: str) -> Claim:
-    """Return a claim on data of the study that no run addresses; `evidence` tells what is missing."""
+    """Return a claim on data of the study that no run addresses; `evidence` states what is missing."""
     return Claim(text, data, "either", reported, NO_EFFECT, ("not run", "not run"), (evidence,), True)
 
 
@@ -106,10 +106,10 @@ def _counts(changes: Sequence[Change]) -> str:
 
 
 def _marks_of_some(effects: Sequence[Effect]) -> tuple[str, ...]:
-    """Return the marks of several effects. The rows of the effects tell which of them has a mark."""
+    """Return the marks of several effects. The rows of the single effects show which of them have a mark."""
     marks = unique_marks(*(effect.marks for effect in effects))
     of_arms = ("degenerate", "shortened", "unstable", "rollback")
-    some = [f"some {mark}" for mark in marks if mark in of_arms]
+    arm_marks = [f"some {mark}" for mark in marks if mark in of_arms]
     failures = ["some failed"] if any("failed" in mark for mark in marks) else []
     of_data = ("leak", "small", "stand-ins", "partial", "absent")
-    return unique_marks(some, failures, [mark for mark in marks if mark.startswith(of_data)])
+    return unique_marks(arm_marks, failures, [mark for mark in marks if mark.startswith(of_data)])

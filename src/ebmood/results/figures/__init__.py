@@ -1,1 +1,1 @@
-"""The figures of a study, from records alone."""
+"""The figures of a study, from records only."""

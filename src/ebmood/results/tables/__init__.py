@@ -1,1 +1,1 @@
-"""The tables of a study, from records alone."""
+"""The tables of a study, from records only."""

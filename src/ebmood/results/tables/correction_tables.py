@@ -119,7 +119,7 @@ def _ssm_rows(
 
 
 def outcome(paper: Verdict, corrected: Verdict) -> str:
-    """Return the fate of a claim from its verdicts under the paper's and the corrected recipe.
+    """Return what the correction changes about a claim, from its verdicts under the paper's and the corrected recipe.
 
     >>> outcome("supported", "contradicted")
     'overturned'

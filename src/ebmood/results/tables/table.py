@@ -206,8 +206,8 @@ class Table:
     def latex(self) -> str:
         """Return a floating table for `booktabs`."""
         caption = " ".join((self.title + ".", *self.notes))
-        left = [column.shape == "text" for column in self.columns]
-        return latex_table(self.name, caption, self.titles, self.texts(), left)
+        is_text = [column.shape == "text" for column in self.columns]
+        return latex_table(self.name, caption, self.titles, self.texts(), is_text)
 
 
 DATA = Column("data", "data")

@@ -23,7 +23,7 @@ def test_malignant_cells_are_separated_as_well_as_by_nearest_neighbours(ebmood, 
     code, out, _ = ebmood("evaluate", model, *sets, "--json")
     assert code == 0
     result = json.loads(out)
-    assert [each["rows"] for each in result["out"]] == [100, 112]
+    assert [table["rows"] for table in result["out"]] == [100, 112]
     inside = pd.read_csv(tables / "in.csv")
     outside = pd.read_csv(tables / "out.csv"), pd.read_parquet(tables / "out.parquet")
     for each, others in zip(result["out"], outside, strict=True):

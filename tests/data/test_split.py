@@ -243,10 +243,10 @@ def test_values_that_do_not_fit_float32_are_an_error():
     huge[:, 1] *= 1e308
     with pytest.raises(EbmoodError, match="the range of column 'f1' exceeds the largest float"):
         split_dataset(numbered(huge), 0)
-    far = noise(20)
-    far[:, 2] = 1e300
+    large = noise(20)
+    large[:, 2] = 1e300
     with pytest.raises(EbmoodError, match="column 'f2', a rows: 1e\\+300 does not fit float32"):
-        split_dataset(numbered(noise(20), natural={"a": far}), 0)
+        split_dataset(numbered(noise(20), natural={"a": large}), 0)
 
 
 def test_rows_of_any_shape_are_split():

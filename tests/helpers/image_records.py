@@ -54,8 +54,8 @@ def made_image(
 
 def image_seeds(count: int, method: str, natural: float | list[float] = 0.6, **changes) -> list[Record]:
     """Records of seeds 0 to `count` - 1; `natural` is one number, or one for each seed."""
-    each = natural if isinstance(natural, list) else [natural] * count
-    return [made_image(method, seed, each[seed], **changes) for seed in range(count)]
+    values = natural if isinstance(natural, list) else [natural] * count
+    return [made_image(method, seed, values[seed], **changes) for seed in range(count)]
 
 
 def png(width: int = 3, height: int = 2) -> str:

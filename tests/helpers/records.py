@@ -70,8 +70,8 @@ def failed_record(
 
 def seeds(count: int, method: str, scores: float | list[float] = 0.8, **changes) -> list[Record]:
     """Records of seeds 0 to `count` - 1; `scores` is one number, or one for each seed."""
-    each = scores if isinstance(scores, list) else [scores] * count
-    return [made_record(method, seed, each[seed], **changes) for seed in range(count)]
+    values = scores if isinstance(scores, list) else [scores] * count
+    return [made_record(method, seed, values[seed], **changes) for seed in range(count)]
 
 
 def with_pictures(record: Record, steepness: float = 1.0) -> Record:

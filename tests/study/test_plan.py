@@ -44,13 +44,13 @@ def test_seeds_can_run_in_separate_runs(study, tmp_path):
     first_bytes = (out / RECORDS).read_bytes()
 
     plan, records = read_study(out)
-    left = ["moons, knn, seed 0", "moons, iforest, seed 0", "moons, iforest, seed 1", "rings, knn, seed 0"]
-    assert plan.cells_without_record(records) == left
-    assert plan.left_out == tuple(key for key, name in plan.cells if name in left)
+    missing = ["moons, knn, seed 0", "moons, iforest, seed 0", "moons, iforest, seed 1", "rings, knn, seed 0"]
+    assert plan.cells_without_record(records) == missing
+    assert plan.left_out == tuple(key for key, name in plan.cells if name in missing)
     assert plan.seeds == {"moons": (0, 1, 2), "rings": (0, 2)}
 
     rest = run_study(study, out, observer=observer, open_executor=thread)
-    assert observer.todo == left
+    assert observer.todo == missing
     assert (out / RECORDS).read_bytes().startswith(first_bytes)
     assert [record.results for record in rest] == [record.results for record in complete]
     plan, records = read_study(out)

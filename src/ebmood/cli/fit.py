@@ -89,11 +89,11 @@ def fit(
 ) -> None:
     """Fit a detector on normal rows or images, and save it.
 
-    A fraction of the rows (--calibration) is not used for training, but to
+    Part of the rows (--calibration) is not used for training, but to
     calibrate the p-values and the flags.
     Categories and medians are saved with the detector, and
-    `ebmood score` applies them to new tables. The saved files contain no
-    pickles.
+    `ebmood score` applies them to new tables.
+    The detector is saved without pickle files.
     Images are cropped to the central square and resized to S x S pixels.
     """
     start = time.monotonic()

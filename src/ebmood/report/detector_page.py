@@ -205,7 +205,7 @@ def _most_anomalous(
     )
     note = (
         "The last column lists the features for which another value would raise the score most, if all other features "
-        "stay the same. The range of each feature contains 98 % of the training rows."
+        "stay the same. The ranges contain 98 % of the training rows."
     )
     return Grid(
         f"The {len(rows)} rows with the lowest scores",

@@ -100,6 +100,15 @@ def test_a_detector_by_import_path_gets_its_parameters_as_numbers(tmp_path):
             MOONS + "recipes:\n  - method: ssm\n    training:\n      stepz: 3",
             ", line 5, recipes[0].training.stepz: unknown key 'stepz'; did you mean 'steps'?",
         ),
+        ("datasets: []\nrecipes: [knn]", ", line 1, datasets: the list is empty; give at least one value"),
+        (
+            MOONS + "recipes: [{method: knn, variant: []}]",
+            "recipes[0].variant: the list is empty; give at least one value",
+        ),
+        (
+            MOONS + "recipes: [{method: ssm, training: {fast: maybe}}]",
+            "recipes[0].training.fast: 'maybe' should be true or false",
+        ),
         (
             MOONS + "recipes: [{method: ssm, training: {compiled: true}}]",
             "recipes[0].training.compiled: unknown key 'compiled'; since version 0.2 the key is `fast` of `training`",

@@ -86,6 +86,10 @@ class YamlDocument:
             self.fail((*key_path, *inner), f"unknown key {inner[-1]!r}{hint}")
         if first["type"] == "missing":
             self.fail((*key_path, *inner[:-1]), f"the key {inner[-1]!r} is missing")
+        if first["type"] == "too_short":
+            self.fail((*key_path, *inner), "the list is empty; give at least one value")
+        if first["type"] in ("bool_parsing", "bool_type"):
+            self.fail((*key_path, *inner), f"{first['input']!r} should be true or false")
         message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
         self.fail((*key_path, *inner), f"{first['input']!r} {message}")
 

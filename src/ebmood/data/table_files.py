@@ -201,7 +201,7 @@ def _as_floats(source: object, name: str, column: "pyarrow.ChunkedArray | pyarro
         try:
             return compute.cast(column, pyarrow.float64()).to_numpy()
         except pyarrow.ArrowInvalid:
-            row = next(i for i, cell in enumerate(column) if not _is_number(cell))
+            row = next(i for i, cell in enumerate(column) if not is_number(cell))
             cell = column[row].as_py()
             problem = f"{cell!r} is not a number" if cell else "the cell is empty"
             raise EbmoodError(
@@ -215,7 +215,8 @@ def _as_floats(source: object, name: str, column: "pyarrow.ChunkedArray | pyarro
         ) from None
 
 
-def _is_number(cell: "pyarrow.Scalar") -> bool:
+def is_number(cell: "pyarrow.Scalar") -> bool:
+    """Return whether the content of a cell can be read as float64."""
     import pyarrow
 
     try:

@@ -101,9 +101,9 @@ def _claim_row(group: Sequence[Claim], variants: Sequence[str], several: bool) -
 
 def _marks(group: Sequence[Claim], variants: Sequence[str]) -> Iterator[str]:
     """Yield the marks of a claim. A mark of only one of two variants is preceded by the name of this variant."""
-    found = {variant: _marks_of(_of_variant(group, variant)) for variant in variants}
+    marks_by_variant = {variant: _marks_of(_of_variant(group, variant)) for variant in variants}
     for mark in _MARKS:
-        marked = [variant for variant in variants if mark in found[variant]]
+        marked = [variant for variant in variants if mark in marks_by_variant[variant]]
         if marked:
             yield mark if len(marked) == len(variants) else f"{joined(marked)}: {mark}"
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pyarrow import compute, types
 
 from ebmood.core.errors import InputError
+from ebmood.data.table_files import is_number
 from ebmood.detector.io.column_names import format_option
 from ebmood.detector.io.scalars import MAX_INTEGER
 from ebmood.detector.io.table_stream import Chunk
@@ -104,7 +105,7 @@ def _parse_text_with_missing(chunk: Chunk, column: str, cells: pyarrow.Array) ->
     try:
         return compute.cast(present, pyarrow.float64()).to_numpy(zero_copy_only=False)
     except pyarrow.ArrowInvalid:
-        row = next(row for row, cell in enumerate(present) if not _is_number(cell))
+        row = next(row for row, cell in enumerate(present) if not is_number(cell))
         raise InputError(
             f"{chunk.describe_cell(row, column)}: {present[row].as_py()[:40]!r} is text, not a number; fit with "
             f"{format_option('--one-hot', column)} to encode the column, or leave it out with "
@@ -124,14 +125,6 @@ def _check_integers(chunk: Chunk, column: str, cells: pyarrow.Array, values: NDA
                 "does not represent every whole number; "
                 f"fit with {format_option('--drop', column)} if it is an identifier"
             )
-
-
-def _is_number(cell: pyarrow.Scalar) -> bool:
-    try:
-        cell.cast(pyarrow.float64())
-    except pyarrow.ArrowInvalid:
-        return False
-    return True
 
 
 def _category_name(value: object) -> str:

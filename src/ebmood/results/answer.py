@@ -1,14 +1,14 @@
 """The answer of a study: the claims with their verdicts, or the scores of the methods for other data."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ebmood.results.arms import Arm
 from ebmood.results.claims.all_claims import all_claims
 from ebmood.results.claims.claim import Claim
 from ebmood.results.pairs import VARIANTS
 from ebmood.results.tables.table import DATA, Cell, Column, Spread, Table
-from ebmood.results.text import joined, unique_marks
+from ebmood.results.text import joined, marks_of_variants
 
 _VERB = re.compile(" (rise|fall|below)$")
 _MARKS = ("degenerate", "unstable")
@@ -96,20 +96,13 @@ def _claim_row(group: Sequence[Claim], variants: Sequence[str], several: bool) -
             claim.verdicts[0] if claim else None,
             change if change and change.percent is not None else None,
         ]
-    return (*cells, joined(unique_marks(_marks(group, variants))))
+    marks = {variant: _marks_of(_of_variant(group, variant)) for variant in variants}
+    return (*cells, joined(marks_of_variants(marks)))
 
 
-def _marks(group: Sequence[Claim], variants: Sequence[str]) -> Iterator[str]:
-    """Yield the marks of a claim. A mark of only one of two variants is preceded by the name of this variant."""
-    marks_by_variant = {variant: _marks_of(_of_variant(group, variant)) for variant in variants}
-    for mark in _MARKS:
-        marked = [variant for variant in variants if mark in marks_by_variant[variant]]
-        if marked:
-            yield mark if len(marked) == len(variants) else f"{joined(marked)}: {mark}"
-
-
-def _marks_of(claim: Claim | None) -> set[str]:
-    return {mark.removeprefix("some ") for mark in claim.effect.marks} if claim else set()
+def _marks_of(claim: Claim | None) -> list[str]:
+    marks = [mark.removeprefix("some ") for mark in claim.effect.marks] if claim else []
+    return [mark for mark in marks if mark in _MARKS]
 
 
 def _limited(claims: Sequence[list[Claim]], rows: int | None) -> tuple[list[list[Claim]], int]:

@@ -1,7 +1,7 @@
 """Small functions that format text for tables, figures and reports."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
 def one_line(text: str, length: int = 120) -> str:
@@ -37,6 +37,19 @@ def unique_marks(*marks: str | Iterable[str]) -> tuple[str, ...]:
     """
     flat = [text for mark in marks for text in ([mark] if isinstance(mark, str) else mark)]
     return tuple(dict.fromkeys(text for text in flat if text))
+
+
+def marks_of_variants(marks: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Return the marks of all variants: first those that all have, then the others after the names of their variants.
+
+    >>> marks_of_variants({"paper": ["degenerate", "unstable"], "corrected": ["unstable"]})
+    ('unstable', 'paper: degenerate')
+    """
+    common = set.intersection(*map(set, marks.values())) if marks else set()
+    specific = (
+        f"{variant}: {mark}" for variant, names in marks.items() for mark in names if mark not in common
+    )
+    return unique_marks((mark for names in marks.values() for mark in names if mark in common), specific)
 
 
 def joined(marks: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from ebmood.results.conditions import Condition
 from ebmood.results.effects import Effect, contrast, flow_average, flow_choices, poster_conditions
 from ebmood.results.pairs import VARIANTS, in_view, pick, views_of
 from ebmood.results.tables.table import DATA, PAIRS, POSITIVE, Cell, Column, Spread, Table
-from ebmood.results.text import gamma_text, joined, unique_marks
+from ebmood.results.text import gamma_text, joined, marks_of_variants
 
 _VARIANT_COLUMNS = (
     DATA,
@@ -107,11 +107,7 @@ def _ssm_rows(
     claim: str, data: str, effects: dict[str, Effect], number: float | None, direction: int
 ) -> Iterator[tuple[Cell, ...]]:
     paper, corrected = effects["paper"], effects["corrected"]
-    common = [mark for mark in paper.marks if mark in corrected.marks]
-    specific = [
-        f"{v}: {mark}" for v, effect in effects.items() for mark in effect.marks if mark not in common
-    ]
-    marks = joined(unique_marks(common, specific))
+    marks = joined(marks_of_variants({variant: effect.marks for variant, effect in effects.items()}))
     for polarity, positive in POLARITIES.items():
         before, after = verdict(paper[polarity], direction), verdict(corrected[polarity], direction)
         cells = (paper[polarity], before, corrected[polarity], after, outcome(before, after))

@@ -1,9 +1,12 @@
 """Errors and warnings of a command take one line each."""
 
 import inspect
+import os
 import warnings
 
-from ebmood.cli import main
+import pytest
+
+from ebmood.cli import main, run
 from ebmood.core import errors
 
 
@@ -22,3 +25,19 @@ def test_every_warning_of_the_package_takes_one_line(capsys, monkeypatch):
     assert len(classes) >= 5
     lines = [f"ebmood: warning: {cls.__name__} continues" for cls in classes]
     assert capsys.readouterr().err.splitlines() == lines
+
+
+@pytest.mark.parametrize(("code", "ends"), [(2, [2]), (130, [130]), (0, [])])
+def test_a_failed_process_ends_without_shutting_down_threads_that_read(monkeypatch, code, ends):
+    def stop():
+        raise SystemExit(code)
+
+    codes: list[int] = []
+    monkeypatch.setattr("ebmood.cli.app.app", stop)
+    monkeypatch.setattr(os, "_exit", codes.append)
+    if code:
+        run()
+    else:
+        with pytest.raises(SystemExit):
+            run()
+    assert codes == ends

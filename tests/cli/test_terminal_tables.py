@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import pytest
@@ -66,3 +67,12 @@ def test_a_compact_table_has_one_line_per_row_and_leaves_out_what_does_not_fit(w
     assert len(lines) == 3
     assert all(len(text) <= width for text in lines)
     assert lines[2].split() == line.split() or lines[2].rstrip() == line
+
+
+def test_long_marks_do_not_displace_the_claim_on_80_columns():
+    marks = "small; paper: degenerate, unstable; corrected: shortened"
+    table = dataclasses.replace(CLAIMS, rows=((*CLAIMS.rows[0][:-1], marks),))
+    row = printed(print_compact_table, table, 80).splitlines()[2]
+    assert CLAIM[:40] in row
+    assert marks[:20] in row
+    assert len(row) <= 80

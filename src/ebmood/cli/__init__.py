@@ -1,5 +1,7 @@
 """The command line. Each command imports heavy libraries only when it runs."""
 
+import contextlib
+import os
 import sys
 import warnings
 
@@ -42,6 +44,24 @@ def main() -> None:
     except EbmoodError as error:
         print(f"ebmood: error: {_one_line(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def run() -> None:
+    """Run the command line as a process: as `main`, but a failed process ends at once.
+
+    A reader of Arrow reads ahead in a thread. If that thread calls Python while the interpreter shuts down, the process
+    aborts, and its exit code is lost. After success the readers are at their ends.
+    """
+    try:
+        main()
+    except SystemExit as exit:
+        code = exit.code if isinstance(exit.code, int) else int(exit.code is not None)
+        if not code:
+            raise
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # the other end of a pipe is closed
+                stream.flush()
+        os._exit(code)
 
 
 def _one_line(message: object) -> str:

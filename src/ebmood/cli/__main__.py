@@ -1,6 +1,6 @@
 """`python -m ebmood.cli` is equivalent to `ebmood`."""
 
-from ebmood.cli import main
+from ebmood.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -15,6 +15,9 @@ GAP = 2
 SHORTEST, COMFORTABLE = 10, 44
 """Smallest width of the first column of a compact table, and the width that it keeps before others are left out."""
 
+SHORT_MARKS = 24
+"""Width of the marks from which a compact table may cut them in favour of the first column."""
+
 UNBOUNDED = 1000
 """Width of output that is not a terminal: files and pipes do not wrap lines."""
 
@@ -41,13 +44,15 @@ def print_table(console: Console, table: Table) -> None:
 def print_compact_table(console: Console, table: Table) -> None:
     """Print a table with one line per row.
 
-    Parts that do not fit are left out, in this order: intervals, changes, the ends of texts. Marks are always printed.
+    Parts that do not fit are left out, in this order: intervals, changes, the ends of long marks, the ends of texts.
     """
     console.print(Text(table.title, "bold"), no_wrap=True, overflow="ellipsis")
     columns, texts = _fitting(table, console.width)
     widths = [max(map(len, column)) for column in zip(table.titles, *texts, strict=True)]
-    first = max(console.width - _total(widths, columns[1:]) - GAP, SHORTEST)
-    texts = [[_cut(row[0], first), *row[1:]] for row in texts]
+    excess = _total([min(widths[0], COMFORTABLE), *widths[1:]], columns) - console.width
+    last = max(widths[-1] - max(excess, 0), min(widths[-1], SHORT_MARKS))
+    first = max(console.width - _total([*widths[:-1], last], columns[1:]) - GAP, SHORTEST)
+    texts = [[_cut(row[0], first), *row[1:-1], _cut(row[-1], last)] for row in texts]
     console.print(_grid(table, columns, texts, None, no_wrap=True))
     for note in table.notes:
         console.print(Text(note, "dim"), no_wrap=True, overflow="ellipsis")

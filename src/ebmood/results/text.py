@@ -42,14 +42,15 @@ def unique_marks(*marks: str | Iterable[str]) -> tuple[str, ...]:
 def marks_of_variants(marks: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     """Return the marks of all variants: first those that all have, then the others after the names of their variants.
 
-    >>> marks_of_variants({"paper": ["degenerate", "unstable"], "corrected": ["unstable"]})
-    ('unstable', 'paper: degenerate')
+    >>> marks_of_variants({"paper": ["degenerate", "small", "unstable"], "corrected": ["unstable"]})
+    ('unstable', 'paper: degenerate, small')
     """
     common = set.intersection(*map(set, marks.values())) if marks else set()
-    specific = (
-        f"{variant}: {mark}" for variant, names in marks.items() for mark in names if mark not in common
+    shared = (mark for names in marks.values() for mark in names if mark in common)
+    specific = {variant: [mark for mark in names if mark not in common] for variant, names in marks.items()}
+    return unique_marks(
+        shared, (f"{variant}: {', '.join(names)}" for variant, names in specific.items() if names)
     )
-    return unique_marks((mark for names in marks.values() for mark in names if mark in common), specific)
 
 
 def joined(marks: Sequence[str]) -> str:

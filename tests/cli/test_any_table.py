@@ -42,14 +42,14 @@ def tables(draw) -> str:
 @given(
     fitted=tables(),
     scored=st.one_of(st.none(), tables()),
-    options=st.sampled_from([(), ("--impute", "*"), ("--one-hot", "*")]),
+    options=st.sampled_from([(), ("--category", "*")]),
 )
 def test_any_table_is_scored_or_refused(fitted, scored, options):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         path = Path(folder)
         for name, text in (("fit", fitted), ("new", fitted if scored is None else scored)):
             (path / f"{name}.csv").write_bytes(text.encode("utf-8", "surrogatepass"))
-        code, _, err = run(patch, "fit", path / "fit.csv", "-o", path / "model", "--steps", 1, *options)
+        code, _, err = run(patch, "fit", path / "fit.csv", "-o", path / "model", *options)
         if code == 0:
             code, _, err = run(patch, "score", path / "model", path / "new.csv", "-o", path / "scores.csv")
             if code == 0:

@@ -5,8 +5,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from helpers.quick_energy import QUICK
 
-from ebmood.detector import EnergyDetector, EnergySettings
+from ebmood.detector import EnergyDetector
 from ebmood.detector.io.open_input import open_table
 from ebmood.detector.table_detector import TableDetector
 
@@ -15,9 +16,8 @@ from ebmood.detector.table_detector import TableDetector
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "model"
     rows = np.random.default_rng(0).standard_normal((60, 3))
-    energy = EnergySettings(steps=5, members=1, hidden=(8,), sigmas=(0.5,), components=1)
     with warnings.catch_warnings(action="ignore"):
-        EnergyDetector(energy=energy, random_state=0).fit(rows).save(folder)
+        EnergyDetector(energy=QUICK, random_state=0).fit(rows).save(folder)
     return folder
 
 
@@ -41,17 +41,15 @@ def test_a_folder_without_a_detector_is_one_line(ebmood, tmp_path):
 
 def test_a_note_says_which_preparation_the_graph_expects(ebmood, tmp_path):
     rng = np.random.default_rng(0)
-    lines = [f"{rng.normal():.3f},{rng.normal():.3f}" for _ in range(80)]
+    lines = [f"{rng.normal():.3f},{'ab'[i % 3 == 0]}" for i in range(80)]
     table = tmp_path / "pumps.csv"
-    table.write_text("flow,pressure\n" + "\n".join([*lines, "0.1,"]) + "\n")
-    detector = EnergyDetector(
-        energy=EnergySettings(steps=5, members=1, hidden=(8,), sigmas=(0.5,), components=1), random_state=1
-    )
+    table.write_text("flow,site\n" + "\n".join([*lines, "0.1,"]) + "\n")
+    detector = EnergyDetector(energy=QUICK, random_state=1)
     with warnings.catch_warnings(action="ignore"):
-        TableDetector.fit(detector, open_table(table), impute=["pressure"]).save(tmp_path / "model")
+        TableDetector.fit(detector, open_table(table), categories=["site"]).save(tmp_path / "model")
     code, _, err = ebmood("export", tmp_path / "model", tmp_path / "model.onnx")
     assert code == 0
-    assert "missing numbers are filled in" in err
+    assert "the number of its level for a category" in err
     metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}
-    assert json.loads(metadata["notes"])["preparation"]["fills"].keys() == {"pressure"}
-    assert json.loads(metadata["columns"]) == ["flow", "pressure"]
+    assert json.loads(metadata["notes"])["preparation"]["categories"] == ["site"]
+    assert json.loads(metadata["columns"]) == ["flow", "site"]

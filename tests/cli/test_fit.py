@@ -10,8 +10,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarn
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("a,b\n1,2\n1,x\n", (), "row 2, column 'b': 'x' is text.*--one-hot b.*--drop b"),
-        ("a,b\n1,2\n,3\n", (), "row 2, column 'a': .*--impute a.*--drop a"),
+        ("a,b\n1,2\n1,x\n", (), "row 2, column 'b': 'x' is text.*--category b.*--drop b"),
         ("a,b\n1,2\n1,inf\n", (), "row 2, column 'b': .*infinite.*--drop b"),
         ("a,b\n1,2\n1,1e200\n", (), "row 2, column 'b': 1e.200 is too large to fit.*--drop b"),
         ("a,b\n1,2\n1,9007199254740993\n", (), "row 2, column 'b': .*larger than 2.53.*--drop b"),
@@ -23,7 +22,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarn
         ("a,b\n1,2\n", ("--drop", "*"), "no column is left"),
         ("a,b\n1,2\n", ("--supervised",), "--label-column"),
         ("a,b\n1,2\n", ("--alpha", "0"), "alpha=0"),
-        ("a,b\n,1\n,2\n,3\n", ("--impute", "a"), "'a' has no numbers"),
+        ("a,b\n,1\n,2\n,3\n", (), "t.csv: .*'a': all values are missing.*--drop"),
+        ("a,b\n,1\n,2\n,3\n", ("--category", "a"), "t.csv: .*'a': all values are missing.*--drop"),
+        ("a,b\nu,1\nv,2\nw,3\n", ("--category", "a"), "t.csv: .*'a': has another text in every row.*--drop"),
+        ("a,b\n1,2\n1,2\n1,2\n", ("--category", "c"), "--category c: no such column"),
         ("a,b\n1,2\n1,2\n1,2\n", ("--device", "abacus"), "abacus"),
     ],
 )
@@ -40,7 +42,7 @@ def test_a_table_that_cannot_be_fitted_is_refused_in_one_line(ebmood, tmp_path, 
 def test_classes_are_learned_with_supervised(ebmood, tables, tmp_path):
     code, out, err = ebmood(
         "fit", tables / "fit.csv", "-o", tmp_path / "m", "--label-column", "site", "--supervised",
-        "--drop", "id", "--impute", "*", "--steps", "5", "--json",
+        "--drop", "id", "--json",
     )  # fmt: skip
     assert code == 0, err
     content = json.loads(out)
@@ -52,7 +54,7 @@ def test_classes_are_learned_with_supervised(ebmood, tables, tmp_path):
 
 
 def test_the_message_names_the_next_command(ebmood, tables, tmp_path):
-    options = ("--drop", "id", "--drop", "site", "--impute", "*", "--steps", "1")
+    options = ("--drop", "id", "--drop", "site")
     code, _, err = ebmood("fit", tables / "fit.csv", "-o", tmp_path / "m", *options)
     assert code == 0, err
     assert "fitted on 200 rows of 3 features, calibrated on 50 more" in err

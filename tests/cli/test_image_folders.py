@@ -32,7 +32,7 @@ def folders(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(folders):
     with pytest.MonkeyPatch.context() as patch:
-        code, _, err = run(patch, "fit", folders / "fit", "-o", folders / "model", "--size", 8, "--steps", 5)
+        code, _, err = run(patch, "fit", folders / "fit", "-o", folders / "model", "--size", 8)
     assert code == 0, err
     return folders / "model"
 

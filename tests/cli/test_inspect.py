@@ -1,4 +1,5 @@
 import json
+import re
 
 from helpers.cell_tables import COLUMNS
 
@@ -8,12 +9,26 @@ def test_the_training_data_and_the_preparation_are_shown(ebmood, model):
     content = json.loads(out)
     assert code == 0
     assert (content["rows"], content["training_rows"], content["calibration_rows"]) == (250, 200, 50)
-    assert content["features"] == [*COLUMNS, "site=Bergen", "site=Oslo"]
-    assert content["preparation"]["ignored"] == ["id"]
+    assert content["features"] == [*COLUMNS, "site"]
+    assert content["preparation"] == {
+        "columns": content["features"],
+        "categories": ["site"],
+        "ignored": ["id"],
+    }
+    assert content["categories"] == {"site": ["Bergen", "Oslo"]}
+    assert content["gaps"] == ["mean texture"]
+    assert content["memory"] == [200]
+    assert content["views"] == ["min-max", "robust", "normal-scores", "whitened-normal-scores"]
     code, out, _ = ebmood("inspect", model)
     assert code == 0
     assert "200 rows, calibrated on 50 more" in out
-    assert "site=Oslo" in out
+    lines = dict(
+        re.split(" {2,}", line, maxsplit=1) for line in map(str.strip, out.splitlines()) if "  " in line
+    )
+    assert lines["categories"] == "site (2 levels)"
+    assert lines["with gaps"] == "mean texture"
+    assert lines["left out"] == "id"
+    assert lines["memory"] == "holds 200 training rows"
     assert f"{content['false_alarm_rate']:.2%} of normal rows on average" in out
 
 

@@ -2,9 +2,10 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers.quick_energy import QUICK
 
 from ebmood.data import Toy
-from ebmood.detector import EnergyDetector, EnergySettings
+from ebmood.detector import EnergyDetector
 from ebmood.recipes import METHODS
 from ebmood.study.cell import Cell, run_cell
 from ebmood.study.records import append_record
@@ -15,14 +16,13 @@ def folder(tmp_path_factory):
     """A detector, a study, and tables of test rows."""
     folder = tmp_path_factory.mktemp("report")
     rng = np.random.default_rng(0)
-    energy = EnergySettings(steps=5, members=1, hidden=(8,), sigmas=(0.5,), components=1)
     with warnings.catch_warnings(action="ignore"):
         import pandas as pd
 
         def rows(count, shift=0.0):
             return pd.DataFrame(rng.standard_normal((count, 2)) + shift, columns=["flow", "pressure"])
 
-        EnergyDetector(energy=energy, random_state=0).fit(rows(100)).save(folder / "pumps")
+        EnergyDetector(energy=QUICK, random_state=0).fit(rows(100)).save(folder / "pumps")
     rows(40).to_csv(folder / "test.csv", index=False)
     rows(20, 9.0)[["pressure", "flow"]].to_csv(folder / "leaks.csv", index=False)
     rows(20, -9.0).to_parquet(folder / "cracks.parquet")

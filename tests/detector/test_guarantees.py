@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ebmood import EbmoodError, EnergyDetector, EnergySettings
+from ebmood import EbmoodError, EnergyDetector
 from ebmood.core.calibration import false_alarm_rate
 
 SPLITS = 25
@@ -66,23 +66,24 @@ def tables(draw):
 def test_any_table_gives_finite_scores_or_an_ebmood_error(pair, calibration):
     """A row a thousand ranges away also scores below the median training row."""
     train, test = pair
-    energy = EnergySettings(steps=2, members=1, hidden=(4,), sigmas=(0.5,), components=2, batch_size=8)
     with warnings.catch_warnings(action="ignore"):
-        detector = EnergyDetector(energy=energy, random_state=0, calibration=calibration)
+        detector = EnergyDetector(random_state=0, calibration=calibration)
         try:
             detector.fit(train)
         except EbmoodError as error:
             message = str(error)
-            invalid = ~np.isfinite(train) | (np.abs(train) > 1e100)
-            assert invalid.any() or len(train) < 5, message
+            invalid = np.isinf(train) | (np.abs(train) > 1e100)
+            assert invalid.any() or np.isnan(train).all(axis=0).any() or len(train) < 5, message
             return
         with np.errstate(all="ignore"):
-            width = np.ptp(train, axis=0)
-            distant = train[:1] + 1001 * np.where(width > 0, width, np.maximum(np.abs(train[0]), 1.0))
+            width = np.nan_to_num(np.fmax.reduce(train) - np.fmin.reduce(train))
+            distant = train[:1] + 1001 * np.where(
+                width > 0, width, np.nan_to_num(np.fmax(np.abs(train[0]), 1.0))
+            )
         scores = detector.score_samples(train)
         assert np.isfinite(scores).all()
         assert np.isfinite(detector.feature_contributions(train[:2])).all()
         assert detector.score_samples(distant).max() <= np.median(scores)
-        finite = test[np.isfinite(test).all(axis=1)]
+        finite = test[~np.isinf(test).any(axis=1)]
         if len(finite):
             assert np.isfinite(detector.score_samples(finite)).all()

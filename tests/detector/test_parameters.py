@@ -14,7 +14,6 @@ from ebmood.detector.parameters import split_rows
         ({"calibration": "half"}, "calibration='half'"),
         ({"calibration": True}, "calibration=True"),
         ({"calibration": 356}, "357 samples, of which 356 are for calibration; give 358 or more"),
-        ({"gamma": -1}, "gamma=-1"),
         ({"energy": {"steps": 1}}, "must be EnergySettings"),
         ({"device": "abacus"}, "device='abacus'"),
         ({"random_state": "dice"}, "random_state='dice'"),

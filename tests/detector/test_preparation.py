@@ -4,31 +4,25 @@ import pytest
 
 from ebmood.core.errors import EbmoodError
 from ebmood.detector.io.table_stream import Chunk
-from ebmood.detector.preparation import Preparation, fit_preparation, read_columns
+from ebmood.detector.preparation import Preparation
 
 
 def chunk_of(**columns: list) -> Chunk:
     return Chunk("t", 0, pyarrow.RecordBatch.from_pydict(columns))
 
 
-def test_medians_and_categories_are_computed_from_training_rows():
-    chunk = chunk_of(n=["1", "3", "", "100"], c=["u", "v", "u", "w"])
-    raw = read_columns(chunk, ["n", "c"], ["c"], ["n"])
-    preparation = fit_preparation(raw, np.array([0, 1, 2]), ["n"], ["id"])
-    assert preparation == Preparation(
-        columns=("n", "c"), categories={"c": ("u", "v")}, fills={"n": 2.0}, ignored=("id",)
-    )
-    assert preparation.features == ("n", "c=u", "c=v")
-    expected = [[1, 1, 0], [3, 0, 1], [2, 1, 0], [100, 0, 0]]
-    assert preparation.apply(raw).tolist() == expected
-    assert preparation.read(chunk).tolist() == expected
+def test_numbers_categories_and_gaps_become_rows():
+    chunk = chunk_of(n=["1", "3", "", "100"], id=["a", "b", "c", "d"], c=["u", "", "new", "v"])
+    preparation = Preparation(columns=("n", "c"), categories=("c",), ignored=("id",))
+    rows = preparation.encode(preparation.read(chunk), {1: ("v", "u")})
+    np.testing.assert_array_equal(rows, [[1, 1], [3, np.nan], [np.nan, 2], [100, 0]])
     assert Preparation.model_validate_json(preparation.model_dump_json()) == preparation
 
 
-def test_a_missing_number_is_an_error_that_names_the_option():
-    chunk = chunk_of(**{"my n": ["1", ""]})
-    with pytest.raises(EbmoodError, match=r"row 2, column 'my n': the number is missing.*--impute 'my n'"):
-        read_columns(chunk, ["my n"], [], [])
+def test_a_category_without_any_value_is_missing_in_all_rows():
+    preparation = Preparation(columns=("c",), categories=("c",))
+    rows = preparation.encode(preparation.read(chunk_of(c=["", ""])), {0: ("u",)})
+    assert np.isnan(rows).all()
 
 
 def test_columns_are_checked_by_name():
@@ -41,7 +35,6 @@ def test_columns_are_checked_by_name():
         preparation.check_columns("t", ["a", "b", "id"])
 
 
-def test_two_features_with_one_name_are_refused():
-    raw = read_columns(chunk_of(**{"a": ["1"], "a=1": ["2"]}), ["a", "a=1"], ["a"], [])
-    with pytest.raises(EbmoodError, match="two features are called 'a=1'"):
-        fit_preparation(raw, np.array([0]), [], [])
+def test_categories_are_columns_that_are_read():
+    with pytest.raises(ValueError, match="among the columns"):
+        Preparation(columns=("a",), categories=("b",))

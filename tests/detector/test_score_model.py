@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from helpers.awkward_rows import SETTINGS, awkward_rows, score
+from helpers.awkward_rows import SETTINGS, awkward_rows, fit, score
 
-from ebmood.detector.fitting import fit_score_model
 from ebmood.detector.score_model import EnergySettings, ScoreModel
 
 
@@ -16,7 +15,7 @@ def rows() -> np.ndarray:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_row_a_thousand_ranges_away_scores_below_the_median(name: str, rows: np.ndarray) -> None:
-    model = fit_score_model(rows, SETTINGS[name], seed=0)
+    model = fit(rows, SETTINGS[name])
     median = np.median(score(model, rows))
     extent = np.ptp(rows, axis=0)
     for column in range(6):
@@ -28,68 +27,120 @@ def test_a_row_a_thousand_ranges_away_scores_below_the_median(name: str, rows: n
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_finite_row_has_a_finite_score(name: str, rows: np.ndarray) -> None:
-    model = fit_score_model(rows, SETTINGS[name], seed=0)
+    model = fit(rows, SETTINGS[name])
     for value in (0.0, 1e15, 1e300, -1e300, 1.7e308, -1.7e308, 5e-324):
         assert np.isfinite(score(model, np.full((1, 6), value))).all()
 
 
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_new_model_with_the_same_state_has_equal_scores(name: str, rows: np.ndarray) -> None:
+    model = fit(rows, SETTINGS[name])
+    copy = ScoreModel(model.settings, model.layout)
+    copy.load_state_dict(model.state_dict())
+    assert (score(model, rows) == score(copy, rows)).all()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_units_of_columns_do_not_matter(name: str, rows: np.ndarray) -> None:
+    scale, shift = np.array([2.0, 0.5, 1e3, 1.0, 1e-6, 64.0]), np.array([1.0, 5.0, 0.0, 0.0, 0.0, 0.0])
+    other = rows * scale + shift
+    expected = score(fit(rows, SETTINGS[name]), rows)
+    np.testing.assert_allclose(score(fit(other, SETTINGS[name]), other), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_a_change_in_a_constant_column_lowers_the_score(rows: np.ndarray) -> None:
-    model = fit_score_model(rows, SETTINGS["all"], seed=0)
+    model = fit(rows)
     changed = rows.copy()
     changed[:, 3] += 7.0
     assert score(model, changed).max() < np.quantile(score(model, rows), 0.1)
 
 
-def test_a_new_model_with_the_same_state_has_equal_scores(rows: np.ndarray) -> None:
-    model = fit_score_model(rows, SETTINGS["all"], seed=0)
-    copy = ScoreModel(model.settings, 6)
-    copy.load_state_dict(model.state_dict())
-    assert (score(model, rows) == score(copy, rows)).all()
+def test_the_two_largest_z_scores_decide(rows: np.ndarray) -> None:
+    x = torch.from_numpy(rows)
+    model = fit(rows)
+    z = model.z_scores(x)[0]
+    expected = -z.sort(dim=0).values[-2:].mean(0) - model.excess(model.columns.numbers(x))
+    torch.testing.assert_close(model(x), expected)
+    assert len(model.energy_names) == len(z) == 8
 
 
-def test_the_energy_with_the_largest_z_score_decides(rows: np.ndarray) -> None:
-    """By default. With `combine="mean"` the mean of the scores decides."""
-    x = torch.from_numpy(np.concatenate([rows, rows * 1.3, rows[::-1] - 5]))
-    with torch.no_grad():
-        largest = fit_score_model(rows, SETTINGS["all"].updated(contrast=True), seed=0).component_scores(x)
-        mean = fit_score_model(rows, SETTINGS["mean"].updated(contrast=True), seed=0).component_scores(x)
-    scores = torch.stack([largest[name] for name in ("base", "denoising", "contrast")])
-    torch.testing.assert_close(largest["combined"], scores.amin(0))
-    torch.testing.assert_close(mean["combined"], scores.mean(0))
+def test_excess_counts_ranges_beyond_one_range_from_the_middle() -> None:
+    model = fit(np.array([[0.0, 0.0], [10.0, 1.0], [5.0, 0.5]]))
+    x = torch.tensor([[5.0, 0.5], [15.0, 0.5], [25.0, 0.5], [25.0, -2.5]], dtype=torch.float64)
+    assert model.excess(x).tolist() == pytest.approx([0, 0, 1, 3])
 
 
-def test_structure_that_no_single_column_shows_is_learned() -> None:
+def test_z_scores_of_left_out_training_rows_have_median_0_and_95th_percentile_1() -> None:
+    x = np.random.default_rng(0).normal(size=(500, 3))
+    settings = EnergySettings(views=("robust",), deciding=1)
+    model = fit(x, settings)
+    fresh = np.random.default_rng(1).normal(size=(4000, 3))
+    z = model.z_scores(torch.from_numpy(fresh))[0]
+    median, high = z.quantile(torch.tensor([0.5, 0.95], dtype=torch.float64), dim=1)
+    torch.testing.assert_close(median, torch.zeros_like(median), atol=0.2, rtol=0)
+    torch.testing.assert_close(high, torch.ones_like(high), atol=0.4, rtol=0)
+
+
+def test_raw_columns_are_a_view_only_if_they_share_a_unit(rows: np.ndarray) -> None:
+    pixels = np.random.default_rng(0).integers(0, 16, (200, 9)).astype(float)
+    assert "raw" in fit(pixels).layout.views
+    assert "raw" not in fit(rows).layout.views
+
+
+def test_structure_that_no_single_column_shows_is_found() -> None:
     # The middle of a ring is empty, although each coordinate there is the most frequent one.
     rng = np.random.default_rng(0)
     angle = rng.uniform(0, 2 * np.pi, 600)
     ring = np.stack([np.cos(angle), np.sin(angle)], axis=1) + 0.05 * rng.normal(size=(600, 2))
-    model = fit_score_model(ring, SETTINGS["all"].updated(components=12, steps=100), seed=0)
+    model = fit(ring)
     middle = 0.2 * rng.normal(size=(200, 2))
-    on_ring = model.component_scores(torch.from_numpy(ring))
-    for name, scores in model.component_scores(torch.from_numpy(middle)).items():
-        assert scores.quantile(0.9) < on_ring[name].quantile(0.05), name
+    assert np.quantile(score(model, middle), 0.9) < np.quantile(score(model, ring), 0.05)
 
 
-def test_class_scores_separate_the_classes() -> None:
+def test_class_scores_separate_the_classes_and_the_largest_is_the_score() -> None:
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 300)
-    x = rng.normal(size=(300, 4)) + 3 * np.eye(4)[y]
-    model = fit_score_model(x, SETTINGS["all"], seed=0, y=y, gamma=1.0)
+    x = rng.normal(size=(300, 4)) + 5 * np.eye(4)[y]
+    model = fit(x, y=y)
     with torch.no_grad():
         scores = model.class_scores(torch.from_numpy(x))
     assert scores.shape == (300, 3)
     assert (scores.argmax(1).numpy() == y).mean() > 0.9
+    assert (scores.amax(1).numpy() == score(model, x)).all()
 
 
 def test_the_computation_graph_does_not_depend_on_the_rows(rows: np.ndarray) -> None:
-    model = fit_score_model(rows, SETTINGS["all"], seed=0)
+    model = fit(rows)
     example = (torch.from_numpy(rows[:7]),)
     program = torch.export.export(model, example, dynamic_shapes={"x": {0: torch.export.Dim("rows")}})
     x = torch.from_numpy(np.concatenate([rows, 1e6 * rows]))
     torch.testing.assert_close(program.module()(x), model(x))
 
 
-@pytest.mark.parametrize(("classes", "components"), [(0, 192), (4, 192), (10, 77), (100, 8)])
-def test_many_classes_have_fewer_components_each(classes: int, components: int) -> None:
-    model = ScoreModel(EnergySettings(), 3, classes)
-    assert len(model.base.log_weights) == components * max(classes, 1)
+def mixed_rows(rng: np.random.Generator, count: int = 300) -> np.ndarray:
+    """Return two numbers, a category of three levels with one that is rare, and a number with gaps."""
+    x = rng.normal(size=(count, 4))
+    x[:, 2] = rng.choice(3, count, p=[0.6, 0.39, 0.01])
+    x[rng.random(count) < 0.2, 3] = np.nan
+    return x
+
+
+def test_a_gap_that_no_training_row_has_is_an_alarm_and_a_gap_that_some_have_is_not() -> None:
+    x = mixed_rows(np.random.default_rng(0))
+    model = fit(x, levels={2: 3})
+    ordinary = np.array([[0.0, 0.0, 0.0, 0.0]])
+    new_gap, known_gap = ordinary.copy(), ordinary.copy()
+    new_gap[0, 0], known_gap[0, 3] = np.nan, np.nan
+    assert score(model, new_gap)[0] < score(model, x).min()
+    assert score(model, known_gap)[0] > np.quantile(score(model, x), 0.2)
+
+
+def test_an_unseen_level_is_the_strangest_and_rare_levels_are_equal() -> None:
+    rng = np.random.default_rng(0)
+    x = mixed_rows(rng)
+    x[x[:, 2] == 2, 2] = 0.0
+    x[:3, 2], x[3:6, 2] = 2.0, 3.0  # two rare levels
+    model = fit(x, levels={2: 4})
+    one = np.array([[0.0, 0.0, level, 0.0] for level in (0, 1, 2, 3, 4)])
+    frequent, other, rare, rare2, unseen = score(model, one)
+    assert min(frequent, other) > rare == rare2 > unseen

@@ -3,17 +3,27 @@
 import numpy as np
 import torch
 
+from ebmood.detector.fitting import fit_score_model
 from ebmood.detector.score_model import EnergySettings, ScoreModel
+from ebmood.models.memory import MemorySettings
 
 SETTINGS = {
-    "all": EnergySettings(steps=20, members=1, hidden=(16,), sigmas=(0.1, 1.0), components=3),
-    "mean": EnergySettings(
-        steps=20, members=1, hidden=(16,), sigmas=(0.1, 1.0), components=3, combine="mean"
+    "default": EnergySettings(),
+    "thinned": EnergySettings(rows=30),
+    "all views": EnergySettings(
+        views=(
+            "standardised",
+            "min-max",
+            "robust",
+            "normal-scores",
+            "whitened",
+            "whitened-normal-scores",
+            "raw",
+        ),
+        deciding=3,
     ),
-    "base": EnergySettings(components=3, denoising=False, contrast=False),
-    "extreme": EnergySettings(
-        steps=20, members=1, hidden=(8,), sigmas=(50.0,), floor=1e4, lr=0.3, components=1
-    ),
+    "one view": EnergySettings(views=("normal-scores",), deciding=1),
+    "extreme": EnergySettings(memory=MemorySettings(neighbours=100, bandwidth=1e-3, power=2.0, compare=0.0)),
 }
 
 
@@ -27,6 +37,12 @@ def awkward_rows() -> np.ndarray:
     x[:, 4] = (rng.random(90) < 0.05) * 1e6
     x[:, 5] = 1e9 + 1e-3 * x[:, 0]
     return np.concatenate([x, x[:20]])
+
+
+def fit(
+    x: np.ndarray, settings: EnergySettings = SETTINGS["default"], seed: int = 0, **options
+) -> ScoreModel:
+    return fit_score_model(np.asarray(x, dtype=np.float64), settings, seed, **options).model
 
 
 def score(model: ScoreModel, x: np.ndarray) -> np.ndarray:

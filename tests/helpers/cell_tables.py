@@ -10,7 +10,7 @@ from ebmood.detector import EnergyDetector
 from ebmood.detector.table_detector import TableDetector
 
 COLUMNS = ["mean radius", "mean texture", "mean area"]
-FIT_OPTIONS = ("--drop", "id", "--one-hot", "site", "--impute", "mean*", "--steps", "5")
+FIT_OPTIONS = ("--drop", "id", "--category", "site")
 
 
 def write_tables(folder: Path) -> None:
@@ -29,8 +29,4 @@ def write_tables(folder: Path) -> None:
 
 def prepare(model: Path, table: pd.DataFrame) -> tuple[pd.DataFrame, EnergyDetector]:
     """Return the rows that the estimator inside a saved detector receives, and the estimator."""
-    detector = TableDetector.load(model)
-    assert detector.preparation is not None
-    x = table[COLUMNS].fillna(detector.preparation.fills)
-    x["site=Bergen"], x["site=Oslo"] = (1.0 * (table["site"] == site) for site in ("Bergen", "Oslo"))
-    return x, detector.estimator
+    return table[[*COLUMNS, "site"]], TableDetector.load(model).estimator

@@ -2,4 +2,4 @@
 
 from ebmood.detector import EnergySettings
 
-QUICK = EnergySettings(steps=20, members=1, hidden=(16,), sigmas=(0.1, 0.5, 2.0), components=2)
+QUICK = EnergySettings(rows=64, views=("robust", "normal-scores"))

@@ -3,9 +3,10 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.quick_energy import QUICK
 from sklearn.datasets import load_breast_cancer
 
-from ebmood.detector import EnergyDetector, EnergySettings
+from ebmood.detector import EnergyDetector
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +20,8 @@ def tumours() -> tuple[pd.DataFrame, pd.DataFrame]:
 @pytest.fixture(scope="session")
 def detector(tumours) -> EnergyDetector:
     """Fitted on the first 250 benign rows. Tests must not modify it."""
-    energy = EnergySettings(steps=20, members=1, hidden=(16,), sigmas=(0.1, 0.5, 2.0), components=2)
     with warnings.catch_warnings(action="ignore"):
-        return EnergyDetector(energy=energy, random_state=0).fit(tumours[0].iloc[:250])
+        return EnergyDetector(energy=QUICK, random_state=0).fit(tumours[0].iloc[:250])
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ from rich.console import Console
 
 from ebmood.detector import load
 from ebmood.detector.persistence.onnx_export import export_onnx
-from ebmood.detector.table_detector import NOTE
 
 
 def run(model: Path, out: Path) -> None:
@@ -25,10 +24,9 @@ def run(model: Path, out: Path) -> None:
         f"(scores to {agreement.largest:.1g}, {p_values})",
         soft_wrap=True,
     )
-    note = detector.notes_.get(NOTE)
-    if isinstance(note, dict) and (note.get("categories") or note.get("fills")):
+    if detector.levels_:
         console.print(
-            "note: the graph expects rows whose missing numbers are filled in and whose categories are one-hot "
-            "encoded; the medians, the categories and the order of columns are in its metadata",
+            "note: the graph expects the number of its level for a category; the levels and the order of columns are "
+            "in its metadata",
             soft_wrap=True,
         )

@@ -17,7 +17,7 @@ EPILOG = """[bold]Examples[/bold]
 
     ebmood fit normal.csv -o model
 
-    ebmood fit pumps.parquet -o model --drop id --one-hot site --impute '*'
+    ebmood fit pumps.parquet -o model --drop id --category site --category 'code_*'
 
     ebmood fit labelled.csv -o model --label-column state --supervised
 
@@ -43,18 +43,11 @@ def fit(
         ),
     ] = None,
     drop: Drop = None,
-    one_hot: Annotated[
+    category: Annotated[
         list[str] | None,
         typer.Option(
             metavar="COLUMN",
-            help="Encode text or codes with one feature for each category. Name or pattern. May be repeated.",
-        ),
-    ] = None,
-    impute: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Replace missing numbers by the median. Name or pattern; '*' for all columns. May be repeated.",
+            help="A column of text or codes, whose values have no order. Name or pattern. May be repeated.",
         ),
     ] = None,
     alpha: Annotated[
@@ -79,10 +72,6 @@ def fit(
         ),
     ] = None,
     skip_corrupt: SkipCorrupt = False,
-    steps: Annotated[
-        int | None,
-        typer.Option(min=1, help="Training steps of each network. Fewer are faster and less accurate."),
-    ] = None,
     threads: Threads = None,
     device: Device = "cpu",
     json: Json = False,
@@ -91,16 +80,16 @@ def fit(
 
     Part of the rows (--calibration) is not used for training, but to
     calibrate the p-values and the flags.
-    Categories and medians are saved with the detector, and
-    `ebmood score` applies them to new tables.
-    The detector is saved without pickle files.
+    A missing value is a value of its own. In a column that has none
+    here, it is an alarm.
+    The detector holds training rows. It is saved without pickle files.
     Images are cropped to the central square and resized to S x S pixels.
     """
     start = time.monotonic()
     try:
         with progress_bar("reading") as progress:
             from ebmood.core.errors import EbmoodError
-            from ebmood.detector import EnergyDetector, EnergySettings
+            from ebmood.detector import EnergyDetector
             from ebmood.detector.image_detector import DEFAULT_SIZE, ImageDetector
             from ebmood.detector.io.image_stream import ImageStream
             from ebmood.detector.io.open_input import open_input
@@ -114,21 +103,20 @@ def fit(
                 alpha=alpha,
                 calibration=int(calibration) if is_number else calibration,
                 supervised=supervised,
-                energy=None if steps is None else EnergySettings(steps=steps),
                 device=device,
                 random_state=seed,
             )
             source = open_input(table, skip_corrupt)
             if isinstance(source, ImageStream):
                 options = {
-                    "--label-column": label_column, "--drop": drop, "--one-hot": one_hot, "--impute": impute
+                    "--label-column": label_column, "--drop": drop, "--category": category
                 }  # fmt: skip
                 _refuse_options(table, "a folder of images", options)
                 detector = ImageDetector.fit(estimator, source, size or DEFAULT_SIZE, progress)
             else:
                 _refuse_options(table, "a table", {"--size": size})
                 detector = TableDetector.fit(
-                    estimator, source, label_column, drop or (), one_hot or (), impute or (), progress
+                    estimator, source, label_column, drop or (), category or (), progress
                 )
             detector.save(out)
     except KeyboardInterrupt:

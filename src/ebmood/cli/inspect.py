@@ -50,8 +50,10 @@ def summary(model: Path) -> dict[str, Any]:
     from ebmood.detector.persistence.detector_files import read_detector
     from ebmood.detector.table_detector import read_preparation
 
-    metadata, weights = read_detector(model)
-    preparation = read_preparation(model, metadata.notes, metadata.columns.names)
+    metadata, _ = read_detector(model)
+    names = metadata.columns.names or tuple(f"x{i}" for i in range(metadata.layout.table.columns))
+    categories = tuple(names[column] for column in metadata.levels)
+    preparation = read_preparation(model, metadata.notes, metadata.columns.names, categories)
     images = read_shape(model, metadata.notes)
     offset = conformal.offset(np.array(metadata.calibration_scores), metadata.alpha)
     calibration_rows = len(metadata.calibration_scores)
@@ -70,9 +72,11 @@ def summary(model: Path) -> dict[str, Any]:
         "seed": metadata.seed,
         "energy": metadata.energy.model_dump(mode="json"),
         "embedding": metadata.embedding,
-        "weights": sum(tensor.numel() for tensors in weights.values() for tensor in tensors.values()),
+        "categories": {names[column]: list(levels) for column, levels in metadata.levels.items()},
+        "gaps": [names[column] for column in metadata.layout.table.gaps if column < len(names)],
+        "memory": list(metadata.layout.rows),
+        "views": list(metadata.layout.views),
         "probes": [probe.model_dump(mode="json") for probe in metadata.probes],
-        "events": list(metadata.events),
         "versions": metadata.versions,
         "sha256": dict(metadata.files),
     }
@@ -81,23 +85,21 @@ def summary(model: Path) -> dict[str, Any]:
 def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
     """Return names and values for the terminal, without empty ones."""
     preparation = content["preparation"] or {}
-    encoded = [f"{column} ({len(names)})" for column, names in preparation.get("categories", {}).items()]
-    filled = [f"{name} with {value:g}" for name, value in preparation.get("fills", {}).items()]
+    categories = [f"{column} ({len(levels)} levels)" for column, levels in content["categories"].items()]
     probes = [f"{probe['name']} {probe['in_distribution']:.1%}" for probe in content["probes"]]
     lines = [
         ("fitted on", f"{content['training_rows']} rows, calibrated on {content['calibration_rows']} more"),
         _describe_input(content),
-        ("one-hot", ", ".join(encoded)),
-        ("filled in", ", ".join(filled)),
+        ("categories", ", ".join(categories)),
+        ("with gaps", ", ".join(content["gaps"])),
         ("left out", ", ".join(preparation.get("ignored", ()))),
         ("classes", ", ".join(map(str, content["classes"] or ()))),
         ("embedding", content["embedding"] or ""),
         ("alpha", f"{content['alpha']:g}"),
         ("flags", _describe_flags(content)),
         ("self-test", f"probes rated in-distribution: {', '.join(probes)}" if probes else ""),
-        ("rollbacks", "; ".join(content["events"])),
         ("seed", str(content["seed"])),
-        ("weights", str(content["weights"])),
+        ("memory", f"holds {sum(content['memory'])} training rows"),
         ("versions", ", ".join(f"{name} {number}" for name, number in content["versions"].items())),
     ]
     return [(name, text) for name, text in lines if text]

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-CHUNK_ROWS = 2048
+CHUNK_ROWS = 256
 """Rows in a chunk: enough to make the overhead of a call small, and few enough to score a single row quickly."""
 
 SCORE_BITS = 32

@@ -1,7 +1,7 @@
 """EnergyDetector: the detector as a scikit-learn estimator."""
 
 import warnings
-from numbers import Real
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,12 +15,22 @@ from torch import nn
 
 from ebmood.core import calibration as conformal
 from ebmood.core.errors import CalibrationWarning, InputError
+from ebmood.detector.contamination import (
+    LISTED,
+    Contamination,
+    check_contamination,
+    count_contaminated,
+    strangest,
+)
 from ebmood.detector.feature_contributions import feature_contributions, replacement_values
-from ebmood.detector.fitting import StepCallback, fit_score_model
+from ebmood.detector.fitting import fit_score_model
+from ebmood.detector.io.categories import Levels
 from ebmood.detector.io.rows import Rows, column_labels
 from ebmood.detector.labels import Labels, encode_labels
 from ebmood.detector.model_inputs import ModelInputs, read_new_inputs, read_training_inputs
 from ebmood.detector.parameters import (
+    LEAVE_ONE_OUT,
+    Calibration,
     check_alpha_and_device,
     describe_too_few_rows,
     resolve_seed,
@@ -31,6 +41,7 @@ from ebmood.detector.row_scorer import RowScorer
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.detector.score_model import EnergySettings, ScoreModel
 from ebmood.detector.self_test import Probe, run_self_test
+from ebmood.detector.training_ranges import training_ranges
 from ebmood.detector.user_embedding import frozen_copy
 
 if TYPE_CHECKING:
@@ -43,20 +54,29 @@ Indices = NDArray[np.intp]
 class EnergyDetector(OutlierMixin, BaseEstimator):
     """Detect rows that are unlike the training rows, with a known false-alarm rate.
 
-    `fit` learns the energy (negative log-density) of most rows and reserves the others for calibration. New rows get
-    a score (higher is more in-distribution) and a split-conformal p-value.
+    `fit` keeps most rows as the memory of an energy (negative log-density) and reserves the others for calibration. New
+    rows get a score (higher is more in-distribution) and a split-conformal p-value. A fitted detector holds training
+    rows.
 
-    `X` is a NumPy array, a pandas, polars or pyarrow table, a torch tensor or nested lists. It holds finite numbers,
-    one row for each sample. Inputs with more than two axes, such as images `(N, C, H, W)`, are flattened. Column names
-    of a data frame are stored, and compared with those of new rows. Invalid input raises an `InputError` of one line.
+    `X` is a NumPy array, a pandas, polars or pyarrow table, a torch tensor or nested lists, with one row for each
+    sample. It holds numbers; columns of a data frame may also hold text, categories or booleans. Missing values (None,
+    NaN, null) are values of their own: a gap in a column that has none in the training rows is an alarm. Inputs with
+    more than two axes, such as images `(N, C, H, W)`, are flattened. Column names of a data frame are stored, and
+    compared with those of new rows. Invalid input raises an `InputError` of one line.
 
-    The class passes all checks of scikit-learn's `parametrize_with_checks`.
+    The class passes all checks of scikit-learn's `parametrize_with_checks` but one: there, `contamination` is the
+    fraction of training rows that are flagged. Here `alpha` decides that.
 
     Args:
-        alpha: level of `predict`: the fraction of rows like the training rows that may be flagged.
-        calibration: rows that are reserved for calibration, as a fraction (float) or as a number (int).
+        alpha: level of `predict`: the fraction of rows like the training rows that may be flagged. The methods accept
+            another level without a new fit.
+        calibration: rows that are reserved for calibration, as a fraction (float) or as a number (int). With `"loo"`,
+            all rows are kept in memory, and each is also a calibration row, whose score is computed without it. That
+            suits small tables. The false-alarm rate is then measured and not guaranteed (docs/detector.md).
+        contamination: fraction of the training rows that may be outliers: the strangest ones are left out before the
+            fit. `"auto"` leaves out rows that are far from all others. `alpha` then holds for rows like those that
+            remain.
         supervised: whether to learn from the classes `y` as well; else `y` is ignored.
-        gamma: weight of the classes relative to the density, for a supervised fit.
         embed: a module that maps inputs to rows. `X` may then be anything that it accepts. `fit` copies it and does not
             train it. It receives float32 tensors for arrays and data frames, other tensors unchanged, or lists.
         energy: settings of the energy; None for the default.
@@ -72,18 +92,23 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         classes_ (ndarray): the classes, after a supervised fit.
         class_calibration_scores_ (tuple): for each class the scores of its calibration rows under it, ascending.
         probes_ (tuple): results of the self-test; see `ebmood.detector.self_test.Probe`.
-        model_ (ScoreModel): scaler and energy, `(N, D) -> (N,)`.
+        levels_ (dict): the names of the levels of each category column, by its position.
+        training_scores_ (ndarray): scores of the training rows, each computed without the row itself.
+        model_ (ScoreModel): views and energies, `(N, D) -> (N,)`.
         settings_ (EnergySettings): the settings of the energy.
+        strangest_rows_ (tuple): indices in X and scores of the ten strangest of the rows that were used.
+        n_left_out_rows_ (int): number of rows that `contamination` left out.
         seed_ (int): the seed that `random_state` gave.
         n_training_rows_ (int): number of rows on which the energy was fitted.
-        events_ (tuple): one line for each rollback during training; usually empty.
 
-    >>> detector = EnergyDetector(energy=EnergySettings(denoising=False), random_state=0)
+    >>> detector = EnergyDetector(random_state=0)
     >>> rows = np.random.default_rng(0).normal(size=(200, 2))
     >>> detector.fit(rows).predict([[0.0, 0.0], [9.0, 9.0]])
     array([ 1, -1])
     """
 
+    calibration: Calibration
+    contamination: Contamination
     model_: ScoreModel
     scorer_: RowScorer
     notes_: dict[str, JsonValue]
@@ -92,9 +117,9 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         self,
         *,
         alpha: float = 0.05,
-        calibration: float | int = 0.2,
+        calibration: Calibration = 0.2,
+        contamination: Contamination = None,
         supervised: bool = False,
-        gamma: float = 1.0,
         embed: nn.Module | None = None,
         energy: EnergySettings | None = None,
         device: str = "cpu",
@@ -102,27 +127,24 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
     ):
         self.alpha = alpha
         self.calibration = calibration
+        self.contamination = contamination
         self.supervised = supervised
-        self.gamma = gamma
         self.embed = embed
         self.energy = energy
         self.device = device
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, *, progress: StepCallback | None = None) -> Self:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Fit the energy, calibrate it on reserved rows, and run the self-test.
 
         Args:
             X: `(N, ...)` rows, three or more, assumed to be in-distribution.
             y: `(N,)` classes for a supervised fit; else ignored.
-            progress: called from time to time with the number of finished training steps and their total number.
 
         Raises:
             InputError: rows, classes or a parameter are invalid.
-            DivergedError: training diverged again after every rollback.
 
         Warns:
-            RollbackWarning: training diverged and continued from an earlier state.
             CalibrationWarning: there are too few calibration rows to flag anything at level alpha.
             SelfTestWarning: a probe far from the training rows is rated in-distribution.
         """
@@ -131,17 +153,21 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         self.seed_ = resolve_seed(self.random_state)
         embedding = None if self.embed is None else frozen_copy(self.embed, device)
         inputs = read_training_inputs(X, embedding, device)
-        rows = len(inputs.features)
-        training, calibration = split_rows(self.calibration, rows, self.seed_)
-        labels = encode_labels(y, rows, training) if self.supervised else None
-        self.n_training_rows_ = len(training)
         self._store_columns(inputs.rows)
-        self._fit_model(inputs, training, labels, embedding, device, progress)
-        self._calibrate(inputs, training, calibration, labels)
+        kept = self._leave_out_strangest(inputs, y)
+        if self.n_left_out_rows_:
+            inputs, y = inputs.take(kept), np.asarray(y)[kept] if self.supervised else None
+        training, calibration = split_rows(self.calibration, len(kept), self.seed_)
+        labels = encode_labels(y, len(kept), training) if self.supervised else None
+        self.n_training_rows_ = len(training)
+        self._fit_model(inputs, training, labels, embedding, device)
+        self._calibrate(inputs, training, calibration, labels, kept)
         self.probes_: tuple[Probe, ...] = ()
         if self.scorer_.ranges is not None:
             threshold = max(self.offset_, self.calibration_scores_[0])
-            self.probes_ = run_self_test(self.scorer_.score_rows, self.scorer_.ranges, threshold, self.seed_)
+            self.probes_ = run_self_test(
+                self.scorer_.score_rows, self.scorer_.ranges, threshold, self.seed_, self.levels_
+            )
         return self
 
     def score_samples(self, X: Any) -> Floats:
@@ -149,27 +175,47 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         inputs = self._read(X)
         return self.scorer_.scores(inputs.features, inputs.values)
 
-    def score_batch(self, X: Any) -> ScoreBatch:
-        """Return scores, p-values and flags of rows `(N, ...)`, computed in one pass."""
-        return self.decide(self.score_samples(X))
+    def score_batch(self, X: Any, alpha: float | None = None) -> ScoreBatch:
+        """Return scores, p-values and flags of rows `(N, ...)`, computed in one pass.
 
-    def decide(self, scores: Floats, kept_columns: "pyarrow.RecordBatch | None" = None) -> ScoreBatch:
+        Args:
+            X: the rows.
+            alpha: level of the flags; None for the `alpha` of the detector.
+        """
+        return self.decide(self.score_samples(X), alpha=alpha)
+
+    def decide(
+        self,
+        scores: Floats,
+        kept_columns: "pyarrow.RecordBatch | None" = None,
+        alpha: float | None = None,
+    ) -> ScoreBatch:
         """Return scores `(N,)` together with their p-values and flags.
 
         Args:
             scores: results of `score_samples`.
             kept_columns: N rows of other columns, to be returned with the results.
+            alpha: level of the flags; None for the `alpha` of the detector.
+
+        Raises:
+            InputError: `alpha` is not between 0 and 1.
         """
+        offset = self.offset_ if alpha is None else conformal.offset(self.calibration_scores_, alpha)
         p_values = conformal.p_values(scores, self.calibration_scores_)
-        return ScoreBatch(scores, p_values, scores < self.offset_, kept_columns)
+        return ScoreBatch(scores, p_values, scores < offset, kept_columns)
 
     def decision_function(self, X: Any) -> Floats:
         """Return `score_samples(X) - offset_`: `(N, ...)` to `(N,)`, negative for flagged rows."""
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """Return -1 for rows that are flagged as out-of-distribution at level `alpha`, and else 1: `(N,)`."""
-        return np.where(self.score_batch(X).flags, -1, 1)
+    def predict(self, X: Any, alpha: float | None = None) -> NDArray[np.int64]:
+        """Return -1 for rows that are flagged as out-of-distribution at level `alpha`, and else 1: `(N,)`.
+
+        Args:
+            X: the rows.
+            alpha: the level; None for the `alpha` of the detector.
+        """
+        return np.where(self.score_batch(X, alpha).flags, -1, 1)
 
     def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:  # type: ignore[override]  # the mixin adds **kwargs
         """Return `fit(X).predict(X)`. Most of these rows are training rows, so `alpha` does not hold for them."""
@@ -178,7 +224,8 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
     def p_values(self, X: Any) -> Floats:
         """Return split-conformal p-values: `(N, ...)` to `(N,)`, in (0, 1].
 
-        For new rows like the training rows, `P(p <= alpha) <= alpha` for every alpha.
+        For new rows like the training rows, `P(p <= alpha) <= alpha` for every alpha. With `calibration="loo"` this is
+        measured and not proved.
         """
         return self.score_batch(X).p_values
 
@@ -189,11 +236,12 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         row whose largest p-value is small is unlike all classes.
 
         Raises:
-            InputError: the detector was fitted without classes.
+            InputError: the detector was fitted without classes, or the calibration is "loo".
         """
         inputs = self._read(X)
         if not hasattr(self, "classes_"):
             raise InputError("class_p_values: fitted without classes; set supervised=True and give y to fit")
+        self._refuse_leave_one_out("class_p_values")
         scores = self.scorer_.class_scores(inputs.features, inputs.values)
         columns = [
             conformal.p_values(scores[:, k], calibration)
@@ -207,8 +255,9 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         This is the procedure of Benjamini and Hochberg on the p-values of all rows: `(N, ...)` to `(N,)` booleans.
 
         Raises:
-            InputError: fdr is not between 0 and 1.
+            InputError: fdr is not between 0 and 1, or the calibration is "loo", for which the procedure is not proved.
         """
+        self._refuse_leave_one_out("select")
         return conformal.benjamini_hochberg(self.p_values(X), fdr)
 
     def feature_contributions(self, X: Any) -> Floats:
@@ -254,6 +303,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
         tags.target_tags.required = bool(self.supervised)
         return tags
 
@@ -262,17 +312,41 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
             raise InputError(f"embed={type(self.embed).__name__}: must be a torch.nn.Module")
         if self.energy is not None and not isinstance(self.energy, EnergySettings):
             raise InputError(f"energy={self.energy!r}: must be EnergySettings, or None for the default")
-        if not isinstance(self.gamma, Real) or not 0 <= float(self.gamma) < np.inf:
-            raise InputError(f"gamma={self.gamma!r}: must be a finite number, 0 or more")
+        check_contamination(self.contamination)
         return check_alpha_and_device(self.alpha, self.device)
 
     def _store_columns(self, rows: Rows | None) -> None:
         self._delete("n_features_in_", "feature_names_in_")
         self.shape_in_ = None if rows is None else rows.shape
+        self.levels_: Mapping[int, Levels] = {} if rows is None else dict(rows.levels)
         if rows is not None:
             self.n_features_in_ = rows.values.shape[1]
             if rows.names is not None:
                 self.feature_names_in_ = np.array(rows.names, dtype=object)
+
+    def _leave_out_strangest(self, inputs: ModelInputs, y: Any) -> Indices:
+        """Return the indices of the rows that are used: all without `contamination`, else without the strangest."""
+        rows = len(inputs.features)
+        self.n_left_out_rows_ = 0
+        if self.contamination is None or rows < 3:
+            return np.arange(rows)
+        labels = encode_labels(y, rows, np.arange(rows)) if self.supervised else None
+        scores = fit_score_model(
+            inputs.features,
+            self.settings_,
+            self.seed_,
+            levels=self._level_counts(),
+            y=None if labels is None else labels.codes,
+        ).scores
+        self.n_left_out_rows_ = count_contaminated(scores, self.contamination)
+        return np.sort(strangest(scores, rows)[self.n_left_out_rows_ :])
+
+    def _level_counts(self) -> dict[int, int]:
+        return {column: len(levels) for column, levels in self.levels_.items()}
+
+    def _refuse_leave_one_out(self, method: str) -> None:
+        if self.calibration == LEAVE_ONE_OUT:
+            raise InputError(f"{method}: is not proved for calibration='loo'; fit with calibration=0.2")
 
     def _fit_model(
         self,
@@ -281,31 +355,35 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         labels: Labels | None,
         embedding: nn.Module | None,
         device: torch.device,
-        progress: StepCallback | None,
     ) -> None:
-        self.model_ = fit_score_model(
+        fitted = fit_score_model(
             inputs.features[training],
             self.settings_,
             self.seed_,
             device=str(device),
-            progress=progress,
+            levels=self._level_counts(),
             y=None if labels is None else labels.codes[training],
-            gamma=float(self.gamma),
         )
-        self.events_ = self.model_.events
+        self.model_ = fitted.model
+        self.training_scores_ = fitted.scores
         rows = None if inputs.values is None else inputs.values[training]
         self.replacements_ = None if rows is None else replacement_values(rows)
         self.scorer_ = RowScorer(
             self.model_,
             embedding,
             shape=self.shape_in_,
-            ranges=None if rows is None else np.stack([rows.min(axis=0), rows.max(axis=0)]),
+            ranges=None if rows is None else training_ranges(rows),
             lowest_scores=np.full(1 + self.model_.classes, np.inf),
             device=device,
         )
 
     def _calibrate(
-        self, inputs: ModelInputs, training: Indices, calibration: Indices, labels: Labels | None
+        self,
+        inputs: ModelInputs,
+        training: Indices,
+        calibration: Indices,
+        labels: Labels | None,
+        kept: Indices,
     ) -> None:
         self._delete("classes_", "class_calibration_scores_")
         scorer, values = self.scorer_, inputs.values
@@ -317,14 +395,23 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
             if calibration_values is None
             else scorer.features(calibration_values)
         )
-        scorer.lowest_scores[0] = scorer.scores(inputs.features[training], training_values).min()
-        self.calibration_scores_ = np.sort(scorer.scores(features, calibration_values))
+        scorer.lowest_scores[0] = self.training_scores_.min()
+        if self.calibration == LEAVE_ONE_OUT:
+            calibration_scores = self.training_scores_
+        else:
+            calibration_scores = scorer.scores(features, calibration_values)
+        self.calibration_scores_ = np.sort(calibration_scores)
+        scores = np.empty(len(kept))
+        scores[training], scores[calibration] = self.training_scores_, calibration_scores
+        worst = strangest(scores, LISTED)
+        self.strangest_rows_ = tuple(zip(kept[worst].tolist(), scores[worst].tolist(), strict=True))
         if labels is not None:
+            self.classes_ = labels.classes
+        if labels is not None and self.calibration != LEAVE_ONE_OUT:
             class_scores = scorer.class_scores(inputs.features[training], training_values)
             scorer.lowest_scores[1:] = class_scores.min(axis=0)
             by_class = scorer.class_scores(features, calibration_values)
             codes = labels.codes[calibration]
-            self.classes_ = labels.classes
             self.class_calibration_scores_ = tuple(
                 np.sort(by_class[codes == k, k]) for k in range(len(labels.classes))
             )
@@ -335,7 +422,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
 
     def _read(self, X: Any) -> ModelInputs:
         check_is_fitted(self)
-        return read_new_inputs(X, self.scorer_, self._names())
+        return read_new_inputs(X, self.scorer_, self._names(), self.levels_)
 
     def _names(self) -> tuple[str, ...] | None:
         return tuple(self.feature_names_in_) if hasattr(self, "feature_names_in_") else None

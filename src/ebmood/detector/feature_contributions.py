@@ -21,8 +21,13 @@ MAX_NUMBERS = 2**22
 
 
 def replacement_values(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return quantiles of every feature that occur among the training rows: `(N, D)` to `(Q, D)`."""
-    return np.quantile(rows, LEVELS, axis=0, method="nearest")
+    """Return quantiles of every feature that occur among the training rows: `(N, D)` to `(Q, D)`.
+
+    The quantiles of a category column are numbers of its levels. Missing values are left out; a feature without values
+    gets zeros.
+    """
+    values = np.where(np.isnan(rows).all(axis=0), 0.0, rows)
+    return np.nanquantile(values, LEVELS, axis=0, method="nearest")
 
 
 def feature_contributions(

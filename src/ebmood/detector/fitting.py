@@ -1,152 +1,131 @@
-"""Fit the default score model: scaler, base, networks, z-scores and guard, in this order."""
+"""Fit the default score model: layout, memory, views, energies and guard, in this order."""
 
-import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from ebmood.core.seeding import global_torch_stream
-from ebmood.detector.chunks import CHUNK_ROWS
-from ebmood.detector.score_model import MAX_Z_SCORE, EnergySettings, ScoreModel
-from ebmood.models.anchored import AnchoredEnergy
-from ebmood.models.denoising import DenoisingEnergy
+from ebmood.core.seeding import numpy_stream
+from ebmood.detector.chunks import apply_in_chunks, round_scores
+from ebmood.detector.columns import Columns, fit_layout, leave_out_cells
+from ebmood.detector.score_model import EnergySettings, MemoryLayout, ScoreModel
+from ebmood.models.views import VIEWS
+from ebmood.models.views.one_unit import columns_share_unit
+from ebmood.models.views.view import constant_scales, varies
 
-if TYPE_CHECKING:
-    from ebmood.objectives.objective import Objective
-    from ebmood.training.trainer import Progress, Training
+MIN_CLASS_MEMORY = 64
+"""Rows of a class that are kept at least, if it has them."""
 
-NETWORK_MARGIN = 1.0
-"""How far outside the training rows networks are evaluated, in standard deviations of a column."""
+MAX_VALUE = 1e300
+"""Larger training values are clipped to this."""
 
-GUARD_RANGES = 1000.0
-"""At this many training ranges outside, the guard alone must make the score lower than the median."""
+Floats = NDArray[np.float64]
 
-StepCallback = Callable[[int, int], None]
-"""Called with the number of finished training steps and the total number."""
+
+@dataclass(frozen=True)
+class FittedScoreModel:
+    """A fitted model, and the scores of its training rows.
+
+    Attributes:
+        model: the model.
+        scores: `(N,)` scores of the training rows. A row in memory is left out of its own score.
+    """
+
+    model: ScoreModel
+    scores: Floats
 
 
 def fit_score_model(
-    x: np.ndarray,
+    x: Floats,
     settings: EnergySettings,
     seed: int,
     device: str = "cpu",
-    progress: StepCallback | None = None,
-    y: np.ndarray | None = None,
-    gamma: float = 1.0,
-) -> ScoreModel:
+    levels: Mapping[int, int] | None = None,
+    y: NDArray[np.intp] | None = None,
+) -> FittedScoreModel:
     """Fit the default score model.
 
     Args:
-        x: `(N, D)` finite training rows in raw units, N >= 2.
+        x: `(N, D)` training rows, N >= 2. Category columns hold the numbers of their levels, missing values are NaN.
         settings: the settings of the energy.
-        seed: the seed of all random numbers.
-        device: the device of training and of the returned model.
-        progress: called from time to time during training.
-        y: `(N,)` class indices 0..K-1, for a supervised fit.
-        gamma: weight of the cross-entropy in a supervised fit.
-
-    Warns:
-        RollbackWarning: the training of a network diverged and continued from an earlier state.
-
-    Raises:
-        DivergedError: training diverged again after every rollback.
+        seed: the seed of the sample of rows that is kept.
+        device: the device of the returned model.
+        levels: number of levels of each category column.
+        y: `(N,)` class indices 0..K-1, for a supervised fit. Every class needs two rows.
     """
-    classes = 0 if y is None else int(y.max()) + 1
-    with global_torch_stream(seed, "weights"):
-        model = ScoreModel(settings, x.shape[1], classes)
-    raw = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64))
-    model.columns.fit(x)
-    z = model.columns(raw)
-    model.low.copy_(z.amin(0) - NETWORK_MARGIN)
-    model.high.copy_(z.amax(0) + NETWORK_MARGIN)
-    model.base.fit(z.numpy().astype(np.float64), y, settings.floor, settings.prior, seed)
-    model.refresh_cache()
-    _train_networks(model, z, y, gamma, seed, device, progress)
+    x = np.clip(x, -MAX_VALUE, MAX_VALUE)
+    table = fit_layout(x, levels or {})
+    kept = _rows_to_keep(len(x), y, settings.rows, seed)
+    memory = np.concatenate(kept)
+    left_out, new_gaps = leave_out_cells(x, table)
+    columns = Columns(table)
+    columns.fit(x)
+    views = _views(settings, columns.numbers(torch.from_numpy(x)).numpy())
+    model = ScoreModel(settings, MemoryLayout(table=table, rows=tuple(map(len, kept)), views=views))
+    model.columns.load_state_dict(columns.state_dict())
+    model.memory.copy_(torch.from_numpy(x[memory]))
+    _set_ranges(model, x)
+    with torch.no_grad():
+        _fit_views(model)
+        in_memory = model.fit_memories(torch.from_numpy(left_out[memory])).numpy()
+        if len(kept) > 1:
+            in_memory = np.maximum(in_memory, _scores_under_other_classes(model))
     model.to(device).eval().requires_grad_(False)
-    _set_z_scores_and_guard(model, raw.to(device))
-    if progress is not None:
-        steps = max(1, settings.steps * (len(model.denoisers) + len(model.contrasts)))
-        progress(steps, steps)
-    return model
+    scores = np.empty(len(x))
+    scores[memory] = round_scores(in_memory)
+    others = np.setdiff1d(np.arange(len(x)), memory)
+    if len(others):
+        scores[others] = apply_in_chunks(model, left_out[others], device)
+    model.gap_penalty.fill_(1.0 + float(np.ptp(scores)))
+    scores -= new_gaps * float(model.gap_penalty)
+    return FittedScoreModel(model, scores)
 
 
-def _train_networks(
-    model: ScoreModel,
-    z: Tensor,
-    y: np.ndarray | None,
-    gamma: float,
-    seed: int,
-    device: str,
-    progress: StepCallback | None,
-) -> None:
-    """Train each network of the model on scaled rows `z`, and append rollbacks to `model.events`."""
-    from ebmood.training.trainer import make_fabric, train
-
-    settings = model.settings
-    # Small tables are repeated, so that a batch averages over enough noise.
-    repeats = math.ceil(settings.batch_size / len(z))
-    rows = z.repeat(repeats, 1)
-    labels = None if y is None else torch.from_numpy(np.asarray(y, dtype=np.int64)).repeat(repeats)
-    training = _training(settings, len(rows))
-    objectives = _objectives(model, None if y is None else gamma)
-    fabric = make_fabric(device)
-    total = settings.steps * len(objectives)
-    for number, (name, objective) in enumerate(objectives.items()):
-
-        def report(state: "Progress", finished: int = number * settings.steps) -> None:
-            if progress is not None:
-                progress(finished + state.step, total)
-
-        network_seed = seed + 1_000_003 * number
-        with torch.enable_grad():  # the caller may have disabled gradients
-            run = train(objective, rows, labels, training, network_seed, fabric, report=report, name=name)
-        model.events += run.events
+def _scores_under_other_classes(model: ScoreModel) -> Floats:
+    """Return for each row in memory its largest score under the classes to which it does not belong."""
+    scores = apply_in_chunks(model.class_scores, model.memory.numpy(), "cpu")
+    own = np.repeat(np.arange(model.classes), model.layout.rows)
+    scores[np.arange(len(own)), own] = -np.inf
+    return scores.max(axis=1)
 
 
-def _training(settings: EnergySettings, rows: int) -> "Training":
-    from ebmood.training.trainer import Training
-
-    batches_per_epoch = rows // settings.batch_size
-    return Training(
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        warmup=max(1, settings.steps // 20),
-        halve_every=max(1, math.ceil(settings.steps / 6 / batches_per_epoch)),
-    )
-
-
-def _objectives(model: ScoreModel, gamma: float | None) -> dict[str, "Objective"]:
-    """Return the objective of each network by the name of the network. `gamma` is None without labels."""
-    from ebmood.objectives.dsm import MultilevelDenoising
-    from ebmood.objectives.nce import NoiseContrastive
-    from ebmood.objectives.objective import AdamW
-    from ebmood.objectives.supervision import Supervised
-
-    settings = model.settings
-    optimiser = AdamW(lr=settings.lr, weight_decay=settings.weight_decay)
-    objectives: dict[str, Objective] = {
-        f"denoising network {number}": MultilevelDenoising(
-            DenoisingEnergy(model.base, network, settings.sigmas), optimiser
-        )
-        for number, network in enumerate(model.denoisers, start=1)
-    }
-    for number, network in enumerate(model.contrasts, start=1):
-        contrast = NoiseContrastive(AnchoredEnergy(model.base, network), settings.widen, optimiser)
-        objective = contrast if gamma is None else Supervised(contrast, gamma)
-        objectives[f"contrastive network {number}"] = objective
-    return objectives
+def _rows_to_keep(rows: int, y: NDArray[np.intp] | None, limit: int, seed: int) -> list[NDArray[np.intp]]:
+    """Return for each class the indices of the rows that are kept in memory, ascending."""
+    classes = [np.arange(rows)] if y is None else [np.flatnonzero(y == k) for k in range(int(y.max()) + 1)]
+    rng = numpy_stream(seed, "memory")
+    share = min(1.0, limit / rows)
+    kept = []
+    for indices in classes:
+        count = min(len(indices), max(round(share * len(indices)), min(MIN_CLASS_MEMORY, limit)))
+        kept.append(np.sort(rng.choice(indices, count, replace=False)) if count < len(indices) else indices)
+    return kept
 
 
-@torch.no_grad()
-def _set_z_scores_and_guard(model: ScoreModel, x: Tensor) -> None:
-    """Set the center and scale of the z-scores and the weight of the guard from training rows `(N, D)`."""
-    energies = torch.cat([model.energies(model.columns(rows)) for rows in x.split(CHUNK_ROWS)], dim=1)
-    median, high = np.quantile(energies.cpu().numpy(), [0.5, 0.95], axis=1)
-    model.z_center.copy_(torch.from_numpy(median))
-    model.z_scale.copy_(torch.from_numpy(np.maximum((high - median) / 1.645, 1e-2)))
-    median_score = float(torch.cat([model(rows) for rows in x.split(CHUNK_ROWS)]).median())
-    # At GUARD_RANGES the z-score may be -MAX_Z_SCORE. The guard must outweigh it.
-    model.guard.copy_(torch.tensor(max(1.0, (MAX_Z_SCORE - median_score + 1) / (GUARD_RANGES - 2))))
+def _views(settings: EnergySettings, numbers: Floats) -> tuple:
+    """Return the names of the views that suit the columns of numbers."""
+    varying = numbers[:, varies(torch.from_numpy(numbers)).numpy()] if numbers.shape[1] else numbers
+    one_unit = varying.shape[1] > 0 and columns_share_unit(varying)
+    needs_unit = {view.name for view in VIEWS if view.needs_one_unit}
+    views = tuple(name for name in settings.views if one_unit or name not in needs_unit)
+    if not views or not numbers.shape[1]:
+        return settings.views[:1]  # without numbers, all views are equal
+    return views
+
+
+def _set_ranges(model: ScoreModel, x: Floats) -> None:
+    numbers = model.columns.numbers(torch.from_numpy(x))
+    if not numbers.shape[1]:
+        return
+    low, high = numbers.amin(0), numbers.amax(0)
+    model.middle.copy_(low / 2 + high / 2)
+    model.extent.copy_(torch.where(varies(numbers), high - low, constant_scales(numbers)))
+
+
+def _fit_views(model: ScoreModel) -> None:
+    numbers = model.columns.numbers(model.memory)
+    for energies in model.view_energies().values():
+        if numbers.shape[1]:
+            variance = energies.view.fit(numbers)(numbers).var(0, correction=0).sum() / numbers.shape[1]
+            energies.unit.copy_(variance.clamp(min=1e-12).sqrt())

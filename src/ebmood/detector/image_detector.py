@@ -88,8 +88,8 @@ class ImageDetector:
             )
         x = _read_training_images(folder, size, progress)
         with name_source(folder.source):
-            progress("fitting", 0.0)
-            estimator.fit(x, progress=lambda step, steps: progress("fitting", step / steps))
+            progress("fitting", None)
+            estimator.fit(x)
         return cls(estimator, ImageShape(channels=3 if x.shape[1] == 3 else 1, size=size), len(x))
 
     def save(self, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Read X as the rows that the score model receives, through an embedding if there is one."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,7 +10,14 @@ from torch import nn
 
 from ebmood.core.errors import InputError
 from ebmood.detector.io.arrays import read_rows
-from ebmood.detector.io.rows import Rows, check_columns, check_magnitude
+from ebmood.detector.io.categories import Levels
+from ebmood.detector.io.rows import (
+    Rows,
+    check_columns,
+    check_complete,
+    check_magnitude,
+    check_training_columns,
+)
 from ebmood.detector.row_scorer import RowScorer
 from ebmood.detector.user_embedding import embed, read_embedding_input, to_module_input
 
@@ -28,6 +36,11 @@ class ModelInputs:
     rows: Rows | None
     features: Floats
 
+    def take(self, indices: NDArray[np.intp]) -> "ModelInputs":
+        """Return some of the rows, in this order."""
+        rows = self.rows and replace(self.rows, values=self.rows.values[indices])
+        return ModelInputs(rows, self.features[indices])
+
     @property
     def values(self) -> Floats | None:
         """The flat rows of numbers `(N, D)`, or None."""
@@ -42,29 +55,33 @@ def read_training_inputs(X: object, embedding: nn.Module | None, device: torch.d
     """
     if embedding is None:
         rows = read_rows(X)
+        check_training_columns(rows)
         check_magnitude(rows)
         return ModelInputs(rows, rows.values)
     inputs = read_embedding_input(X)
     if inputs.rows is None:
         return ModelInputs(None, embed(embedding, inputs.items, device))
-    check_magnitude(inputs.rows)
+    check_magnitude(check_complete(inputs.rows))
     items = to_module_input(inputs.rows.values, inputs.rows.shape)
     return ModelInputs(inputs.rows, embed(embedding, items, device))
 
 
-def read_new_inputs(X: object, scorer: RowScorer, names: tuple[str, ...] | None) -> ModelInputs:
+def read_new_inputs(
+    X: object, scorer: RowScorer, names: tuple[str, ...] | None, levels: Mapping[int, Levels]
+) -> ModelInputs:
     """Read rows to be scored.
 
     Args:
         X: the rows.
         scorer: the fitted scorer.
         names: column names of the fit, if there were any.
+        levels: the levels of the category columns of the fit.
 
     Raises:
         InputError: X cannot be used, or differs from the input of the fit in kind or columns.
     """
     if scorer.embedding is None:
-        rows = read_rows(X)
+        rows = read_rows(X, levels)
         check_columns(rows, scorer.shape or (), names)
         return ModelInputs(rows, rows.values)
     inputs = read_embedding_input(X)
@@ -73,7 +90,7 @@ def read_new_inputs(X: object, scorer: RowScorer, names: tuple[str, ...] | None)
             "X: the detector was fitted on another kind of input: either floating-point numbers, or codes and objects"
         )
     if inputs.rows is not None:
-        check_columns(inputs.rows, scorer.shape or (), names)
+        check_columns(check_complete(inputs.rows), scorer.shape or (), names)
     features = scorer.features(inputs.items if inputs.rows is None else inputs.rows.values)
     if features.shape[1] != scorer.model.features:
         raise InputError(

@@ -2,6 +2,7 @@
 
 import math
 from numbers import Integral, Real
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,31 +24,42 @@ def check_alpha_and_device(alpha: float, device: str) -> torch.device:
     return resolve_device(device)
 
 
-def count_calibration_rows(calibration: float | int, rows: int) -> int:
+LEAVE_ONE_OUT = "loo"
+"""The value of `calibration` with which all rows are used for training and for calibration."""
+
+Calibration = float | int | Literal["loo"]
+"""Rows for calibration: a fraction, a number, or leave-one-out calibration."""
+
+
+def count_calibration_rows(calibration: Calibration, rows: int) -> int:
     """Return how many of `rows` are used for calibration. A fraction is rounded, and gives at least one row.
 
     >>> count_calibration_rows(0.2, 357), count_calibration_rows(50, 357)
     (71, 50)
 
     Raises:
-        InputError: `calibration` is neither a fraction between 0 and 1 nor a whole number of at least 1.
+        InputError: `calibration` is neither a fraction between 0 and 1, nor a whole number of at least 1, nor "loo".
     """
+    if calibration == LEAVE_ONE_OUT:
+        return rows
     if isinstance(calibration, Integral) and not isinstance(calibration, bool) and calibration >= 1:
         return int(calibration)
     if isinstance(calibration, Real) and not isinstance(calibration, Integral) and 0 < calibration < 1:
         return max(1, round(float(calibration) * rows))
     raise InputError(
-        f"calibration={calibration!r}: must be a fraction above 0 and below 1, or a number of rows from 1"
+        f"calibration={calibration!r}: must be a fraction above 0 and below 1, a number of rows from 1, or 'loo'"
     )
 
 
-def split_rows(calibration: float | int, rows: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the indices of training rows and of calibration rows, both ascending.
+def split_rows(calibration: Calibration, rows: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the indices of training rows and of calibration rows, both ascending. With "loo" each has all rows.
 
     Raises:
         InputError: `calibration` is invalid, or leaves fewer than two training rows.
     """
     calibration_rows = count_calibration_rows(calibration, rows)
+    if calibration == LEAVE_ONE_OUT and rows > 2:
+        return np.arange(rows), np.arange(rows)
     if rows - calibration_rows < 2:
         samples = "1 sample" if rows == 1 else f"{rows} samples"
         raise InputError(
@@ -58,15 +70,19 @@ def split_rows(calibration: float | int, rows: int, seed: int) -> tuple[NDArray[
     return np.sort(order[calibration_rows:]), np.sort(order[:calibration_rows])
 
 
-def describe_too_few_rows(alpha: float, calibration: float | int, rows: int) -> str:
+def describe_too_few_rows(alpha: float, calibration: Calibration, rows: int) -> str:
     """Return a message for a table of `rows` rows that has too few calibration rows to flag any row at `alpha`."""
     needed, available = rows_needed(alpha), count_calibration_rows(calibration, rows)
     setting = f"set calibration={needed}" if needed <= rows // 2 else None
-    if isinstance(calibration, Integral):
+    if calibration == LEAVE_ONE_OUT:
+        advice = f"give {needed} rows or more"
+    elif isinstance(calibration, Integral):
         advice = setting or f"give {2 * needed} rows or more and set calibration={needed}"
     else:
         total = math.ceil(needed / float(calibration))
-        advice = f"give {total} rows or more" + (f", or {setting}" if setting else "")
+        advice = f"give {total} rows or more" + (
+            f", or {setting}" if setting else ", or set calibration='loo'"
+        )
     return (
         f"alpha={alpha} needs {needed} calibration rows, but there are only {available}, so no row will be flagged; "
         f"{advice}"

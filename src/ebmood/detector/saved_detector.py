@@ -12,6 +12,7 @@ from ebmood.detector.io.image_stream import ImageStream
 from ebmood.detector.io.open_input import InputStream
 from ebmood.detector.io.table_stream import TableStream
 from ebmood.detector.persistence.load import load
+from ebmood.detector.preparation import concatenate_columns
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.detector.table_detector import TableDetector
@@ -82,10 +83,10 @@ def read_all_rows(
         return np.concatenate([chunk.pixels for chunk in chunks]), names
     assert isinstance(source, TableStream)
     preparation = detector.check_table(source, drop)
-    rows = np.concatenate([preparation.read(chunk) for chunk in source.chunks(preparation.columns)])
+    raw = concatenate_columns([preparation.read(chunk) for chunk in source.chunks(preparation.columns)])
     if detector.preparation is None:  # fitted without column names
-        return rows, ()
-    return pyarrow.table(dict(zip(preparation.features, rows.T, strict=True))), ()
+        return preparation.encode(raw, {}), ()
+    return pyarrow.table({name: pyarrow.array(cells) for name, cells in raw.items()}), ()
 
 
 def _check_kind(detector: SavedDetector, source: InputStream, columns: Sequence[str]) -> None:

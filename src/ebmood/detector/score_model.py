@@ -1,21 +1,19 @@
-"""The default score of a table: energies of a base density and of networks on top of it.
+"""The default score of a table: energies of several views of its columns, of which the most alarmed ones decide.
 
-1. **Base**: a mixture q of many Gaussians with one covariance matrix.
-2. **Denoising energies**: energies of the data under noise, at one or more noise levels. A network learns the
-   difference to q under the same noise, by denoising score matching.
-3. **Contrastive energy** (optional, and always used with labels): `log p = log q + f`, where noise-contrastive
-   estimation learns f against samples of q and of a widened q.
+1. **Views** (`ebmood.models.views`) transform the columns of numbers. Categories and gaps add coordinates of their own
+   to every view, so that a difference has a fixed cost (`ebmood.models.mismatch`).
+2. In every view, a **memory energy** and a **relative distance** compare a row with the training rows that the model
+   holds (`ebmood.models.memory`). No network is trained.
+3. Each energy becomes a robust **z-score** over its leave-one-out values for the training rows: the median becomes 0
+   and the 95th percentile 1.
+4. The score of a row is minus the mean of its two largest z-scores.
 
-Each energy is converted to a robust z-score over the training rows: the median becomes 0 and the 95th percentile 1.645,
-because the upper tails must be comparable. The z-scores of one kind are averaged over its noise levels. The score of a
-row is minus the largest z-score, so the energy that finds the row most anomalous decides. Columns are scaled first
-(`ebmood.detector.robust_scaler`).
+With labels there is one memory for each class, with z-scores of its own, and the score is the largest over classes.
 
 Outside the training ranges a guard is added, which no setting can disable. It grows with the distance from the ranges.
-Its weight is set after the fit so that a row 1,000 ranges away scores below the median training row.
+A gap in a column that has none in the training rows puts a row below all training rows.
 """
 
-import math
 from typing import Annotated, Any, Literal, Self
 
 import torch
@@ -23,108 +21,149 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ebmood.core.settings import Settings
-from ebmood.detector.robust_scaler import RobustScaler
-from ebmood.models.mixture import SmoothedMixture, TiedMixture
-from ebmood.networks import MLP
+from ebmood.detector.columns import Columns, Layout
+from ebmood.models.memory import (
+    MemoryEnergy,
+    MemorySettings,
+    RelativeDistance,
+    leave_one_out,
+    squared_distances,
+)
+from ebmood.models.mismatch import MismatchCosts
+from ebmood.models.views import VIEWS, View
 
-MAX_Z_SCORE = 100.0
-"""Robust z-scores of energies are clipped to plus and minus this value."""
+MAX_EXCESS = 1e30
+SMALLEST_SCALE = 1e-2
+"""Smallest scale of a z-score, for tables in which the leave-one-out energies hardly differ."""
 
-CLASS_BUDGET = 4
-"""All classes together have at most this many times the components of a fit without labels."""
+ViewName = Literal[
+    "standardised", "min-max", "robust", "normal-scores", "whitened", "whitened-normal-scores", "raw"
+]
 
 
 class EnergySettings(Settings):
     """Settings of the default energy. The default values are intended for tables of any kind.
 
     Attributes:
-        components: maximum number of Gaussians of the base; fewer are used for few rows. With labels it applies to
-            each class, with four times as many in total at most.
-        floor: smallest variance of the Gaussians along any axis, in units of a scaled column.
-        prior: strength of the shrinkage of their covariance towards a multiple of the identity, in pseudo-rows per
-            column.
-        denoising: whether to use the denoising energies.
-        contrast: whether to use the contrastive energy. With labels it is always used, because it learns the classes.
-        combine: how the z-scores of the energies, including the base, are combined: `largest` or `mean`.
-        sigmas: noise levels of the base and of the denoising energies, in standard deviations of a column.
-        widen: factor by which the widened base of the contrastive energy is wider than the base.
-        members: number of networks for each kind of energy. They start from different weights and are averaged.
-        hidden: widths of the hidden layers of the networks.
-        steps: training steps of each network.
-        batch_size: rows in a training batch.
-        lr: learning rate.
-        weight_decay: weight decay.
+        views: the views. `raw` is left out unless all columns appear to be measured on one scale, as pixels are.
+        memory: settings of the memory energy and of the relative distance.
+        rows: maximum number of training rows that the model holds. If there are more, a random sample of them is used,
+            which keeps their density. With classes it applies to all of them together.
+        deciding: number of the largest z-scores whose mean is the score.
+        category_cost: squared distance between two rows that differ in one category, or of which one has a gap, in
+            units of the mean variance of a column.
+        unseen_cost: squared distance between a level that no training row has and any other.
     """
 
-    components: int = Field(default=192, ge=1)
-    floor: float = Field(default=0.01, gt=0)
-    prior: float = Field(default=32.0, ge=0)
-    denoising: bool = True
-    contrast: bool = False
-    combine: Literal["largest", "mean"] = "largest"
-    sigmas: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.15,), min_length=1)
-    widen: float = Field(default=2.0, gt=1)
-    members: int = Field(default=1, ge=1)
-    hidden: tuple[int, ...] = (64,)
-    steps: int = Field(default=500, ge=1)
-    batch_size: int = Field(default=256, ge=2)
-    lr: float = Field(default=3e-3, gt=0)
-    weight_decay: float = Field(default=1e-2, ge=0)
+    views: tuple[ViewName, ...] = Field(
+        default=("min-max", "robust", "normal-scores", "whitened-normal-scores", "raw"), min_length=1
+    )
+    memory: MemorySettings = MemorySettings()
+    rows: int = Field(default=2048, ge=2)
+    deciding: int = Field(default=2, ge=1)
+    category_cost: Annotated[float, Field(gt=0)] = 1.0
+    unseen_cost: Annotated[float, Field(gt=0)] = 2.0
+
+
+class MemoryLayout(Settings):
+    """The sizes of a fitted model.
+
+    Attributes:
+        table: what the columns hold.
+        rows: for each class the number of training rows in memory; one number without labels.
+        views: names of the views that are used.
+    """
+
+    table: Layout
+    rows: tuple[int, ...] = Field(min_length=1)
+    views: tuple[ViewName, ...] = Field(min_length=1)
+
+
+class ViewEnergies(nn.Module):
+    """The energies of one view: a view, and for each class a memory energy and a relative distance.
+
+    Args:
+        view: the view.
+        rows: number of training rows in memory of each class.
+        settings: settings of the energies.
+    """
+
+    unit: Tensor
+
+    def __init__(self, view: View, rows: tuple[int, ...], settings: MemorySettings):
+        super().__init__()
+        self.view = view
+        self.settings = settings
+        self.memories = nn.ModuleList(MemoryEnergy(count) for count in rows)
+        self.relative = nn.ModuleList(RelativeDistance(count, settings) for count in rows)
+        self.register_buffer("unit", torch.ones((), dtype=torch.float64))
+
+    def coordinates(self, numbers: Tensor, mismatch: Tensor) -> Tensor:
+        """Return the coordinates of rows: those of the view, and those of categories and gaps in its unit."""
+        return torch.cat([self.view(numbers), mismatch * self.unit], dim=1)
+
+    def energies(self, squared: Tensor, k: int) -> Tensor:
+        """Return both energies under class k: squared distances to its rows `(N, M)` to `(2, N)`."""
+        return torch.stack([self.relative[k](squared), self.memories[k](squared)])
+
+    def fit(self, squared: Tensor, k: int) -> None:
+        """Fit the energies of class k to squared distances between its rows `(M, M)`, infinite on the diagonal."""
+        memory, relative = self.memories[k], self.relative[k]
+        assert isinstance(memory, MemoryEnergy)
+        assert isinstance(relative, RelativeDistance)
+        memory.fit(squared, self.settings)
+        relative.fit(squared)
 
 
 class ScoreModel(nn.Module):
     """Map raw float64 rows `(N, D)` to float64 scores `(N,)`. Higher is more in-distribution.
 
-    All fitted numbers are parameters or buffers, so `load_state_dict` restores a fitted model. Their names, including
-    the attribute name `columns` of the scaler, are part of the format of saved detectors.
+    All fitted numbers are buffers, so `load_state_dict` restores a fitted model. Their names are part of the format of
+    saved detectors.
 
     Args:
         settings: the settings of the energy.
-        features: D.
-        classes: number of classes K; 0 without labels.
-
-    Attributes:
-        events: one line for each rollback during training.
+        layout: the sizes of the model.
     """
 
-    events: tuple[str, ...] = ()
-
-    low: Tensor
-    high: Tensor
+    memory: Tensor
     z_center: Tensor
     z_scale: Tensor
-    guard: Tensor
-    _smoothed_base: SmoothedMixture
-    _inverse_sigmas: Tensor
-    _network_range: tuple[Tensor, Tensor]
+    middle: Tensor
+    extent: Tensor
+    gap_penalty: Tensor
+    _coordinates: dict[str, Tensor]
 
-    def __init__(self, settings: EnergySettings, features: int, classes: int = 0):
+    def __init__(self, settings: EnergySettings, layout: MemoryLayout):
         super().__init__()
         self.settings = settings
-        self.features = features
-        self.classes = classes
-        self.columns = RobustScaler(features)
-        components = min(settings.components, math.ceil(CLASS_BUDGET * settings.components / max(classes, 1)))
-        self.base = TiedMixture(features, components, max(classes, 1))
-        levels, members = len(settings.sigmas), range(settings.members)
-        contrast = settings.contrast or classes > 0
-        self.denoisers = nn.ModuleList(self._network(levels) for _ in members if settings.denoising)
-        self.contrasts = nn.ModuleList(self._network(max(classes, 1)) for _ in members if contrast)
-        energies = levels + (levels if settings.denoising else 0) + (1 if contrast else 0)
-        self.register_buffer("low", torch.full((features,), -1.0, dtype=torch.float64))
-        self.register_buffer("high", torch.ones(features, dtype=torch.float64))
-        self.register_buffer("z_center", torch.zeros(energies, dtype=torch.float64))
-        self.register_buffer("z_scale", torch.ones(energies, dtype=torch.float64))
-        self.register_buffer("guard", torch.ones((), dtype=torch.float64))
+        self.layout = layout
+        self.features = layout.table.columns
+        self.classes = len(layout.rows)
+        rows, numbers = sum(layout.rows), len(layout.table.numbers)
+        self.columns = Columns(layout.table)
+        self.costs = MismatchCosts(layout.table.groups, settings.category_cost, settings.unseen_cost)
+        views = {view.name: view for view in VIEWS}
+        self.views = nn.ModuleDict(
+            {
+                name: ViewEnergies(views[name](numbers, rows), layout.rows, settings.memory)
+                for name in layout.views
+            }
+        )
+        energies = 2 * len(layout.views)
+        self.register_buffer("memory", torch.zeros(rows, self.features, dtype=torch.float64))
+        self.register_buffer("z_center", torch.zeros(self.classes, energies, dtype=torch.float64))
+        self.register_buffer("z_scale", torch.ones(self.classes, energies, dtype=torch.float64))
+        self.register_buffer("middle", torch.zeros(numbers, dtype=torch.float64))
+        self.register_buffer("extent", torch.ones(numbers, dtype=torch.float64))
+        self.register_buffer("gap_penalty", torch.zeros((), dtype=torch.float64))
 
     def refresh_cache(self) -> None:
-        """Recompute values that depend on the state and not on rows. Call this after any change of the state."""
-        sigmas = torch.tensor(self.settings.sigmas, dtype=torch.float64, device=self.guard.device)
-        self._smoothed_base = self.base.smoothed(
-            torch.cat([sigmas, sigmas.new_zeros(1)]) if len(self.contrasts) else sigmas
-        )
-        self._inverse_sigmas = 1 / sigmas[:, None]
-        self._network_range = self.low.to(torch.float32), self.high.to(torch.float32)
+        """Recompute the coordinates of the training rows. Call this after any change of the state."""
+        numbers, mismatch = self._split(self.memory)
+        self._coordinates = {
+            name: energies.coordinates(numbers, mismatch) for name, energies in self.view_energies().items()
+        }
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Load a state as `nn.Module.load_state_dict` does, and refresh the cache."""
@@ -137,79 +176,83 @@ class ScoreModel(nn.Module):
         self.refresh_cache()
         return self
 
-    def class_scores(self, x: Tensor) -> Tensor:
-        """Return `log p(x, y)` of raw rows for every class, up to one constant: `(N, D)` to `(N, K)`."""
-        z = self.columns(x)
-        joint = self.base.class_log_density(z)
-        if len(self.contrasts):
-            joint = joint + self._network_outputs(z)["contrast"]
-        return joint.to(torch.float64).clamp(min=-1e30)
-
-    def energies(self, x: Tensor) -> Tensor:
-        """Return the energies of scaled rows, in nats up to constants: `(N, D)` float32 to `(E, N)` float64.
-
-        The order is: base at each level, denoising energies at each level, contrastive energy. Disabled energies are
-        left out.
-        """
-        joint = self._smoothed_base(x)
-        levels = len(self.settings.sigmas)
-        log_densities = [joint[:levels].logsumexp(1) if self.classes else joint[:levels, 0]]
-        outputs = self._network_outputs(x)
-        if len(self.denoisers):
-            log_densities.append(log_densities[0] + outputs["denoising"].mT * self._inverse_sigmas)
-        if len(self.contrasts):
-            log_densities.append((joint[levels] + outputs["contrast"].mT).logsumexp(0, keepdim=True))
-        return torch.cat(log_densities).neg_()
-
-    def z_scores(self, x: Tensor) -> Tensor:
-        """Return the robust z-scores of raw rows for each kind of energy in `energy_names`: `(N, D)` to `(A, N)`."""
-        z = (self.energies(self.columns(x)) - self.z_center[:, None]) / self.z_scale[:, None]
-        levels, contrasts = len(self.settings.sigmas), 1 if len(self.contrasts) else 0
-        if levels > 1:
-            level_means = z[: len(z) - contrasts].unflatten(0, (-1, levels)).mean(1)
-            z = torch.cat([level_means, z[len(z) - contrasts :]])
-        # Beyond the maximum only the guard still changes the score.
-        return z.clamp(-MAX_Z_SCORE, MAX_Z_SCORE)
-
     @property
     def energy_names(self) -> list[str]:
-        """The kinds of energies that are used, in the order of `z_scores`: `base`, `denoising`, `contrast`."""
-        counts = {"base": 1, "denoising": len(self.denoisers), "contrast": len(self.contrasts)}
-        return [name for name, count in counts.items() if count]
-
-    def component_scores(self, x: Tensor) -> dict[str, Tensor]:
-        """Return the scores `(N,)` that each kind of energy gives alone, by name, and the final score as `combined`."""
-        z, guard = self.z_scores(x), self._guard(x)
-        by_name = dict(zip(self.energy_names, z, strict=True)) | {"combined": self._combine(z)}
-        return {name: -z_score - guard for name, z_score in by_name.items()}
+        """The names of the energies, in the order of `z_scores`."""
+        return [f"{view} {kind}" for view in self.layout.views for kind in ("relative distance", "memory")]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the scores of raw rows: `(N, D)` to `(N,)`."""
-        return -self._combine(self.z_scores(x)) - self._guard(x)
+        return self.class_scores(x).amax(1)
 
-    def _combine(self, z_scores: Tensor) -> Tensor:
-        return z_scores.amax(0) if self.settings.combine == "largest" else z_scores.mean(0)
+    def class_scores(self, x: Tensor) -> Tensor:
+        """Return the scores of raw rows under every class: `(N, D)` to `(N, K)`."""
+        by_class = [self._combine(z) for z in self.z_scores(x)]
+        outside = self.excess(self.columns.numbers(x)) + self.gap_penalty * self.columns.new_gaps(x)
+        return -torch.stack(by_class, dim=1) - outside[:, None]
 
-    def _guard(self, x: Tensor) -> Tensor:
-        return self.guard * self.columns.excess(x)
+    def z_scores(self, x: Tensor) -> Tensor:
+        """Return the z-scores of raw rows for each class and energy: `(N, D)` to `(K, A, N)`."""
+        numbers, mismatch = self._split(x)
+        by_view = []
+        for name, energies in self.view_energies().items():
+            coordinates = energies.coordinates(numbers, mismatch)
+            memories = self._coordinates[name].split(self.layout.rows)
+            by_class = [
+                energies.energies(squared_distances(coordinates, rows), k) for k, rows in enumerate(memories)
+            ]
+            by_view.append(torch.stack(by_class))
+        return (torch.cat(by_view, dim=1) - self.z_center[:, :, None]) / self.z_scale[:, :, None]
 
-    def _network(self, outputs: int) -> MLP:
-        """Return a network whose output is zero at the start, so that its energy starts as the base."""
-        network = MLP(self.features, self.settings.hidden, outputs, "silu")
-        for parameter in network.layers[-1].parameters():
-            nn.init.zeros_(parameter)
-        return network
+    @torch.no_grad()
+    def fit_memories(self, left_out: Tensor) -> Tensor:
+        """Fit the energies of all views to the rows in memory, and return their leave-one-out scores, `(M,)`.
 
-    def _network_outputs(self, x: Tensor) -> dict[str, Tensor]:
-        """Return outputs by kind, means over members: `denoising` `(N, L)`, `contrast` `(N, K)`.
+        The views must be fitted. A row is left out of the sums, of the scales of columns and of the whitening, but not
+        of the ranks of other rows and of their bandwidths.
 
-        Rows are clipped to the region of the training rows, because a network is arbitrary elsewhere.
+        Args:
+            left_out: the rows in memory `(M, D)` as they look to a fit without them: a level that no other row has is
+                an unseen level.
         """
-        low, high = self._network_range
-        clipped = torch.minimum(torch.maximum(x, low), high)
-        kinds = {"denoising": self.denoisers, "contrast": self.contrasts}
-        return {
-            kind: torch.stack([network(clipped) for network in networks]).mean(0)
-            for kind, networks in kinds.items()
-            if len(networks)
-        }
+        self.refresh_cache()
+        numbers, mismatch = self._split(self.memory)
+        mismatch_left_out = self.costs(self.columns.groups(left_out))
+        scores, start = [], 0
+        for k, count in enumerate(self.layout.rows):
+            part = slice(start, start + count)
+            start += count
+            z = []
+            for number, (name, energies) in enumerate(self.view_energies().items()):
+                rows = self._coordinates[name][part]
+                squared = leave_one_out(squared_distances(rows, rows))
+                energies.fit(squared, k)
+                apart = energies.view.leave_out(energies.view(numbers), part)
+                apart += squared_distances(mismatch_left_out[part], mismatch[part]) * energies.unit.square()
+                both = energies.energies(leave_one_out(apart), k)
+                median, high = both.quantile(torch.tensor([0.5, 0.95], dtype=torch.float64), dim=1)
+                at = slice(2 * number, 2 * number + 2)
+                self.z_center[k, at] = median
+                self.z_scale[k, at] = (high - median).clamp(min=SMALLEST_SCALE)
+                z.append((both - median[:, None]) / self.z_scale[k, at, None])
+            scores.append(-self._combine(torch.cat(z)))
+        return torch.cat(scores)
+
+    def excess(self, numbers: Tensor) -> Tensor:
+        """Return by how many training ranges rows lie outside, summed over columns of numbers: `(N, P)` to `(N,)`.
+
+        A column counts from one range away from its middle, so rows slightly outside are left to the energies.
+        """
+        ranges = (numbers - self.middle).div(self.extent).abs() - 1
+        return ranges.clamp(0, MAX_EXCESS).sum(1).clamp(max=MAX_EXCESS)
+
+    def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.columns.numbers(x), self.costs(self.columns.groups(x))
+
+    def view_energies(self) -> dict[str, ViewEnergies]:
+        """Return the energies of each view by its name."""
+        return {name: energies for name, energies in self.views.items() if isinstance(energies, ViewEnergies)}
+
+    def _combine(self, z: Tensor) -> Tensor:
+        """Return the mean of the largest z-scores: `(A, N)` to `(N,)`."""
+        return z.topk(min(self.settings.deciding, len(z)), dim=0).values.mean(0)

@@ -5,7 +5,7 @@ Every fit therefore scores noise, constants and distant rows, and the results ar
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +42,18 @@ def run_self_test(
     ranges: NDArray[np.float64],
     threshold: float,
     seed: int,
+    categories: Collection[int] = (),
 ) -> tuple[Probe, ...]:
     """Score all probes, and warn if some are rated in-distribution.
+
+    Only columns of numbers of a probe lie outside the training data. Its categories are levels of training rows.
 
     Args:
         score: maps rows `(N, D)` to scores `(N,)`.
         ranges: `(2, D)` lowest and highest training value of each feature.
         threshold: rows with this score or a higher one count as in-distribution.
         seed: seed of the probes.
+        categories: the columns of categories.
 
     Warns:
         SelfTestWarning: a probe is rated in-distribution.
@@ -57,6 +61,8 @@ def run_self_test(
     results = []
     for name, scaled in _draw_probes(ranges.shape[1], seed).items():
         rows = ranges[0] + scaled * range_widths(ranges)
+        columns = list(categories)
+        rows[:, columns] = np.clip(np.round(rows[:, columns]), ranges[0, columns], ranges[1, columns])
         rows = rows[ranges_outside(rows, ranges) > MIN_DISTANCE]
         fraction = float((score(rows) >= threshold).mean()) if len(rows) else 0.0
         results.append(Probe(name=name, rows=len(rows), in_distribution=fraction))

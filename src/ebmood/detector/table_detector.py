@@ -17,9 +17,9 @@ from ebmood.detector.io.cell_values import read_categories
 from ebmood.detector.io.column_names import format_option, match_columns
 from ebmood.detector.io.rows import MAX_TRAINING_VALUE
 from ebmood.detector.io.table_stream import Chunk, TableStream
-from ebmood.detector.parameters import check_alpha_and_device, resolve_seed, split_rows
+from ebmood.detector.parameters import check_alpha_and_device
 from ebmood.detector.persistence.load import load
-from ebmood.detector.preparation import Preparation, RawColumns, fit_preparation, read_columns
+from ebmood.detector.preparation import Preparation, RawColumns, concatenate_columns
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.score_batch import ScoreBatch
 
@@ -27,25 +27,6 @@ NOTE = "preparation"
 """Key of the preparation in the notes of a saved detector."""
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class ColumnRoles:
-    """What each column of a training table is used for.
-
-    Attributes:
-        features: columns that are read.
-        one_hot: features that are encoded.
-        impute: features in which numbers may be missing.
-        label: the column of classes for a supervised fit, or None.
-        ignored: columns that are not features.
-    """
-
-    features: list[str]
-    one_hot: list[str]
-    impute: list[str]
-    label: str | None
-    ignored: list[str]
 
 
 @dataclass(frozen=True)
@@ -69,41 +50,31 @@ class TableDetector:
         table: TableStream,
         label_column: str | None = None,
         drop: Sequence[str] = (),
-        one_hot: Sequence[str] = (),
-        impute: Sequence[str] = (),
+        categories: Sequence[str] = (),
         progress: ProgressCallback = ignore_progress,
     ) -> Self:
         """Read a table, prepare it, and fit an estimator on it.
-
-        Medians and categories are computed from training rows only, not from calibration rows.
 
         Args:
             estimator: not yet fitted. If it is supervised, it learns `label_column`.
             table: rows that are assumed to be in-distribution.
             label_column: the classes of the rows. It is not a feature.
             drop: columns to leave out, by name or by a pattern such as `id_*`.
-            one_hot: columns to encode, with one feature for each category.
-            impute: columns in which missing numbers are replaced by the median.
+            categories: columns of categories, by name or pattern. All others hold numbers.
             progress: called with the progress of reading and fitting.
 
         Raises:
             EbmoodError: the table or an option cannot be used; see `TableStream` and `Preparation`.
         """
         check_alpha_and_device(estimator.alpha, estimator.device)
-        roles = _assign_roles(table, estimator.supervised, label_column, drop, one_hot, impute)
-        raw, classes = _read_training_table(table, roles, progress)
-        rows = len(raw[roles.features[0]])
-        seed = resolve_seed(estimator.random_state)
-        estimator.set_params(random_state=seed)  # the split below and the split in `fit` must be equal
+        preparation, label = _assign_roles(table, estimator.supervised, label_column, drop, categories)
+        raw, classes = _read_training_table(table, preparation, label, progress)
+        rows = len(raw[preparation.columns[0]])
+        progress("fitting", None)
         with name_source(table.source):
-            training, _ = split_rows(estimator.calibration, rows, seed)
-            preparation = fit_preparation(raw, training, roles.impute, roles.ignored)
-            columns = preparation.apply(raw).T
-            progress("fitting", 0.0)
             estimator.fit(
-                pyarrow.table(list(map(pyarrow.array, columns)), names=list(preparation.features)),
-                np.array(classes) if roles.label is not None else None,
-                progress=lambda step, steps: progress("fitting", step / steps),
+                pyarrow.table({name: pyarrow.array(cells) for name, cells in raw.items()}),
+                None if label is None else np.array(classes),
             )
         return cls(estimator, preparation, rows)
 
@@ -137,7 +108,8 @@ class TableDetector:
             raise EbmoodError(f"{folder}: fitted on inputs of shape {shape}, not on a table")
         names = tuple(estimator.feature_names_in_) if hasattr(estimator, "feature_names_in_") else None
         rows = estimator.notes_.get("rows")
-        preparation = read_preparation(folder, estimator.notes_, names)
+        categories = tuple(estimator.column_labels()[column] for column in estimator.levels_)
+        preparation = read_preparation(folder, estimator.notes_, names, categories)
         return cls(estimator, preparation, rows if isinstance(rows, int) else None)
 
     def score(
@@ -164,7 +136,8 @@ class TableDetector:
         columns = list(dict.fromkeys([*preparation.columns, *kept_columns]))
         for chunk in table.chunks(columns):
             # Prepared rows are valid and in the order of the fit, so the scorer gets them without a further check.
-            scores = self.estimator.scorer_.score_rows(preparation.read(chunk))
+            rows = preparation.encode(preparation.read(chunk), self.estimator.levels_)
+            scores = self.estimator.scorer_.score_rows(rows)
             yield self.estimator.decide(scores, chunk.rows.select(kept_columns))
             progress("scoring", table.fraction)
 
@@ -196,13 +169,16 @@ class TableDetector:
         return Preparation(columns=columns)
 
 
-def read_preparation(folder: Path, notes: dict, names: tuple[str, ...] | None) -> Preparation | None:
+def read_preparation(
+    folder: Path, notes: dict, names: tuple[str, ...] | None, categories: tuple[str, ...]
+) -> Preparation | None:
     """Return the preparation in the notes of a saved detector. Without one, the columns are used unchanged.
 
     Args:
         folder: the folder of the detector, for messages.
         notes: the notes of the detector.
         names: names of its features, or None.
+        categories: names of the features that are categories.
 
     Returns:
         None if there is neither a preparation nor names.
@@ -212,14 +188,14 @@ def read_preparation(folder: Path, notes: dict, names: tuple[str, ...] | None) -
     """
     note = notes.get(NOTE)
     if note is None:
-        return None if names is None else Preparation(columns=names)
+        return None if names is None else Preparation(columns=names, categories=categories)
     try:
         preparation = Preparation.model_validate(note)
     except ValidationError as error:
         raise EbmoodError(
             f"{folder}: the preparation is malformed ({error.errors()[0]['msg']}); fit the detector again"
         ) from error
-    if preparation.features != names:
+    if preparation.columns != names or set(preparation.categories) != set(categories):
         raise EbmoodError(
             f"{folder}: the preparation gives other features than those of the detector; fit the detector again"
         )
@@ -231,52 +207,45 @@ def _assign_roles(
     supervised: bool,
     label_column: str | None,
     drop: Sequence[str],
-    one_hot: Sequence[str],
-    impute: Sequence[str],
-) -> ColumnRoles:
+    categories: Sequence[str],
+) -> tuple[Preparation, str | None]:
+    """Return what each column is used for, and the column of classes for a supervised fit."""
     source, names = table.source, table.names
     labels = [] if label_column is None else match_columns([label_column], names, source, "--label-column")
     if len(labels) > 1 or (supervised and not labels):
         raise InputError(f"{source}: name one column of classes with --label-column")
     excluded = {*match_columns(drop, names, source, "--drop"), *labels}
-    features = [name for name in names if name not in excluded]
+    features = tuple(name for name in names if name not in excluded)
     if not features:
         raise InputError(f"{source}: no column is left to learn from; leave out fewer columns")
-    encoded = match_columns(one_hot, features, source, "--one-hot")
-    filled = match_columns(impute, features, source, "--impute")
-    return ColumnRoles(
-        features=features,
-        one_hot=encoded,
-        impute=[name for name in filled if name not in encoded],
-        label=labels[0] if supervised else None,
-        ignored=[name for name in names if name in excluded],
+    preparation = Preparation(
+        columns=features,
+        categories=tuple(match_columns(categories, features, source, "--category")),
+        ignored=tuple(name for name in names if name in excluded),
     )
+    return preparation, labels[0] if supervised else None
 
 
 def _read_training_table(
-    table: TableStream, roles: ColumnRoles, progress: ProgressCallback
+    table: TableStream, preparation: Preparation, label: str | None, progress: ProgressCallback
 ) -> tuple[RawColumns, list[str]]:
     """Return all columns by name, and the classes of a supervised fit."""
     chunks: list[RawColumns] = []
     classes: list[str] = []
-    for chunk in table.chunks(roles.features + ([] if roles.label is None else [roles.label])):
-        chunks.append(read_columns(chunk, roles.features, roles.one_hot, roles.impute))
+    for chunk in table.chunks(list(preparation.columns) + ([] if label is None else [label])):
+        chunks.append(preparation.read(chunk))
         _check_magnitude(chunk, chunks[-1])
-        if roles.label is not None:
-            classes += _read_classes(chunk, roles.label)
+        if label is not None:
+            classes += _read_classes(chunk, label)
         progress("reading", table.fraction)
-    return {name: _concatenate([raw[name] for raw in chunks]) for name in roles.features}, classes
-
-
-def _concatenate(parts: list) -> Floats | pyarrow.StringArray:
-    return pyarrow.concat_arrays(parts) if isinstance(parts[0], pyarrow.Array) else np.concatenate(parts)
+    return concatenate_columns(chunks), classes
 
 
 def _read_classes(chunk: Chunk, column: str) -> list[str]:
     names = read_categories(chunk, column).to_pylist()
-    if "" in names:
+    if None in names:
         raise InputError(
-            f"{chunk.describe_cell(names.index(''), column)}: the class is missing; remove the row"
+            f"{chunk.describe_cell(names.index(None), column)}: the class is missing; remove the row"
         )
     return names
 

@@ -13,6 +13,16 @@ MAX_RANGES = 100.0
 """An embedding is trusted up to this distance. Further away, it may map any input to an ordinary value."""
 
 
+def training_ranges(rows: Floats) -> Floats:
+    """Return the lowest and highest value of each feature: `(N, D)` to `(2, D)`. Missing values are left out.
+
+    A feature without values has the range from 0 to 0.
+    """
+    low = np.fmin.reduce(rows, axis=0)
+    high = np.fmax.reduce(rows, axis=0)
+    return np.nan_to_num(np.stack([low, high]))
+
+
 def range_widths(ranges: Floats) -> Floats:
     """Return the width of each feature's training range, and 1 for a constant feature: `(2, D)` to `(D,)`.
 
@@ -28,7 +38,7 @@ def ranges_outside(rows: Floats, ranges: Floats) -> Floats:
     low, high = ranges
     with np.errstate(over="ignore"):
         outside = np.maximum(low - rows, rows - high) / range_widths(ranges)
-    return np.clip(outside, 0.0, 1e300).max(axis=1)
+    return np.clip(np.nan_to_num(outside, nan=0.0), 0.0, 1e300).max(axis=1)
 
 
 def clip_to_ranges(rows: Floats, ranges: Floats) -> Floats:

@@ -17,6 +17,8 @@ from ebmood.models.flows import (
     bits_per_dim,
 )
 from ebmood.models.knn import KNearestNeighbours
+from ebmood.models.memory import MemoryEnergy, MemorySettings, RelativeDistance
+from ebmood.models.memory_density import MemoryDensity
 from ebmood.models.mixture import TiedMixture
 
 __all__ = [
@@ -32,10 +34,14 @@ __all__ = [
     "Glow",
     "ImageFlow",
     "KNearestNeighbours",
+    "MemoryDensity",
+    "MemoryEnergy",
+    "MemorySettings",
     "ModelSettings",
     "Radial",
     "RadialFlow",
     "RealNVP",
+    "RelativeDistance",
     "ScoreMatchingTerms",
     "Scorer",
     "Spline",

@@ -147,6 +147,11 @@ def knn(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recip
     return _detector("knn", "kNN", "ebmood.models.knn.KNearestNeighbours", {}, gamma)
 
 
+def memory(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
+    """Return the recipe of the memory energy, on which the default of the detector is built."""
+    return _detector("memory", "Memory energy", "ebmood.models.memory_density.MemoryDensity", {}, gamma)
+
+
 def iforest(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
     """Return the recipe of scikit-learn's isolation forest."""
     return _detector("iforest", "Isolation forest", "sklearn.ensemble.IsolationForest", {}, gamma)
@@ -177,6 +182,7 @@ METHODS: dict[str, Method] = {
     "spline": spline,
     "gmm": gmm,
     "knn": knn,
+    "memory": memory,
     "iforest": iforest,
 }
 """All methods that a study may name, on tables and on embeddings. A new method is one line here."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ebmood.core import calibration as conformal
 from ebmood.core.metrics import separation
 from ebmood.detector.estimator import EnergyDetector
+from ebmood.detector.io.arrays import read_rows
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.report import detector_charts
 from ebmood.report.page import Block, Charts, Facts, Grid, Page, Section, Text
@@ -24,6 +25,8 @@ MOST_ANOMALOUS = 12
 """Rows that are listed."""
 MAX_EXPLANATIONS = 3
 """Features that are listed for a row."""
+MAX_LEVELS = 8
+"""Levels that are listed for a category."""
 MAX_FEATURES = 1000
 """Above this, `feature_contributions` is slow, and a name such as x[0,2,5] explains little."""
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2)
@@ -205,7 +208,7 @@ def _most_anomalous(
     )
     note = (
         "The last column lists the features for which another value would raise the score most, if all other features "
-        "stay the same. The ranges contain 98 % of the training rows."
+        "stay the same. The ranges contain 98 % of the training rows. Of a category, the most frequent level is given."
     )
     return Grid(
         f"The {len(rows)} rows with the lowest scores",
@@ -221,12 +224,24 @@ def _explain(detector: EnergyDetector, row: Any) -> tuple[str, ...]:
         return ("not available for such inputs",)
     assert detector.replacements_ is not None
     gains = detector.feature_contributions(row).ravel()
-    values = np.asarray(row, dtype=np.float64).ravel()
-    names = detector.column_labels()
-    low, high = detector.replacements_[0], detector.replacements_[-1]
-    largest = [j for j in np.argsort(-gains)[:MAX_EXPLANATIONS] if gains[j] > 0]
-    lines = tuple(f"{names[j]} = {values[j]:.4g} ({low[j]:.4g} to {high[j]:.4g})" for j in largest)
-    return lines or ("no single feature",)
+    values = read_rows(row, detector.levels_).values.ravel()
+    largest = [int(j) for j in np.argsort(-gains)[:MAX_EXPLANATIONS] if gains[j] > 0]
+    return tuple(_describe_value(detector, j, float(values[j])) for j in largest) or ("no single feature",)
+
+
+def _describe_value(detector: EnergyDetector, feature: int, value: float) -> str:
+    """Return the value of a feature beside the values that are common in the training rows."""
+    assert detector.replacements_ is not None
+    name, levels = detector.column_labels()[feature], detector.levels_.get(feature)
+    low, high = detector.replacements_[0, feature], detector.replacements_[-1, feature]
+    common = f"{low:.4g} to {high:.4g}" if levels is None else f"most often {levels[0]}"
+    if math.isnan(value):
+        text = "missing"
+    elif levels is None:
+        text = f"{value:.4g}"
+    else:
+        text = levels[int(value)] if value < len(levels) else "a new level"
+    return f"{name} = {text} ({common})"
 
 
 def _has_named_features(detector: EnergyDetector) -> bool:
@@ -256,12 +271,11 @@ def _self_test(detector: EnergyDetector) -> list[Block]:
 
 def _training(detector: EnergyDetector, versions: Mapping[str, str]) -> list[Block]:
     blocks: list[Block] = [Facts(tuple(_facts(detector, versions)))]
-    blocks += [Text(f"Rollback in training: {event}") for event in detector.events_]
     settings = detector.settings_.model_dump(mode="json")
     rows = tuple((f"`{name}`", _format_setting(value)) for name, value in settings.items())
     blocks.append(Grid("Settings of the energy", ("setting", "value"), (False, False), rows, folded=True))
     if _has_named_features(detector):
-        blocks.append(_feature_ranges(detector))
+        blocks += [grid for grid in (_feature_ranges(detector), _category_levels(detector)) if grid.rows]
     return blocks
 
 
@@ -290,13 +304,25 @@ def _feature_ranges(detector: EnergyDetector) -> Grid:
     columns = ranges[0], quantiles[0], quantiles[len(quantiles) // 2], quantiles[-1], ranges[1]
     rows = tuple(
         (name, *(f"{float(value):.5g}" for value in values))
-        for name, *values in zip(detector.column_labels(), *columns, strict=True)
+        for j, (name, *values) in enumerate(zip(detector.column_labels(), *columns, strict=True))
+        if j not in detector.levels_
     )
     head = ("feature", "smallest", "1 %", "median", "99 %", "largest")
     return Grid("Features in the training rows", head, (False, *[True] * 5), rows, folded=True)
 
 
+def _category_levels(detector: EnergyDetector) -> Grid:
+    rows = tuple(
+        (detector.column_labels()[j], f"{len(levels):,}", ", ".join(levels[:MAX_LEVELS]))
+        for j, levels in detector.levels_.items()
+    )
+    head = ("feature", "levels", f"the most frequent ones, {MAX_LEVELS} at most")
+    return Grid("Categories in the rows of the fit", head, (False, True, False), rows, folded=True)
+
+
 def _format_setting(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {number}" for name, number in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

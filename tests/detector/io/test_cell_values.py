@@ -48,7 +48,7 @@ def test_numbers_booleans_and_missing_values_are_read():
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        (["1", "two"], "t: row 2, column 'a': 'two' is text.*fit with --one-hot a .*--drop a"),
+        (["1", "two"], "t: row 2, column 'a': 'two' is text.*fit with --category a .*--drop a"),
         (["1", "inf"], "row 2, column 'a': .*infinite.*--drop a"),
         (["1", "1e999"], "row 2, column 'a': .*infinite"),
         ([1.0, float("-inf")], "row 2, column 'a': .*infinite"),
@@ -66,10 +66,10 @@ def test_cells_that_are_not_numbers_are_named(cells, message):
 
 
 def test_a_category_has_the_same_name_in_all_formats():
-    def names(cells: list) -> list[str]:
+    def names(cells: list) -> list[str | None]:
         return read_categories(chunk_of(cells), "a").to_pylist()
 
-    assert names(["1", " 2.0", ""]) == names([1, 2, None]) == ["1", "2", ""]
-    assert names([1.0, 2.0, float("nan")]) == ["1", "2", ""]
+    assert names(["1", " 2.0", ""]) == names([1, 2, None]) == ["1", "2", None]
+    assert names([1.0, 2.0, float("nan")]) == ["1", "2", None]
     assert names([True, None]) == names(["true", ""])
     assert names(["007", "NA"]) == ["007", "NA"]

@@ -108,6 +108,11 @@ def change_detector(**values):
     return change_json(lambda document: document["detector"].update(values))
 
 
+def change_layout(**values):
+    """Change keys of the layout in the document; all digests agree."""
+    return change_json(lambda document: document["detector"]["layout"].update(values))
+
+
 DEEPLY_NESTED = b'{"a":' * 100_000
 
 
@@ -125,17 +130,21 @@ DEEPLY_NESTED = b'{"a":' * 100_000
         (write_json(DEEPLY_NESTED), "changed or truncated"),
         (write_json(pickle.dumps({"format": "ebmood-detector"})), "not valid JSON"),
         (write_json(b"[1]"), "not a detector of ebmood"),
-        (write_json(b'{"format": "ebmood-detector", "version": 1}'), "changed"),
-        (change_json(lambda d: d.update(version=2)), "newer ebmood.*update"),
+        (write_json(b'{"format": "ebmood-detector", "version": 2}'), "changed"),
+        (change_json(lambda d: d.update(version=3)), "newer ebmood.*update"),
+        (change_json(lambda d: d.update(version=1)), "ebmood 0.2 or earlier.*fit the detector again"),
         (change_json(lambda d: d.update(version="1")), "not a whole number"),
         (change_json(lambda d: d.update(format="other")), "not a detector"),
         (change_detector(surprise=1), "surprise: Extra inputs"),
         (change_detector(files={"score": "../" * 21 + "x"}), "SHA-256 digests"),
         (change_detector(files={"score": "0" * 64}), "missing"),
-        (change_detector(features=10**6), "do not fit|no model can be built"),
-        (change_detector(features=10**15), "do not fit|no model can be built"),
-        (change_detector(features=12), "do not fit"),
-        (change_json(lambda d: d["detector"]["energy"].update(hidden=[10**9] * 2)), "do not fit|no model"),
+        (change_layout(rows=[10**15]), "do not fit"),
+        (change_layout(rows=[1, 1]), "a memory for every class"),
+        (change_layout(table={"columns": 10**15}), "do not fit"),
+        (change_layout(table={"columns": 13, "categories": {"1": [0, 1]}}), "names of levels"),
+        (change_layout(views=["normal-scores"]), "do not fit"),
+        (change_layout(views=["upside-down"]), "views"),
+        (change_detector(levels={"1": ["a"]}), "names of levels"),
         (change_detector(alpha=2), "alpha"),
         (change_detector(calibration_scores=[2.0, 1.0]), "ascending"),
         (change_detector(calibration_scores=[float("nan")]), "finite|number|NaN"),

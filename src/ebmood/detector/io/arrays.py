@@ -1,5 +1,6 @@
 """Read X from NumPy, torch, nested lists and data frames as float64 rows, or raise one line that says what is wrong."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import narwhals.stable.v1 as nw
@@ -8,26 +9,38 @@ import torch
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
+from ebmood.detector.io.categories import Levels
 from ebmood.detector.io.data_frames import read_data_frame
-from ebmood.detector.io.rows import Rows, check_finite, describe_column
+from ebmood.detector.io.rows import Rows, check_not_infinite, describe_column
 from ebmood.detector.io.scalars import MAX_INTEGER, describe_empty, first_line, parse_cells
 
 
-def read_rows(X: Any) -> Rows:
-    """Return X as float64 rows. Arrays with more than two axes are flattened to `(N, D)`.
+def read_rows(X: Any, levels: Mapping[int, Levels] | None = None) -> Rows:
+    """Return X as float64 rows. Arrays with more than two axes are flattened to `(N, D)`. NaN is a missing value.
 
-    >>> read_rows([[1, 2], [3, 4]]).values
-    array([[1., 2.],
-           [3., 4.]])
+    >>> read_rows([[1, 2], [3, None]]).values
+    array([[ 1.,  2.],
+           [ 3., nan]])
+
+    Args:
+        X: the rows.
+        levels: the levels of the category columns of the fit. None for training rows, of which a data frame may have
+            category columns.
 
     Raises:
-        InputError: X does not hold finite numbers; the message names row and column.
+        InputError: X does not hold numbers, or is not a data frame although the fit had categories. The message names
+            row and column.
     """
     if nw.dependencies.is_into_dataframe(X):
-        return check_finite(read_data_frame(X))
+        return check_not_infinite(read_data_frame(X, levels))
     values = _read_array(X)
+    if levels:
+        raise InputError(
+            f"X: an array, but the detector was fitted on a data frame with {len(levels)} category columns; give a "
+            "data frame with the columns of the fit"
+        )
     shape = values.shape[1:]
-    return check_finite(Rows(np.ascontiguousarray(values.reshape(len(values), -1)), shape))
+    return check_not_infinite(Rows(np.ascontiguousarray(values.reshape(len(values), -1)), shape))
 
 
 def _read_array(X: Any) -> NDArray[np.float64]:
@@ -67,11 +80,8 @@ def _as_array(X: Any) -> NDArray[Any]:
         raise InputError(
             "X: neither a table nor an array with two axes. Reshape your data, or collect() a lazy frame"
         )
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        index = tuple(int(i) for i in np.argwhere(np.ma.getmaskarray(X))[0])
-        raise InputError(
-            f"X: row {index[0]}, column {index[1:]}: masked, which is a missing value; fill it in"
-        )
+    if isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "fbiu":
+        return np.ma.filled(X.astype(np.float64), np.nan)
     try:
         return np.asarray(X)
     except (ValueError, TypeError, OverflowError, RuntimeError) as error:

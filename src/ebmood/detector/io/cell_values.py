@@ -13,6 +13,7 @@ from pyarrow import compute, types
 
 from ebmood.core.errors import InputError
 from ebmood.data.table_files import is_number
+from ebmood.detector.io.categories import category_name
 from ebmood.detector.io.column_names import format_option
 from ebmood.detector.io.scalars import MAX_INTEGER
 from ebmood.detector.io.table_stream import Chunk
@@ -22,7 +23,6 @@ MISSING_WORDS = ("", "na", "n/a", "nan", "null", "none")
 
 _NULL = pyarrow.scalar(None, pyarrow.large_string())
 _INTEGER = re.compile(r"[+-]?[0-9]+")
-_INTEGER_AS_FLOAT = re.compile(r"([+-]?[0-9]+)\.0+")
 
 
 def read_numbers(chunk: Chunk, column: str) -> NDArray[np.float64]:
@@ -45,9 +45,9 @@ def read_numbers(chunk: Chunk, column: str) -> NDArray[np.float64]:
 
 
 def read_categories(chunk: Chunk, column: str) -> pyarrow.StringArray:
-    """Return a column as names of categories, `(N,)`; the empty name for missing cells.
+    """Return a column as names of categories, `(N,)`; null for missing cells.
 
-    The whole numbers `1`, `1.0` and `"1"` get the same name, because programs write all three for the same category.
+    One value in two types gets one name; see `ebmood.detector.io.categories`.
 
     Raises:
         InputError: the column holds neither text, numbers, booleans nor dates.
@@ -59,8 +59,8 @@ def read_categories(chunk: Chunk, column: str) -> pyarrow.StringArray:
             f"{format_option('--drop', column)}"
         )
     encoded = cells.dictionary_encode()
-    names = pyarrow.array([_category_name(v) for v in encoded.dictionary.to_pylist()], pyarrow.string())
-    return compute.fill_null(names.take(encoded.indices), "")
+    names = pyarrow.array([category_name(v) for v in encoded.dictionary.to_pylist()], pyarrow.string())
+    return names.take(encoded.indices)
 
 
 def _decode(cells: pyarrow.Array) -> pyarrow.Array:
@@ -108,7 +108,7 @@ def _parse_text_with_missing(chunk: Chunk, column: str, cells: pyarrow.Array) ->
         row = next(row for row, cell in enumerate(present) if not is_number(cell))
         raise InputError(
             f"{chunk.describe_cell(row, column)}: {present[row].as_py()[:40]!r} is text, not a number; fit with "
-            f"{format_option('--one-hot', column)} to encode the column, or leave it out with "
+            f"{format_option('--category', column)} if the column holds categories, or leave it out with "
             f"{format_option('--drop', column)}"
         ) from None
 
@@ -125,13 +125,3 @@ def _check_integers(chunk: Chunk, column: str, cells: pyarrow.Array, values: NDA
                 "does not represent every whole number; "
                 f"fit with {format_option('--drop', column)} if it is an identifier"
             )
-
-
-def _category_name(value: object) -> str:
-    if value is None or value != value:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = str(value).strip()
-    integer = _INTEGER_AS_FLOAT.fullmatch(text)
-    return integer[1] if integer else text

@@ -1,6 +1,10 @@
-"""Read data frames of pandas, polars and pyarrow as float64 rows."""
+"""Read data frames of pandas, polars and pyarrow as float64 rows.
+
+Columns of text, categories and enumerations become numbers of levels. Booleans and nullable numbers become numbers.
+"""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import narwhals.stable.v1 as nw
@@ -8,15 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
+from ebmood.detector.io.categories import Levels, category_name, encode, find_levels
 from ebmood.detector.io.rows import Rows
-from ebmood.detector.io.scalars import CONVERT_HINT, MAX_INTEGER, describe_empty, parse_cells
+from ebmood.detector.io.scalars import (
+    CONVERT_HINT,
+    MAX_INTEGER,
+    describe_empty,
+    parse_cells,
+    read_number,
+)
 
 
-def read_data_frame(X: Any) -> Rows:
-    """Return a data frame as rows with column names. The values may still be NaN or infinite.
+def read_data_frame(X: Any, levels: Mapping[int, Levels] | None = None) -> Rows:
+    """Return a data frame as rows with column names. The values may still be infinite.
+
+    Args:
+        X: the data frame.
+        levels: the levels of the category columns of the fit; None to find category columns and their levels.
 
     Raises:
-        InputError: a column name occurs twice, the frame is empty, or a column does not hold numbers.
+        InputError: a column name occurs twice, the frame is empty, or a column holds neither numbers nor categories.
     """
     native_names = list(getattr(X, "column_names", getattr(X, "columns", ())))
     names = _text_names(native_names)
@@ -27,8 +42,39 @@ def read_data_frame(X: Any) -> Rows:
     frame = nw.from_native(X, eager_only=True)
     if not frame.shape[1] or not frame.shape[0]:
         raise InputError(describe_empty(frame.shape))
-    columns = [_read_series(frame[:, i], f"column {name!r}") for i, name in enumerate(native_names)]
-    return Rows(np.column_stack(columns), (len(columns),), names)
+    columns: list[NDArray[np.float64]] = []
+    used: dict[int, Levels] = {}
+    for number, name in enumerate(native_names):
+        series, label = frame[:, number], f"column {name!r}"
+        if levels is None and holds_categories(series, label):
+            categories = [category_name(cell) for cell in series.to_list()]
+            used[number] = find_levels(categories)
+            columns.append(encode(categories, used[number]))
+        elif levels is not None and number in levels:
+            used[number] = levels[number]
+            columns.append(encode([category_name(cell) for cell in series.to_list()], levels[number]))
+        else:
+            columns.append(_read_numbers(series, label, may_be_text=levels is not None))
+    return Rows(np.column_stack(columns), (len(columns),), names, used)
+
+
+def holds_categories(series: nw.Series, label: str) -> bool:
+    """Return whether a column of training rows holds categories.
+
+    Raises:
+        InputError: it holds text among numbers.
+    """
+    if series.dtype in (nw.String, nw.Categorical, nw.Enum):
+        return True
+    if series.dtype != nw.Object:
+        return False
+    cells = [cell for cell in series.to_list() if category_name(cell) is not None]
+    text = sum(isinstance(cell, str) for cell in cells)
+    if not text:
+        return False
+    if text < len(cells) / 2:
+        parse_cells(series.to_list(), label)  # names the first text
+    return True
 
 
 def _text_names(names: list[Any]) -> tuple[str, ...] | None:
@@ -41,7 +87,7 @@ def _text_names(names: list[Any]) -> tuple[str, ...] | None:
     return tuple(names) if is_text == {True} else None
 
 
-def _read_series(series: nw.Series, label: str) -> NDArray[np.float64]:
+def _read_numbers(series: nw.Series, label: str, may_be_text: bool) -> NDArray[np.float64]:
     kind = series.dtype
     if kind.is_integer():
         lowest, highest = series.min(), series.max()
@@ -51,11 +97,8 @@ def _read_series(series: nw.Series, label: str) -> NDArray[np.float64]:
         return series.cast(nw.Float64).to_numpy().astype(np.float64)
     if kind.is_temporal():
         raise InputError(f"X: {label}: dates or times ({kind}); {CONVERT_HINT}")
+    if kind in (nw.String, nw.Categorical, nw.Enum) and may_be_text:
+        return parse_cells(map(read_number, series.to_list()), label)
     if kind == nw.Object or kind == nw.Unknown:
         return parse_cells(series.to_list(), label)
-    if kind in (nw.String, nw.Categorical, nw.Enum):
-        parse_cells(series.to_list(), label)
-        raise InputError(
-            f"X: {label}: holds categories, not numbers; one-hot encode it (`--one-hot`) or {CONVERT_HINT}"
-        )
     raise InputError(f"X: {label}: values of type {kind}; {CONVERT_HINT}")

@@ -1,14 +1,15 @@
 """Validated rows, the names of their features, and the comparison of their columns with the columns of the fit."""
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
+from ebmood.detector.io.categories import Levels
 
 MAX_TRAINING_VALUE = 1e100
 """Largest value in training rows. The squares of larger values exceed the range of float64."""
@@ -16,17 +17,19 @@ MAX_TRAINING_VALUE = 1e100
 
 @dataclass(frozen=True)
 class Rows:
-    """Validated numerical input.
+    """Validated input.
 
     Attributes:
-        values: `(N, D)`, finite.
+        values: `(N, D)`: finite numbers, numbers of levels in category columns, and NaN for missing values.
         shape: shape of one row of the input: `(D,)` for a table, `(C, H, W)` for an image.
         names: column names, if X is a data frame whose column names are all text.
+        levels: the names of the levels of every category column.
     """
 
     values: NDArray[np.float64]
     shape: tuple[int, ...]
     names: tuple[str, ...] | None = None
+    levels: Mapping[int, Levels] = field(default_factory=dict)
 
     def describe_cell(self, row: int, column: int) -> str:
         """Return the name of a cell for an error message. Rows are counted from 0, as in `X[row]`."""
@@ -55,21 +58,54 @@ def column_labels(shape: tuple[int, ...], names: tuple[str, ...] | None) -> tupl
     return tuple(f"x[{','.join(map(str, index))}]" for index in np.ndindex(*shape))
 
 
-def check_finite(rows: Rows) -> Rows:
+def check_not_infinite(rows: Rows) -> Rows:
     """Return `rows`.
 
     Raises:
-        InputError: a value is NaN or infinite.
+        InputError: a value is infinite.
     """
-    if not np.isfinite(rows.values).all():
-        row, column = (int(i) for i in np.argwhere(~np.isfinite(rows.values))[0])
-        value = rows.values[row, column]
-        problem = "NaN, which is a missing value" if np.isnan(value) else f"{value}, which is infinite"
+    infinite = np.isinf(rows.values)
+    if infinite.any():
+        row, column = (int(i) for i in np.argwhere(infinite)[0])
         raise InputError(
-            f"X: {rows.describe_cell(row, column)}: {problem}; fill it in (`--impute`), or remove the row or the "
-            "column (`--drop`)"
+            f"X: {rows.describe_cell(row, column)}: {rows.values[row, column]}, which is infinite; correct it, make it "
+            "NaN if it is missing, or remove the row or the column (`--drop`)"
         )
     return rows
+
+
+def check_complete(rows: Rows) -> Rows:
+    """Return `rows`.
+
+    Raises:
+        InputError: a value is missing.
+    """
+    if np.isnan(rows.values).any():
+        row, column = (int(i) for i in np.argwhere(np.isnan(rows.values))[0])
+        raise InputError(
+            f"X: {rows.describe_cell(row, column)}: NaN, which is a missing value, for which embed= has no input; fill "
+            "it in, or remove the row"
+        )
+    return rows
+
+
+def check_training_columns(rows: Rows) -> None:
+    """Check that every column of training rows can be learned.
+
+    Raises:
+        InputError: a column has no values, or a category column has a level of its own for every row.
+    """
+    missing = np.isnan(rows.values).all(axis=0)
+    if missing.any():
+        column = describe_column(int(missing.argmax()), rows.shape, rows.names)
+        raise InputError(f"X: {column}: all values are missing; leave it out (`--drop`)")
+    for number, levels in rows.levels.items():
+        if len(levels) > 2 and len(levels) == len(rows.values):
+            column = describe_column(number, rows.shape, rows.names)
+            raise InputError(
+                f"X: {column}: has another text in every row ({len(levels)}), such as an identifier; leave it out "
+                "(`--drop`)"
+            )
 
 
 def check_magnitude(rows: Rows) -> None:

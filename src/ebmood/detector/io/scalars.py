@@ -13,6 +13,27 @@ MAX_INTEGER = 2**53
 
 CONVERT_HINT = "drop the column (`--drop`) or convert it to numbers"
 
+CORRECT_HINT = (
+    "correct the cell, make it NaN if it is missing, or make all cells text for a column of categories"
+)
+
+
+def read_number(cell: Any) -> Any:
+    """Return text that stands for a number or a boolean as this number, and anything else unchanged.
+
+    >>> [read_number(cell) for cell in ("0.50", "True", "", "a", None)]
+    [0.5, 1.0, None, 'a', None]
+    """
+    if not isinstance(cell, str):
+        return cell
+    text = cell.strip().lower()
+    if text in ("", "true", "false"):
+        return {"": None, "true": 1.0, "false": 0.0}[text]
+    try:
+        return float(text)
+    except ValueError:
+        return cell
+
 
 def parse_cells(cells: Iterable[Any], column: str) -> NDArray[np.float64]:
     """Return the cells of a column as float64 `(N,)`; NaN for missing ones.
@@ -31,9 +52,7 @@ def parse_cells(cells: Iterable[Any], column: str) -> NDArray[np.float64]:
 
 def _parse_cell(cell: Any, place: str) -> float:
     if isinstance(cell, (str, bytes)):
-        raise InputError(
-            f"{place}: text {_shorten(cell)}; one-hot encode the column (`--one-hot`) or {CONVERT_HINT}"
-        )
+        raise InputError(f"{place}: text {_shorten(cell)} in a column of numbers; {CORRECT_HINT}")
     if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
         return np.nan
     try:

@@ -40,8 +40,8 @@ def load(folder: Path | str, *, embed: nn.Module | None = None, device: str = "c
     detector = EnergyDetector(
         alpha=metadata.alpha,
         calibration=metadata.calibration,
+        contamination=metadata.contamination,
         supervised=metadata.supervised,
-        gamma=metadata.gamma,
         embed=embed,
         energy=metadata.energy,
         device=device,
@@ -54,8 +54,9 @@ def load(folder: Path | str, *, embed: nn.Module | None = None, device: str = "c
     detector.settings_ = metadata.energy
     detector.seed_ = metadata.seed
     detector.n_training_rows_ = metadata.training_rows
+    detector.n_left_out_rows_ = metadata.left_out_rows
+    detector.strangest_rows_ = metadata.strangest_rows
     detector.probes_ = metadata.probes
-    detector.events_ = metadata.events
     detector.notes_ = metadata.notes
     return detector
 
@@ -64,9 +65,8 @@ def _restore_model(
     folder: Path, detector: EnergyDetector, metadata: DetectorMetadata, weights: dict[str, Weights]
 ) -> None:
     device, shape, score = resolve_device(detector.device), metadata.columns.shape, weights["score"]
-    classes = len(metadata.classes or ())
-    width = _width(metadata)
-    detector.model_ = _model(folder, metadata, score, classes).to(device)
+    classes, width = len(metadata.layout.rows), _width(metadata)
+    detector.model_ = _model(folder, metadata, score).to(device)
     detector.scorer_ = RowScorer(
         model=detector.model_,
         embedding=_embedding(folder, metadata, weights, detector.embed, device),
@@ -83,6 +83,7 @@ def _restore_model(
 def _restore_columns(folder: Path, detector: EnergyDetector, metadata: DetectorMetadata) -> None:
     columns = metadata.columns
     detector.shape_in_ = columns.shape
+    detector.levels_ = metadata.levels
     if columns.shape is None:
         return
     detector.n_features_in_ = _width(metadata)
@@ -97,8 +98,9 @@ def _restore_columns(folder: Path, detector: EnergyDetector, metadata: DetectorM
 def _restore_calibration(detector: EnergyDetector, metadata: DetectorMetadata) -> None:
     detector.calibration_scores_ = np.array(metadata.calibration_scores, dtype=np.float64)
     detector.offset_ = conformal.offset(detector.calibration_scores_, metadata.alpha)
-    if metadata.classes is not None and metadata.class_calibration_scores is not None:
+    if metadata.classes is not None:
         detector.classes_ = np.array(metadata.classes)
+    if metadata.class_calibration_scores is not None:
         detector.class_calibration_scores_ = tuple(
             np.array(scores, dtype=np.float64) for scores in metadata.class_calibration_scores
         )
@@ -106,24 +108,31 @@ def _restore_calibration(detector: EnergyDetector, metadata: DetectorMetadata) -
 
 def _width(metadata: DetectorMetadata) -> int:
     """Return the number of features of an input row before an embedding."""
-    return metadata.features if metadata.embedding is None else math.prod(metadata.columns.shape or (0,))
+    return (
+        metadata.layout.table.columns
+        if metadata.embedding is None
+        else math.prod(metadata.columns.shape or (0,))
+    )
 
 
-def _model(folder: Path, metadata: DetectorMetadata, score: Weights, classes: int) -> ScoreModel:
+def _model(folder: Path, metadata: DetectorMetadata, score: Weights) -> ScoreModel:
     state = {
         name.removeprefix(MODEL_PREFIX): tensor
         for name, tensor in score.items()
         if name.startswith(MODEL_PREFIX)
     }
+    sizes = (sum(metadata.layout.rows), metadata.layout.table.columns)
+    if "memory" not in state or tuple(state["memory"].shape) != sizes:
+        raise EbmoodError(f"{folder}: the weights do not fit the settings; fit the detector again")
     try:
         with torch.device("meta"):  # allocates no memory: the sizes in a malicious file may be huge
-            shapes = _shapes(ScoreModel(metadata.energy, metadata.features, classes).state_dict())
+            shapes = _shapes(ScoreModel(metadata.energy, metadata.layout).state_dict())
         if shapes != _shapes(state):
             first = sorted(set(shapes.items()) ^ set(_shapes(state).items()))[0][0]
             raise EbmoodError(
                 f"{folder}: the weights do not fit the settings, first {first!r}; fit the detector again"
             )
-        model = ScoreModel(metadata.energy, metadata.features, classes)
+        model = ScoreModel(metadata.energy, metadata.layout)
         model.load_state_dict(state)
     except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
         raise EbmoodError(

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, JsonValue, model_validator
 
 from ebmood.core.settings import Settings
-from ebmood.detector.score_model import EnergySettings
+from ebmood.detector.score_model import EnergySettings, MemoryLayout
 from ebmood.detector.self_test import Probe
 
 
@@ -31,42 +31,46 @@ class DetectorMetadata(Settings):
 
     Attributes:
         alpha: level of the flags.
-        calibration: fraction or number of calibration rows.
+        calibration: fraction or number of calibration rows, or `loo`.
+        contamination: fraction of the training rows that were left out, `auto` or None.
         supervised: whether the detector learned classes.
-        gamma: weight of the classes.
         device: device of the fit.
         seed: the seed that `random_state` gave.
         energy: settings of the energy.
-        features: width of the rows that the energy receives, after an embedding if there is one.
+        layout: the sizes of the model. The energy receives its rows after an embedding, if there is one.
+        levels: the names of the levels of each category column.
         columns: the input of the fit.
         classes: the classes of a supervised fit.
         training_rows: number of rows on which the energy was fitted.
+        left_out_rows: number of rows that `contamination` left out.
+        strangest_rows: indices and scores of the strangest rows that were used.
         calibration_scores: ascending.
         class_calibration_scores: for each class, ascending.
         probes: results of the self-test.
         embedding: class name of the user's module; None without one.
-        events: one line for each rollback during training.
         versions: versions of the libraries that fitted and wrote the detector.
         notes: JSON values of the caller.
         files: SHA-256 of each file of weights.
     """
 
     alpha: float = Field(gt=0, lt=1)
-    calibration: int | float
+    calibration: int | float | Literal["loo"]
+    contamination: float | Literal["auto"] | None = None
     supervised: bool
-    gamma: float = Field(ge=0, allow_inf_nan=False)
     device: str
     seed: int
     energy: EnergySettings
-    features: int = Field(ge=1)
+    layout: MemoryLayout
+    levels: dict[int, tuple[str, ...]] = {}
     columns: InputColumns
     classes: tuple[bool | int | float | str, ...] | None
     training_rows: int = Field(ge=1)
+    left_out_rows: int = Field(default=0, ge=0)
+    strangest_rows: tuple[tuple[int, float], ...] = ()
     calibration_scores: tuple[float, ...] = Field(min_length=1)
     class_calibration_scores: tuple[tuple[float, ...], ...] | None
     probes: tuple[Probe, ...]
     embedding: str | None
-    events: tuple[str, ...] = ()
     versions: dict[str, str]
     notes: dict[str, JsonValue]
     files: dict[Literal["score", "embed"], str]
@@ -78,9 +82,17 @@ class DetectorMetadata(Settings):
             if any(not abs(score) < float("inf") for score in scores) or list(scores) != sorted(scores):
                 raise ValueError("calibration scores must be finite and ascending")
         classes = len(self.classes or ())
-        if (self.classes is None) != (self.class_calibration_scores is None) or len(
-            all_scores
-        ) - 1 != classes:
+        if len(self.layout.rows) != max(classes, 1):
+            raise ValueError("there must be a memory for every class")
+        categories = self.layout.table.categories
+        if {column: len(names) for column, names in self.levels.items()} != {
+            column: len(groups) for column, groups in categories.items()
+        }:
+            raise ValueError("the names of levels must belong to the category columns")
+        has_class_scores = self.classes is not None and self.calibration != "loo"
+        if has_class_scores != (self.class_calibration_scores is not None) or len(all_scores) - 1 != (
+            classes if has_class_scores else 0
+        ):
             raise ValueError("there must be calibration scores for every class")
         if set(self.files) != {"score"} | ({"embed"} if self.embedding else set()):
             raise ValueError("files must name the weights of the score, and of the embedding if there is one")

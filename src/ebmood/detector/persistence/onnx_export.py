@@ -1,12 +1,12 @@
 """Export a fitted detector as one ONNX graph, after a comparison of the graph with the detector.
 
-The graph holds everything from raw rows to p-values: scaler, embedding if there is one, energy, and calibration scores.
-Its inputs and outputs are described in `ebmood.detector.persistence.onnx_graph`. Its metadata hold the columns, the
-settings of the calibration, and the notes of the saved detector. Medians and categories in these notes (options
-`--impute` and `--one-hot` of `ebmood fit`) must be applied before the graph.
+The graph holds everything from raw rows to p-values: embedding if there is one, views, energies, training rows in
+memory, and calibration scores. Its inputs and outputs are described in `ebmood.detector.persistence.onnx_graph`. Its
+metadata hold the columns, the levels of categories, the settings of the calibration, and the notes of the saved
+detector.
 
-The networks compute in float32 and add in another order than PyTorch, so scores agree to about seven digits. A p-value
-can differ if its score is equal to a calibration score within that precision.
+Sums are added in another order than in PyTorch, so scores agree to about seven digits. A p-value can differ if its
+score is equal to a calibration score within that precision.
 """
 
 import contextlib
@@ -203,6 +203,9 @@ def _metadata(detector: "EnergyDetector") -> dict[str, str]:
     offset = detector.offset_ if math.isfinite(detector.offset_) else None
     return {
         "columns": json.dumps(detector.column_labels()),
+        "categories": json.dumps(
+            {detector.column_labels()[column]: levels for column, levels in detector.levels_.items()}
+        ),
         "alpha": json.dumps(float(detector.alpha)),
         "offset": json.dumps(offset),
         "notes": json.dumps(getattr(detector, "notes_", {})),

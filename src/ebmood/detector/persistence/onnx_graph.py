@@ -1,6 +1,7 @@
 """The computation of a fitted detector, from raw rows to scores and p-values, as one module that ONNX can represent.
 
-x        (N, *shape) float64, finite, columns in the order of the fit
+x        (N, *shape) float64, columns in the order of the fit. A category is the number of its level, counted from 0 in
+         the metadata `categories`; the number of levels stands for any other. A missing value is NaN.
 score    (N,) float64, higher is more in-distribution
 p_value  (N,) float64, in (0, 1]
 """

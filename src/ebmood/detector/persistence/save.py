@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from pydantic import JsonValue
 
+from ebmood.detector.contamination import Contamination
 from ebmood.detector.persistence.detector_files import Weights, write_detector
 from ebmood.detector.persistence.metadata import DetectorMetadata, InputColumns
 
@@ -48,20 +49,22 @@ def _metadata(
     class_scores = getattr(detector, "class_calibration_scores_", None)
     return DetectorMetadata(
         alpha=float(detector.alpha),
-        calibration=calibration if isinstance(calibration, float) else int(calibration),
+        calibration=calibration if isinstance(calibration, (float, str)) else int(calibration),
+        contamination=_python_number(detector.contamination),
+        left_out_rows=detector.n_left_out_rows_,
+        strangest_rows=detector.strangest_rows_,
         supervised=bool(detector.supervised),
-        gamma=float(detector.gamma),
         device=str(detector.device),
         seed=detector.seed_,
         energy=detector.settings_,
-        features=detector.model_.features,
+        layout=detector.model_.layout,
+        levels=dict(detector.levels_),
         columns=InputColumns(shape=scorer.shape, names=_names(detector)),
         classes=tuple(detector.classes_.tolist()) if hasattr(detector, "classes_") else None,
         training_rows=detector.n_training_rows_,
         calibration_scores=tuple(detector.calibration_scores_.tolist()),
         class_calibration_scores=class_scores and tuple(tuple(scores.tolist()) for scores in class_scores),
         probes=detector.probes_,
-        events=detector.events_,
         embedding=None if scorer.embedding is None else type(scorer.embedding).__qualname__,
         versions={name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
         notes=notes,
@@ -71,3 +74,7 @@ def _metadata(
 
 def _names(detector: "EnergyDetector") -> tuple[str, ...] | None:
     return tuple(detector.feature_names_in_) if hasattr(detector, "feature_names_in_") else None
+
+
+def _python_number(contamination: Contamination) -> Contamination:
+    return contamination if contamination is None or contamination == "auto" else float(contamination)

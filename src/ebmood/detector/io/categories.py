@@ -1,0 +1,72 @@
+"""Names of categories, and their numbers. One value in two types gets one name: `True` and `"true"`, 1 and `"1.0"`."""
+
+import datetime
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Levels = tuple[str, ...]
+"""The names of the levels of a column; the position is the number of a level."""
+
+ALIASES = {"1": "true", "0": "false", "true": "1", "false": "0"}
+"""Booleans that some programs write as numbers."""
+
+_NUMBER = re.compile(r"([+-]?)(0|[1-9][0-9]*)(?:\.([0-9]+))?")
+
+
+def category_name(value: Any) -> str | None:
+    """Return the name of a category, or None for a missing value: None, NaN, or text without characters.
+
+    >>> [category_name(value) for value in (True, "TRUE", 1, "1.0", 0.5, "0.50", "007", " a ", float("nan"))]
+    ['true', 'true', '1', '1', '0.5', '0.5', '007', 'a', None]
+    """
+    if value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    if isinstance(value, (float, np.floating)) and value != value:
+        return None
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(sep=" ").removesuffix(" 00:00:00")
+    text = str(value).strip()
+    if text.lower() in ("true", "false"):
+        return text.lower()
+    number = _NUMBER.fullmatch(text)
+    if number:
+        digits = (number[3] or "").rstrip("0")
+        sign = "-" if number[1] == "-" and (number[2] != "0" or digits) else ""
+        return sign + number[2] + ("." + digits if digits else "")
+    return text or None
+
+
+def find_levels(names: Iterable[str | None]) -> Levels:
+    """Return the levels of a column, the most frequent first.
+
+    >>> find_levels(["b", "a", None, "b"])
+    ('b', 'a')
+    """
+    counts = Counter(name for name in names if name is not None)
+    return tuple(sorted(counts, key=lambda name: (-counts[name], name)))
+
+
+def encode(names: Sequence[str | None], levels: Levels) -> NDArray[np.float64]:
+    """Return the numbers of levels `(N,)`: NaN for missing values, and the number of levels for an unknown one.
+
+    >>> encode(["a", "c", None], ("b", "a"))
+    array([ 1.,  2., nan])
+    """
+    numbers = level_numbers(levels)
+    return np.array(
+        [np.nan if name is None else numbers.get(name, len(levels)) for name in names], np.float64
+    )
+
+
+def level_numbers(levels: Levels) -> Mapping[str, int]:
+    """Return the number of each name. A boolean may also be written as 0 or 1, unless these are levels of their own."""
+    numbers = {name: number for number, name in enumerate(levels)}
+    for name, alias in ALIASES.items():
+        if alias in levels and name not in levels:
+            numbers[name] = numbers[alias]
+    return numbers

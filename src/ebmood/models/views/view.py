@@ -1,0 +1,123 @@
+"""The interface of views, and what they share."""
+
+import math
+from abc import ABC, abstractmethod
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from ebmood.models.memory import squared_distances
+from ebmood.models.views.one_unit import columns_share_unit
+
+MAX_COORDINATE = 1e15
+"""Coordinates are clipped to plus and minus this value, so that squared distances of rows at 1e300 are finite."""
+
+SMALLEST_SCALE = 1e-3
+"""Smallest multiple of a scale, for a column that is constant without the row that is left out."""
+
+
+class View(nn.Module, ABC):
+    """A transformation of the numeric columns of a table, fitted to training rows. Its results are float64.
+
+    All fitted numbers are buffers, whose sizes depend on the arguments only, so that `load_state_dict` restores a view.
+
+    Args:
+        columns: number of numeric columns P.
+        rows: number of training rows that `fit` receives.
+    """
+
+    name: ClassVar[str]
+    needs_one_unit: ClassVar[bool] = False
+    """Whether the view makes sense only if all columns are measured on one scale, such as pixels."""
+
+    def __init__(self, columns: int, rows: int):
+        super().__init__()
+
+    @abstractmethod
+    def fit(self, x: Tensor) -> Self:
+        """Fit the view to finite training rows `(N, P)`, and return it."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform finite rows: `(N, P) -> (N, E)`."""
+
+    def leave_out(self, coordinates: Tensor, part: slice) -> Tensor:
+        """Return squared distances between training rows, each from a row as if the view had been fitted without it.
+
+        Args:
+            coordinates: `(M, E)`, all training rows in this view.
+            part: the m rows to compare, for example those of one class.
+
+        Returns:
+            `(m, m)`, from the row that is left out to the others. The default is for views that one row hardly changes.
+        """
+        return squared_distances(coordinates[part], coordinates[part])
+
+    def _add(self, **buffers: Tensor) -> None:
+        for name, value in buffers.items():
+            self.register_buffer(name, value.to(torch.float64))
+
+
+class ScaledView(View):
+    """A view in which the scale of each column depends on its training values."""
+
+    @abstractmethod
+    def leave_out_scales(self, coordinates: Tensor) -> Tensor:
+        """Return the scale that each column would have without each row, as a multiple of its scale: `(M, E)`."""
+
+    def leave_out(self, coordinates: Tensor, part: slice) -> Tensor:
+        """Return squared distances with the scales that the columns have without the row; see `View.leave_out`."""
+        centred = coordinates - coordinates.mean(0)
+        rows, squares = centred[part], centred[part].square()
+        weights = self.leave_out_scales(coordinates)[part].clamp(min=SMALLEST_SCALE).square().reciprocal()
+        # sum_c w_ic (u_ic - u_jc)^2, as three matrix products
+        squared = (weights * squares).sum(1)[:, None] + weights @ squares.mT
+        return squared.sub_(2 * (weights * rows) @ rows.mT).clamp_(min=0)
+
+
+def leave_out_deviations(coordinates: Tensor) -> Tensor:
+    """Return the standard deviations without each row, as multiples of those of all rows: `(M, E) -> (M, E)`."""
+    count = len(coordinates)
+    squares = (coordinates - coordinates.mean(0)).square()
+    total = squares.sum(0)
+    without = (total - squares * (count / (count - 1))) / max(count - 1, 1)
+    return torch.where(total > 0, (without * count / total).clamp(min=0).sqrt(), 1.0)
+
+
+class AffineView(ScaledView):
+    """A view that subtracts a centre from each column and divides by a scale: `(x - center) / scale`."""
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(self, columns: int, rows: int):
+        super().__init__(columns, rows)
+        self._add(center=torch.zeros(columns), scale=torch.ones(columns))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `(x - center) / scale`: `(N, P) -> (N, P)`."""
+        return (x - self.center).mul_(1 / self.scale).clamp_(-MAX_COORDINATE, MAX_COORDINATE)
+
+    def leave_out_scales(self, coordinates: Tensor) -> Tensor:
+        """Return the standard deviations without each row; see `ScaledView`."""
+        return leave_out_deviations(coordinates)
+
+
+def constant_scales(x: Tensor) -> Tensor:
+    """Return the scales of columns that are constant: `(N, P) -> (P,)`.
+
+    If all columns appear to be measured on one scale, it is their common range. Otherwise it is as if one row in N had
+    moved by the size of its value.
+    """
+    varying = x[:, varies(x)]
+    if varying.shape[1] and columns_share_unit(varying.numpy()):
+        return torch.full_like(x[0], float(varying.max() - varying.min()))
+    return x[0].abs().clamp(min=1.0) / math.sqrt(len(x))
+
+
+def varies(x: Tensor) -> Tensor:
+    """Return which columns vary by more than the rounding errors of their values: `(N, P) -> (P,)`."""
+    low, high = x.amin(0), x.amax(0)
+    largest = torch.maximum(low.abs(), high.abs())
+    return high / 2 - low / 2 > (largest * 1e-12).clamp(min=1e-290)

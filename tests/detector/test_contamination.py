@@ -1,0 +1,62 @@
+"""Outliers among the training rows are left out, and the strangest rows are listed."""
+
+import numpy as np
+import pytest
+
+from ebmood import EnergyDetector, InputError
+from ebmood.detector.contamination import count_contaminated
+
+
+@pytest.fixture
+def contaminated() -> np.ndarray:
+    """Return 300 normal rows, then 15 outliers that are far from each other."""
+    rng = np.random.default_rng(0)
+    return np.concatenate([rng.normal(size=(300, 3)), outliers(rng, 15)])
+
+
+def outliers(rng: np.random.Generator, count: int) -> np.ndarray:
+    rows = rng.normal(size=(count, 3))
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True) * rng.uniform(6, 12, size=(count, 1))
+
+
+@pytest.mark.parametrize("contamination", [15 / 315, "auto"])
+def test_outliers_among_the_training_rows_are_left_out(contaminated, contamination):
+    plain = EnergyDetector(random_state=0).fit(contaminated)
+    clean = EnergyDetector(random_state=0, contamination=contamination).fit(contaminated)
+    new = outliers(np.random.default_rng(1), 200)
+    assert 10 <= clean.n_left_out_rows_ <= 20
+    assert plain.n_left_out_rows_ == 0
+    assert (clean.predict(new) == -1).mean() > 0.95
+    assert (clean.predict(new) == -1).mean() > (plain.predict(new) == -1).mean()
+
+
+def test_the_strangest_rows_are_listed_by_their_index(contaminated):
+    rows = np.random.default_rng(2).permutation(len(contaminated))
+    detector = EnergyDetector(random_state=0).fit(contaminated[rows[:-5]][::-1])
+    numbers, scores = zip(*detector.strangest_rows_, strict=True)
+    assert list(scores) == sorted(scores)
+    assert len(numbers) == 10
+    left = EnergyDetector(random_state=0, contamination=0.1).fit(contaminated)
+    listed = [row for row, _ in left.strangest_rows_]
+    assert set(listed) <= set(range(300)), (
+        "outliers were left out, so they are not among the rows that were used"
+    )
+
+
+def test_auto_leaves_out_nothing_of_a_normal_sample_and_few_rows_of_heavy_tails():
+    rng = np.random.default_rng(0)
+    assert count_contaminated(rng.normal(size=1000), "auto") <= 10
+    assert count_contaminated(-rng.exponential(size=1000), "auto") <= 100
+
+
+def test_a_supervised_fit_leaves_out_rows_with_their_classes(contaminated):
+    y = np.arange(len(contaminated)) % 2
+    detector = EnergyDetector(random_state=0, supervised=True, contamination=0.05).fit(contaminated, y)
+    assert detector.n_left_out_rows_ == 16
+    assert detector.class_p_values(contaminated[:4]).shape == (4, 2)
+
+
+@pytest.mark.parametrize("contamination", [0, 0.6, -0.1, "some", True, float("nan")])
+def test_invalid_values_are_refused(contamination):
+    with pytest.raises(InputError, match="contamination="):
+        EnergyDetector(contamination=contamination).fit(np.eye(9))

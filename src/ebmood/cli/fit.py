@@ -54,8 +54,21 @@ def fit(
         float, typer.Option(help="False-alarm rate: the fraction of normal rows that may be flagged.")
     ] = 0.05,
     calibration: Annotated[
-        float, typer.Option(help="Rows for calibration: a fraction below 1, or a number of rows.")
-    ] = 0.2,
+        str,
+        typer.Option(
+            metavar="FRACTION|ROWS|loo",
+            help="Rows for calibration: a fraction below 1, a number of rows, or loo: all rows, each left out of its "
+            "own score, for small tables.",
+        ),
+    ] = "0.2",
+    contamination: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FRACTION|auto",
+            help="Leave out the strangest rows before the fit: a fraction, or auto.",
+            show_default=False,
+        ),
+    ] = None,
     supervised: Annotated[
         bool, typer.Option("--supervised", help="Also learn the classes in --label-column.")
     ] = False,
@@ -93,15 +106,16 @@ def fit(
             from ebmood.detector.image_detector import DEFAULT_SIZE, ImageDetector
             from ebmood.detector.io.image_stream import ImageStream
             from ebmood.detector.io.open_input import open_input
+            from ebmood.detector.parameters import parse_calibration, parse_contamination
             from ebmood.detector.table_detector import TableDetector
 
             use_threads(threads)
             if out.is_file():
                 raise EbmoodError(f"{out}: is a file; give a folder to save the detector to with -o")
-            is_number = calibration >= 1 and calibration.is_integer()
             estimator = EnergyDetector(
                 alpha=alpha,
-                calibration=int(calibration) if is_number else calibration,
+                calibration=parse_calibration(calibration),
+                contamination=parse_contamination(contamination),
                 supervised=supervised,
                 device=device,
                 random_state=seed,
@@ -150,8 +164,16 @@ def _report(
         rows, next_input = f"rows of {estimator.n_features_in_} features", "NEW.csv"
     else:
         rows, next_input = f"images of {' x '.join(map(str, estimator.shape_in_ or ()))} numbers", "FOLDER"
+    if estimator.n_left_out_rows_:
+        print_message(
+            f"left out as the strangest: {estimator.n_left_out_rows_} rows; alpha holds for rows like the others"
+        )
+    calibrated = (
+        "calibrated on the same rows, each left out of its own score"
+        if estimator.calibration == "loo"
+        else f"calibrated on {len(estimator.calibration_scores_)} more"
+    )
     print_message(
-        f"{out}: fitted on {estimator.n_training_rows_} {rows}, calibrated on "
-        f"{len(estimator.calibration_scores_)} more, in {seconds:.0f} s. Next: ebmood score {out} {next_input} "
-        "-o SCORES.csv"
+        f"{out}: fitted on {estimator.n_training_rows_} {rows}, {calibrated}, in {seconds:.0f} s. "
+        f"Next: ebmood score {out} {next_input} -o SCORES.csv"
     )

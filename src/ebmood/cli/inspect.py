@@ -61,6 +61,9 @@ def summary(model: Path) -> dict[str, Any]:
         "rows": metadata.notes.get("rows"),
         "training_rows": metadata.training_rows,
         "calibration_rows": calibration_rows,
+        "calibration": metadata.calibration,
+        "left_out_rows": metadata.left_out_rows,
+        "strangest_rows": [{"row": row + 1, "score": score} for row, score in metadata.strangest_rows],
         "features": list(metadata.columns.names or ()),
         "shape": None if metadata.columns.shape is None else list(metadata.columns.shape),
         "images": None if images is None else images.model_dump(mode="json"),
@@ -88,7 +91,7 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
     categories = [f"{column} ({len(levels)} levels)" for column, levels in content["categories"].items()]
     probes = [f"{probe['name']} {probe['in_distribution']:.1%}" for probe in content["probes"]]
     lines = [
-        ("fitted on", f"{content['training_rows']} rows, calibrated on {content['calibration_rows']} more"),
+        ("fitted on", _describe_rows(content)),
         _describe_input(content),
         ("categories", ", ".join(categories)),
         ("with gaps", ", ".join(content["gaps"])),
@@ -99,10 +102,20 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
         ("flags", _describe_flags(content)),
         ("self-test", f"probes rated in-distribution: {', '.join(probes)}" if probes else ""),
         ("seed", str(content["seed"])),
+        ("strangest", f"rows {', '.join(str(row['row']) for row in content['strangest_rows'])}"),
         ("memory", f"holds {sum(content['memory'])} training rows"),
         ("versions", ", ".join(f"{name} {number}" for name, number in content["versions"].items())),
     ]
     return [(name, text) for name, text in lines if text]
+
+
+def _describe_rows(content: dict[str, Any]) -> str:
+    if content["calibration"] == "loo":
+        text = f"{content['training_rows']} rows, calibrated on the same rows, each left out of its own score"
+    else:
+        text = f"{content['training_rows']} rows, calibrated on {content['calibration_rows']} more"
+    left_out = content["left_out_rows"]
+    return text + (f"; the {left_out} strangest rows were left out" if left_out else "")
 
 
 def _describe_input(content: dict[str, Any]) -> tuple[str, str]:

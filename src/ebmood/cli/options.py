@@ -40,6 +40,13 @@ Cluster = Annotated[
         show_default=False,
     ),
 ]
+Alpha = Annotated[
+    float | None,
+    typer.Option(
+        help="False-alarm rate of the flags, without a new fit. \\[default: that of the fit]",
+        show_default=False,
+    ),
+]
 Drop = Annotated[
     list[str] | None,
     typer.Option(metavar="COLUMN", help="Leave out a column, by name or pattern ('id_*'). May be repeated."),

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmood.cli.messages import interrupted, print_json, print_message, print_skipped
-from ebmood.cli.options import Cluster, Device, Drop, Json, Model, Rows, SkipCorrupt, Threads, use_threads
+from ebmood.cli.options import (
+    Alpha,
+    Cluster,
+    Device,
+    Drop,
+    Json,
+    Model,
+    Rows,
+    SkipCorrupt,
+    Threads,
+    use_threads,
+)
 from ebmood.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
@@ -55,6 +66,7 @@ def score(
         typer.Option(metavar="COLUMN", help="Copy a column to OUT, by name or pattern. May be repeated."),
     ] = None,
     drop: Drop = None,
+    alpha: Alpha = None,
     threads: Threads = None,
     device: Device = "cpu",
     jobs: Annotated[
@@ -80,7 +92,7 @@ def score(
     start = time.monotonic()
     if table.is_dir() and (out.is_dir() or not out.suffix) and str(out) != "-":
         folder_scores, estimator = _score_folder(
-            model, table, out, keep or (), drop or (), device, jobs, cluster
+            model, table, out, keep or (), drop or (), device, alpha, jobs, cluster
         )
         raise typer.Exit(_report_folder(out, folder_scores, estimator, time.monotonic() - start, json))
     rows = flagged = 0
@@ -93,7 +105,7 @@ def score(
 
             use_threads(threads)
             _check_options(table, out, jobs, cluster, json)
-            detector, source = load_saved_detector(model, device), open_input(table, skip_corrupt)
+            detector, source = load_saved_detector(model, device, alpha), open_input(table, skip_corrupt)
             with open_score_writer(out) as write:
                 for batch in score_input(detector, source, keep or (), drop or (), progress):
                     write(batch)
@@ -141,6 +153,7 @@ def _score_folder(
     keep: Sequence[str],
     drop: Sequence[str],
     device: str,
+    alpha: float | None,
     jobs: int | None,
     cluster: str | None,
 ) -> "tuple[FolderScores, EnergyDetector]":
@@ -154,7 +167,7 @@ def _score_folder(
             from ebmood.detector.saved_detector import load_saved_detector
 
             detector = load_saved_detector(
-                model
+                model, alpha=alpha
             )  # reports a problem of the detector once, not for every file
             if isinstance(detector, ImageDetector):
                 raise EbmoodError(
@@ -168,6 +181,7 @@ def _score_folder(
                     keep=keep,
                     drop=drop,
                     device=device,
+                    alpha=alpha,
                     jobs=tasks,
                     open_executor=open_executor,
                     progress=progress,

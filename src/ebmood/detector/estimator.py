@@ -274,6 +274,17 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         gains = feature_contributions(self.scorer_.score_rows, values, self.replacements_)
         return gains.reshape(-1, *self.shape_in_)
 
+    def set_alpha(self, alpha: float) -> Self:
+        """Set the level of the flags of a fitted detector, without a new fit.
+
+        Raises:
+            InputError: `alpha` is not between 0 and 1.
+        """
+        check_is_fitted(self)
+        self.offset_ = conformal.offset(self.calibration_scores_, alpha)
+        self.alpha = alpha
+        return self
+
     def column_labels(self) -> tuple[str, ...]:
         """Return a name for every feature in order: the column name, or `x3`, or `x[0,2,5]`."""
         check_is_fitted(self)

@@ -79,6 +79,7 @@ def score_folder(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     device: str = "cpu",
+    alpha: float | None = None,
     jobs: int = 1,
     open_executor: Callable[[], Executor] = SingleProcessExecutor,
     progress: ProgressCallback = ignore_progress,
@@ -96,6 +97,7 @@ def score_folder(
         keep: columns to copy, by name or pattern.
         drop: further columns that were not in the training data.
         device: device of the workers: `cpu`, `cuda` or `auto`.
+        alpha: level of the flags; None for that of the fit.
         jobs: number of files at the same time, each with an executor and one thread.
         open_executor: creates an executor; see `ebmood.executors`.
         progress: called with the progress of scoring.
@@ -111,7 +113,8 @@ def score_folder(
     scores = FolderScores()
 
     def submit(executor: Executor, name: Path) -> Future:
-        return executor.submit(score_file, model, folder / name, out / name, tuple(keep), tuple(drop), device)
+        files = (model, folder / name, out / name)
+        return executor.submit(score_file, *files, tuple(keep), tuple(drop), device, alpha)
 
     with write_lock(out):
         subfolders = {(out / name).parent for name in tables}
@@ -129,7 +132,13 @@ def score_folder(
 
 
 def score_file(
-    model: Path, table: Path, out: Path, keep: tuple[str, ...], drop: tuple[str, ...], device: str
+    model: Path,
+    table: Path,
+    out: Path,
+    keep: tuple[str, ...],
+    drop: tuple[str, ...],
+    device: str,
+    alpha: float | None = None,
 ) -> FileScores:
     """Score one Parquet file on one thread, unless its scores exist. Workers run this function.
 
@@ -144,6 +153,7 @@ def score_file(
             "keep": list(keep),
             "drop": list(drop),
             "device": device,
+            "alpha": alpha,
             "ebmood": version("ebmood"),
         }
         metadata = {ORIGIN_KEY: json.dumps(origin)}
@@ -154,7 +164,7 @@ def score_file(
             raise EbmoodError(
                 f"{out.parent}: no such folder; OUT must be on a file system that all workers can access"
             )
-        detector = _load_detector(model, digest, device)
+        detector = _load_detector(model, digest, device, alpha)
         rows = flagged = 0
         with open_score_writer(out, metadata) as write:
             for batch in _score_empty_table(table, keep) or detector.score(open_table(table), keep, drop):
@@ -165,9 +175,12 @@ def score_file(
 
 
 @lru_cache(maxsize=1)
-def _load_detector(model: Path, digest: str, device: str) -> TableDetector:
+def _load_detector(model: Path, digest: str, device: str, alpha: float | None) -> TableDetector:
     """Load the detector once in each worker. `digest` makes the cache notice that it was fitted again."""
-    return TableDetector.load(model, device)
+    detector = TableDetector.load(model, device)
+    if alpha is not None:
+        detector.estimator.set_alpha(alpha)
+    return detector
 
 
 def _read_existing(out: Path, metadata: dict[str, str]) -> FileScores | None:

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from ebmood.core.calibration import allowed_alarms, rows_needed
 from ebmood.core.errors import InputError
 from ebmood.core.seeding import numpy_stream
+from ebmood.detector.contamination import Contamination
 
 
 def check_alpha_and_device(alpha: float, device: str) -> torch.device:
@@ -24,7 +25,7 @@ def check_alpha_and_device(alpha: float, device: str) -> torch.device:
     return resolve_device(device)
 
 
-LEAVE_ONE_OUT = "loo"
+LEAVE_ONE_OUT: Literal["loo"] = "loo"
 """The value of `calibration` with which all rows are used for training and for calibration."""
 
 Calibration = float | int | Literal["loo"]
@@ -49,6 +50,38 @@ def count_calibration_rows(calibration: Calibration, rows: int) -> int:
     raise InputError(
         f"calibration={calibration!r}: must be a fraction above 0 and below 1, a number of rows from 1, or 'loo'"
     )
+
+
+def parse_calibration(text: str) -> Calibration:
+    """Return the value of the command-line option `--calibration`.
+
+    >>> parse_calibration("0.2"), parse_calibration("50"), parse_calibration("loo")
+    (0.2, 50, 'loo')
+
+    Raises:
+        InputError: it is neither a number nor `loo`.
+    """
+    if text == LEAVE_ONE_OUT:
+        return LEAVE_ONE_OUT
+    try:
+        value = float(text)
+    except ValueError:
+        raise InputError(f"--calibration={text}: must be a fraction, a number of rows, or loo") from None
+    return int(value) if value >= 1 and value.is_integer() else value
+
+
+def parse_contamination(text: str | None) -> Contamination:
+    """Return the value of the command-line option `--contamination`.
+
+    Raises:
+        InputError: it is neither a number nor `auto`.
+    """
+    if text is None or text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"--contamination={text}: must be a fraction, or auto") from None
 
 
 def split_rows(calibration: Calibration, rows: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -20,13 +20,20 @@ from ebmood.detector.table_detector import TableDetector
 SavedDetector = TableDetector | ImageDetector
 
 
-def load_saved_detector(folder: Path, device: str = "cpu") -> SavedDetector:
+def load_saved_detector(folder: Path, device: str = "cpu", alpha: float | None = None) -> SavedDetector:
     """Load a detector of tables or of images.
+
+    Args:
+        folder: the folder of the detector.
+        device: the device on which to score.
+        alpha: level of the flags; None for that of the fit.
 
     Raises:
         EbmoodError: there is no detector, it was changed, or it was fitted on other inputs.
     """
     estimator = load(folder, device=device)
+    if alpha is not None:
+        estimator.set_alpha(alpha)
     kind = ImageDetector if NOTE in estimator.notes_ else TableDetector
     return kind.from_estimator(folder, estimator)
 

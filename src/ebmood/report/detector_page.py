@@ -90,7 +90,17 @@ def detector_page(
 
 def _lead(detector: EnergyDetector) -> str:
     rows, calibration = detector.n_training_rows_, len(detector.calibration_scores_)
-    lead = f"Fitted on {_count(rows, 'row')} and calibrated on {_count(calibration, 'other')}. "
+    if detector.calibration == "loo":
+        lead = (
+            f"Fitted and calibrated on {_count(rows, 'row')}, each of which was left out of its own score. "
+        )
+    else:
+        lead = f"Fitted on {_count(rows, 'row')} and calibrated on {_count(calibration, 'other')}. "
+    if detector.n_left_out_rows_:
+        lead += (
+            f"The {_count(detector.n_left_out_rows_, 'strangest row')} of the training data were left out first, so "
+            "the false-alarm rate holds for rows like the others. "
+        )
     if not math.isfinite(detector.offset_):
         needed = conformal.rows_needed(detector.alpha)
         return (
@@ -276,7 +286,26 @@ def _training(detector: EnergyDetector, versions: Mapping[str, str]) -> list[Blo
     blocks.append(Grid("Settings of the energy", ("setting", "value"), (False, False), rows, folded=True))
     if _has_named_features(detector):
         blocks += [grid for grid in (_feature_ranges(detector), _category_levels(detector)) if grid.rows]
+    if detector.strangest_rows_:
+        blocks.append(_strangest_rows(detector))
     return blocks
+
+
+def _strangest_rows(detector: EnergyDetector) -> Grid:
+    p_values = conformal.p_values(
+        np.array([score for _, score in detector.strangest_rows_]), detector.calibration_scores_
+    )
+    rows = tuple(
+        (f"{row + 1:,}", f"{score:.4g}", f"{p:.3g}")
+        for (row, score), p in zip(detector.strangest_rows_, p_values, strict=True)
+    )
+    note = (
+        "Each row is left out of its own score. Rows are counted from 1. Look at them: a wrong row in the training "
+        "data makes similar wrong rows ordinary.",
+    )
+    return Grid(
+        "The strangest rows of the training data", ("row", "score", "p-value"), (True, True, True), rows, note
+    )
 
 
 def _facts(detector: EnergyDetector, versions: Mapping[str, str]) -> list[tuple[str, str]]:

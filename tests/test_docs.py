@@ -93,12 +93,13 @@ def test_a_table_of_your_own_reads_records(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_the_figures_of_the_concept_pages_can_be_drawn_again(tmp_path, monkeypatch):
-    script = ROOT / "docs/figures/concepts.py"
-    monkeypatch.setattr(sys, "argv", [str(script), "--steps", "20", "--folder", str(tmp_path)])
-    runpy.run_path(str(script), run_name="__main__")
+def test_the_figures_of_the_pages_can_be_drawn_again(tmp_path, monkeypatch):
+    folder = ROOT / "docs/figures"
+    for script, options in (("concepts.py", ["--steps", "20"]), ("memory.py", [])):
+        monkeypatch.setattr(sys, "argv", [script, *options, "--folder", str(tmp_path)])
+        runpy.run_path(str(folder / script), run_name="__main__")
     drawn = {file.name for file in tmp_path.glob("*.png")}
-    assert drawn == {file.name for file in script.parent.glob("*.png")}
+    assert drawn == {file.name for file in folder.glob("*.png")}
 
 
 def layers() -> list[str]:

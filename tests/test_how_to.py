@@ -16,7 +16,7 @@ from ebmood.objectives import Objective, ObjectiveSettings
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs/how-to").glob("*.md"))
-COPIED = ["src", "tests/conftest.py", "pyproject.toml"]
+COPIED = ["src", "tests/conftest.py", "tests/models/test_views.py", "pyproject.toml"]
 
 CLASSIFIER = """
 embedding:
@@ -78,7 +78,7 @@ def tree(tmp_path_factory) -> Path:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, target / name)
-    assert len(apply_pages(target)) == 5
+    assert len(apply_pages(target)) == 6
     return target
 
 
@@ -121,6 +121,39 @@ def test_the_test_that_the_objective_page_shows_passes(tree):
         tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "tests/objectives/test_fd_ssm.py"
     )
     assert "1 passed" in output
+
+
+def test_a_detector_uses_the_view_that_the_page_adds(tree):
+    code = """
+import numpy as np
+from ebmood import EnergyDetector, EnergySettings, load
+
+rows = np.random.default_rng(0).standard_cauchy((200, 3))
+detector = EnergyDetector(energy=EnergySettings(views=("iqr",)), random_state=0).fit(rows)
+low, median, high = np.quantile(detector.model_.memory.numpy(), [0.25, 0.5, 0.75], axis=0)
+view = detector.model_.views["iqr"].view
+np.testing.assert_allclose(view.center, median)
+np.testing.assert_allclose(view.scale, high - low)
+detector.save("iqr-model")
+np.testing.assert_array_equal(load("iqr-model").score_samples(rows), detector.score_samples(rows))
+"""
+    run(tree, "-W", "error", "-c", code)
+
+
+@pytest.mark.slow
+def test_the_tests_of_all_views_pass_with_the_view_that_the_page_adds(tree):
+    output = run(
+        tree,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/models/test_views.py",
+        "-k",
+        "View or view",
+    )
+    assert "passed" in output
 
 
 def test_the_shown_code_follows_the_style(tree):

@@ -1,7 +1,8 @@
 """The default score of a table: energies of several views of its columns, of which the most alarmed ones decide.
 
-1. **Views** (`ebmood.models.views`) transform the columns of numbers. Categories and gaps add coordinates of their own
-   to every view, so that a difference has a fixed cost (`ebmood.models.mismatch`).
+1. **Views** (`ebmood.models.views`) transform the columns of numbers. To one of them, `min-max`, categories and gaps
+   add coordinates of their own, so that a difference has a fixed cost (`ebmood.models.mismatch`). The other views hold
+   numbers only, so that categories do not hide faults of numbers.
 2. In every view, a **memory energy** and a **relative distance** compare a row with the training rows that the model
    holds (`ebmood.models.memory`). No network is trained.
 3. Each energy becomes a robust **z-score** over its leave-one-out values for the training rows: the median becomes 0
@@ -51,7 +52,7 @@ class EnergySettings(Settings):
             which keeps their density. With classes it applies to all of them together.
         deciding: number of the largest z-scores whose mean is the score.
         category_cost: squared distance between two rows that differ in one category, or of which one has a gap, in
-            units of the mean variance of a column.
+            units of the mean variance of a column. It counts in the view `min-max`, or in the first view without it.
         unseen_cost: squared distance between a level that no training row has and any other.
     """
 
@@ -61,8 +62,8 @@ class EnergySettings(Settings):
     memory: MemorySettings = MemorySettings()
     rows: int = Field(default=2048, ge=2)
     deciding: int = Field(default=2, ge=1)
-    category_cost: Annotated[float, Field(gt=0)] = 1.0
-    unseen_cost: Annotated[float, Field(gt=0)] = 2.0
+    category_cost: Annotated[float, Field(gt=0)] = 1.5
+    unseen_cost: Annotated[float, Field(gt=0)] = 3.0
 
 
 class MemoryLayout(Settings):
@@ -84,22 +85,26 @@ class ViewEnergies(nn.Module):
 
     Args:
         view: the view.
+        takes_categories: whether categories and gaps add to its distances.
         rows: number of training rows in memory of each class.
         settings: settings of the energies.
     """
 
     unit: Tensor
 
-    def __init__(self, view: View, rows: tuple[int, ...], settings: MemorySettings):
+    def __init__(self, view: View, takes_categories: bool, rows: tuple[int, ...], settings: MemorySettings):
         super().__init__()
         self.view = view
+        self.takes_categories = takes_categories
         self.settings = settings
         self.memories = nn.ModuleList(MemoryEnergy(count) for count in rows)
         self.relative = nn.ModuleList(RelativeDistance(count, settings) for count in rows)
         self.register_buffer("unit", torch.ones((), dtype=torch.float64))
 
     def coordinates(self, numbers: Tensor, mismatch: Tensor) -> Tensor:
-        """Return the coordinates of rows: those of the view, and those of categories and gaps in its unit."""
+        """Return the coordinates of rows: those of the view, and perhaps those of categories and gaps in its unit."""
+        if not self.takes_categories:
+            return self.view(numbers)
         return torch.cat([self.view(numbers), mismatch * self.unit], dim=1)
 
     def energies(self, squared: Tensor, k: int) -> Tensor:
@@ -144,9 +149,12 @@ class ScoreModel(nn.Module):
         self.columns = Columns(layout.table)
         self.costs = MismatchCosts(layout.table.groups, settings.category_cost, settings.unseen_cost)
         views = {view.name: view for view in VIEWS}
+        with_categories = [name for name in layout.views if views[name].takes_categories] or layout.views[:1]
         self.views = nn.ModuleDict(
             {
-                name: ViewEnergies(views[name](numbers, rows), layout.rows, settings.memory)
+                name: ViewEnergies(
+                    views[name](numbers, rows), name in with_categories, layout.rows, settings.memory
+                )
                 for name in layout.views
             }
         )
@@ -228,7 +236,10 @@ class ScoreModel(nn.Module):
                 squared = leave_one_out(squared_distances(rows, rows))
                 energies.fit(squared, k)
                 apart = energies.view.leave_out(energies.view(numbers), part)
-                apart += squared_distances(mismatch_left_out[part], mismatch[part]) * energies.unit.square()
+                if energies.takes_categories:
+                    apart += (
+                        squared_distances(mismatch_left_out[part], mismatch[part]) * energies.unit.square()
+                    )
                 both = energies.energies(leave_one_out(apart), k)
                 median, high = both.quantile(torch.tensor([0.5, 0.95], dtype=torch.float64), dim=1)
                 at = slice(2 * number, 2 * number + 2)

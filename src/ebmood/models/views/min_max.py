@@ -9,9 +9,10 @@ from ebmood.models.views.view import AffineView, constant_scales, varies
 
 
 class MinMax(AffineView):
-    """`(x - middle) / (max - min)`, for each column."""
+    """`(x - middle) / (max - min)`, for each column. With categories, distances are like those of Gower (1971)."""
 
     name = "min-max"
+    takes_categories = True
 
     def fit(self, x: Tensor) -> Self:
         """Set the middles and the widths of the columns of `(N, P)`."""

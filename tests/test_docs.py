@@ -44,11 +44,13 @@ def run(code: str, **names: object) -> dict:
     "ignore::ebmood.core.errors.DataWarning"
 )  # Segment has columns with repeated values
 def test_the_example_of_the_readme_separates_noise_from_segment(capsys):
-    (example,) = blocks("README.md", "python")
+    example, detect = blocks("README.md", "python")
     run(example)
     auroc = {name: float(value) for name, value in map(str.split, capsys.readouterr().out.splitlines())}
     assert auroc.keys() == {"sky", "uniform", "gaussian", "constant"}
     assert auroc["uniform"] > 0.9
+    predictions = run(detect)["detector"].predict([[0.0, 0.0, 0.0], [6.0, 6.0, 6.0]])
+    assert predictions.tolist() == [1, -1]
 
 
 def test_the_examples_of_the_quick_start_run(capsys):

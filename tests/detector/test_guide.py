@@ -30,6 +30,8 @@ def test_the_numbers_in_comments_are_correct(namespace):
     assert namespace["by_class"].class_p_values(namespace["wine"].data[:5]).shape == (5, 3)
     predictions = namespace["of_texts"].predict(["order 7 of 3 pumps", "DROP TABLE orders; -- " * 20])
     assert predictions.tolist() == [1, -1]
+    assert namespace["of_pumps"].predict(namespace["rows"]).tolist() == [1, 1, -1, -1]
+    assert namespace["cleaned"].n_left_out_rows_ == 16
 
 
 def test_selected_rows_are_mostly_malignant(namespace):

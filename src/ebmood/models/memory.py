@@ -11,8 +11,8 @@ The relative distance compares a row with its neighbours:
 
     R(x) = log m(x) - a log mean_{i in N_k(x)} m(i),    m(x) = mean distance to the k nearest training rows
 
-It is high for a row that is isolated in comparison with its neighbours, in the manner of the local outlier factor
-(Breunig et al. 2000), where a = 1.
+N_k(x) also holds all rows that are as near as the k-th one. R is high for a row that is isolated in comparison with its
+neighbours, in the manner of the local outlier factor (Breunig et al. 2000), where a = 1.
 
 Both are computed from squared distances alone. The leave-one-out energies of the training rows come from their
 distances to each other, with infinity on the diagonal.
@@ -37,6 +37,9 @@ TINY = 1e-6
 
 ROUNDING = 1e-7
 """Distances below this fraction of the largest one are rounding errors."""
+
+TIED = 1e-9
+"""Squared distances that differ by less than this fraction are equal."""
 
 TIE = 1e-3
 """Added to mean distances before logarithms, as a fraction of the median."""
@@ -145,9 +148,12 @@ class RelativeDistance(nn.Module):
         """Return the relative distances: squared distances `(N, M)` to `(N,)`."""
         # A row that is left out is at infinity, so it must not be among the nearest: M - 1 of M are finite.
         count = min(self.settings.neighbours, max(1, len(self.means) - 1))
-        nearest = squared.topk(count, largest=False, sorted=False)
-        around = self.means[nearest.indices].mean(1)
-        mean = nearest.values.sqrt().mean(1)
+        nearest = squared.topk(count, largest=False, sorted=False).values
+        # All rows as near as the k-th one are neighbours, so that ties do not depend on the order of rows.
+        farthest = nearest.amax(1, keepdim=True) * (1 + TIED) + self.tie.square()
+        is_near = (squared <= farthest).to(squared.dtype)
+        around = (is_near @ self.means) / is_near.sum(1)
+        mean = nearest.sqrt().mean(1)
         return (mean + self.tie).log() - self.settings.compare * (around + self.tie).log()
 
 

@@ -1,9 +1,11 @@
 import importlib.util
+import json
 import warnings
 
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -46,6 +48,25 @@ def test_the_graph_is_valid_and_has_metadata(exported, fitted):
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert metadata["columns"].startswith('["x0", "x1"')
     assert float(metadata["offset"]) == fitted.offset_
+
+
+def test_categories_and_gaps_enter_the_graph_as_numbers_of_levels_and_nan(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.integers(0, 4, (300, 3)), columns=list("abc")).astype(float)
+    frame["k"] = rng.choice(["red", "blue", "green"], 300, p=[0.6, 0.39, 0.01])
+    frame.loc[:20, "b"] = np.nan
+    detector = EnergyDetector(random_state=0).fit(frame)
+    export_onnx(detector, tmp_path / "model.onnx")
+    metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}
+    levels = json.loads(metadata["categories"])["k"]
+    new = frame[:40].copy()
+    new.loc[0, "k"], new.loc[1, "k"], new.loc[2, "a"] = "new", None, np.nan
+    numbers = {name: float(number) for number, name in enumerate(levels)}
+    codes = [np.nan if pd.isna(name) else numbers.get(name, len(levels)) for name in new.k]
+    rows = np.column_stack([new[["a", "b", "c"]].to_numpy(), codes])
+    scores, p = run_graph(tmp_path / "model.onnx", rows)
+    np.testing.assert_allclose(scores, detector.score_samples(new), rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(p, detector.p_values(new))
 
 
 def test_a_graph_of_another_detector_is_detected(exported, fitted, benign, quick):

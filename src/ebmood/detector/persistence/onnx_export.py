@@ -42,6 +42,7 @@ REQUIRED_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OPSET = 18
 SAMPLE_ROWS = 512
 TOLERANCE = 1e-5
+GAPS = 0.1  # fraction of the cells of some sample rows
 DISTANCES = (1.0, 10.0, 1e3, 1e6)  # training ranges
 
 
@@ -127,7 +128,8 @@ def compare(detector: "EnergyDetector", path: Path | str, rows: Floats) -> Agree
 def sample_rows(detector: "EnergyDetector") -> Floats:
     """Return rows for the comparison, `(N, D)`: inside the training ranges, slightly outside, and far outside.
 
-    They mix quantiles of the training rows in every feature, and lie up to a million ranges outside. With an embedding
+    They mix quantiles of the training rows in every feature, and lie up to a million ranges outside. Some have gaps,
+    and some have levels of categories that no training row has. With an embedding
     they lie one range outside at most, because an arbitrary network may amplify the rounding errors of distant rows.
     """
     ranges, quantiles = detector.scorer_.ranges, detector.replacements_
@@ -137,6 +139,10 @@ def sample_rows(detector: "EnergyDetector") -> Floats:
     indices = stream.integers(len(quantiles), size=(SAMPLE_ROWS, ranges.shape[1]))
     inside = np.take_along_axis(quantiles, indices, axis=0)
     inside += 0.05 * stream.standard_normal(inside.shape) * range_widths(ranges)
+    categories = list(detector.levels_)
+    inside[:, categories] = np.take_along_axis(quantiles, indices, axis=0)[:, categories]
+    if detector.scorer_.embedding is None:
+        inside[: SAMPLE_ROWS // 4][stream.random((SAMPLE_ROWS // 4, ranges.shape[1])) < GAPS] = np.nan
     rows = [quantiles, inside]
     for distance in DISTANCES if detector.scorer_.embedding is None else DISTANCES[:1]:
         direction = stream.uniform(-1, 1, (SAMPLE_ROWS // 8, ranges.shape[1]))

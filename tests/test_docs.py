@@ -136,6 +136,8 @@ def test_the_modules_that_the_architecture_page_names_exist():
         ("the p-value", "def p_values"),
         ("the probes of tables", '"uniform"'),
         ("the logsumexp of the logits", "torch.logsumexp"),
+        ("the energy of the detector", "class MemoryEnergy"),
+        ("the cost of another category", "class MismatchCosts"),
     ],
 )
 def test_each_question_of_the_architecture_page_has_one_file_as_answer(question, code):

@@ -65,8 +65,10 @@ def test_categories_and_gaps_enter_the_graph_as_numbers_of_levels_and_nan(tmp_pa
     codes = [np.nan if pd.isna(name) else numbers.get(name, len(levels)) for name in new.k]
     rows = np.column_stack([new[["a", "b", "c"]].to_numpy(), codes])
     scores, p = run_graph(tmp_path / "model.onnx", rows)
-    np.testing.assert_allclose(scores, detector.score_samples(new), rtol=1e-5, atol=1e-5)
-    np.testing.assert_array_equal(p, detector.p_values(new))
+    expected = detector.score_samples(new)
+    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5)
+    low, high = (p_values(expected + d, detector.calibration_scores_) for d in (-1e-5, 1e-5))
+    assert ((low <= p) & (p <= high)).all()
 
 
 def test_a_graph_of_another_detector_is_detected(exported, fitted, benign, quick):
@@ -92,7 +94,8 @@ def test_an_embedding_of_images_is_part_of_the_graph(tmp_path, quick):
         detector = EnergyDetector(embed=embed, energy=quick, random_state=0).fit(images)
     export_onnx(detector, tmp_path / "model.onnx")
     scores, _ = run_graph(tmp_path / "model.onnx", images)
-    np.testing.assert_allclose(scores, detector.score_samples(images), rtol=1e-5, atol=1e-5)
+    # The embedding computes in float32, whose rounding errors may be larger than the gap between two training values.
+    np.testing.assert_allclose(scores, detector.score_samples(images), rtol=1e-4, atol=1e-4)
     distant_scores, distant_p = run_graph(tmp_path / "model.onnx", images + 1e6)
     assert distant_scores.max() < scores.min()
     assert distant_p.max() == 1 / (1 + len(detector.calibration_scores_))

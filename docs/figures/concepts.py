@@ -71,12 +71,12 @@ def draw_score(model: EnergyModel, file: Path) -> None:
     plt.close(figure)
 
 
-def draw_p_value(rows: np.ndarray, file: Path) -> None:
-    """Draw the calibration scores of a detector, and an ordinary and a strange row among them."""
+def draw_p_value(rows: np.ndarray, new: np.ndarray, file: Path) -> None:
+    """Draw the calibration scores of a detector, and those of an ordinary and of a strange new row."""
     detector = EnergyDetector(calibration=200, random_state=0).fit(rows)
     calibration = detector.calibration_scores_
-    ordinary = rows[[int(np.argsort(detector.score_samples(rows))[len(rows) // 2])]]
-    strange = ordinary + np.float32([0.0, 0.35])
+    ordinary = new[[int(np.argsort(detector.score_samples(new))[len(new) // 2])]]
+    strange = ordinary + np.float32([0.0, 0.45])
     figure, axes = plt.subplots(figsize=SIZE, layout="constrained")
     axes.hist(calibration, bins=30, color=BLUE, alpha=0.6, label=f"{len(calibration)} calibration rows")
     for row, name, colour in ((ordinary, "ordinary row", GREY), (strange, "strange row", ORANGE)):
@@ -100,7 +100,7 @@ def main() -> None:
     model = trained_energy(split, arguments.steps)
     draw_energy(model, split.train_x, arguments.folder / "energy.png")
     draw_score(model, arguments.folder / "score.png")
-    draw_p_value(split.train_x[:1_000], arguments.folder / "p-value.png")
+    draw_p_value(split.train_x[:1_000], split.test_x, arguments.folder / "p-value.png")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ebmood import CalibrationWarning, EbmoodError, EnergyDetector, InputError
+from ebmood import CalibrationWarning, EbmoodError, EnergyDetector, EnergySettings, InputError
 from ebmood.detector.parameters import split_rows
 
 
@@ -15,6 +15,8 @@ from ebmood.detector.parameters import split_rows
         ({"calibration": True}, "calibration=True"),
         ({"calibration": 356}, "357 samples, of which 356 are for calibration; give 358 or more"),
         ({"energy": {"steps": 1}}, "must be EnergySettings"),
+        ({"speed": "warp"}, "speed='warp': must be 'default' or 'fast'"),
+        ({"speed": "fast", "energy": EnergySettings()}, "speed and energy"),
         ({"device": "abacus"}, "device='abacus'"),
         ({"random_state": "dice"}, "random_state='dice'"),
     ],
@@ -46,3 +48,11 @@ def test_one_row_can_be_scored_but_not_fitted(fitted, benign):
     assert fitted.predict(benign[:1]).shape == (1,)
     with pytest.raises(EbmoodError, match="1 sample, of which 1 are for calibration"):
         EnergyDetector().fit(benign[:1])
+
+
+def test_fast_holds_fewer_rows():
+    x = np.random.default_rng(0).normal(size=(2000, 3))
+    fast, default = (EnergyDetector(speed=speed, random_state=0).fit(x) for speed in ("fast", "default"))
+    assert len(fast.model_.memory) == 512
+    assert len(default.model_.memory) == 1600
+    assert (fast.predict(x + 9) == -1).all()

@@ -1,6 +1,7 @@
 """`ebmood fit`: fit a detector on a table or on a folder of images. Heavy libraries are imported when it runs."""
 
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,14 @@ import typer
 from ebmood.cli.messages import interrupted, print_json, print_message, print_skipped
 from ebmood.cli.options import Device, Drop, Json, Rows, SkipCorrupt, Threads, use_threads
 from ebmood.cli.progress_bar import progress_bar
+
+
+class Speed(StrEnum):
+    """Speed of the scores."""
+
+    default = "default"
+    fast = "fast"
+
 
 if TYPE_CHECKING:
     from ebmood.detector.saved_detector import SavedDetector
@@ -69,6 +78,10 @@ def fit(
             show_default=False,
         ),
     ] = None,
+    speed: Annotated[
+        Speed,
+        typer.Option(help="fast: scores are computed about eight times as fast, and find fewer outliers."),
+    ] = Speed.default,
     supervised: Annotated[
         bool, typer.Option("--supervised", help="Also learn the classes in --label-column.")
     ] = False,
@@ -81,7 +94,7 @@ def fit(
             min=4,
             max=64,
             metavar="S",
-            help="Images: resize to S x S pixels. The work grows as S^4. \\[default: 16]",
+            help="Images: resize to S x S pixels. The work grows at least as S^2. \\[default: 16]",
         ),
     ] = None,
     skip_corrupt: SkipCorrupt = False,
@@ -116,6 +129,7 @@ def fit(
                 alpha=alpha,
                 calibration=parse_calibration(calibration),
                 contamination=parse_contamination(contamination),
+                speed=speed.value,
                 supervised=supervised,
                 device=device,
                 random_state=seed,

@@ -1,4 +1,8 @@
-"""Leave the strangest training rows out before a fit, when some of them may be outliers."""
+"""Leave the strangest training rows out before a fit, when some of them may be outliers.
+
+Outliers resemble each other, so k nearest neighbours of an outlier may all be outliers, and it looks ordinary. The
+energies therefore use more neighbours than there may be outliers. The strangest rows are then left out.
+"""
 
 from numbers import Real
 from typing import Literal
@@ -13,6 +17,12 @@ Contamination = float | Literal["auto"] | None
 
 FAR = 3.5
 """With `auto`, rows further below the median score than this many times the 20th percentile are left out."""
+
+NEIGHBOURS_PER_OUTLIER = 1.5
+"""Neighbours of the energies, as a multiple of the number of outliers that there may be."""
+
+AUTO_FRACTION = 0.05
+"""With `auto`, the fraction of outliers that there may be."""
 
 LISTED = 10
 """The strangest training rows that a detector lists."""
@@ -45,6 +55,16 @@ def count_contaminated(scores: NDArray[np.float64], contamination: float | Liter
         low, median = np.quantile(scores, [0.2, 0.5])
         return int((scores < median - FAR * (median - low)).sum())
     return round(float(contamination) * len(scores))
+
+
+def neighbours_for(rows: int, contamination: float | Literal["auto"], least: int) -> int:
+    """Return the number of neighbours for energies of rows that may be contaminated, at least `least`.
+
+    >>> neighbours_for(1000, 0.05, least=5)
+    75
+    """
+    fraction = AUTO_FRACTION if contamination == "auto" else float(contamination)
+    return max(least, round(NEIGHBOURS_PER_OUTLIER * fraction * rows))
 
 
 def strangest(scores: NDArray[np.float64], count: int) -> NDArray[np.intp]:

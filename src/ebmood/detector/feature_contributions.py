@@ -4,8 +4,8 @@
 
 All other features keep their values, so q is the best value given the others. A value that is common on its own but
 contradicts the other features gets a large contribution. A feature that only looks anomalous beside a corrupted one
-gets a small contribution. The method needs neither gradients (a score saturates far from the data) nor background rows
-(a model that is shared should not contain its training data). It computes Q D scores for each row.
+gets a small contribution. The method needs neither gradients (a score saturates far from the data) nor a choice of
+background rows. It computes Q D scores for each row.
 """
 
 from collections.abc import Callable

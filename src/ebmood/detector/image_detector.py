@@ -28,7 +28,7 @@ NOTE = "images"
 """Key of the image shape in the notes of a saved detector."""
 
 DEFAULT_SIZE = 16
-"""Pixels per side by default. The work grows with the fourth power of the size."""
+"""Pixels per side by default. Distances grow with the square of the size, and the whitening with a higher power."""
 
 FILE_COLUMN = "file"
 """The column of the scores that holds the path of the image."""

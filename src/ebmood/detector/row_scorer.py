@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ebmood.core.threads import threads_for
 from ebmood.detector.chunks import apply_in_chunks
 from ebmood.detector.score_model import ScoreModel
 from ebmood.detector.training_ranges import clip_to_ranges, lower_distant_scores
@@ -42,11 +43,14 @@ class RowScorer:
             features: `(N, E)`, the rows that the model receives.
             values: `(N, D)`, the rows before an embedding; None if the inputs are not numbers.
         """
-        return self._lower_distant(apply_in_chunks(self.model, features, self.device), values, 0)
+        with threads_for(self.model.work(len(features))):
+            scores = apply_in_chunks(self.model, features, self.device)
+        return self._lower_distant(scores, values, 0)
 
     def class_scores(self, features: Floats, values: Floats | None) -> Floats:
         """Return scores under every class, `(N, K)`. The arguments are those of `scores`."""
-        scores = apply_in_chunks(self.model.class_scores, features, self.device)
+        with threads_for(self.model.work(len(features))):
+            scores = apply_in_chunks(self.model.class_scores, features, self.device)
         columns = [self._lower_distant(scores[:, k], values, 1 + k) for k in range(scores.shape[1])]
         return np.column_stack(columns)
 

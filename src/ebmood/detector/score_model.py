@@ -66,6 +66,13 @@ class EnergySettings(Settings):
     unseen_cost: Annotated[float, Field(gt=0)] = 3.0
 
 
+SPEEDS = {
+    "default": EnergySettings(),
+    "fast": EnergySettings(rows=512, views=("min-max", "whitened-normal-scores", "raw")),
+}
+"""Settings by the parameter `speed` of the detector. docs/results/tables.md has what `fast` gains and loses."""
+
+
 class MemoryLayout(Settings):
     """The sizes of a fitted model.
 
@@ -248,6 +255,11 @@ class ScoreModel(nn.Module):
                 z.append((both - median[:, None]) / self.z_scale[k, at, None])
             scores.append(-self._combine(torch.cat(z)))
         return torch.cat(scores)
+
+    def work(self, rows: int) -> float:
+        """Return about how many multiplications the scores of so many rows need."""
+        widths = sum(coordinates.shape[1] + 20 for coordinates in self._coordinates.values())
+        return float(rows) * len(self.memory) * widths
 
     def excess(self, numbers: Tensor) -> Tensor:
         """Return by how many training ranges rows lie outside, summed over columns of numbers: `(N, P)` to `(N,)`.

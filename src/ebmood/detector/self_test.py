@@ -1,7 +1,8 @@
 """The self-test: score inputs that are unlike any training row, and record how many the detector accepts.
 
-A network that learned a density near its data is arbitrary far from the data, where plain energy models often fail.
-Every fit therefore scores noise, constants and distant rows, and the results are saved with the detector.
+An energy that was fitted near its data may be arbitrary far from the data, which is where energy models often fail. An
+embedding may map any distant input to an ordinary one. Every fit therefore scores noise, constants and distant rows,
+and the results are saved with the detector.
 """
 
 import warnings

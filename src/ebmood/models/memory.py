@@ -3,9 +3,9 @@
     E(x) = -log sum_i h_i^(-w q) exp(-|x - x_i|^2 / (2 h_i^2)),    h_i = c max(d_k(i), f median_j d_k(j))
 
 d_k(i) is the distance from training row i to its k-th nearest training row, and the median is over positive d_k. q is
-the intrinsic dimension of the rows (Levina and Bickel 2004). This is a variable kernel density estimate (Breiman,
-Meisel and Purcell 1977), up to a constant for w = 1. For one bandwidth and rows of equal norm, it is the energy of a
-modern Hopfield network (Ramsauer et al. 2021).
+the intrinsic dimension of the rows (Levina and Bickel 2004). For w = 1 and q the number of columns, this is a variable
+kernel density estimate (Breiman, Meisel and Purcell 1977), up to a constant. For one bandwidth and rows of equal norm,
+it is the energy of a modern Hopfield network (Ramsauer et al. 2021).
 
 The relative distance compares a row with its neighbours:
 
@@ -152,7 +152,7 @@ class RelativeDistance(nn.Module):
         # All rows as near as the k-th one are neighbours, so that ties do not depend on the order of rows.
         farthest = nearest.amax(1, keepdim=True) * (1 + TIED) + self.tie.square()
         is_near = (squared <= farthest).to(squared.dtype)
-        around = (is_near @ self.means) / is_near.sum(1)
+        around = (is_near @ self.means) / (is_near @ torch.ones_like(self.means))
         mean = nearest.sqrt().mean(1)
         return (mean + self.tie).log() - self.settings.compare * (around + self.tie).log()
 

@@ -5,9 +5,8 @@
 
 With the eigendecomposition `C = V diag(v) V'`, a row is rotated by V once for all components, and the remaining work
 is one matrix product of rows and means. At each sigma a row costs `D^2 + K D` multiplications; separate covariances
-would cost `K D^2`. Many components with one covariance detect more outliers than few components with separate
-covariances (docs/results/adbench.md). Every component belongs to a class (there is one class without labels), so that
-q(x, y) is available, too.
+would cost `K D^2`. Every component belongs to a class (there is one class without labels), so that q(x, y) is
+available, too.
 
 The mixture is fitted by k-means. That is accurate for well-separated clusters and a reasonable approximation otherwise;
 no method of this package needs the maximum of the likelihood.

@@ -257,8 +257,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for name in ("tables", "adbench", "embeddings", "published"):
-        parser.add_argument(f"--{name}", type=Path, metavar="FOLDER")
+    parser.add_argument("--tables", type=Path, metavar="FOLDER", help="one-class tables")
+    parser.add_argument("--adbench", type=Path, metavar="FOLDER", help="tables in ADBench's format")
+    parser.add_argument("--embeddings", type=Path, metavar="FOLDER", help="embeddings in ADBench's format")
+    parser.add_argument("--published", type=Path, metavar="FOLDER", help="tables of published results")
     parser.add_argument("--splits", type=int, default=5, help="random splits of each table (%(default)s)")
     parser.add_argument("--halvings", type=int, help="choose settings on this many random halves")
     parser.add_argument("--protocol", choices=["dte"])

@@ -1,3 +1,4 @@
+import datetime
 import re
 
 import numpy as np
@@ -40,6 +41,7 @@ def test_numbers_booleans_and_missing_values_are_read():
     assert numbers([" 1", "-2.5e3", "1e300"]).tolist() == [1, -2500, 1e300]
     np.testing.assert_array_equal(numbers(["1", "", "NA", "nan", "Null", None]), [1] + [np.nan] * 5)
     np.testing.assert_array_equal(numbers([True, False, None]), [1, 0, np.nan])
+    np.testing.assert_array_equal(numbers(["True", "false", "", "1", "TRUE"]), [1, 0, np.nan, 1, 1])
     np.testing.assert_array_equal(numbers([None, None]), [np.nan, np.nan])
     assert numbers([2**53, -(2**53)]).tolist() == [2.0**53, -(2.0**53)]
     assert numbers([str(2**53), "9007199254740993.0"]).tolist() == [2.0**53, 2.0**53]
@@ -73,3 +75,7 @@ def test_a_category_has_the_same_name_in_all_formats():
     assert names([1.0, 2.0, float("nan")]) == ["1", "2", None]
     assert names([True, None]) == names(["true", ""])
     assert names(["007", "NA"]) == ["007", "NA"]
+    times = [datetime.datetime(2020, 1, 31, 12, 30), datetime.datetime(2020, 2, 1)]
+    assert names(times) == names(["2020-01-31T12:30", "2020-02-01 00:00:00"])
+    utc = [time.replace(tzinfo=datetime.UTC) for time in times]
+    assert names(utc) == names(["2020-01-31T12:30:00Z", "2020-02-01 00:00:00+0000"])

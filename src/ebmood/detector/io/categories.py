@@ -1,6 +1,5 @@
 """Names of categories, and their numbers. One value in two types gets one name: `True` and `"true"`, 1 and `"1.0"`."""
 
-import datetime
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ Levels = tuple[str, ...]
 ALIASES = {"1": "true", "0": "false", "true": "1", "false": "0"}
 """Booleans that some programs write as numbers."""
 
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:?\d\d)?")
 _NUMBER = re.compile(r"([+-]?)(0|[1-9][0-9]*)(?:\.([0-9]+))?")
 
 
@@ -23,14 +23,17 @@ def category_name(value: Any) -> str | None:
 
     >>> [category_name(value) for value in (True, "TRUE", 1, "1.0", 0.5, "0.50", "007", " a ", float("nan"))]
     ['true', 'true', '1', '1', '0.5', '0.5', '007', 'a', None]
+    >>> [category_name(value) for value in ("2020-01-31T12:00Z", "2020-01-31 12:00:00.000+0000", "2020-01-31T00:00:00")]
+    ['2020-01-31 12:00:00+00:00', '2020-01-31 12:00:00+00:00', '2020-01-31']
     """
     if value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):
         return None
     if isinstance(value, (float, np.floating)) and value != value:
         return None
-    if isinstance(value, datetime.datetime):
-        return value.isoformat(sep=" ").removesuffix(" 00:00:00")
     text = str(value).strip()
+    time = _TIME.fullmatch(text)
+    if time:
+        return _time_name(*time.groups(default=""))
     if text.lower() in ("true", "false"):
         return text.lower()
     number = _NUMBER.fullmatch(text)
@@ -39,6 +42,14 @@ def category_name(value: Any) -> str | None:
         sign = "-" if number[1] == "-" and (number[2] != "0" or digits) else ""
         return sign + number[2] + ("." + digits if digits else "")
     return text or None
+
+
+def _time_name(date: str, minutes: str, seconds: str, fraction: str, zone: str) -> str:
+    """Return a date and time as `2020-01-31 12:00:00`, or as a date only if it is midnight."""
+    fraction = fraction.rstrip("0")
+    time = f" {minutes}:{seconds or '00'}" + (f".{fraction}" if fraction else "")
+    zone = "+00:00" if zone == "Z" else zone if ":" in zone or not zone else f"{zone[:3]}:{zone[3:]}"
+    return date + ("" if time == " 00:00:00" and not zone else time + zone)
 
 
 def find_levels(names: Iterable[str | None]) -> Levels:

@@ -21,6 +21,12 @@ from ebmood.detector.io.table_stream import Chunk
 MISSING_WORDS = ("", "na", "n/a", "nan", "null", "none")
 """Words for a missing number, in lower case."""
 
+BOOLEANS = {
+    "true": pyarrow.scalar("1", pyarrow.large_string()),
+    "false": pyarrow.scalar("0", pyarrow.large_string()),
+}
+"""Words for booleans, in lower case, and the numbers that they stand for."""
+
 _NULL = pyarrow.scalar(None, pyarrow.large_string())
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
@@ -98,10 +104,14 @@ def _parse_text(chunk: Chunk, column: str, cells: pyarrow.Array) -> NDArray[np.f
 
 
 def _parse_text_with_missing(chunk: Chunk, column: str, cells: pyarrow.Array) -> NDArray[np.float64]:
-    """Parse text after words for missing values are replaced by null."""
+    """Parse text after words for missing values are replaced by null, and booleans by 1 and 0."""
     words = compute.SetLookupOptions(pyarrow.array(MISSING_WORDS, pyarrow.large_string()))
     is_missing = compute.call_function("is_in", [compute.call_function("utf8_lower", [cells])], words)
     present = compute.call_function("replace_with_mask", [cells, is_missing, _NULL])
+    lower = compute.call_function("utf8_lower", [present])
+    for word, number in BOOLEANS.items():
+        is_word = compute.fill_null(compute.equal(lower, word), False)
+        present = compute.call_function("replace_with_mask", [present, is_word, number])
     try:
         return compute.cast(present, pyarrow.float64()).to_numpy(zero_copy_only=False)
     except pyarrow.ArrowInvalid:

@@ -333,3 +333,27 @@ def test_one_huge_value_does_not_compress_its_column():
     x = np.random.default_rng(0).normal(size=(500, 1))
     x[0] = 1e12
     assert scale(x[1:], fit(Robust, x)).std() > 0.3
+
+
+def test_normal_scores_of_more_rows_than_are_stored_are_close_to_those_of_all():
+    x = torch.from_numpy(np.random.default_rng(0).standard_t(3, size=(3000, 2)))
+    whole, summary = NormalScores(2, 3000).fit(x), NormalScores(2, 256).fit(x)
+    assert summary.values.shape == (2, 256)
+    inner = whole(x).abs() < 2  # a summary has few values in the tails
+    torch.testing.assert_close(summary(x)[inner], whole(x)[inner], atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("rows", [40, 300])
+def test_whitening_for_fewer_rows_keeps_the_axes_of_largest_variance(rows):
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(
+        rng.normal(size=(rows, 3)) @ rng.normal(size=(3, 60)) * 5 + rng.normal(size=(rows, 60))
+    )
+    view = Whitened(60, 3).fit(x)
+    z = view(x)
+    assert z.shape == (rows, 4)  # three axes, and the distance from them
+    centred = view.center_and_scale(x)
+    eigenvalues = torch.linalg.eigvalsh(centred.mT @ centred / rows)
+    ball = eigenvalues.mean()
+    torch.testing.assert_close(z[:, :3].square().mean(0), eigenvalues[-3:] / (eigenvalues[-3:] + ball) * 2)
+    torch.testing.assert_close(float(view.rest) ** 2, float((eigenvalues[:-3].mean() + ball) / 2))

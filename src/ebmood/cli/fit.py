@@ -12,6 +12,13 @@ from ebmood.cli.options import Device, Drop, Json, Rows, SkipCorrupt, Threads, u
 from ebmood.cli.progress_bar import progress_bar
 
 
+class Memory(StrEnum):
+    """What a detector holds."""
+
+    rows = "rows"
+    prototypes = "prototypes"
+
+
 class Speed(StrEnum):
     """Speed of the scores."""
 
@@ -78,6 +85,10 @@ def fit(
             show_default=False,
         ),
     ] = None,
+    memory: Annotated[
+        Memory,
+        typer.Option(help="What the detector holds: training rows, or centres of clusters of them."),
+    ] = Memory.rows,
     speed: Annotated[
         Speed,
         typer.Option(help="fast: scores are computed about eight times as fast, and find fewer outliers."),
@@ -129,6 +140,7 @@ def fit(
                 alpha=alpha,
                 calibration=parse_calibration(calibration),
                 contamination=parse_contamination(contamination),
+                memory=memory.value,
                 speed=speed.value,
                 supervised=supervised,
                 device=device,

@@ -78,6 +78,7 @@ def summary(model: Path) -> dict[str, Any]:
         "categories": {names[column]: list(levels) for column, levels in metadata.levels.items()},
         "gaps": [names[column] for column in metadata.layout.table.gaps if column < len(names)],
         "memory": list(metadata.layout.rows),
+        "held": "training rows" if metadata.memory == "rows" else "prototypes of training rows",
         "views": list(metadata.layout.views),
         "probes": [probe.model_dump(mode="json") for probe in metadata.probes],
         "versions": metadata.versions,
@@ -103,7 +104,7 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
         ("self-test", f"probes rated in-distribution: {', '.join(probes)}" if probes else ""),
         ("seed", str(content["seed"])),
         ("strangest", f"rows {', '.join(str(row['row']) for row in content['strangest_rows'])}"),
-        ("memory", f"holds {sum(content['memory'])} training rows"),
+        ("memory", f"holds {sum(content['memory'])} {content['held']}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in content["versions"].items())),
     ]
     return [(name, text) for name, text in lines if text]

@@ -82,6 +82,8 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         supervised: whether to learn from the classes `y` as well; else `y` is ignored.
         embed: a module that maps inputs to rows. `X` may then be anything that it accepts. `fit` copies it and does not
             train it. It receives float32 tensors for arrays and data frames, other tensors unchanged, or lists.
+        memory: what the detector holds: `rows`, or `prototypes`, which are centres of clusters of rows, for those who
+            may not share rows. It then finds fewer outliers (docs/results/tables.md).
         speed: `fast` holds a quarter of the rows in half of the views: scores are computed about eight times as fast,
             and find fewer outliers (docs/results/tables.md).
         energy: settings of the energy; None for those of `speed`.
@@ -126,6 +128,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         contamination: Contamination = None,
         supervised: bool = False,
         embed: nn.Module | None = None,
+        memory: Literal["rows", "prototypes"] = "rows",
         speed: Literal["default", "fast"] = "default",
         energy: EnergySettings | None = None,
         device: str = "cpu",
@@ -136,6 +139,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         self.contamination = contamination
         self.supervised = supervised
         self.embed = embed
+        self.memory = memory
         self.speed = speed
         self.energy = energy
         self.device = device
@@ -337,6 +341,10 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
             raise InputError(f"embed={type(self.embed).__name__}: must be a torch.nn.Module")
         if self.energy is not None and not isinstance(self.energy, EnergySettings):
             raise InputError(f"energy={self.energy!r}: must be EnergySettings, or None for the default")
+        if self.memory not in ("rows", "prototypes"):
+            raise InputError(f"memory={self.memory!r}: must be 'rows' or 'prototypes'")
+        if self.memory == "prototypes" and self.calibration == LEAVE_ONE_OUT:
+            raise InputError("memory='prototypes': calibration='loo' needs rows; set calibration=0.2")
         if self.speed not in SPEEDS:
             raise InputError(f"speed={self.speed!r}: must be 'default' or 'fast'")
         if self.speed != "default" and self.energy is not None:
@@ -396,6 +404,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
             device=str(device),
             levels=self._level_counts(),
             y=None if labels is None else labels.codes[training],
+            prototypes=self.memory == "prototypes",
         )
         self.model_ = fitted.model
         self.training_scores_ = fitted.scores

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ebmood.core.seeding import numpy_stream
 from ebmood.detector.chunks import apply_in_chunks, round_scores
 from ebmood.detector.columns import Columns, fit_layout, leave_out_cells
+from ebmood.detector.prototypes import MAX_PROTOTYPES, find_prototypes, log_counts
 from ebmood.detector.score_model import EnergySettings, MemoryLayout, ScoreModel
 from ebmood.models.views import VIEWS
 from ebmood.models.views.one_unit import columns_share_unit
@@ -44,6 +45,7 @@ def fit_score_model(
     device: str = "cpu",
     levels: Mapping[int, int] | None = None,
     y: NDArray[np.intp] | None = None,
+    prototypes: bool = False,
 ) -> FittedScoreModel:
     """Fit the default score model.
 
@@ -54,6 +56,7 @@ def fit_score_model(
         device: the device of the returned model.
         levels: number of levels of each category column.
         y: `(N,)` class indices 0..K-1, for a supervised fit. Every class needs two rows.
+        prototypes: whether the model holds centres of clusters instead of training rows.
     """
     x = np.clip(x, -MAX_VALUE, MAX_VALUE)
     table = fit_layout(x, levels or {})
@@ -68,19 +71,43 @@ def fit_score_model(
     model.memory.copy_(torch.from_numpy(x[memory]))
     _set_ranges(model, x)
     with torch.no_grad():
-        _fit_views(model)
+        _fit_views(model, model.columns.numbers(model.memory))
         in_memory = model.fit_memories(torch.from_numpy(left_out[memory])).numpy()
-        if len(kept) > 1:
+        if prototypes:
+            model = _with_prototypes(model, seed)
+        elif len(kept) > 1:
             in_memory = np.maximum(in_memory, _scores_under_other_classes(model))
     model.to(device).eval().requires_grad_(False)
     scores = np.empty(len(x))
     scores[memory] = round_scores(in_memory)
-    others = np.setdiff1d(np.arange(len(x)), memory)
+    others = np.arange(len(x)) if prototypes else np.setdiff1d(np.arange(len(x)), memory)
     if len(others):
         scores[others] = apply_in_chunks(model, left_out[others], device)
     model.gap_penalty.fill_(1.0 + float(np.ptp(scores)))
     scores -= new_gaps * float(model.gap_penalty)
     return FittedScoreModel(model, scores)
+
+
+def _with_prototypes(model: ScoreModel, seed: int) -> ScoreModel:
+    """Return a model that holds prototypes of the rows in the memory of `model`."""
+    first = next(energies for energies in model.view_energies().values() if energies.takes_categories)
+    rows = model.memory.split(model.layout.rows)
+    found = []
+    for of_class in rows:
+        numbers, mismatch = model.columns.numbers(of_class), model.costs(model.columns.groups(of_class))
+        coordinates = first.coordinates(numbers, mismatch).numpy()
+        found.append(find_prototypes(of_class.numpy(), coordinates, model.layout.table, seed))
+    layout = model.layout.updated(
+        rows=tuple(len(centres) for centres, _ in found), view_rows=min(len(model.memory), MAX_PROTOTYPES)
+    )
+    compact = ScoreModel(model.settings, layout)
+    compact.columns.load_state_dict(model.columns.state_dict())
+    compact.middle.copy_(model.middle)
+    compact.extent.copy_(model.extent)
+    compact.memory.copy_(torch.from_numpy(np.concatenate([centres for centres, _ in found])))
+    _fit_views(compact, model.columns.numbers(model.memory))
+    compact.fit_prototypes([log_counts(counts) for _, counts in found], rows)
+    return compact
 
 
 def _scores_under_other_classes(model: ScoreModel) -> Floats:
@@ -123,8 +150,7 @@ def _set_ranges(model: ScoreModel, x: Floats) -> None:
     model.extent.copy_(torch.where(varies(numbers), high - low, constant_scales(numbers)))
 
 
-def _fit_views(model: ScoreModel) -> None:
-    numbers = model.columns.numbers(model.memory)
+def _fit_views(model: ScoreModel, numbers: torch.Tensor) -> None:
     for energies in model.view_energies().values():
         if numbers.shape[1]:
             variance = energies.view.fit(numbers)(numbers).var(0, correction=0).sum() / numbers.shape[1]

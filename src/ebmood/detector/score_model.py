@@ -15,6 +15,7 @@ Outside the training ranges a guard is added, which no setting can disable. It g
 A gap in a column that has none in the training rows puts a row below all training rows.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import torch
@@ -78,13 +79,15 @@ class MemoryLayout(Settings):
 
     Attributes:
         table: what the columns hold.
-        rows: for each class the number of training rows in memory; one number without labels.
+        rows: for each class the number of training rows or prototypes in memory; one number without labels.
         views: names of the views that are used.
+        view_rows: number of rows for which the views are built; None for those in memory.
     """
 
     table: Layout
     rows: tuple[int, ...] = Field(min_length=1)
     views: tuple[ViewName, ...] = Field(min_length=1)
+    view_rows: int | None = Field(default=None, ge=1)
 
 
 class ViewEnergies(nn.Module):
@@ -126,6 +129,12 @@ class ViewEnergies(nn.Module):
         memory.fit(squared, self.settings)
         relative.fit(squared)
 
+    def weight(self, log_counts: Tensor, k: int) -> None:
+        """Weight the rows of class k by numbers of rows, whose logarithms are given."""
+        memory = self.memories[k]
+        assert isinstance(memory, MemoryEnergy)
+        memory.log_weights.add_(log_counts)
+
 
 class ScoreModel(nn.Module):
     """Map raw float64 rows `(N, D)` to float64 scores `(N,)`. Higher is more in-distribution.
@@ -160,7 +169,10 @@ class ScoreModel(nn.Module):
         self.views = nn.ModuleDict(
             {
                 name: ViewEnergies(
-                    views[name](numbers, rows), name in with_categories, layout.rows, settings.memory
+                    views[name](numbers, layout.view_rows or rows),
+                    name in with_categories,
+                    layout.rows,
+                    settings.memory,
                 )
                 for name in layout.views
             }
@@ -248,13 +260,35 @@ class ScoreModel(nn.Module):
                         squared_distances(mismatch_left_out[part], mismatch[part]) * energies.unit.square()
                     )
                 both = energies.energies(leave_one_out(apart), k)
-                median, high = both.quantile(torch.tensor([0.5, 0.95], dtype=torch.float64), dim=1)
-                at = slice(2 * number, 2 * number + 2)
-                self.z_center[k, at] = median
-                self.z_scale[k, at] = (high - median).clamp(min=SMALLEST_SCALE)
-                z.append((both - median[:, None]) / self.z_scale[k, at, None])
+                z.append(self._set_z_scores(k, number, both))
             scores.append(-self._combine(torch.cat(z)))
         return torch.cat(scores)
+
+    @torch.no_grad()
+    def fit_prototypes(self, log_counts: Sequence[Tensor], rows: Sequence[Tensor]) -> None:
+        """Fit the energies of all views to the prototypes in memory. The views must be fitted.
+
+        Args:
+            log_counts: for each class the logarithm of the number of rows of each prototype.
+            rows: for each class training rows `(N, D)`, on which the z-scores are based.
+        """
+        self.refresh_cache()
+        for number, (name, energies) in enumerate(self.view_energies().items()):
+            memories = self._coordinates[name].split(self.layout.rows)
+            for k, (prototypes, counts, of_class) in enumerate(zip(memories, log_counts, rows, strict=True)):
+                energies.fit(leave_one_out(squared_distances(prototypes, prototypes)), k)
+                energies.weight(counts, k)
+                coordinates = energies.coordinates(*self._split(of_class))
+                both = energies.energies(squared_distances(coordinates, prototypes), k)
+                self._set_z_scores(k, number, both)
+
+    def _set_z_scores(self, k: int, view: int, energies: Tensor) -> Tensor:
+        """Set the z-scores of a view under class k from the energies of training rows `(2, N)`, and return them."""
+        median, high = energies.quantile(torch.tensor([0.5, 0.95], dtype=torch.float64), dim=1)
+        at = slice(2 * view, 2 * view + 2)
+        self.z_center[k, at] = median
+        self.z_scale[k, at] = (high - median).clamp(min=SMALLEST_SCALE)
+        return (energies - median[:, None]) / self.z_scale[k, at, None]
 
     def work(self, rows: int) -> float:
         """Return about how many multiplications the scores of so many rows need."""

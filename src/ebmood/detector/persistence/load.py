@@ -41,6 +41,7 @@ def load(folder: Path | str, *, embed: nn.Module | None = None, device: str = "c
         alpha=metadata.alpha,
         calibration=metadata.calibration,
         contamination=metadata.contamination,
+        memory=metadata.memory,
         supervised=metadata.supervised,
         embed=embed,
         energy=metadata.energy,

@@ -33,6 +33,7 @@ class DetectorMetadata(Settings):
         alpha: level of the flags.
         calibration: fraction or number of calibration rows, or `loo`.
         contamination: fraction of the training rows that were left out, `auto` or None.
+        memory: what the detector holds.
         supervised: whether the detector learned classes.
         device: device of the fit.
         seed: the seed that `random_state` gave.
@@ -56,6 +57,7 @@ class DetectorMetadata(Settings):
     alpha: float = Field(gt=0, lt=1)
     calibration: int | float | Literal["loo"]
     contamination: float | Literal["auto"] | None = None
+    memory: Literal["rows", "prototypes"] = "rows"
     supervised: bool
     device: str
     seed: int

@@ -53,6 +53,7 @@ def _metadata(
         contamination=_python_number(detector.contamination),
         left_out_rows=detector.n_left_out_rows_,
         strangest_rows=detector.strangest_rows_,
+        memory=detector.memory,
         supervised=bool(detector.supervised),
         device=str(detector.device),
         seed=detector.seed_,

@@ -35,12 +35,16 @@ class NormalScores(View):
         self._add(values=torch.zeros(columns, rows), scores=torch.zeros(columns, rows))
 
     def fit(self, x: Tensor) -> Self:
-        """Store the training values and their normal scores."""
+        """Store the training values and their normal scores: all, or evenly spaced ones if there are more than N."""
         values = x.mT.contiguous().sort(1).values
         below = torch.searchsorted(values, values)
         up_to = torch.searchsorted(values, values, right=True)
-        self.values.copy_(values)
-        self.scores.copy_(torch.special.ndtri((below + up_to).to(torch.float64) / (2 * len(x))))
+        scores = torch.special.ndtri((below + up_to).to(torch.float64) / (2 * len(x)))
+        kept = (
+            torch.linspace(0, len(x) - 1, self.values.shape[1], dtype=torch.float64).round().to(torch.int64)
+        )
+        self.values.copy_(values[:, kept])
+        self.scores.copy_(scores[:, kept])
         return self
 
     def forward(self, x: Tensor) -> Tensor:

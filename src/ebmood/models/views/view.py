@@ -24,7 +24,8 @@ class View(nn.Module, ABC):
 
     Args:
         columns: number of numeric columns P.
-        rows: number of training rows that `fit` receives.
+        rows: number of training rows N that `fit` receives. If it receives more, a view may store a summary of them
+            whose size is that for N rows.
     """
 
     name: ClassVar[str]

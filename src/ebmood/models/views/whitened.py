@@ -29,9 +29,10 @@ class Whitened(View):
 
     Attributes:
         before: the view that is whitened.
-        axes: `(P, R)`, an orthonormal basis of the span of the training rows, R = min(P, N).
+        axes: `(P, R)`, an orthonormal basis of the span of the training rows, R = min(P, N). If `fit` receives more
+            than N rows, these are the axes of largest variance.
         deviations: `(R,)`, the root of the eigenvalue of S for each axis.
-        rest: the root of the eigenvalue of S in all other directions.
+        rest: the root of the mean eigenvalue of S in all other directions.
     """
 
     name = "whitened"
@@ -60,17 +61,22 @@ class Whitened(View):
             self.center_and_scale.scale[~varies(x)] = 1.0
         x = self.center_and_scale(x)
         count, columns = x.shape
+        rank = len(self.deviations)
         if columns <= count:
-            eigenvalues, self.axes[:] = torch.linalg.eigh(x.mT @ x / count)
+            eigenvalues, axes = torch.linalg.eigh(x.mT @ x / count)
+            self.axes.copy_(axes[:, columns - rank :])
         else:
             eigenvalues, vectors = torch.linalg.eigh(x @ x.mT / count)
             lengths = (eigenvalues.clamp(min=0) * count).sqrt()
             # An axis of length zero has no rows along it, and any direction will do: it is left out.
             used = lengths > 1e-9 * lengths.max().clamp(min=1e-290)
-            self.axes.copy_((x.mT @ vectors) * torch.where(used, 1 / lengths.clamp(min=1e-290), 0.0))
-        ball = max(float(eigenvalues.clamp(min=0).sum()) / max(columns, 1), 1e-12)
-        self.deviations.copy_(((1 - SHRINKAGE) * eigenvalues.clamp(min=0) + SHRINKAGE * ball).sqrt())
-        self.rest.fill_(math.sqrt(SHRINKAGE * ball))
+            axes = (x.mT @ vectors) * torch.where(used, 1 / lengths.clamp(min=1e-290), 0.0)
+            self.axes.copy_(axes[:, count - rank :])
+        variances = eigenvalues.clamp(min=0)
+        ball = max(float(variances.sum()) / max(columns, 1), 1e-12)
+        kept, others = variances[len(variances) - rank :], float(variances[: len(variances) - rank].sum())
+        self.deviations.copy_(((1 - SHRINKAGE) * kept + SHRINKAGE * ball).sqrt())
+        self.rest.fill_(math.sqrt((1 - SHRINKAGE) * others / max(columns - rank, 1) + SHRINKAGE * ball))
         return self
 
     def forward(self, x: Tensor) -> Tensor:

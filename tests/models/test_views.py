@@ -340,7 +340,7 @@ def test_normal_scores_of_more_rows_than_are_stored_are_close_to_those_of_all():
     whole, summary = NormalScores(2, 3000).fit(x), NormalScores(2, 256).fit(x)
     assert summary.values.shape == (2, 256)
     inner = whole(x).abs() < 2  # a summary has few values in the tails
-    torch.testing.assert_close(summary(x)[inner], whole(x)[inner], atol=0.02, rtol=0)
+    torch.testing.assert_close(summary(x)[inner], whole(x)[inner], atol=0.05, rtol=0)
 
 
 @pytest.mark.parametrize("rows", [40, 300])

@@ -116,6 +116,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
 
     calibration: Calibration
     contamination: Contamination
+    memory: Literal["rows", "prototypes"]
     model_: ScoreModel
     scorer_: RowScorer
     notes_: dict[str, JsonValue]

@@ -39,7 +39,7 @@ def find_prototypes(
     count = max(1, min(MAX_PROTOTYPES, len(x) // (2 * MIN_ROWS), distinct))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # nearly equal rows
-        k_means = KMeans(count, n_init=1, random_state=stream_seed(seed, "prototypes") % 2**32)
+        k_means = KMeans(count, n_init="auto", random_state=stream_seed(seed, "prototypes") % 2**32)
         labels = np.asarray(k_means.fit(coordinates).labels_)
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     large = [rows for rows in members if len(rows) >= MIN_ROWS] or members

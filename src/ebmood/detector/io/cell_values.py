@@ -110,7 +110,9 @@ def _parse_text_with_missing(chunk: Chunk, column: str, cells: pyarrow.Array) ->
     present = compute.call_function("replace_with_mask", [cells, is_missing, _NULL])
     lower = compute.call_function("utf8_lower", [present])
     for word, number in BOOLEANS.items():
-        is_word = compute.fill_null(compute.equal(lower, word), False)
+        is_word = compute.fill_null(
+            compute.call_function("equal", [lower, pyarrow.scalar(word, lower.type)]), False
+        )
         present = compute.call_function("replace_with_mask", [present, is_word, number])
     try:
         return compute.cast(present, pyarrow.float64()).to_numpy(zero_copy_only=False)

@@ -34,7 +34,13 @@ from table_suites import Task, adbench, held_out_classes, one_class_tables, publ
 Result = dict[str, float]
 
 DEFAULT = "EnergyDetector"
-LEAVE_ONE_OUT = "EnergyDetector, loo"
+VARIANTS = {
+    DEFAULT: {},
+    "EnergyDetector, loo": {"calibration": "loo"},
+    "EnergyDetector, fast": {"speed": "fast"},
+    "EnergyDetector, prototypes": {"memory": "prototypes"},
+}
+"""Parameters of EnergyDetector by the name of the row."""
 
 
 def energy_detector(**parameters) -> Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]:
@@ -72,9 +78,6 @@ def candidates() -> dict[str, dict]:
     for key, values in {
         "bandwidth": (0.3, 0.55),
         "neighbours": (3, 8),
-        "power": (0.3, 0.8),
-        "smallest_bandwidth": (0.05, 0.2),
-        "compare": (0.2, 0.6),
     }.items():
         for value in values:
             settings[f"{key} {value}"] = base | {"memory": {key: value}}
@@ -88,10 +91,8 @@ def detectors(names: Iterable[str]) -> dict[str, Callable]:
 
     found: dict[str, Callable] = {}
     for name in names:
-        if name == DEFAULT:
-            found[name] = energy_detector()
-        elif name == LEAVE_ONE_OUT:
-            found[name] = energy_detector(calibration="loo")
+        if name in VARIANTS:
+            found[name] = energy_detector(**VARIANTS[name])
         elif name in RIVALS:
             found[name] = lambda train, test, seed, name=name: flags_at_5_percent(
                 RIVALS[name], train, test, seed
@@ -264,7 +265,7 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=5, help="random splits of each table (%(default)s)")
     parser.add_argument("--halvings", type=int, help="choose settings on this many random halves")
     parser.add_argument("--protocol", choices=["dte"])
-    parser.add_argument("--detectors", nargs="*", default=[DEFAULT, LEAVE_ONE_OUT, *RIVALS])
+    parser.add_argument("--detectors", nargs="*", default=[*VARIANTS, *RIVALS])
     parser.add_argument("--cache", type=Path, default=Path("tables-cells.jsonl"), help="(%(default)s)")
     arguments = parser.parse_args()
     names = arguments.detectors

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebmood.detector.io.categories import category_name, encode, find_levels, level_numbers
+from ebmood.detector.io.categories import category_name, category_names, encode, find_levels, level_numbers
 
 VALUES = st.one_of(
     st.none(),
@@ -90,3 +90,8 @@ def test_booleans_may_be_written_in_any_way(trained, new):
 def test_numbers_beside_booleans_are_levels_of_their_own():
     levels = find_levels(["true", "1", "true", "0", "0", "0"])
     assert encode(["true", "1", "0", "false"], levels).tolist() == [1, 2, 0, 0]
+
+
+def test_equal_values_of_several_types_get_the_names_of_their_types():
+    values = [True, 1, 1.0, "1", [1], None, np.nan, True, "b", "b"]
+    assert category_names(values) == [category_name(value) for value in values]

@@ -44,6 +44,21 @@ def category_name(value: Any) -> str | None:
     return text or None
 
 
+def category_names(values: Iterable[Any]) -> list[str | None]:
+    """Return the name of each value, as `category_name` does. Equal values are converted once."""
+    names: dict[tuple[type, Any], str | None] = {}
+    result = []
+    for value in values:
+        try:
+            key = type(value), value  # 1 and True are equal
+            if key not in names:
+                names[key] = category_name(value)
+            result.append(names[key])
+        except TypeError:  # a list, which has no hash
+            result.append(category_name(value))
+    return result
+
+
 def _time_name(date: str, minutes: str, seconds: str, fraction: str, zone: str) -> str:
     """Return a date and time as `2020-01-31 12:00:00`, or as a date only if it is midnight."""
     fraction = fraction.rstrip("0")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.categories import Levels, category_name, encode, find_levels
+from ebmood.detector.io.categories import Levels, category_name, category_names, encode, find_levels
 from ebmood.detector.io.rows import Rows
 from ebmood.detector.io.scalars import (
     CONVERT_HINT,
@@ -47,12 +47,12 @@ def read_data_frame(X: Any, levels: Mapping[int, Levels] | None = None) -> Rows:
     for number, name in enumerate(native_names):
         series, label = frame[:, number], f"column {name!r}"
         if levels is None and holds_categories(series, label):
-            categories = [category_name(cell) for cell in series.to_list()]
+            categories = category_names(series.to_list())
             used[number] = find_levels(categories)
             columns.append(encode(categories, used[number]))
         elif levels is not None and number in levels:
             used[number] = levels[number]
-            columns.append(encode([category_name(cell) for cell in series.to_list()], levels[number]))
+            columns.append(encode(category_names(series.to_list()), levels[number]))
         else:
             columns.append(_read_numbers(series, label, may_be_text=levels is not None))
     return Rows(np.column_stack(columns), (len(columns),), names, used)

@@ -95,7 +95,7 @@ def _with_prototypes(model: ScoreModel, seed: int) -> ScoreModel:
     found = []
     for of_class in rows:
         numbers, mismatch = model.columns.numbers(of_class), model.costs(model.columns.groups(of_class))
-        coordinates = first.coordinates(numbers, mismatch).numpy()
+        coordinates = first.coordinates(first.view(numbers), mismatch).numpy()
         found.append(find_prototypes(of_class.numpy(), coordinates, model.layout.table, seed))
     layout = model.layout.updated(
         rows=tuple(len(centres) for centres, _ in found), view_rows=min(len(model.memory), MAX_PROTOTYPES)

@@ -111,11 +111,9 @@ class ViewEnergies(nn.Module):
         self.relative = nn.ModuleList(RelativeDistance(count, settings) for count in rows)
         self.register_buffer("unit", torch.ones((), dtype=torch.float64))
 
-    def coordinates(self, numbers: Tensor, mismatch: Tensor) -> Tensor:
-        """Return the coordinates of rows: those of the view, and perhaps those of categories and gaps in its unit."""
-        if not self.takes_categories:
-            return self.view(numbers)
-        return torch.cat([self.view(numbers), mismatch * self.unit], dim=1)
+    def coordinates(self, in_view: Tensor, mismatch: Tensor) -> Tensor:
+        """Return the coordinates of rows: those in the view, and perhaps those of categories and gaps in its unit."""
+        return torch.cat([in_view, mismatch * self.unit], dim=1) if self.takes_categories else in_view
 
     def energies(self, squared: Tensor, k: int) -> Tensor:
         """Return both energies under class k: squared distances to its rows `(N, M)` to `(2, N)`."""
@@ -188,9 +186,7 @@ class ScoreModel(nn.Module):
     def refresh_cache(self) -> None:
         """Recompute the coordinates of the training rows. Call this after any change of the state."""
         numbers, mismatch = self._split(self.memory)
-        self._coordinates = {
-            name: energies.coordinates(numbers, mismatch) for name, energies in self.view_energies().items()
-        }
+        self._coordinates = self.coordinates(numbers, mismatch)
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Load a state as `nn.Module.load_state_dict` does, and refresh the cache."""
@@ -218,12 +214,22 @@ class ScoreModel(nn.Module):
         outside = self.excess(self.columns.numbers(x)) + self.gap_penalty * self.columns.new_gaps(x)
         return -torch.stack(by_class, dim=1) - outside[:, None]
 
+    def coordinates(self, numbers: Tensor, mismatch: Tensor) -> dict[str, Tensor]:
+        """Return the coordinates of rows in every view. A view that another one starts from is computed once."""
+        in_views: dict[str, Tensor] = {}
+        coordinates = {}
+        for name, energies in self.view_energies().items():
+            view, before = energies.view, energies.view.before
+            shared = before is not None and before.name in in_views
+            in_views[name] = view.after(in_views[before.name]) if before and shared else view(numbers)
+            coordinates[name] = energies.coordinates(in_views[name], mismatch)
+        return coordinates
+
     def z_scores(self, x: Tensor) -> Tensor:
         """Return the z-scores of raw rows for each class and energy: `(N, D)` to `(K, A, N)`."""
-        numbers, mismatch = self._split(x)
         by_view = []
-        for name, energies in self.view_energies().items():
-            coordinates = energies.coordinates(numbers, mismatch)
+        for name, coordinates in self.coordinates(*self._split(x)).items():
+            energies = self.view_energies()[name]
             memories = self._coordinates[name].split(self.layout.rows)
             by_class = [
                 energies.energies(squared_distances(coordinates, rows), k) for k, rows in enumerate(memories)
@@ -278,7 +284,8 @@ class ScoreModel(nn.Module):
             for k, (prototypes, counts, of_class) in enumerate(zip(memories, log_counts, rows, strict=True)):
                 energies.fit(leave_one_out(squared_distances(prototypes, prototypes)), k)
                 energies.weight(counts, k)
-                coordinates = energies.coordinates(*self._split(of_class))
+                numbers, mismatch = self._split(of_class)
+                coordinates = energies.coordinates(energies.view(numbers), mismatch)
                 both = energies.energies(squared_distances(coordinates, prototypes), k)
                 self._set_z_scores(k, number, both)
 

@@ -148,13 +148,23 @@ class RelativeDistance(nn.Module):
         """Return the relative distances: squared distances `(N, M)` to `(N,)`."""
         # A row that is left out is at infinity, so it must not be among the nearest: M - 1 of M are finite.
         count = min(self.settings.neighbours, max(1, len(self.means) - 1))
-        nearest = squared.topk(count, largest=False, sorted=False).values
-        # All rows as near as the k-th one are neighbours, so that ties do not depend on the order of rows.
-        farthest = nearest.amax(1, keepdim=True) * (1 + TIED) + self.tie.square()
-        is_near = (squared <= farthest).to(squared.dtype)
-        around = (is_near @ self.means) / (is_near @ torch.ones_like(self.means))
-        mean = nearest.sqrt().mean(1)
+        nearest = squared.topk(min(count + 1, len(self.means)), largest=False)
+        values = nearest.values[:, :count]
+        farthest = values[:, -1:] * (1 + TIED) + self.tie.square()
+        mean = values.sqrt().mean(1)
+        if torch.compiler.is_compiling():
+            around = self._mean_within(squared, farthest)
+        else:
+            around = self.means[nearest.indices[:, :count]].mean(1)
+            # All rows as near as the k-th one are neighbours, so that ties do not depend on the order of rows.
+            tied = (nearest.values[:, -1] <= farthest[:, 0]).nonzero()[:, 0]
+            around[tied] = self._mean_within(squared[tied], farthest[tied])
         return (mean + self.tie).log() - self.settings.compare * (around + self.tie).log()
+
+    def _mean_within(self, squared: Tensor, farthest: Tensor) -> Tensor:
+        """Return the mean of m over all training rows that are not farther than `farthest` `(N, 1)`: `(N,)`."""
+        is_near = squared <= farthest
+        return torch.where(is_near, self.means, 0.0).sum(1) / is_near.sum(1)
 
 
 def intrinsic_dimension(distances: Tensor) -> float:

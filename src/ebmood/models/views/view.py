@@ -46,6 +46,15 @@ class View(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """Transform finite rows: `(N, P) -> (N, E)`."""
 
+    @property
+    def before(self) -> "View | None":
+        """The view to whose results this one is applied, or None."""
+        return None
+
+    def after(self, x: Tensor) -> Tensor:
+        """Transform rows in the view `before`: `(N, P) -> (N, E)`. Without such a view this is `forward`."""
+        return self(x)
+
     def leave_out(self, coordinates: Tensor, part: slice) -> Tensor:
         """Return squared distances between training rows, each from a row as if the view had been fitted without it.
 

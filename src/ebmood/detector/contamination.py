@@ -18,7 +18,7 @@ Contamination = float | Literal["auto"] | None
 FAR = 3.5
 """With `auto`, rows further below the median score than this many times the 20th percentile are left out."""
 
-NEIGHBOURS_PER_OUTLIER = 1.5
+NEIGHBOURS_PER_OUTLIER = 2.5
 """Neighbours of the energies, as a multiple of the number of outliers that there may be."""
 
 AUTO_FRACTION = 0.05
@@ -61,7 +61,7 @@ def neighbours_for(rows: int, contamination: float | Literal["auto"], least: int
     """Return the number of neighbours for energies of rows that may be contaminated, at least `least`.
 
     >>> neighbours_for(1000, 0.05, least=5)
-    75
+    125
     """
     fraction = AUTO_FRACTION if contamination == "auto" else float(contamination)
     return max(least, round(NEIGHBOURS_PER_OUTLIER * fraction * rows))

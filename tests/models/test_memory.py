@@ -59,7 +59,7 @@ def median_of_positive(values: list[float]) -> float:
 
 
 def naive_bandwidths(x: np.ndarray, settings: MemorySettings) -> list[float]:
-    k = min(settings.neighbours, DIMENSION_NEIGHBOURS)
+    k = min(settings.neighbours, len(x) - 1)
     d = [distances_to_others(x, row)[k - 1] for row in range(len(x))]
     smallest = settings.smallest_bandwidth * median_of_positive(d)
     return [settings.bandwidth * max(distance, smallest) for distance in d]
@@ -73,7 +73,7 @@ def naive_dimension(x: np.ndarray) -> float:
     return 1 / (sum(ratios) / len(ratios))
 
 
-@pytest.mark.parametrize("settings", SETTINGS[:2])
+@pytest.mark.parametrize("settings", SETTINGS)
 def test_the_memory_energy_is_that_of_the_formula(settings):
     x, new = training_rows(), new_rows()
     bandwidths, dimension = naive_bandwidths(x, settings), naive_dimension(x)

@@ -84,7 +84,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
             train it. It receives float32 tensors for arrays and data frames, other tensors unchanged, or lists.
         memory: what the detector holds: `rows`, or `prototypes`, which are centres of clusters of rows, for those who
             may not share rows. It then finds fewer outliers (docs/results/tables.md).
-        speed: `fast` holds a quarter of the rows in half of the views: scores are computed about eight times as fast,
+        speed: `fast` holds a quarter of the rows in half of the views: scores are computed about four times as fast,
             and find fewer outliers (docs/results/tables.md).
         energy: settings of the energy; None for those of `speed`.
         device: `cpu`, `cuda`, `cuda:1`, ..., or `auto`.

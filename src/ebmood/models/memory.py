@@ -99,12 +99,13 @@ class MemoryEnergy(nn.Module):
             squared: `(M, M)` squared distances between training rows, with infinity on the diagonal.
             settings: k, c, f and w.
         """
-        nearest = squared.topk(min(DIMENSION_NEIGHBOURS, len(squared) - 1), largest=False).values.sqrt_()
+        count = min(max(DIMENSION_NEIGHBOURS, settings.neighbours), len(squared) - 1)
+        nearest = squared.topk(count, largest=False).values.sqrt_()
         nearest[nearest < rounding_error(squared)] = 0.0
-        distances = nearest[:, min(settings.neighbours, nearest.shape[1]) - 1]
+        distances = nearest[:, min(settings.neighbours, count) - 1]
         typical = _median_of_positive(distances)
         bandwidths = settings.bandwidth * distances.clamp(min=settings.smallest_bandwidth * typical)
-        dimension = intrinsic_dimension(nearest)
+        dimension = intrinsic_dimension(nearest[:, :DIMENSION_NEIGHBOURS])
         self.log_weights.copy_(-settings.power * dimension * bandwidths.log())
         self.precisions.copy_(0.5 / bandwidths.square())
         return self

@@ -167,7 +167,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         inputs = read_training_inputs(X, embedding, device)
         self._store_columns(inputs.rows)
         rows, columns = inputs.features.shape
-        with threads_for(min(rows, self.settings_.rows) * rows * (columns + 20) * len(self.settings_.views)):
+        with threads_for(self.settings_.work(rows, min(rows, self.settings_.rows), columns)):
             self._fit_inputs(inputs, y, embedding, device)
         return self
 

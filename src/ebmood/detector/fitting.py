@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ebmood.core.seeding import numpy_stream
 from ebmood.detector.chunks import apply_in_chunks, round_scores
 from ebmood.detector.columns import Columns, fit_layout, leave_out_cells
-from ebmood.detector.prototypes import MAX_PROTOTYPES, find_prototypes, log_counts
+from ebmood.detector.prototypes import MAX_PROTOTYPES, find_prototypes
 from ebmood.detector.score_model import EnergySettings, MemoryLayout, ScoreModel
 from ebmood.models.views import VIEWS
 from ebmood.models.views.one_unit import columns_share_unit
@@ -106,7 +106,7 @@ def _with_prototypes(model: ScoreModel, seed: int) -> ScoreModel:
     compact.extent.copy_(model.extent)
     compact.memory.copy_(torch.from_numpy(np.concatenate([centres for centres, _ in found])))
     _fit_views(compact, model.columns.numbers(model.memory))
-    compact.fit_prototypes([log_counts(counts) for _, counts in found], rows)
+    compact.fit_prototypes([torch.from_numpy(counts) for _, counts in found], rows)
     return compact
 
 
@@ -137,7 +137,7 @@ def _views(settings: EnergySettings, numbers: Floats) -> tuple:
     needs_unit = {view.name for view in VIEWS if view.needs_one_unit}
     views = tuple(name for name in settings.views if one_unit or name not in needs_unit)
     if not views or not numbers.shape[1]:
-        return settings.views[:1]  # without numbers, all views are equal
+        return settings.views[:1]  # without numbers all views are equal, and at least one is needed
     return views
 
 

@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ebmood.core.seeding import stream_seed
@@ -58,8 +57,3 @@ def _centre(rows: Floats, layout: Layout) -> Floats:
         present = rows[~missing[:, column], column].astype(np.int64)
         centre[column] = np.bincount(present).argmax() if len(present) else 0
     return np.where(missing.mean(axis=0) > 0.5, np.nan, centre)
-
-
-def log_counts(counts: NDArray[np.int64]) -> torch.Tensor:
-    """Return the logarithms of the numbers of rows of prototypes."""
-    return torch.from_numpy(np.log(counts.astype(np.float64)))

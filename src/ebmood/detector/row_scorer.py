@@ -1,5 +1,6 @@
 """Compute scores from validated input: the embedding, if there is one, and the score model, in chunks."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,13 +44,13 @@ class RowScorer:
             features: `(N, E)`, the rows that the model receives.
             values: `(N, D)`, the rows before an embedding; None if the inputs are not numbers.
         """
-        with threads_for(self.model.work(len(features))):
+        with self._threads(features):
             scores = apply_in_chunks(self.model, features, self.device)
         return self._lower_distant(scores, values, 0)
 
     def class_scores(self, features: Floats, values: Floats | None) -> Floats:
         """Return scores under every class, `(N, K)`. The arguments are those of `scores`."""
-        with threads_for(self.model.work(len(features))):
+        with self._threads(features):
             scores = apply_in_chunks(self.model.class_scores, features, self.device)
         columns = [self._lower_distant(scores[:, k], values, 1 + k) for k in range(scores.shape[1])]
         return np.column_stack(columns)
@@ -70,6 +71,10 @@ class RowScorer:
             inputs = to_module_input(clip_to_ranges(inputs, self.ranges), self.shape)
         assert self.embedding is not None
         return embed(self.embedding, inputs, self.device)
+
+    def _threads(self, features: Floats) -> AbstractContextManager[None]:
+        rows, columns = features.shape
+        return threads_for(self.model.settings.work(rows, len(self.model.memory), columns))
 
     def _lower_distant(self, scores: Floats, values: Floats | None, index: int) -> Floats:
         if self.embedding is None or self.ranges is None or values is None:

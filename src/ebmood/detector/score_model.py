@@ -35,6 +35,11 @@ from ebmood.models.mismatch import MismatchCosts
 from ebmood.models.views import VIEWS, View
 
 MAX_EXCESS = 1e30
+"""Largest excess of a row. It is exact in float32, to which ONNX may convert it."""
+
+OPERATIONS_PER_PAIR = 20
+"""Multiplications that take as long as the energies of one pair of rows, without its distance."""
+
 SMALLEST_SCALE = 1e-2
 """Smallest scale of a z-score, for tables in which the leave-one-out energies hardly differ."""
 
@@ -65,6 +70,10 @@ class EnergySettings(Settings):
     deciding: int = Field(default=2, ge=1)
     category_cost: Annotated[float, Field(gt=0)] = 1.5
     unseen_cost: Annotated[float, Field(gt=0)] = 3.0
+
+    def work(self, rows: int, held: int, columns: int) -> float:
+        """Return about how many multiplications the comparison of `rows` rows with `held` rows needs, in all views."""
+        return float(rows) * held * len(self.views) * (columns + OPERATIONS_PER_PAIR)
 
 
 SPEEDS = {
@@ -127,11 +136,11 @@ class ViewEnergies(nn.Module):
         memory.fit(squared, self.settings)
         relative.fit(squared)
 
-    def weight(self, log_counts: Tensor, k: int) -> None:
-        """Weight the rows of class k by numbers of rows, whose logarithms are given."""
+    def weight(self, counts: Tensor, k: int) -> None:
+        """Weight each row in memory of class k by the number of rows that it stands for, `(M,)`."""
         memory = self.memories[k]
         assert isinstance(memory, MemoryEnergy)
-        memory.log_weights.add_(log_counts)
+        memory.log_weights.add_(counts.to(torch.float64).log())
 
 
 class ScoreModel(nn.Module):
@@ -271,19 +280,19 @@ class ScoreModel(nn.Module):
         return torch.cat(scores)
 
     @torch.no_grad()
-    def fit_prototypes(self, log_counts: Sequence[Tensor], rows: Sequence[Tensor]) -> None:
+    def fit_prototypes(self, counts: Sequence[Tensor], rows: Sequence[Tensor]) -> None:
         """Fit the energies of all views to the prototypes in memory. The views must be fitted.
 
         Args:
-            log_counts: for each class the logarithm of the number of rows of each prototype.
+            counts: for each class the number of rows of each prototype.
             rows: for each class training rows `(N, D)`, on which the z-scores are based.
         """
         self.refresh_cache()
         for number, (name, energies) in enumerate(self.view_energies().items()):
             memories = self._coordinates[name].split(self.layout.rows)
-            for k, (prototypes, counts, of_class) in enumerate(zip(memories, log_counts, rows, strict=True)):
+            for k, (prototypes, count, of_class) in enumerate(zip(memories, counts, rows, strict=True)):
                 energies.fit(leave_one_out(squared_distances(prototypes, prototypes)), k)
-                energies.weight(counts, k)
+                energies.weight(count, k)
                 numbers, mismatch = self._split(of_class)
                 coordinates = energies.coordinates(energies.view(numbers), mismatch)
                 both = energies.energies(squared_distances(coordinates, prototypes), k)
@@ -296,11 +305,6 @@ class ScoreModel(nn.Module):
         self.z_center[k, at] = median
         self.z_scale[k, at] = (high - median).clamp(min=SMALLEST_SCALE)
         return (energies - median[:, None]) / self.z_scale[k, at, None]
-
-    def work(self, rows: int) -> float:
-        """Return about how many multiplications the scores of so many rows need."""
-        widths = sum(coordinates.shape[1] + 20 for coordinates in self._coordinates.values())
-        return float(rows) * len(self.memory) * widths
 
     def excess(self, numbers: Tensor) -> Tensor:
         """Return by how many training ranges rows lie outside, summed over columns of numbers: `(N, P)` to `(N,)`.

@@ -35,8 +35,12 @@ class View(nn.Module, ABC):
     """Whether categories and gaps add to the distances of this view. If they did in all views, they would hide faults
     of numbers."""
 
+    before: "View | None"
+    """The view to whose results this one is applied, or None."""
+
     def __init__(self, columns: int, rows: int):
         super().__init__()
+        self.before = None
 
     @abstractmethod
     def fit(self, x: Tensor) -> Self:
@@ -45,11 +49,6 @@ class View(nn.Module, ABC):
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Transform finite rows: `(N, P) -> (N, E)`."""
-
-    @property
-    def before(self) -> "View | None":
-        """The view to whose results this one is applied, or None."""
-        return None
 
     def after(self, x: Tensor) -> Tensor:
         """Transform rows in the view `before`: `(N, P) -> (N, E)`. Without such a view this is `forward`."""

@@ -28,7 +28,7 @@ class Whitened(View):
         rows: N.
 
     Attributes:
-        first: the view that is whitened; None for the columns themselves.
+        before: the view that is whitened; None for the columns themselves.
         axes: `(P, R)`, an orthonormal basis of the span of the training rows, R = min(P, N). If `fit` receives more
             than N rows, these are the axes of largest variance.
         deviations: `(R,)`, the root of the eigenvalue of S for each axis.
@@ -44,25 +44,20 @@ class Whitened(View):
         super().__init__(columns, rows)
         rank = min(columns, rows)
         self.rows = rows
-        self.first = self._first_view(columns, rows)
+        self.before = self._view_before(columns, rows)
         self.center_and_scale = Standardised(columns, rows)
         self._add(axes=torch.zeros(columns, rank), deviations=torch.ones(rank), rest=torch.ones(()))
 
     @staticmethod
-    def _first_view(columns: int, rows: int) -> View | None:
+    def _view_before(columns: int, rows: int) -> View | None:
         return None
-
-    @property
-    def before(self) -> View | None:
-        """The view that is whitened; None for the columns themselves."""
-        return self.first
 
     def fit(self, x: Tensor) -> Self:
         """Set the axes and the deviations along them."""
-        if self.first is not None:
-            x = self.first.fit(x)(x)
+        if self.before is not None:
+            x = self.before.fit(x)(x)
         self.center_and_scale.fit(x)
-        if self.first is not None:  # its results have no unit
+        if self.before is not None:  # its results have no unit
             self.center_and_scale.scale[~varies(x)] = 1.0
         x = self.center_and_scale(x)
         count, columns = x.shape
@@ -86,7 +81,7 @@ class Whitened(View):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return whitened rows: `(N, P) -> (N, R)`, or `(N, R + 1)` if R < P."""
-        return self.after(x if self.first is None else self.first(x))
+        return self.after(x if self.before is None else self.before(x))
 
     def after(self, x: Tensor) -> Tensor:
         """Return whitened rows from rows in the first view."""
@@ -120,5 +115,5 @@ class WhitenedNormalScores(Whitened):
     name = "whitened-normal-scores"
 
     @staticmethod
-    def _first_view(columns: int, rows: int) -> View | None:
+    def _view_before(columns: int, rows: int) -> View | None:
         return NormalScores(columns, rows)

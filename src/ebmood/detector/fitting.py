@@ -11,8 +11,7 @@ from ebmood.core.seeding import numpy_stream
 from ebmood.detector.chunks import apply_in_chunks, round_scores
 from ebmood.detector.columns import Columns, fit_layout, leave_out_cells
 from ebmood.detector.prototypes import MAX_PROTOTYPES, find_prototypes
-from ebmood.detector.score_model import EnergySettings, MemoryLayout, ScoreModel
-from ebmood.models.views import VIEWS
+from ebmood.detector.score_model import VIEWS_BY_NAME, EnergySettings, MemoryLayout, ScoreModel
 from ebmood.models.views.one_unit import columns_share_unit
 from ebmood.models.views.view import constant_scales, varies
 
@@ -134,8 +133,7 @@ def _views(settings: EnergySettings, numbers: Floats) -> tuple:
     """Return the names of the views that suit the columns of numbers."""
     varying = numbers[:, varies(torch.from_numpy(numbers)).numpy()] if numbers.shape[1] else numbers
     one_unit = varying.shape[1] > 0 and columns_share_unit(varying)
-    needs_unit = {view.name for view in VIEWS if view.needs_one_unit}
-    views = tuple(name for name in settings.views if one_unit or name not in needs_unit)
+    views = tuple(name for name in settings.views if one_unit or not VIEWS_BY_NAME[name].needs_one_unit)
     if not views or not numbers.shape[1]:
         return settings.views[:1]  # without numbers all views are equal, and at least one is needed
     return views

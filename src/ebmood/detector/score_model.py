@@ -16,10 +16,10 @@ A gap in a column that has none in the training rows puts a row below all traini
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
 from ebmood.core.settings import Settings
@@ -43,9 +43,16 @@ OPERATIONS_PER_PAIR = 20
 SMALLEST_SCALE = 1e-2
 """Smallest scale of a z-score, for tables in which the leave-one-out energies hardly differ."""
 
-ViewName = Literal[
-    "standardised", "min-max", "robust", "normal-scores", "whitened", "whitened-normal-scores", "raw"
-]
+VIEWS_BY_NAME = {view.name: view for view in VIEWS}
+
+
+def _check_view(name: str) -> str:
+    if name not in VIEWS_BY_NAME:
+        raise ValueError(f"no view {name!r}; the views are {', '.join(VIEWS_BY_NAME)}")
+    return name
+
+
+ViewName = Annotated[str, AfterValidator(_check_view)]
 
 
 class EnergySettings(Settings):
@@ -171,12 +178,13 @@ class ScoreModel(nn.Module):
         rows, numbers = sum(layout.rows), len(layout.table.numbers)
         self.columns = Columns(layout.table)
         self.costs = MismatchCosts(layout.table.groups, settings.category_cost, settings.unseen_cost)
-        views = {view.name: view for view in VIEWS}
-        with_categories = [name for name in layout.views if views[name].takes_categories] or layout.views[:1]
+        with_categories = [
+            name for name in layout.views if VIEWS_BY_NAME[name].takes_categories
+        ] or layout.views[:1]
         self.views = nn.ModuleDict(
             {
                 name: ViewEnergies(
-                    views[name](numbers, layout.view_rows or rows),
+                    VIEWS_BY_NAME[name](numbers, layout.view_rows or rows),
                     name in with_categories,
                     layout.rows,
                     settings.memory,

@@ -9,6 +9,7 @@ from helpers.quick_energy import QUICK
 
 from ebmood.detector import EnergyDetector
 from ebmood.detector.io.open_input import open_table
+from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.table_detector import TableDetector
 
 
@@ -46,10 +47,10 @@ def test_a_note_says_which_preparation_the_graph_expects(ebmood, tmp_path):
     table.write_text("flow,site\n" + "\n".join([*lines, "0.1,"]) + "\n")
     detector = EnergyDetector(energy=QUICK, random_state=1)
     with warnings.catch_warnings(action="ignore"):
-        TableDetector.fit(detector, open_table(table), categories=["site"]).save(tmp_path / "model")
+        TableDetector.fit(detector, open_table(table), Choices(categories=["site"])).save(tmp_path / "model")
     code, _, err = ebmood("export", tmp_path / "model", tmp_path / "model.onnx")
     assert code == 0
     assert "the number of its level for a category" in err
     metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}
-    assert json.loads(metadata["notes"])["preparation"]["categories"] == ["site"]
+    assert json.loads(metadata["notes"])["preparation"]["columns"][1] == {"kind": "category", "name": "site"}
     assert json.loads(metadata["columns"]) == ["flow", "site"]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ebmood.cli import check as check_
 from ebmood.cli import evaluate as evaluate_
 from ebmood.cli import fit as fit_
 from ebmood.cli import inspect as inspect_
@@ -21,6 +22,8 @@ app = typer.Typer(
     help="""Out-of-distribution detection with energy-based models: a detector for your data, and studies of methods.
 
 [bold]Examples[/bold]
+
+    ebmood check normal.csv                    show what the columns hold
 
     ebmood fit normal.csv -o model             learn from normal rows
 
@@ -67,6 +70,7 @@ def _root(
 ) -> None: ...
 
 
+app.command(epilog=check_.EPILOG)(check_.check)
 app.command(epilog=fit_.EPILOG)(fit_.fit)
 app.command(epilog=score_.EPILOG)(score_.score)
 app.command(epilog=evaluate_.EPILOG)(evaluate_.evaluate)

@@ -7,8 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmood.cli.check import describe_preparation
 from ebmood.cli.messages import interrupted, print_json, print_message, print_skipped
-from ebmood.cli.options import Device, Drop, Json, Rows, SkipCorrupt, Threads, use_threads
+from ebmood.cli.options import (
+    Category,
+    Date,
+    Device,
+    Drop,
+    Json,
+    Missing,
+    Number,
+    Rows,
+    SkipCorrupt,
+    Threads,
+    use_threads,
+)
 from ebmood.cli.progress_bar import progress_bar
 
 
@@ -33,7 +46,7 @@ EPILOG = """[bold]Examples[/bold]
 
     ebmood fit normal.csv -o model
 
-    ebmood fit pumps.parquet -o model --drop id --category site --category 'code_*'
+    ebmood fit pumps.parquet -o model --drop batch --category 'code_*' --date opened
 
     ebmood fit labelled.csv -o model --label-column state --supervised
 
@@ -59,13 +72,10 @@ def fit(
         ),
     ] = None,
     drop: Drop = None,
-    category: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="A column of text or codes, whose values have no order. Name or pattern. May be repeated.",
-        ),
-    ] = None,
+    category: Category = None,
+    number: Number = None,
+    date: Date = None,
+    missing: Missing = None,
     alpha: Annotated[
         float, typer.Option(help="False-alarm rate: the fraction of normal rows that may be flagged.")
     ] = 0.05,
@@ -115,6 +125,11 @@ def fit(
 ) -> None:
     """Fit a detector on normal rows or images, and save it.
 
+    What each column holds is found by its values: numbers, categories, or
+    dates, of which the hour, the weekday and the month are read. Ids, row
+    counters, constants and free text are left out. `ebmood check TABLE`
+    shows this without a fit; --drop, --number, --category and --date change
+    it.
     Part of the rows (--calibration) is not used for training, but to
     calibrate the p-values and the flags.
     A missing value is a value of its own. In a column that has none
@@ -131,6 +146,7 @@ def fit(
             from ebmood.detector.io.image_stream import ImageStream
             from ebmood.detector.io.open_input import open_input
             from ebmood.detector.parameters import parse_calibration, parse_contamination
+            from ebmood.detector.preparation.choices import Choices
             from ebmood.detector.table_detector import TableDetector
 
             use_threads(threads)
@@ -149,15 +165,22 @@ def fit(
             source = open_input(table, skip_corrupt)
             if isinstance(source, ImageStream):
                 options = {
-                    "--label-column": label_column, "--drop": drop, "--category": category
+                    "--label-column": label_column, "--drop": drop, "--category": category, "--number": number,
+                    "--date": date, "--missing": missing,
                 }  # fmt: skip
                 _refuse_options(table, "a folder of images", options)
                 detector = ImageDetector.fit(estimator, source, size or DEFAULT_SIZE, progress)
             else:
                 _refuse_options(table, "a table", {"--size": size})
-                detector = TableDetector.fit(
-                    estimator, source, label_column, drop or (), category or (), progress
+                choices = Choices(
+                    drop=drop or (),
+                    numbers=number or (),
+                    categories=category or (),
+                    dates=date or (),
+                    missing=missing or (),
+                    label_column=label_column,
                 )
+                detector = TableDetector.fit(estimator, source, choices, progress)
             detector.save(out)
     except KeyboardInterrupt:
         raise interrupted(f"{out} is unchanged") from None
@@ -186,6 +209,10 @@ def _report(
         return
     print_skipped(skipped or ())
     estimator = detector.estimator
+    preparation = getattr(detector, "preparation", None)
+    if preparation is not None:
+        for line in describe_preparation(preparation):
+            print_message(line)
     if skipped is None:
         rows, next_input = f"rows of {estimator.n_features_in_} features", "NEW.csv"
     else:

@@ -90,13 +90,19 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
     """Return names and values for the terminal, without empty ones."""
     preparation = content["preparation"] or {}
     categories = [f"{column} ({len(levels)} levels)" for column, levels in content["categories"].items()]
+    columns = preparation.get("columns", ())
     probes = [f"{probe['name']} {probe['in_distribution']:.1%}" for probe in content["probes"]]
     lines = [
         ("fitted on", _describe_rows(content)),
         _describe_input(content),
         ("categories", ", ".join(categories)),
         ("with gaps", ", ".join(content["gaps"])),
-        ("left out", ", ".join(preparation.get("ignored", ()))),
+        (
+            "dates",
+            ", ".join(f"{c['name']} ({', '.join(c['cycles'])})" for c in columns if c["kind"] == "date"),
+        ),
+        ("only grow", ", ".join(c["name"] for c in columns if c.get("grew_to") is not None)),
+        ("left out", ", ".join(f"{c['name']} ({c['reason']})" for c in preparation.get("left_out", ()))),
         ("classes", ", ".join(map(str, content["classes"] or ()))),
         ("embedding", content["embedding"] or ""),
         ("alpha", f"{content['alpha']:g}"),

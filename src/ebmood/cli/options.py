@@ -1,5 +1,6 @@
 """Arguments and options that several commands of the detector share."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,8 @@ Rows = Annotated[
     Path,
     typer.Argument(
         metavar="TABLE|IMAGES",
-        help="A CSV file with a header, a Parquet file, a folder of Parquet files, a folder of images, or - for CSV on "
-        "standard input.",
+        help="A table (.csv, .tsv, .parquet, .jsonl, .xlsx, also .gz or .zst), a folder of Parquet files, a folder of "
+        "images, or - for CSV on standard input.",
         show_default=False,
     ),
 ]
@@ -46,6 +47,49 @@ Alpha = Annotated[
         help="False-alarm rate of the flags, without a new fit. \\[default: that of the fit]",
         show_default=False,
     ),
+]
+Category = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Read a column as categories, whose values have no order. Name or pattern. May be repeated.",
+    ),
+]
+Number = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Read a column as numbers. Name or pattern. May be repeated."),
+]
+Date = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Read a column as dates or times. Name or pattern. May be repeated."),
+]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(metavar="WORD", help="A word for a missing value, such as OFF or -999. May be repeated."),
+]
+
+
+class OnError(StrEnum):
+    """What to do with a row that cannot be read."""
+
+    mark = "mark"
+    fail = "fail"
+
+
+OnErrorOption = Annotated[
+    OnError,
+    typer.Option(
+        "--on-error",
+        help="A row that cannot be read: mark it, with an empty score and the reason, or fail.",
+    ),
+]
+MaxBad = Annotated[
+    float,
+    typer.Option("--max-bad", metavar="FRACTION", help="Largest fraction of marked rows; more is an error."),
+]
+Reasons = Annotated[
+    int,
+    typer.Option("--reasons", min=0, metavar="K", help="Name the K columns that explain each flagged row."),
 ]
 Drop = Annotated[
     list[str] | None,

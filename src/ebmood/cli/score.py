@@ -14,7 +14,11 @@ from ebmood.cli.options import (
     Device,
     Drop,
     Json,
+    MaxBad,
     Model,
+    OnError,
+    OnErrorOption,
+    Reasons,
     Rows,
     SkipCorrupt,
     Threads,
@@ -24,6 +28,7 @@ from ebmood.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from ebmood.detector import EnergyDetector
+    from ebmood.detector.batch_notes import BatchNotes
     from ebmood.detector.folder_scoring import FolderScores
 
 EPILOG = """[bold]Examples[/bold]
@@ -36,7 +41,7 @@ EPILOG = """[bold]Examples[/bold]
 
     ebmood score model photos -o scores.csv
 
-    zcat big.csv.gz | ebmood score model - -o - --keep id | grep ',true$'
+    zcat big.csv.gz | ebmood score model - -o - --keep id | grep ',true,'
 
 The table may be larger than memory, and its columns may be in any order.
 
@@ -67,6 +72,9 @@ def score(
     ] = None,
     drop: Drop = None,
     alpha: Alpha = None,
+    reasons: Reasons = 0,
+    on_error: OnErrorOption = OnError.mark,
+    max_bad: MaxBad = 0.001,
     threads: Threads = None,
     device: Device = "cpu",
     jobs: Annotated[
@@ -87,7 +95,9 @@ def score(
 
     OUT has one row for each row of the input, in the same order: the kept
     columns, then `score` (higher is more normal), `p_value` (small is
-    anomalous) and `flag` (true if the p-value is at most alpha).
+    anomalous) and `flag` (true if the p-value is at most alpha). With
+    --reasons, `reasons` names the columns that explain a flagged row. A
+    row that cannot be read has no score, and the reason in `error`.
     """
     start = time.monotonic()
     if table.is_dir() and (out.is_dir() or not out.suffix) and str(out) != "-":
@@ -98,30 +108,67 @@ def score(
     rows = flagged = 0
     try:
         with progress_bar("scoring") as progress:
+            from ebmood.detector.batch_notes import BatchNotes
             from ebmood.detector.io.image_stream import ImageStream
             from ebmood.detector.io.open_input import open_input
             from ebmood.detector.io.score_writer import open_score_writer
             from ebmood.detector.saved_detector import load_saved_detector, score_input
+            from ebmood.detector.table_detector import ScoreOptions
 
             use_threads(threads)
             _check_options(table, out, jobs, cluster, json)
+            check_max_bad(max_bad)
             detector, source = load_saved_detector(model, device, alpha), open_input(table, skip_corrupt)
+            options, notes = (
+                ScoreOptions(mark_bad_rows=on_error is OnError.mark, reasons=reasons),
+                BatchNotes(),
+            )
             with open_score_writer(out) as write:
-                for batch in score_input(detector, source, keep or (), drop or (), progress):
+                for batch in score_input(detector, source, keep or (), drop or (), progress, options, notes):
                     write(batch)
                     rows += len(batch.scores)
                     flagged += int(batch.flags.sum())
+                refuse_bad_rows(table, notes, max_bad)
     except KeyboardInterrupt:
         raise interrupted(f"nothing was written to {out}") from None
     seconds = time.monotonic() - start
     skipped = source.skipped if isinstance(source, ImageStream) else None
     if json:
         result = {"out": str(out), "rows": rows, "flagged": flagged, "alpha": detector.estimator.alpha}
-        result |= {} if skipped is None else {"skipped": skipped}
+        result |= notes.to_json() if skipped is None else {"skipped": skipped}
         print_json(result | {"seconds": round(seconds, 3)})
         return
     print_skipped(skipped or ())
     print_message(f"{out}: {_describe_counts(rows, flagged, detector.estimator, seconds)}")
+    for line in notes.lines(detector.estimator.false_alarm_rate_):
+        print_message(line)
+
+
+def check_max_bad(max_bad: float) -> None:
+    """Check the largest fraction of bad rows.
+
+    Raises:
+        EbmoodError: it is not a fraction.
+    """
+    from ebmood.core.errors import EbmoodError
+
+    if not 0 <= max_bad <= 1:
+        raise EbmoodError(f"--max-bad {max_bad:g}: must be a fraction from 0 to 1")
+
+
+def refuse_bad_rows(table: Path, notes: "BatchNotes", max_bad: float) -> None:
+    """Refuse a table with too many bad rows. One bad row is always allowed.
+
+    Raises:
+        EbmoodError: there are more.
+    """
+    from ebmood.core.errors import EbmoodError
+
+    if notes.bad_rows > max(1, max_bad * notes.rows):
+        raise EbmoodError(
+            f"{table}: {notes.bad_rows} of {notes.rows} rows cannot be read, more than --max-bad {max_bad:g}; the "
+            f"first: {notes.bad[0]}; correct them, or allow more with --max-bad"
+        )
 
 
 def _check_options(table: Path, out: Path, jobs: int | None, cluster: str | None, json: bool) -> None:

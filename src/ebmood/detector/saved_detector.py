@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow
 
 from ebmood.core.errors import InputError
+from ebmood.detector.batch_notes import BatchNotes
 from ebmood.detector.image_detector import NOTE, ImageDetector
 from ebmood.detector.io.image_stream import ImageStream
 from ebmood.detector.io.open_input import InputStream
@@ -15,7 +16,7 @@ from ebmood.detector.persistence.load import load
 from ebmood.detector.preparation import concatenate_columns
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.score_batch import ScoreBatch
-from ebmood.detector.table_detector import TableDetector
+from ebmood.detector.table_detector import STRICT, ScoreOptions, TableDetector
 
 SavedDetector = TableDetector | ImageDetector
 
@@ -44,6 +45,8 @@ def score_input(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     progress: ProgressCallback = ignore_progress,
+    options: ScoreOptions = STRICT,
+    notes: BatchNotes | None = None,
 ) -> Iterator[ScoreBatch]:
     """Score a table or a folder of images chunk by chunk, in bounded memory.
 
@@ -53,6 +56,8 @@ def score_input(
         keep: columns of a table to return with the scores; see `TableDetector.score`.
         drop: columns of a table that were not in the training data.
         progress: called with the progress of scoring.
+        options: what to do with bad rows of a table, and how many reasons to give.
+        notes: receives what is unusual about the rows of a table as a whole.
 
     Raises:
         EbmoodError: detector and input are not of the same kind, or the input cannot be used. Earlier chunks may
@@ -63,7 +68,7 @@ def score_input(
         assert isinstance(source, ImageStream)
         return detector.score(source, progress)
     assert isinstance(source, TableStream)
-    return detector.score(source, keep, drop, progress)
+    return detector.score(source, keep, drop, progress, options, notes)
 
 
 def read_all_rows(
@@ -90,7 +95,9 @@ def read_all_rows(
         return np.concatenate([chunk.pixels for chunk in chunks]), names
     assert isinstance(source, TableStream)
     preparation = detector.check_table(source, drop)
-    raw = concatenate_columns([preparation.read(chunk) for chunk in source.chunks(preparation.columns)])
+    raw = concatenate_columns(
+        [preparation.read_strictly(chunk) for chunk in source.chunks(preparation.names)]
+    )
     if detector.preparation is None:  # fitted without column names
         return preparation.encode(raw, {}), ()
     return pyarrow.table({name: pyarrow.array(cells) for name, cells in raw.items()}), ()

@@ -1,6 +1,7 @@
 """The scores of some rows, with their p-values and flags."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,9 +20,33 @@ class ScoreBatch:
         p_values: `(N,)` conformal p-values in (0, 1].
         flags: `(N,)` booleans; true for rows that are out-of-distribution at level `alpha` of the detector.
         kept_columns: N rows of columns that are copied from the input; None if no columns are copied.
+        errors: what is wrong with bad rows, by their number from 0. Their scores and p-values are NaN. None if bad rows
+            are refused.
+        reasons: for each row that is flagged the columns that explain it best, the best one first; none for others.
+            None if they were not asked for.
     """
 
     scores: NDArray[np.float64]
     p_values: NDArray[np.float64]
     flags: NDArray[np.bool_]
     kept_columns: "pyarrow.RecordBatch | None" = None
+    errors: Mapping[int, str] | None = None
+    reasons: Sequence[tuple[str, ...]] | None = None
+
+
+def mark_bad_rows(batch: ScoreBatch, errors: Mapping[int, str]) -> ScoreBatch:
+    """Return the results without scores, p-values and flags for bad rows.
+
+    Args:
+        batch: results for N rows.
+        errors: what is wrong with bad rows, by their number from 0.
+    """
+    bad = np.zeros(len(batch.scores), dtype=bool)
+    bad[list(errors)] = True
+    return replace(
+        batch,
+        scores=np.where(bad, np.nan, batch.scores),
+        p_values=np.where(bad, np.nan, batch.p_values),
+        flags=batch.flags & ~bad,
+        errors=errors,
+    )

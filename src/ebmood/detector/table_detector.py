@@ -1,32 +1,48 @@
 """A detector of tables in files: a preparation and an `EnergyDetector`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 import pyarrow
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ebmood.core.errors import EbmoodError, InputError
+from ebmood.detector.batch_notes import BatchNotes
 from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.io.cell_values import read_categories
-from ebmood.detector.io.column_names import format_option, match_columns
-from ebmood.detector.io.rows import MAX_TRAINING_VALUE
-from ebmood.detector.io.table_stream import Chunk, TableStream
+from ebmood.detector.explainer import Explainer
+from ebmood.detector.io.column_names import match_columns
+from ebmood.detector.io.table_stream import TableStream
+from ebmood.detector.note_rows import note_rows
 from ebmood.detector.parameters import check_alpha_and_device
 from ebmood.detector.persistence.load import load
-from ebmood.detector.preparation import Preparation, RawColumns, concatenate_columns
+from ebmood.detector.preparation import CategoryColumn, NumberColumn, Preparation
+from ebmood.detector.preparation.choices import AUTOMATIC, Choices
+from ebmood.detector.preparation.training_table import read_profile
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
-from ebmood.detector.score_batch import ScoreBatch
+from ebmood.detector.score_batch import ScoreBatch, mark_bad_rows
 
 NOTE = "preparation"
 """Key of the preparation in the notes of a saved detector."""
 
-Floats = NDArray[np.float64]
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """How a table is scored.
+
+    Attributes:
+        mark_bad_rows: whether a bad row gets no score, and a reason. Else a table with a bad row is refused.
+        reasons: number of columns that are named for each flagged row.
+    """
+
+    mark_bad_rows: bool = False
+    reasons: int = 0
+
+
+STRICT = ScoreOptions()
+"""Refuse bad rows, and give no reasons."""
 
 
 @dataclass(frozen=True)
@@ -48,35 +64,36 @@ class TableDetector:
         cls,
         estimator: EnergyDetector,
         table: TableStream,
-        label_column: str | None = None,
-        drop: Sequence[str] = (),
-        categories: Sequence[str] = (),
+        choices: Choices = AUTOMATIC,
         progress: ProgressCallback = ignore_progress,
     ) -> Self:
-        """Read a table, prepare it, and fit an estimator on it.
+        """Read a table, decide what its columns hold, and fit an estimator on it.
 
         Args:
-            estimator: not yet fitted. If it is supervised, it learns `label_column`.
+            estimator: not yet fitted. If it is supervised, it learns the label column.
             table: rows that are assumed to be in-distribution.
-            label_column: the classes of the rows. It is not a feature.
-            drop: columns to leave out, by name or by a pattern such as `id_*`.
-            categories: columns of categories, by name or pattern. All others hold numbers.
+            choices: what the user says about the columns.
             progress: called with the progress of reading and fitting.
 
         Raises:
-            EbmoodError: the table or an option cannot be used; see `TableStream` and `Preparation`.
+            EbmoodError: the table or a choice cannot be used; see `TableStream` and `Profile`.
         """
         check_alpha_and_device(estimator.alpha, estimator.device)
-        preparation, label = _assign_roles(table, estimator.supervised, label_column, drop, categories)
-        raw, classes = _read_training_table(table, preparation, label, progress)
-        rows = len(raw[preparation.columns[0]])
+        if estimator.supervised and choices.label_column is None:
+            raise InputError(f"{table.source}: name one column of classes with --label-column")
+        profile = read_profile(table, choices, progress)
+        preparation = profile.preparation()
+        classes = (
+            profile.classes(choices.label_column) if estimator.supervised and choices.label_column else None
+        )
+        features = profile.features(preparation)
+        profile.columns.clear()
         progress("fitting", None)
         with name_source(table.source):
             estimator.fit(
-                pyarrow.table({name: pyarrow.array(cells) for name, cells in raw.items()}),
-                None if label is None else np.array(classes),
+                pyarrow.table({name: pyarrow.array(cells) for name, cells in features.items()}), classes
             )
-        return cls(estimator, preparation, rows)
+        return cls(estimator, preparation, profile.rows)
 
     def save(self, folder: Path) -> None:
         """Write estimator and preparation to a folder, as `EnergyDetector.save` does.
@@ -118,6 +135,8 @@ class TableDetector:
         keep: Sequence[str] = (),
         drop: Sequence[str] = (),
         progress: ProgressCallback = ignore_progress,
+        options: ScoreOptions = STRICT,
+        notes: BatchNotes | None = None,
     ) -> Iterator[ScoreBatch]:
         """Score a table chunk by chunk, in bounded memory.
 
@@ -126,6 +145,8 @@ class TableDetector:
             keep: columns to return with the scores, by name or pattern. They need not be features.
             drop: further columns that were not in the training data.
             progress: called with the progress of scoring.
+            options: what to do with bad rows, and how many reasons to give.
+            notes: receives what is unusual about the rows as a whole.
 
         Raises:
             EbmoodError: the table cannot be used; see `TableStream` and `Preparation`. Earlier chunks may already have
@@ -133,13 +154,28 @@ class TableDetector:
         """
         kept_columns = match_columns(keep, table.names, table.source, "--keep")
         preparation = self.check_table(table, drop, kept_columns)
-        columns = list(dict.fromkeys([*preparation.columns, *kept_columns]))
-        for chunk in table.chunks(columns):
+        watched = [column for column in preparation.watched if column.name in table.names]
+        names = [*preparation.names, *kept_columns, *(column.name for column in watched)]
+        explainer = Explainer(self.estimator, preparation)
+        for chunk in table.chunks(list(dict.fromkeys(names))):
+            reading = preparation.read(chunk)
+            if reading.errors and not options.mark_bad_rows:
+                preparation.refuse(chunk, reading.errors)
             # Prepared rows are valid and in the order of the fit, so the scorer gets them without a further check.
-            rows = preparation.encode(preparation.read(chunk), self.estimator.levels_)
+            rows = preparation.encode(reading.features, self.estimator.levels_)
             scores = self.estimator.scorer_.score_rows(rows)
-            yield self.estimator.decide(scores, chunk.rows.select(kept_columns))
+            batch = self.estimator.decide(scores, chunk.rows.select(kept_columns))
+            if options.mark_bad_rows:
+                batch = mark_bad_rows(batch, reading.errors)
+            if options.reasons:
+                batch = replace(batch, reasons=explainer.reasons(rows, batch.flags, options.reasons))
+            if notes is not None:
+                note_rows(notes, preparation, self.estimator, reading, chunk, batch)
+                explainer.collect(rows, batch)
+            yield batch
             progress("scoring", table.fraction)
+        if notes is not None:
+            explainer.explain(notes)
 
     def check_table(
         self, table: TableStream, drop: Sequence[str], kept_columns: Sequence[str] = ()
@@ -160,7 +196,7 @@ class TableDetector:
         return preparation
 
     def _preparation_without_names(self, table: TableStream, others: set[str]) -> Preparation:
-        columns = tuple(name for name in table.names if name not in others)
+        columns = tuple(NumberColumn(name=name) for name in table.names if name not in others)
         if len(columns) != self.estimator.n_features_in_:
             raise InputError(
                 f"{table.source}: {len(columns)} columns, but the detector was fitted on "
@@ -188,74 +224,18 @@ def read_preparation(
     """
     note = notes.get(NOTE)
     if note is None:
-        return None if names is None else Preparation(columns=names, categories=categories)
+        if names is None:
+            return None
+        kinds = [CategoryColumn if name in categories else NumberColumn for name in names]
+        return Preparation(columns=tuple(kind(name=name) for kind, name in zip(kinds, names, strict=True)))
     try:
         preparation = Preparation.model_validate(note)
     except ValidationError as error:
         raise EbmoodError(
             f"{folder}: the preparation is malformed ({error.errors()[0]['msg']}); fit the detector again"
         ) from error
-    if preparation.columns != names or set(preparation.categories) != set(categories):
+    if preparation.features != names or set(preparation.categories) != set(categories):
         raise EbmoodError(
             f"{folder}: the preparation gives other features than those of the detector; fit the detector again"
         )
     return preparation
-
-
-def _assign_roles(
-    table: TableStream,
-    supervised: bool,
-    label_column: str | None,
-    drop: Sequence[str],
-    categories: Sequence[str],
-) -> tuple[Preparation, str | None]:
-    """Return what each column is used for, and the column of classes for a supervised fit."""
-    source, names = table.source, table.names
-    labels = [] if label_column is None else match_columns([label_column], names, source, "--label-column")
-    if len(labels) > 1 or (supervised and not labels):
-        raise InputError(f"{source}: name one column of classes with --label-column")
-    excluded = {*match_columns(drop, names, source, "--drop"), *labels}
-    features = tuple(name for name in names if name not in excluded)
-    if not features:
-        raise InputError(f"{source}: no column is left to learn from; leave out fewer columns")
-    preparation = Preparation(
-        columns=features,
-        categories=tuple(match_columns(categories, features, source, "--category")),
-        ignored=tuple(name for name in names if name in excluded),
-    )
-    return preparation, labels[0] if supervised else None
-
-
-def _read_training_table(
-    table: TableStream, preparation: Preparation, label: str | None, progress: ProgressCallback
-) -> tuple[RawColumns, list[str]]:
-    """Return all columns by name, and the classes of a supervised fit."""
-    chunks: list[RawColumns] = []
-    classes: list[str] = []
-    for chunk in table.chunks(list(preparation.columns) + ([] if label is None else [label])):
-        chunks.append(preparation.read(chunk))
-        _check_magnitude(chunk, chunks[-1])
-        if label is not None:
-            classes += _read_classes(chunk, label)
-        progress("reading", table.fraction)
-    return concatenate_columns(chunks), classes
-
-
-def _read_classes(chunk: Chunk, column: str) -> list[str]:
-    names = read_categories(chunk, column).to_pylist()
-    if None in names:
-        raise InputError(
-            f"{chunk.describe_cell(names.index(None), column)}: the class is missing; remove the row"
-        )
-    return names
-
-
-def _check_magnitude(chunk: Chunk, raw: RawColumns) -> None:
-    """Check that training values are not too large. Larger values can be scored, as very anomalous ones."""
-    for column, values in raw.items():
-        if isinstance(values, np.ndarray) and (np.abs(values) > MAX_TRAINING_VALUE).any():
-            row = int((np.abs(values) > MAX_TRAINING_VALUE).argmax())
-            raise InputError(
-                f"{chunk.describe_cell(row, column)}: {values[row]:.3g} is too large to fit (over "
-                f"{MAX_TRAINING_VALUE:g}); remove the row, or the column with {format_option('--drop', column)}"
-            )

@@ -61,7 +61,10 @@ def test_byte_order_marks_carriage_returns_and_single_columns(csv):
         ("\n", "the first line is empty"),
         ("a,b\n", "the table has no rows"),
         ("a,a\n1,2\n", "the column name 'a' occurs twice"),
-        ('a,b\n1,"2\n3,4\n', r't.csv: a quote \("\) in line 2 is never closed.*write a quote inside a cell as ""'),
+        (
+            'a,b\n1,"2\n3,4\n',
+            r't.csv: a quote \("\) in line 2 is never closed.*write a quote inside a cell as ""',
+        ),
         ('a,b\n1,"2\n3,4\n5,6\n7,"\n', "line 2 is closed only after lines that look like rows"),
         ("3,2,2\n2,4,1\n", "first line holds numbers.*add a first line with 3 names, such as x1,x2,x3"),
         (gzip.compress(b"a,b\n1,2\n")[:-9], "truncated or damaged"),
@@ -133,7 +136,7 @@ def test_latin_1_is_read_with_a_warning(csv, encoding):
 
 def test_text_that_is_not_utf8_after_the_first_block_is_refused(csv):
     content = b"site,flow\n" + b"x,1\n" * 50_000 + b"K\xf6ln,1\n"
-    with pytest.raises(EbmoodError, match="UTF8.*save it as UTF-8"):
+    with pytest.raises(EbmoodError, match=r"UTF8.*save it as UTF-8"):
         read_table(csv(content))
 
 
@@ -170,7 +173,7 @@ table = open_table(sys.argv[1])
 total, early = 0.0, None
 for chunk in table.chunks(table.names):
     for name in table.names:
-        total += read_numbers(chunk, name).sum()
+        total += read_numbers(chunk.rows.column(name)).values.sum()
     now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     early = early or (now if table.fraction > 0.2 else None)
 print(now - early, total)

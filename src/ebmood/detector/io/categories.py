@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Levels = tuple[str, ...]
 """The names of the levels of a column; the position is the number of a level."""
 
+MISSING_WORDS = ("", "?", r"\n", "#n/a", "#na", "<na>", "nan", "nat")
+"""Words for a missing value in any column, in lower case. `NA` is not one of them: it may be the code of Namibia."""
+
 ALIASES = {"1": "true", "0": "false", "true": "1", "false": "0"}
 """Booleans that some programs write as numbers."""
 
@@ -19,7 +22,7 @@ _NUMBER = re.compile(r"([+-]?)(0|[1-9][0-9]*)(?:\.([0-9]+))?")
 
 
 def category_name(value: Any) -> str | None:
-    """Return the name of a category, or None for a missing value: None, NaN, or text without characters.
+    """Return the name of a category, or None for a missing value: None, NaN, or a word of `MISSING_WORDS`.
 
     >>> [category_name(value) for value in (True, "TRUE", 1, "1.0", 0.5, "0.50", "007", " a ", float("nan"))]
     ['true', 'true', '1', '1', '0.5', '0.5', '007', 'a', None]
@@ -34,14 +37,17 @@ def category_name(value: Any) -> str | None:
     time = _TIME.fullmatch(text)
     if time:
         return _time_name(*time.groups(default=""))
-    if text.lower() in ("true", "false"):
-        return text.lower()
+    lower = text.lower()
+    if lower in MISSING_WORDS:
+        return None
+    if lower in ("true", "false"):
+        return lower
     number = _NUMBER.fullmatch(text)
     if number:
         digits = (number[3] or "").rstrip("0")
         sign = "-" if number[1] == "-" and (number[2] != "0" or digits) else ""
         return sign + number[2] + ("." + digits if digits else "")
-    return text or None
+    return text
 
 
 def category_names(values: Iterable[Any]) -> list[str | None]:

@@ -1,139 +1,218 @@
-"""Read the cells of a table column as numbers or as names of categories, or raise one line that names the invalid cell.
+"""Read the cells of a table column as numbers, as names of categories, or as dates, and find the cells that are odd.
 
-A number is missing if its cell is empty, null, NaN, or one of the usual words for a missing value. A category is
-missing only if its cell is empty, null or NaN, because `NA` may be the code of Namibia.
+A cell is missing if it is empty, null or NaN, or one of `MISSING_WORDS`. For a number, some further words are missing
+values. They may be categories, because `NA` may be the code of Namibia.
 """
 
 import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
-from pyarrow import compute, types
+from pyarrow import types
 
-from ebmood.core.errors import InputError
-from ebmood.data.table_files import is_number
-from ebmood.detector.io.categories import category_name
-from ebmood.detector.io.column_names import format_option
+from ebmood.detector.io.arrow import compute
+from ebmood.detector.io.categories import MISSING_WORDS, category_name
+from ebmood.detector.io.dates import DateFormat, Times, read_dates
+from ebmood.detector.io.number_format import PLAIN, NumberFormat
 from ebmood.detector.io.scalars import MAX_INTEGER
-from ebmood.detector.io.table_stream import Chunk
 
-MISSING_WORDS = ("", "na", "n/a", "nan", "null", "none")
-"""Words for a missing number, in lower case."""
+MISSING_NUMBERS = (
+    *(
+        "na",
+        "n/a",
+        "n.a.",
+        "null",
+        "(null)",
+        "<null>",
+        "none",
+        "nil",
+        "-",
+        "--",
+        ".",
+        "#value!",
+        "#div/0!",
+        "#num!",
+        "#null!",
+    ),
+    *("#n/a n/a", "-nan", "1.#qnan", "-1.#ind"),
+)
+"""Further words for a missing number or date, in lower case."""
 
-BOOLEANS = {
-    "true": pyarrow.scalar("1", pyarrow.large_string()),
-    "false": pyarrow.scalar("0", pyarrow.large_string()),
-}
-"""Words for booleans, in lower case, and the numbers that they stand for."""
+YES_NO = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+"""Words for booleans in lower case, and the numbers that they stand for."""
 
-_NULL = pyarrow.scalar(None, pyarrow.large_string())
+T = TypeVar("T")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
-def read_numbers(chunk: Chunk, column: str) -> NDArray[np.float64]:
-    """Return a column as float64, `(N,)`; NaN for missing cells.
+@dataclass(frozen=True)
+class Cells(Generic[T]):
+    """The cells of a column.
 
-    Raises:
-        InputError: a cell is text, infinite, or a whole number that float64 cannot represent; or the column holds
-            neither numbers nor text.
+    Attributes:
+        values: `(N,)`, with missing values for missing and for odd cells.
+        errors: what is wrong with each odd cell, by its row.
     """
-    cells = _decode(chunk.rows.column(column))
-    values = _to_float(chunk, column, cells)
-    infinite = np.isinf(values)
-    if infinite.any():
-        row = int(infinite.argmax())
-        raise InputError(
-            f"{chunk.describe_cell(row, column)}: {cells[row].as_py()} is infinite; remove the row, or fit "
-            f"with {format_option('--drop', column)}"
-        )
-    return values
+
+    values: T
+    errors: dict[int, str] = field(default_factory=dict)
 
 
-def read_categories(chunk: Chunk, column: str) -> pyarrow.StringArray:
-    """Return a column as names of categories, `(N,)`; null for missing cells.
-
-    One value in two types gets one name; see `ebmood.detector.io.categories`.
-
-    Raises:
-        InputError: the column holds neither text, numbers, booleans nor dates.
-    """
-    cells = _decode(chunk.rows.column(column))
-    if types.is_nested(cells.type) or types.is_binary(cells.type) or types.is_large_binary(cells.type):
-        raise InputError(
-            f"{chunk.source}: column {column!r} holds {cells.type}, not categories; leave it out with "
-            f"{format_option('--drop', column)}"
-        )
-    encoded = cells.dictionary_encode()
-    names = pyarrow.array([category_name(v) for v in encoded.dictionary.to_pylist()], pyarrow.string())
-    return names.take(encoded.indices)
+def is_text(kind: pyarrow.DataType) -> bool:
+    """Return whether a column of this type holds text."""
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
 
 
-def _decode(cells: pyarrow.Array) -> pyarrow.Array:
-    return cells.dictionary_decode() if types.is_dictionary(cells.type) else cells
-
-
-def _to_float(chunk: Chunk, column: str, cells: pyarrow.Array) -> NDArray[np.float64]:
-    kind = cells.type
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return _parse_text(chunk, column, cells)
-    if types.is_boolean(kind):
-        return cells.cast(pyarrow.int8()).cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
-    if types.is_null(kind):
-        return np.full(len(cells), np.nan)
-    if types.is_floating(kind):
-        return cells.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
-    if types.is_integer(kind) or types.is_decimal(kind):
-        values = cells.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
-        _check_integers(chunk, column, cells, values)
-        return values
-    raise InputError(
-        f"{chunk.source}: column {column!r} holds {kind}, not numbers; leave it out with "
-        f"{format_option('--drop', column)}"
+def is_unusable(kind: pyarrow.DataType) -> bool:
+    """Return whether a column of this type holds neither numbers nor text nor dates."""
+    return (
+        types.is_nested(kind)
+        or types.is_binary(kind)
+        or types.is_large_binary(kind)
+        or types.is_duration(kind)
     )
 
 
-def _parse_text(chunk: Chunk, column: str, cells: pyarrow.Array) -> NDArray[np.float64]:
-    cells = compute.call_function("utf8_trim_whitespace", [cells.cast(pyarrow.large_string())])
-    try:
-        values = compute.cast(cells, pyarrow.float64()).to_numpy(zero_copy_only=False)
-    except pyarrow.ArrowInvalid:
-        values = _parse_text_with_missing(chunk, column, cells)
-    _check_integers(chunk, column, cells, values)
-    return values
+def decode(cells: pyarrow.Array) -> pyarrow.Array:
+    """Return the values of a dictionary array, and other arrays unchanged."""
+    return cells.dictionary_decode() if types.is_dictionary(cells.type) else cells
 
 
-def _parse_text_with_missing(chunk: Chunk, column: str, cells: pyarrow.Array) -> NDArray[np.float64]:
-    """Parse text after words for missing values are replaced by null, and booleans by 1 and 0."""
-    words = compute.SetLookupOptions(pyarrow.array(MISSING_WORDS, pyarrow.large_string()))
-    is_missing = compute.call_function("is_in", [compute.call_function("utf8_lower", [cells])], words)
-    present = compute.call_function("replace_with_mask", [cells, is_missing, _NULL])
-    lower = compute.call_function("utf8_lower", [present])
-    for word, number in BOOLEANS.items():
-        is_word = compute.fill_null(
-            compute.call_function("equal", [lower, pyarrow.scalar(word, lower.type)]), False
+def clean_text(cells: pyarrow.Array, missing: Collection[str]) -> pyarrow.Array:
+    """Return text without spaces around it, and null for the words of `missing`, which are in lower case."""
+    cells = compute.utf8_trim_whitespace(cells.cast(pyarrow.large_string()))
+    words = pyarrow.array(list(missing), pyarrow.large_string())
+    is_missing = compute.is_in(compute.utf8_lower(cells), words)
+    return compute.if_else(is_missing, pyarrow.scalar(None, pyarrow.large_string()), cells)
+
+
+def read_numbers(
+    cells: pyarrow.Array, style: NumberFormat = PLAIN, missing: Collection[str] = ()
+) -> Cells[NDArray[np.float64]]:
+    """Return a column as float64, with NaN for missing cells.
+
+    A cell is odd if it is text, infinite, or a whole number that float64 cannot represent.
+
+    Args:
+        cells: `(N,)` text, numbers, or booleans.
+        style: how numbers are written in text.
+        missing: further words for missing values, in lower case.
+    """
+    cells = decode(cells)
+    kind = cells.type
+    if is_text(kind):
+        return _parse_text(cells, style, missing)
+    if types.is_boolean(kind):
+        return Cells(cells.cast(pyarrow.int8()).cast(pyarrow.float64()).to_numpy(zero_copy_only=False))
+    if types.is_null(kind):
+        return Cells(np.full(len(cells), np.nan))
+    if types.is_floating(kind) or types.is_integer(kind) or types.is_decimal(kind):
+        values = cells.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
+        return _check_values(cells, values, {})
+    return _all_odd(cells, f"a {kind}, not a number")
+
+
+def read_categories(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cells[pyarrow.StringArray]:
+    """Return a column as names of categories, with null for missing cells.
+
+    One value in two types gets one name; see `ebmood.detector.io.categories`.
+
+    Args:
+        cells: `(N,)` text, numbers, booleans, dates or times.
+        missing: further words for missing values, in lower case.
+    """
+    cells = decode(cells)
+    if is_unusable(cells.type):
+        odd = _all_odd(cells, f"a {cells.type}, not a category")
+        return Cells(pyarrow.nulls(len(cells), pyarrow.string()), odd.errors)
+    encoded = cells.dictionary_encode()
+    names = [category_name(value) for value in encoded.dictionary.to_pylist()]
+    known = [None if name is not None and name.lower() in missing else name for name in names]
+    return Cells(pyarrow.array(known, pyarrow.string()).take(encoded.indices))
+
+
+def read_times(cells: pyarrow.Array, style: DateFormat, missing: Collection[str] = ()) -> Cells[Times]:
+    """Return a column as dates and times, with NaT for missing cells.
+
+    Args:
+        cells: `(N,)` text, numbers, dates or times.
+        style: how dates are written in text and in numbers.
+        missing: further words for missing values, in lower case.
+    """
+    cells = decode(cells)
+    if is_text(cells.type):
+        cells = clean_text(cells, {*MISSING_WORDS, *MISSING_NUMBERS, *missing})
+        if style.is_number:
+            numbers = _parse_text(cells, PLAIN, ())
+            times, wrong = read_dates(pyarrow.array(numbers.values, mask=np.isnan(numbers.values)), style)
+            return Cells(times, numbers.errors | _odd_cells(cells, wrong, "is not a date"))
+    elif types.is_floating(cells.type):
+        cells = compute.if_else(compute.is_nan(cells), pyarrow.scalar(None, cells.type), cells)
+    elif types.is_null(cells.type):
+        return Cells(np.full(len(cells), np.datetime64("NaT", "us")))
+    elif is_unusable(cells.type) or types.is_boolean(cells.type):
+        return Cells(
+            np.full(len(cells), np.datetime64("NaT", "us")),
+            _all_odd(cells, f"a {cells.type}, not a date").errors,
         )
-        present = compute.call_function("replace_with_mask", [present, is_word, number])
-    try:
-        return compute.cast(present, pyarrow.float64()).to_numpy(zero_copy_only=False)
-    except pyarrow.ArrowInvalid:
-        row = next(row for row, cell in enumerate(present) if not is_number(cell))
-        raise InputError(
-            f"{chunk.describe_cell(row, column)}: {present[row].as_py()[:40]!r} is text, not a number; fit with "
-            f"{format_option('--category', column)} if the column holds categories, or leave it out with "
-            f"{format_option('--drop', column)}"
-        ) from None
+    times, wrong = read_dates(cells, style)
+    return Cells(times, _odd_cells(cells, wrong, f"is not a date like {style}"))
 
 
-def _check_integers(chunk: Chunk, column: str, cells: pyarrow.Array, values: NDArray[np.float64]) -> None:
-    """Refuse whole numbers that float64 cannot represent."""
-    with np.errstate(invalid="ignore"):
-        large = np.flatnonzero(np.abs(values) >= MAX_INTEGER)
-    for row in large.tolist():
-        text = str(cells[row].as_py())
-        if _INTEGER.fullmatch(text) and len(text) < 400 and abs(int(text)) > MAX_INTEGER:
-            raise InputError(
-                f"{chunk.describe_cell(row, column)}: the whole number {text[:40]} is larger than 2^53, where float64 "
-                "does not represent every whole number; "
-                f"fit with {format_option('--drop', column)} if it is an identifier"
+def _parse_text(
+    cells: pyarrow.Array, style: NumberFormat, missing: Collection[str]
+) -> Cells[NDArray[np.float64]]:
+    if style.is_plain and not missing:
+        trimmed = compute.utf8_trim_whitespace(cells.cast(pyarrow.large_string()))
+        try:  # most columns hold nothing but plain numbers
+            return _check_values(
+                trimmed, compute.cast(trimmed, pyarrow.float64()).to_numpy(zero_copy_only=False), {}
             )
+        except pyarrow.ArrowInvalid:
+            pass
+    cells = clean_text(cells, {*MISSING_WORDS, *MISSING_NUMBERS, *missing})
+    values, odd = style.parse(cells)
+    if odd.any():
+        lower = compute.utf8_lower(cells)
+        for word, number in YES_NO.items():
+            is_word = compute.fill_null(compute.equal(lower, word), False).to_numpy(zero_copy_only=False)
+            values[is_word] = number
+            odd &= ~is_word
+    problem = "is not a number" if style.is_plain else f"is not a number with {style.describe()}"
+    return _check_values(cells, values, _odd_cells(cells, odd, problem))
+
+
+def _check_values(
+    cells: pyarrow.Array, values: NDArray[np.float64], errors: dict[int, str]
+) -> Cells[NDArray[np.float64]]:
+    """Add infinite numbers, and whole numbers that float64 cannot represent, to the odd cells."""
+    with np.errstate(invalid="ignore"):
+        suspects = np.flatnonzero(np.abs(values) >= MAX_INTEGER)
+    if len(suspects) and not values.flags.writeable:
+        values = values.copy()
+    for row in suspects.tolist():
+        text = str(cells[row].as_py())
+        if np.isinf(values[row]):
+            errors[row] = f"{text[:40]} is infinite"
+        elif _INTEGER.fullmatch(text) and len(text) < 400 and abs(int(text)) > MAX_INTEGER:
+            errors[row] = (
+                f"the whole number {text[:40]} is larger than 2^53, where float64 does not represent every whole number"
+            )
+        else:
+            continue
+        values[row] = np.nan
+    return Cells(values, errors)
+
+
+def _odd_cells(cells: pyarrow.Array, odd: NDArray[np.bool_], problem: str) -> dict[int, str]:
+    return {row: f"{str(cells[row].as_py())[:40]!r} {problem}" for row in np.flatnonzero(odd).tolist()}
+
+
+def _all_odd(cells: pyarrow.Array, problem: str) -> Cells[NDArray[np.float64]]:
+    present = cells.is_valid().to_numpy(zero_copy_only=False)
+    errors = dict.fromkeys(np.flatnonzero(present).tolist(), problem)
+    return Cells(np.full(len(cells), np.nan), errors)

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ebmood.core.errors import EbmoodError
 
@@ -49,9 +50,9 @@ def detect_encoding(start: bytes) -> str:
 
 
 def detect_delimiter(text: str) -> str:
-    """Return the delimiter with which the first lines have the same number of cells, and most of them.
+    r"""Return the delimiter with which the first lines have the same number of cells, and most of them.
 
-    >>> detect_delimiter("flow;temp\\n17,793;1108,74\\n18,55;1038,13\\n")
+    >>> detect_delimiter("flow;temp\n17,793;1108,74\n18,55;1038,13\n")
     ';'
 
     Args:
@@ -80,7 +81,7 @@ def check_header(names: Sequence[str], source: str, delimiter: str) -> None:
     if not all(_NUMBER.fullmatch(name) for name in names):
         return
     numbers = [float(name.replace(",", ".")) for name in names]
-    if len(numbers) > 1 and all(a < b for a, b in zip(numbers, numbers[1:], strict=False)):
+    if len(numbers) > 1 and all(a < b for a, b in pairwise(numbers)):
         return
     header = delimiter.join(f"x{i + 1}" for i in range(min(len(names), 3)))
     more = delimiter + "..." if len(names) > 3 else ""

@@ -117,7 +117,9 @@ class CSVStream(TableStream):
         scanner.finish()
         line = scanner.open_line or scanner.swallowed_line
         if line:
-            problem = "is never closed" if scanner.open_line else "is closed only after lines that look like rows"
+            problem = (
+                "is never closed" if scanner.open_line else "is closed only after lines that look like rows"
+            )
             raise EbmoodError(
                 f'{self.source}: a quote (") in line {line} {problem}, so that rows would be lost; close it, or write '
                 'a quote inside a cell as ""'

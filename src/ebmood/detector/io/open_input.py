@@ -5,12 +5,19 @@ from pathlib import Path
 from ebmood.core.errors import EbmoodError
 from ebmood.data.images.image_folders import image_names
 from ebmood.detector.io.csv_stream import CSVStream
+from ebmood.detector.io.excel_stream import ExcelStream
 from ebmood.detector.io.image_stream import ImageStream
+from ebmood.detector.io.jsonl_stream import JSONLinesStream
 from ebmood.detector.io.parquet_stream import ParquetStream, list_parquet_files
 from ebmood.detector.io.table_stream import TableStream, read_errors
 
 STANDARD = "-"
 """The name of standard input and of standard output."""
+
+FORMATS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".parquet", ".jsonl", ".xlsx")
+"""Suffixes of tables."""
+
+COMPRESSIONS = (".gz", ".zst")
 
 InputStream = TableStream | ImageStream
 
@@ -19,8 +26,8 @@ def open_table(name: Path | str) -> TableStream:
     """Open a table and read its header.
 
     Args:
-        name: a `.csv` or `.parquet` file, a folder of Parquet files (with subfolders, in the order of their names), or
-            `-` for CSV from standard input.
+        name: a file of one of `FORMATS`, a folder of Parquet files (with subfolders, in the order of their names), or
+            `-` for CSV from standard input. Text files may be compressed, as `.csv.gz` or `.csv.zst`.
 
     Raises:
         EbmoodError: the file does not exist, has another format, is empty, or a column name occurs twice.
@@ -33,11 +40,21 @@ def open_table(name: Path | str) -> TableStream:
             return ParquetStream(path, list_parquet_files(path))
         if not path.exists():
             raise EbmoodError(f"{path}: no such file; check the path (relative paths start at {Path.cwd()})")
-        if path.suffix.lower() == ".parquet":
-            return ParquetStream(path, [path])
-        if path.suffix.lower() == ".csv":
-            return CSVStream(str(path), path)
-    raise EbmoodError(f"{path}: unknown format; give .csv, .parquet, a folder of .parquet, or -")
+        name = path.name.lower()
+        for suffix in COMPRESSIONS:
+            name = name.removesuffix(suffix)
+        match Path(name).suffix:
+            case ".parquet" | ".pq":
+                return ParquetStream(path, [path])
+            case ".csv" | ".tsv" | ".txt":
+                return CSVStream(str(path), path)
+            case ".jsonl" | ".ndjson":
+                return JSONLinesStream(path)
+            case ".xlsx":
+                return ExcelStream(path)
+    raise EbmoodError(
+        f"{path}: unknown format; give {', '.join(FORMATS)}, a folder of .parquet, or - for standard input"
+    )
 
 
 def open_input(name: Path | str, skip_corrupt: bool = False) -> InputStream:

@@ -1,8 +1,9 @@
 """Read Parquet files, or a folder of them, in chunks of a part of a row group."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow
 from pyarrow import parquet
@@ -23,9 +24,15 @@ CHUNK_CELLS = 2**18
 BUFFER_BYTES = 2**16
 """Bytes of a column that are read ahead."""
 
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+"""Folder name of rows whose value is missing."""
+
 
 class ParquetStream(TableStream):
     """A table in one or more Parquet files with the same columns.
+
+    A folder `site=north` inside the folder of the table gives all rows of its files a column `site`, as Hive and Spark
+    write them.
 
     Args:
         path: the file or the folder, for messages.
@@ -39,21 +46,24 @@ class ParquetStream(TableStream):
         self.source = str(path)
         self._files = files
         self._states = [file_state(file) for file in files]
+        self._partitions = [partition_values(path, file) for file in files]
         with open_parquet(files[0]) as file:
-            self.names = _column_names(files[0], file)
+            self.names = self._column_names(files[0], file, self._partitions[0])
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Yield all rows of some columns; this implements `TableStream.chunks`."""
         total_bytes = sum(state[1] for state in self._states)
         bytes_read = rows_read = 0
-        for path, state in zip(self._files, self._states, strict=True):
+        for path, state, partition in zip(self._files, self._states, self._partitions, strict=True):
             with open_parquet(path) as file:
-                self._check_same_columns(path, _column_names(path, file))
+                self._check_same_columns(path, self._column_names(path, file, partition))
                 first_row, file_rows = 0, max(1, file.metadata.num_rows)
                 size = min(2**16, max(2**8, CHUNK_CELLS // max(1, len(columns))))
-                for batch in _batches(file, size, list(columns)):
+                stored = [name for name in columns if name not in partition]
+                for batch in _batches(file, size, stored):
                     if batch.num_rows:
-                        yield Chunk(str(path), first_row, batch.select(columns))
+                        rows = _add_columns(batch, partition)
+                        yield Chunk(str(path), first_row, rows.select(columns))
                     first_row += batch.num_rows
                     self.fraction = (bytes_read + state[1] * first_row / file_rows) / max(1, total_bytes)
                 check_unchanged(path, state)
@@ -61,6 +71,16 @@ class ParquetStream(TableStream):
             rows_read += first_row
         if not rows_read:
             raise EbmoodError(f"{self.source}: the table has no rows")
+
+    @staticmethod
+    def _column_names(
+        path: Path, file: parquet.ParquetFile, partition: Mapping[str, str | None]
+    ) -> tuple[str, ...]:
+        """Return the column names without the index that pandas stores beside the columns."""
+        stored = [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]
+        names = (*stored, *(name for name in partition if name not in stored))
+        check_names(str(path), names)
+        return names
 
     def _check_same_columns(self, path: Path, names: tuple[str, ...]) -> None:
         different = sorted(set(names) ^ set(self.names))
@@ -88,6 +108,18 @@ def list_parquet_files(folder: Path) -> list[Path]:
     return files
 
 
+def partition_values(folder: Path, file: Path) -> dict[str, str | None]:
+    """Return the columns that the names of the folders between `folder` and `file` hold: `name=value`.
+
+    >>> partition_values(Path("t"), Path("t/site=north/month=3/part-0.parquet"))
+    {'site': 'north', 'month': '3'}
+    """
+    if file == folder:
+        return {}
+    parts = [part.split("=", 1) for part in file.relative_to(folder).parts[:-1] if "=" in part]
+    return {unquote(name): None if value == HIVE_NULL else unquote(value) for name, value in parts if name}
+
+
 @contextmanager
 def open_parquet(path: Path) -> Iterator[parquet.ParquetFile]:
     """Open a Parquet file for reading.
@@ -112,8 +144,10 @@ def _batches(file: parquet.ParquetFile, size: int, columns: list[str]) -> Iterat
         yield from file.iter_batches(batch_size=size, row_groups=[group], columns=columns)
 
 
-def _column_names(path: Path, file: parquet.ParquetFile) -> tuple[str, ...]:
-    """Return the column names without the index that pandas stores beside the columns."""
-    names = tuple(name for name in file.schema_arrow.names if not name.startswith("__index_level_"))
-    check_names(str(path), names)
-    return names
+def _add_columns(batch: pyarrow.RecordBatch, values: Mapping[str, str | None]) -> pyarrow.RecordBatch:
+    """Return rows with further columns, each with one value."""
+    for name, value in values.items():
+        if name not in batch.schema.names:
+            cells = pyarrow.repeat(pyarrow.scalar(value, pyarrow.string()), batch.num_rows)
+            batch = batch.append_column(name, cells)
+    return batch

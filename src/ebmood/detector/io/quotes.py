@@ -12,7 +12,7 @@ SWALLOWED_LINES = 2
 
 
 class QuoteScanner:
-    """Follow the quotes of CSV, block by block, as a reader does: a quote opens a cell only at its start.
+    r"""Follow the quotes of CSV, block by block, as a reader does: a quote opens a cell only at its start.
 
     Args:
         delimiter: the byte between cells.
@@ -24,7 +24,7 @@ class QuoteScanner:
             there is none.
 
     >>> scanner = QuoteScanner(b",", 2)
-    >>> for block in (b'a,b\\n1,"x', b'\\ny"\\n2,5" pipe\\n3,"z\\n', b"4,w\\n"):
+    >>> for block in (b'a,b\n1,"x', b'\ny"\n2,5" pipe\n3,"z\n', b"4,w\n"):
     ...     scanner.scan(block)
     >>> scanner.open_line
     4
@@ -38,7 +38,7 @@ class QuoteScanner:
         self._at_start = True  # the next byte starts a cell
         self._maybe_closed = False  # the last byte so far is a quote inside a cell
         self._cell: list[bytes] = []
-        self._opening = re.compile(b"[" + re.escape(delimiter) + b'\\r\\n]"')
+        self._opening = re.compile(b"[" + re.escape(delimiter) + b'\\r\n]"')
 
     def scan(self, block: bytes) -> None:
         """Follow the quotes of the next bytes."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
+from ebmood.detector.io.categories import MISSING_WORDS
 
 MAX_INTEGER = 2**53
 """Above this, float64 cannot represent every whole number, so two identifiers may become equal."""
@@ -27,8 +28,10 @@ def read_number(cell: Any) -> Any:
     if not isinstance(cell, str):
         return cell
     text = cell.strip().lower()
-    if text in ("", "true", "false"):
-        return {"": None, "true": 1.0, "false": 0.0}[text]
+    if text in MISSING_WORDS:
+        return None
+    if text in ("true", "false"):
+        return float(text == "true")
     try:
         return float(text)
     except ValueError:

@@ -1,14 +1,15 @@
 """Write scores in batches to a file or to standard output. A file gets its name only when it is complete."""
 
-import csv
 import io
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
 import pyarrow
 from pyarrow import parquet
 
@@ -17,8 +18,12 @@ from ebmood.core.files import atomic_path
 from ebmood.detector.io.open_input import STANDARD
 from ebmood.detector.score_batch import ScoreBatch
 
-SCORE_COLUMNS = ("score", "p_value", "flag")
-"""The columns that are written after the kept columns."""
+SCORE_COLUMNS = ("score", "p_value", "flag", "reasons", "error")
+"""The columns that are written after the kept columns, the last two only if they are asked for."""
+
+REASON_SEPARATOR = "; "
+
+_SPECIAL = re.compile(r'[",\r\n]')
 
 
 @contextmanager
@@ -70,23 +75,40 @@ def _to_record_batch(batch: ScoreBatch) -> pyarrow.RecordBatch:
     conflict = next((name for name in names if name in SCORE_COLUMNS), None)
     if conflict:
         raise EbmoodError(f"--keep {conflict}: the scores have a column of this name; rename it in the table")
-    results = [pyarrow.array(values) for values in (batch.scores, batch.p_values, batch.flags)]
-    return pyarrow.RecordBatch.from_arrays([*columns, *results], names=[*names, *SCORE_COLUMNS])
+    bad = np.isnan(batch.scores)
+    results = {
+        name: pyarrow.array(values, mask=bad)
+        for name, values in zip(SCORE_COLUMNS, (batch.scores, batch.p_values, batch.flags), strict=False)
+    }
+    if batch.reasons is not None:
+        texts = [REASON_SEPARATOR.join(columns) or None for columns in batch.reasons]
+        results["reasons"] = pyarrow.array(texts, pyarrow.string())
+    if batch.errors is not None:
+        texts = [batch.errors.get(row) for row in range(len(bad))]
+        results["error"] = pyarrow.array(texts, pyarrow.string())
+    return pyarrow.RecordBatch.from_arrays([*columns, *results.values()], names=[*names, *results])
 
 
 class _CSVWriter:
     """Writes floats with full precision, `true` and `false`, and an empty cell for null."""
 
     def __init__(self, file: TextIO):
-        self._writer = csv.writer(file, lineterminator="\n")
+        self._file = file
         self._has_header = False
 
     def write(self, batch: ScoreBatch) -> None:
         rows = _to_record_batch(batch)
         if not self._has_header:
-            self._writer.writerow(rows.schema.names)
+            self._write_row(rows.schema.names)
             self._has_header = True
-        self._writer.writerows(zip(*map(_to_text, rows.columns), strict=True))
+        for row in zip(*map(_to_text, rows.columns), strict=True):
+            self._write_row(row)
+
+    def _write_row(self, cells: Iterable[Any]) -> None:
+        # The csv module does not quote a carriage return if lines end with \n, and readers take it for a line break.
+        texts = ["" if cell is None else str(cell) for cell in cells]
+        quoted = ['"' + text.replace('"', '""') + '"' if _SPECIAL.search(text) else text for text in texts]
+        self._file.write((",".join(quoted) if quoted != [""] else '""') + "\n")
 
 
 class _ParquetWriter:

@@ -51,11 +51,13 @@ class TableStream(ABC):
     Attributes:
         source: name of the file or folder, for messages.
         names: the column names, all different.
+        delimiter: the character between the cells of a text file; empty for other formats.
         fraction: fraction of the table that is read so far, 0 to 1; None if it is unknown.
     """
 
     source: str
     names: tuple[str, ...]
+    delimiter: str = ""
     fraction: float | None = 0.0
 
     @abstractmethod

@@ -33,9 +33,11 @@ class CountingReader(io.RawIOBase):
         self.bytes_read = 0
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def readinto(self, buffer) -> int:  # type: ignore[override]  # any writable buffer; typed only from Python 3.12
+        """Read into a buffer, and return the number of bytes."""
         size = len(buffer)
         data = self._read_ahead[:size] if self._read_ahead else self._file.read(size)
         self._read_ahead = self._read_ahead[len(data) :]

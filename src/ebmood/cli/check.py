@@ -1,0 +1,142 @@
+"""`ebmood check`: show what the columns of a table hold, and what a fit would do with them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ebmood.cli.messages import interrupted, print_json, print_message
+from ebmood.cli.options import Category, Date, Drop, Json, Missing, Number
+from ebmood.cli.progress_bar import progress_bar
+
+if TYPE_CHECKING:
+    from ebmood.detector.preparation import Preparation
+    from ebmood.detector.preparation.training_table import Profile
+    from ebmood.results.tables.table import Table
+
+EPILOG = """[bold]Examples[/bold]
+
+    ebmood check flights.csv
+
+    ebmood check flights.csv --category flight --drop dep_time --json
+
+The options are those of `ebmood fit`. Exit codes: 0 a fit can read the table, 2 it cannot, 130 interrupted."""
+
+
+def check(
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE",
+            help="A table (.csv, .tsv, .parquet, .jsonl, .xlsx, also .gz or .zst), a folder of Parquet files, or - for "
+            "CSV on standard input.",
+            show_default=False,
+        ),
+    ],
+    label_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column with the class of each row. Not a feature.")
+    ] = None,
+    drop: Drop = None,
+    category: Category = None,
+    number: Number = None,
+    date: Date = None,
+    missing: Missing = None,
+    json: Json = False,
+) -> None:
+    """Show what each column of a table holds, what a fit does with it, and why. Nothing is fitted."""
+    try:
+        with progress_bar("reading") as progress:
+            from ebmood.detector.io.open_input import open_table
+            from ebmood.detector.preparation.choices import Choices
+            from ebmood.detector.preparation.training_table import read_profile
+
+            choices = Choices(
+                drop=drop or (),
+                numbers=number or (),
+                categories=category or (),
+                dates=date or (),
+                missing=missing or (),
+                label_column=label_column,
+            )
+            profile = read_profile(open_table(table), choices, progress)
+    except KeyboardInterrupt:
+        raise interrupted("nothing was written") from None
+    problems = profile.problems()
+    if json:
+        print_json(_content(profile, problems))
+    else:
+        from rich.console import Console
+
+        from ebmood.cli.terminal_tables import UNBOUNDED, print_table
+
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console = Console(highlight=False, width=UNBOUNDED)
+        print_table(console, _table(profile))
+        for problem in problems:
+            print_message(problem)
+        if not problems:
+            print_message(f"A fit can read this table. Next: ebmood fit {table} -o MODEL")
+    if problems:
+        raise typer.Exit(2)
+
+
+def describe_preparation(preparation: "Preparation") -> list[str]:
+    """Return in lines for people what is read of the columns of a table, and what is not."""
+    from ebmood.detector.preparation import CategoryColumn, DateColumn
+
+    columns = preparation.columns
+    categories = [column.name for column in columns if isinstance(column, CategoryColumn)]
+    dates = [
+        f"{column.name} ({', '.join(column.cycles)})" for column in columns if isinstance(column, DateColumn)
+    ]
+    growing = [column.name for column in columns if getattr(column, "grew_to", None) is not None]
+    left_out = [f"{column.name} ({column.reason})" for column in preparation.left_out]
+    lines = [
+        ("categories", categories),
+        ("cycles of dates", dates),
+        ("only grow, so that later rows lie beyond the fit", growing),
+        ("left out", left_out),
+    ]
+    return [f"{title}: {', '.join(names)}" for title, names in lines if names]
+
+
+def _content(profile: "Profile", problems: list[str]) -> dict:
+    return {
+        "table": profile.source,
+        "rows": profile.rows,
+        "columns": [
+            {
+                "column": decision.column.name,
+                "kind": decision.kind,
+                "treatment": decision.treatment,
+                "reason": decision.reason,
+                "odd_cells": len(decision.problems),
+            }
+            for decision in profile.decisions
+        ],
+        "dropped": list(profile.dropped),
+        "problems": problems,
+    }
+
+
+def _table(profile: "Profile") -> "Table":
+    from ebmood.results.tables.table import Column, Table
+
+    columns = (
+        Column("column", "column"),
+        Column("kind", "holds"),
+        Column("use", "the fit reads"),
+        Column("why", "because"),
+    )
+    rows = [
+        (
+            decision.column.name,
+            decision.kind,
+            "nothing" if decision.treatment == "left out" else decision.treatment,
+            f"{len(decision.problems)} odd cells" if decision.problems else decision.reason,
+        )
+        for decision in profile.decisions
+    ]
+    rows += [(name, "", "nothing", "as you say") for name in profile.dropped]
+    return Table("check", f"{profile.source}: {profile.rows} rows", columns, tuple(rows), ())

@@ -1,0 +1,137 @@
+"""What is unusual about the rows of a table as a whole: gaps, values and features that explain its alarms."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+LISTED = 5
+"""Entries of each kind in the notes for people."""
+
+MAX_VALUES = 10_000
+"""Different values that are counted one by one."""
+
+MANY_ALARMS = 3.0
+"""Multiple of the expected share of flagged rows, from which the notes say which column explains most of it."""
+
+EXPLAINED_SCORES = 20_000
+"""Scores that are computed to explain the alarms of a table."""
+
+
+@dataclass
+class BatchNotes:
+    """What is unusual about the rows of a table as a whole.
+
+    Attributes:
+        rows: number of rows.
+        flagged: number of rows that are flagged.
+        bad: what is wrong with bad rows, for the first of them.
+        bad_rows: number of bad rows.
+        new_gaps: for each column that has no gaps in the training rows, its number of gaps.
+        unseen: number of cells of each column and value that no training row has.
+        moved: for each column with one value in the training rows, that value, and the number of cells with another.
+        beyond: for each column that only grew in the training rows, the number of cells above its last value.
+        leading: for each column, the number of flagged rows that it explains best, among those looked at.
+        explained: for each column, the number of flagged rows that would not be flagged with a usual value of it.
+        looked_at: number of flagged rows that were looked at.
+    """
+
+    rows: int = 0
+    flagged: int = 0
+    bad: list[str] = field(default_factory=list)
+    bad_rows: int = 0
+    new_gaps: Counter[str] = field(default_factory=Counter)
+    unseen: Counter[tuple[str, str]] = field(default_factory=Counter)
+    moved: Counter[tuple[str, str]] = field(default_factory=Counter)
+    beyond: Counter[str] = field(default_factory=Counter)
+    leading: Counter[str] = field(default_factory=Counter)
+    explained: Counter[str] = field(default_factory=Counter)
+    looked_at: int = 0
+
+    def add_bad(self, lines: list[str]) -> None:
+        """Add bad rows, one line for each."""
+        self.bad_rows += len(lines)
+        self.bad += lines[: LISTED - len(self.bad)]
+
+    def add_values(self, counter: Counter[tuple[str, str]], column: str, values: pyarrow.Array) -> None:
+        """Add cells to `unseen` or `moved`."""
+        counts = values.drop_null().value_counts()
+        for entry in counts.to_pylist():
+            key = column, str(entry["values"])
+            if key not in counter and len(counter) >= MAX_VALUES:
+                key = column, "other values"
+            counter[key] += entry["counts"]
+
+    def add_explanations(self, columns: list[str], gains: Floats, shortfall: Floats) -> None:
+        """Add flagged rows that were looked at.
+
+        Args:
+            columns: names of K columns.
+            gains: `(N, K)`, by how much the score rises with a usual value of a column.
+            shortfall: `(N,)`, by how much the score is below the threshold.
+        """
+        self.looked_at += len(gains)
+        self.leading.update(columns[k] for k in gains.argmax(axis=1))
+        for k, count in enumerate((gains >= shortfall[:, None]).sum(axis=0).tolist()):
+            self.explained[columns[k]] += count
+
+    def lines(self, expected: float) -> list[str]:
+        """Return the notes for people, one line for each kind.
+
+        Args:
+            expected: expected share of flagged rows.
+        """
+        lines = [f"bad rows, without a score: {self.bad_rows}; the first: {self.bad[0]}"] if self.bad else []
+        if self.new_gaps:
+            lines.append(f"missing, and never in the training rows: {_join(self.new_gaps)}")
+        if self.unseen:
+            values = Counter({f"{column} = {value[:40]!r}": n for (column, value), n in self.unseen.items()})
+            lines.append(f"values that no training row has: {_join(values)}")
+        if self.moved:
+            values = Counter({f"{column} = {value[:40]!r}": n for (column, value), n in self.moved.items()})
+            lines.append(f"not read, but constant in the training rows and different now: {_join(values)}")
+        if self.beyond:
+            lines.append(f"only grew in the training rows, and lies beyond them: {_join(self.beyond)}")
+        if self.looked_at and self.leading:
+            share = self.flagged / max(1, self.rows)
+            lines.append(
+                f"columns that lead the alarms, of {self.looked_at} looked at: {_join(self.leading)}"
+            )
+            column, count = max(self.explained.items(), key=lambda item: item[1], default=("", 0))
+            if share > MANY_ALARMS * expected and count:
+                lines.append(
+                    f"{share:.0%} are flagged, {expected:.0%} expected: with a usual value of {column!r}, "
+                    f"{count / self.looked_at:.0%} of them would not be"
+                )
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the notes as JSON values."""
+        return {
+            "bad_rows": self.bad_rows,
+            "bad": self.bad,
+            "new_gaps": dict(self.new_gaps),
+            "unseen": _nested(self.unseen),
+            "moved": _nested(self.moved),
+            "beyond": dict(self.beyond),
+            "leading": dict(self.leading.most_common()),
+            "explained": {name: count for name, count in self.explained.most_common() if count},
+            "looked_at": self.looked_at,
+        }
+
+
+def _join(counts: Counter[str]) -> str:
+    parts = [f"{name} ({count})" for name, count in counts.most_common(LISTED)]
+    return ", ".join(parts) + (f" and {len(counts) - LISTED} more" if len(counts) > LISTED else "")
+
+
+def _nested(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    result: dict[str, dict[str, int]] = {}
+    for (column, value), count in counts.most_common():
+        result.setdefault(column, {})[value] = count
+    return result

@@ -1,0 +1,76 @@
+"""Name the columns of a table that explain its flagged rows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ebmood.detector.batch_notes import EXPLAINED_SCORES, BatchNotes
+from ebmood.detector.estimator import EnergyDetector
+from ebmood.detector.feature_contributions import LEVELS, feature_contributions
+from ebmood.detector.preparation import Preparation
+from ebmood.detector.score_batch import ScoreBatch
+
+Floats = NDArray[np.float64]
+
+
+class Explainer:
+    """Explain flagged rows by their columns.
+
+    Args:
+        estimator: the fitted detector.
+        preparation: how columns become its features.
+    """
+
+    def __init__(self, estimator: EnergyDetector, preparation: Preparation):
+        self._estimator = estimator
+        self._columns = list(preparation.names)
+        position = {name: k for k, name in enumerate(self._columns)}
+        self._column_of = np.array([position[preparation.column_of(name)] for name in preparation.features])
+        self._kept: list[Floats] = []
+        self._seen = 0
+        self._rng = np.random.default_rng(0)
+        self._limit = max(4, EXPLAINED_SCORES // (len(LEVELS) * len(self._column_of)))
+
+    def reasons(self, rows: Floats, flags: NDArray[np.bool_], count: int) -> Sequence[tuple[str, ...]]:
+        """Return for each flagged row the columns that explain it best, the best one first.
+
+        Args:
+            rows: `(N, D)` encoded rows.
+            flags: `(N,)`.
+            count: largest number of columns for a row. Columns that do not raise its score are left out.
+        """
+        reasons: list[tuple[str, ...]] = [()] * len(rows)
+        flagged = np.flatnonzero(flags)
+        if len(flagged):
+            gains = self._gains(rows[flagged])
+            for row, row_gains in zip(flagged.tolist(), gains, strict=True):
+                best = np.argsort(-row_gains, kind="stable")[:count]
+                reasons[row] = tuple(self._columns[k] for k in best if row_gains[k] > 0)
+        return reasons
+
+    def collect(self, rows: Floats, batch: ScoreBatch) -> None:
+        """Keep a random sample of the flagged rows so far."""
+        for row in rows[batch.flags]:
+            self._seen += 1
+            if len(self._kept) < self._limit:
+                self._kept.append(row)
+            elif (place := int(self._rng.integers(self._seen))) < self._limit:
+                self._kept[place] = row
+
+    def explain(self, notes: BatchNotes) -> None:
+        """Add to the notes which columns explain the flagged rows that were kept."""
+        if self._kept:
+            rows = np.stack(self._kept)
+            shortfall = self._estimator.offset_ - self._estimator.scorer_.score_rows(rows)
+            notes.add_explanations(self._columns, self._gains(rows), shortfall)
+
+    def _gains(self, rows: Floats) -> Floats:
+        """Return by how much a usual value of each column raises the score: `(N, D)` to `(N, K)`."""
+        replacements = self._estimator.replacements_
+        assert replacements is not None  # a table has numbers
+        by_feature = feature_contributions(self._estimator.scorer_.score_rows, rows, replacements)
+        starts = np.flatnonzero(
+            np.diff(self._column_of, prepend=-1)
+        )  # the features of a column follow each other
+        return np.maximum.reduceat(by_feature, starts, axis=1)

@@ -1,0 +1,168 @@
+"""Read dates and times in the formats that tables have."""
+
+import re
+from enum import StrEnum
+
+import numpy as np
+import pyarrow
+from numpy.typing import NDArray
+from pyarrow import types
+
+from ebmood.detector.io.arrow import compute
+
+Times = NDArray[np.datetime64]
+"""Dates and times in microseconds; NaT for missing ones. Times with a zone are local, as they are written."""
+
+_CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?"
+_ZONE = r"(?:\s*(?:Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?))?"
+_AFTER_DATE = rf"(?:(?:[T ]|,\s*)\s*{_CLOCK}{_ZONE})?"
+
+
+class DateFormat(StrEnum):
+    """How the dates of a column are written."""
+
+    ISO = "2020-01-31"
+    DAY_FIRST = "31/01/2020"
+    MONTH_FIRST = "01/31/2020"
+    COMPACT = "20200131"
+    CLOCK = "12:30"
+    SECONDS = "seconds since 1970"
+    MILLISECONDS = "milliseconds since 1970"
+    MICROSECONDS = "microseconds since 1970"
+    NANOSECONDS = "nanoseconds since 1970"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the dates are numbers that count from 1970."""
+        return self in _PER_SECOND
+
+
+_PATTERNS = {
+    DateFormat.ISO: rf"^(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}}){_AFTER_DATE}$",
+    DateFormat.DAY_FIRST: rf"^(?P<day>\d{{1,2}})[-/.](?P<month>\d{{1,2}})[-/.](?P<year>\d{{4}}){_AFTER_DATE}$",
+    DateFormat.MONTH_FIRST: rf"^(?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}})[-/.](?P<year>\d{{4}}){_AFTER_DATE}$",
+    DateFormat.COMPACT: r"^(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})$",
+    DateFormat.CLOCK: rf"^{_CLOCK}{_ZONE}$",
+}
+
+_PER_SECOND = {
+    DateFormat.SECONDS: 1,
+    DateFormat.MILLISECONDS: 10**3,
+    DateFormat.MICROSECONDS: 10**6,
+    DateFormat.NANOSECONDS: 10**9,
+}
+
+_EPOCH = range(10**8, 5 * 10**9)
+"""Seconds since 1970 that are taken for dates: the years 1973 to 2128."""
+
+
+def read_dates(cells: pyarrow.Array, style: DateFormat) -> tuple[Times, NDArray[np.bool_]]:
+    """Return dates, and which cells are not dates in this format.
+
+    >>> read_dates(pyarrow.array(["31.1.2020 12:30", "31.2.2020", None]), DateFormat.DAY_FIRST)[1]
+    array([False,  True, False])
+
+    Args:
+        cells: `(N,)` text without spaces around it, numbers, dates or times; null for missing cells.
+        style: the format of text and of numbers.
+
+    Returns:
+        `(N,)` datetime64, and `(N,)` booleans.
+    """
+    if types.is_temporal(cells.type) and not types.is_duration(cells.type):
+        return _from_temporal(cells), np.zeros(len(cells), dtype=bool)
+    if style in _PER_SECOND:
+        return _from_epoch(cells, _PER_SECOND[style])
+    return _from_text(cells.cast(pyarrow.string()), style)
+
+
+def possible_formats(cells: pyarrow.Array) -> list[DateFormat]:
+    """Return the formats in which all cells are dates. Dates whose day is 12 at most may fit two.
+
+    Args:
+        cells: distinct text without spaces around it, without nulls; at least one.
+    """
+    return [style for style in _PATTERNS if not read_dates(cells, style)[1].any()]
+
+
+def epoch_format(numbers: NDArray[np.float64]) -> DateFormat | None:
+    """Return the format of numbers that all count from 1970 to dates of our time, and else None.
+
+    Args:
+        numbers: without NaN; at least one.
+    """
+    for style, per_second in _PER_SECOND.items():
+        if _EPOCH.start * per_second <= numbers.min() and numbers.max() < _EPOCH.stop * per_second:
+            return style
+    return None
+
+
+def _from_temporal(cells: pyarrow.Array) -> Times:
+    kind = cells.type
+    if types.is_timestamp(kind):
+        local = compute.local_timestamp(cells) if kind.tz else cells
+        return local.cast(pyarrow.timestamp("us"), safe=False).to_numpy(zero_copy_only=False)
+    if types.is_time(kind):
+        unit = "s" if types.is_time32(kind) and kind.unit == "s" else kind.unit
+        integers = cells.cast(pyarrow.int32() if types.is_time32(kind) else pyarrow.int64()).cast(
+            pyarrow.int64()
+        )
+        return (
+            integers.cast(pyarrow.timestamp(unit))
+            .cast(pyarrow.timestamp("us"), safe=False)
+            .to_numpy(zero_copy_only=False)
+        )
+    return cells.cast(pyarrow.timestamp("us")).to_numpy(zero_copy_only=False)
+
+
+def _from_epoch(cells: pyarrow.Array, per_second: int) -> tuple[Times, NDArray[np.bool_]]:
+    missing = cells.is_null().to_numpy(zero_copy_only=False)
+    numbers = compute.cast(cells, pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
+    wrong = ~missing & ~(np.abs(numbers) < _EPOCH.stop * per_second)
+    microseconds = np.where(missing | wrong, 0, numbers) / per_second * 1e6
+    times = microseconds.astype(np.int64).astype("datetime64[us]")
+    times[missing | wrong] = np.datetime64("NaT")
+    return times, wrong
+
+
+def _from_text(cells: pyarrow.Array, style: DateFormat) -> tuple[Times, NDArray[np.bool_]]:
+    missing = cells.is_null().to_numpy(zero_copy_only=False)
+    parts = compute.extract_regex(cells, _PATTERNS[style])
+    found = ~parts.is_null().to_numpy(zero_copy_only=False)
+    fields = {field.name: parts.field(i) for i, field in enumerate(parts.type)}
+
+    def number(name: str, default: int) -> NDArray[np.int64]:
+        if name not in fields:
+            return np.full(len(cells), default)
+        text = fields[name]
+        present = compute.and_(compute.is_valid(text), compute.not_equal(text, ""))
+        values = compute.if_else(compute.fill_null(present, False), text, str(default))
+        return compute.cast(values, pyarrow.int64()).to_numpy(zero_copy_only=False)
+
+    year, month, day = number("year", 1970), number("month", 1), number("day", 1)
+    hour, minute, second = number("hour", 0), number("minute", 0), number("second", 0)
+    if "half" in fields:
+        half = np.array(compute.utf8_lower(fields["half"]).fill_null("").to_pylist(), dtype=object)
+        is_half = half != ""
+        found &= ~is_half | ((hour >= 1) & (hour <= 12))
+        hour = np.where(is_half, hour % 12 + 12 * (half == "p"), hour)
+    found &= (month >= 1) & (month <= 12) & (day >= 1) & (hour < 24) & (minute < 60) & (second < 61)
+    months = np.where(found, (year - 1970) * 12 + month - 1, 0).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + np.where(found, day - 1, 0)
+    found &= days.astype("datetime64[M]") == months
+    seconds = np.where(found, (hour * 60 + minute) * 60 + second, 0)
+    times = days.astype("datetime64[us]") + seconds.astype("timedelta64[s]")
+    times[~found] = np.datetime64("NaT")
+    return times, ~found & ~missing
+
+
+def is_time_name(name: str) -> bool:
+    """Return whether a column name says that numbers in it are times.
+
+    >>> is_time_name("event_ts"), is_time_name("Timestamp"), is_time_name("counts")
+    (True, True, False)
+    """
+    return (
+        re.search(r"(?:^|[_\W])(?:ts|epoch|unix\w*|timestamp|time|date)(?:$|[_\W])", name, re.IGNORECASE)
+        is not None
+    )

@@ -1,0 +1,123 @@
+"""Read JSON Lines in chunks: one object for each row."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+
+from ebmood.core.errors import EbmoodError
+from ebmood.detector.io.table_stream import (
+    Chunk,
+    TableStream,
+    check_names,
+    check_unchanged,
+    file_state,
+    read_errors,
+)
+from ebmood.detector.io.text_file import TextFile
+
+CHUNK_ROWS = 4096
+
+NAMED_ROWS = 1000
+"""Rows at the start of a file whose keys are the column names."""
+
+
+class JSONLinesStream(TableStream):
+    """A table of one JSON object in each line. A key that an object does not have is a missing value.
+
+    All cells become text, as in CSV.
+
+    Args:
+        path: the file; plain, or compressed by gzip or Zstandard.
+
+    Raises:
+        EbmoodError: the file cannot be read, or has no rows.
+    """
+
+    def __init__(self, path: Path):
+        self.source = str(path)
+        self._path = path
+        self._state = file_state(path)
+        names: dict[str, None] = {}
+        for row, (_, cells) in enumerate(self._rows()):
+            names |= dict.fromkeys(cells)
+            if row + 1 == NAMED_ROWS:
+                break
+        if not names:
+            raise EbmoodError(f"{self.source}: the table has no rows; write one JSON object in each line")
+        self.names = tuple(names)
+        check_names(self.source, self.names)
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+        """Yield all rows of some columns; this implements `TableStream.chunks`."""
+        first_row, rows = 0, []
+        known = set(self.names)
+        for row, (line, cells) in enumerate(self._rows()):
+            unknown = next((name for name in cells if name not in known), None)
+            if unknown is not None:
+                raise EbmoodError(
+                    f"{self.source}: line {line} has a key {unknown!r}, which none of the first {NAMED_ROWS} rows has; "
+                    "give the first row all keys, with null for missing values"
+                )
+            rows.append([_to_text(cells.get(name)) for name in columns])
+            if len(rows) == CHUNK_ROWS:
+                yield self._chunk(first_row, columns, rows)
+                first_row, rows = row + 1, []
+        if rows:
+            yield self._chunk(first_row, columns, rows)
+        check_unchanged(self._path, self._state)
+
+    def _chunk(self, first_row: int, columns: Sequence[str], rows: list[list[str | None]]) -> Chunk:
+        arrays = [pyarrow.array(cells, pyarrow.string()) for cells in zip(*rows, strict=True)]
+        schema = pyarrow.schema([(name, pyarrow.string()) for name in columns])
+        return Chunk(self.source, first_row, pyarrow.RecordBatch.from_arrays(arrays, schema=schema))
+
+    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield the number of each line that is not empty, and its object."""
+        with read_errors(self.source), open(self._path, "rb") as file:
+            text = TextFile(file, self.source)
+            rest, number = b"", 0
+            while True:
+                data = text.read(2**16)
+                *lines, rest = (rest + data).split(b"\n") if data else (rest, b"")
+                for line in lines:
+                    number += 1
+                    if line.strip():
+                        yield number, self._parse(line, number)
+                if not data:
+                    return
+                self.fraction = min(1.0, text.bytes_read / max(1, self._state[1]))
+
+    def _parse(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            row = json.loads(line, parse_int=str, object_pairs_hook=_unique_keys)
+        except ValueError as error:
+            raise EbmoodError(
+                f"{self.source}: line {number} is not JSON ({error}); correct the file"
+            ) from error
+        if not isinstance(row, dict):
+            raise EbmoodError(
+                f"{self.source}: line {number} is not a JSON object; write one row as {{...}} in each line"
+            )
+        return row
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError("a key occurs twice")
+    return row
+
+
+def _to_text(value: Any) -> str | None:
+    """Return a value as it stands in CSV. Whole numbers are text already, so that long ones keep all digits."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value, ensure_ascii=False)

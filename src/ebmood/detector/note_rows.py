@@ -1,0 +1,58 @@
+"""Note what is unusual about the rows of a chunk: gaps, values that no training row has, and constants that moved."""
+
+import numpy as np
+import pyarrow
+
+from ebmood.detector.batch_notes import BatchNotes
+from ebmood.detector.estimator import EnergyDetector
+from ebmood.detector.io.arrow import compute
+from ebmood.detector.io.categories import level_numbers
+from ebmood.detector.io.table_stream import Chunk
+from ebmood.detector.preparation import NumberColumn, Preparation, Reading
+from ebmood.detector.score_batch import ScoreBatch
+
+
+def note_rows(
+    notes: BatchNotes,
+    preparation: Preparation,
+    estimator: EnergyDetector,
+    reading: Reading,
+    chunk: Chunk,
+    batch: ScoreBatch,
+) -> None:
+    """Add a chunk to the notes about a table.
+
+    Args:
+        notes: the notes.
+        preparation: how columns become features.
+        estimator: the fitted detector.
+        reading: the features of the chunk.
+        chunk: the chunk, which may also hold columns that are not read.
+        batch: the results for it.
+    """
+    notes.rows += len(batch.scores)
+    notes.flagged += int(batch.flags.sum())
+    errors = reading.errors
+    notes.add_bad([f"{chunk.describe_row(row)}, {errors[row]}" for row in sorted(errors)])
+    good = np.ones(len(batch.scores), dtype=bool)
+    good[list(errors)] = False
+    gaps = set(estimator.model_.layout.table.gaps)
+    for number, (name, values) in enumerate(reading.features.items()):
+        if not isinstance(values, np.ndarray):
+            missing = values.is_null().to_numpy(zero_copy_only=False)
+            known = pyarrow.array(list(level_numbers(estimator.levels_[number])), pyarrow.string())
+            unseen = ~compute.is_in(values, known).to_numpy(zero_copy_only=False)
+            notes.add_values(notes.unseen, name, values.filter(pyarrow.array(unseen & ~missing & good)))
+        else:
+            missing = np.isnan(values)
+        if number not in gaps and (missing & good).any():
+            notes.new_gaps[preparation.column_of(name)] += int((missing & good).sum())
+    for column in preparation.columns:
+        if isinstance(column, NumberColumn) and column.grew_to is not None:
+            beyond = int((reading.features[column.name][good] > column.grew_to).sum())
+            if beyond:
+                notes.beyond[column.name] += beyond
+    for left_out in preparation.watched:
+        if left_out.name in chunk.rows.schema.names:
+            cells = chunk.rows.column(left_out.name)
+            notes.add_values(notes.moved, left_out.name, left_out.changed(cells, preparation.missing))

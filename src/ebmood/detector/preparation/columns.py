@@ -1,0 +1,125 @@
+"""How one column of a raw table is read: as a number, a category, a date, or not at all."""
+
+from collections.abc import Collection
+from typing import Annotated, Literal
+
+import numpy as np
+import pyarrow
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ebmood.core.settings import Settings
+from ebmood.detector.io.arrow import compute
+from ebmood.detector.io.categories import ALIASES, category_name
+from ebmood.detector.io.cell_values import read_categories, read_numbers, read_times
+from ebmood.detector.io.dates import DateFormat
+from ebmood.detector.io.number_format import PLAIN, NumberFormat
+from ebmood.detector.preparation.cycles import Cycle
+
+Values = NDArray[np.float64] | pyarrow.StringArray
+"""A feature: numbers with NaN for missing ones, or names of categories with null for missing ones."""
+
+Features = tuple[dict[str, Values], dict[int, str]]
+"""Features by name, and what is wrong with odd cells by row."""
+
+
+class NumberColumn(Settings):
+    """A column of numbers, which is one feature.
+
+    Attributes:
+        name: name of the column.
+        format: how numbers are written in text.
+        grew_to: the last value of a column that only grows in the training table; None for other columns.
+    """
+
+    kind: Literal["number"] = "number"
+    name: str
+    format: NumberFormat = PLAIN
+    grew_to: float | None = None
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return (self.name,)
+
+    def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Features:
+        """Return the features of cells; see `ebmood.detector.io.cell_values.read_numbers`."""
+        numbers = read_numbers(cells, self.format, missing)
+        return {self.name: numbers.values}, numbers.errors
+
+
+class CategoryColumn(Settings):
+    """A column of categories, which is one feature.
+
+    Attributes:
+        name: name of the column.
+    """
+
+    kind: Literal["category"] = "category"
+    name: str
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return (self.name,)
+
+    def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Features:
+        """Return the features of cells; see `ebmood.detector.io.cell_values.read_categories`."""
+        names = read_categories(cells, missing)
+        return {self.name: names.values}, names.errors
+
+
+class DateColumn(Settings):
+    """A column of dates or times, which is two features for each of its cycles.
+
+    Attributes:
+        name: name of the column.
+        format: how dates are written in text and in numbers.
+        cycles: the cycles that the training table contains whole.
+    """
+
+    kind: Literal["date"] = "date"
+    name: str
+    format: DateFormat
+    cycles: tuple[Cycle, ...] = Field(min_length=1)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features, such as `time (sine of hour)`."""
+        return tuple(
+            f"{self.name} ({wave} of {cycle})" for cycle in self.cycles for wave in ("sine", "cosine")
+        )
+
+    def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Features:
+        """Return the features of cells; see `ebmood.detector.io.cell_values.read_times`."""
+        times = read_times(cells, self.format, missing)
+        waves = [wave for cycle in self.cycles for wave in cycle.features(times.values)]
+        return dict(zip(self.features, waves, strict=True)), times.errors
+
+
+Column = Annotated[NumberColumn | CategoryColumn | DateColumn, Field(discriminator="kind")]
+"""How a column is read."""
+
+
+class LeftOut(Settings):
+    """A column of the training table that is not read.
+
+    Attributes:
+        name: name of the column.
+        reason: why it is left out.
+        constant: the value of a column that has only one, or empty text for a column without values; None for other
+            columns.
+    """
+
+    name: str
+    reason: str
+    constant: str | None = None
+
+    def changed(self, cells: pyarrow.Array, missing: Collection[str]) -> pyarrow.StringArray:
+        """Return the names of values that are not the constant, as `read_categories` names them."""
+        names = read_categories(cells, missing).values.drop_null()
+        expected = category_name(self.constant)
+        if expected is None:
+            return names
+        same = pyarrow.array([expected, *filter(None, [ALIASES.get(expected)])], pyarrow.string())
+        return names.filter(compute.invert(compute.is_in(names, same)))

@@ -1,0 +1,153 @@
+"""Decide what a column of numbers is: measurements, or an id, a row counter, a constant."""
+
+import re
+from collections.abc import Collection
+
+import numpy as np
+import pyarrow
+from numpy.typing import NDArray
+from pyarrow import types
+
+from ebmood.detector.io.cell_values import read_numbers
+from ebmood.detector.io.dates import DateFormat, epoch_format, is_time_name, possible_formats
+from ebmood.detector.io.number_format import PLAIN, NumberFormat
+from ebmood.detector.io.scalars import MAX_INTEGER
+from ebmood.detector.preparation.columns import NumberColumn
+from ebmood.detector.preparation.date_rules import decide_dates
+from ebmood.detector.preparation.decision import AS_YOU_SAY, Decision
+from ebmood.detector.preparation.name_rules import decide_names
+
+MOSTLY_MISSING = 0.95
+"""Share of missing values from which a column is left out."""
+
+FEW_ROWS = 20
+"""Rows below which nothing is concluded from values that do not repeat."""
+
+EXPECTED_REPEATS = 10
+"""Pairs of equal values to be expected by chance, from which whole numbers without any such pair are an id."""
+
+GROWING_VALUES = 5
+"""Different values that a column must have to be called growing."""
+
+_ID_NAME = re.compile(
+    r"(?:^|[_\W])(?:id|ids|uuid|guid|key|index|idx|row|rowid|serial)$|[a-z](?:Id|ID)$|^unnamed: ?\d+$",
+    re.IGNORECASE,
+)
+
+
+def decide_numbers(
+    name: str,
+    cells: pyarrow.Array,
+    style: NumberFormat | None,
+    missing: Collection[str],
+    is_forced: bool = False,
+) -> Decision:
+    """Return the decision about a column whose cells are numbers.
+
+    Args:
+        name: name of the column.
+        cells: `(N,)` text, numbers or booleans.
+        style: how numbers are written in text.
+        missing: further words for missing values.
+        is_forced: whether the user wants numbers.
+    """
+    style = style or PLAIN
+    read = read_numbers(cells, style, missing)
+    values = read.values[~np.isnan(read.values)]
+    column = NumberColumn(name=name, format=style)
+    if is_forced:
+        grew_to = float(values[-1]) if _only_grows(values) else None
+        return Decision(
+            column.model_copy(update={"grew_to": grew_to}), "number", "number", AS_YOU_SAY, read.errors
+        )
+    if any("2^53" in problem for problem in read.errors.values()):
+        return decide_names(name, cells, missing, "whole numbers above 2^53")
+    if not len(values):
+        return Decision.leave_out(name, "empty", "has no values", constant="")
+    is_complete = len(values) == len(cells)
+    distinct = np.unique(values)
+    if len(distinct) == 1 and is_complete:
+        return Decision.leave_out(name, "constant", f"always {_show(values[0])}", constant=_show(values[0]))
+    gaps = 1 - len(values) / len(cells)
+    if gaps > MOSTLY_MISSING:
+        return Decision.leave_out(name, "mostly missing", f"empty in {gaps:.0%} of the rows")
+    if types.is_boolean(cells.type) or set(distinct) <= {0.0, 1.0}:
+        return Decision(column, "yes/no", "0 or 1", problems=read.errors)
+    is_whole = bool((values == np.floor(values)).all()) and bool((np.abs(values) <= MAX_INTEGER).all())
+    if is_whole and style.is_plain:
+        special = _decide_whole_numbers(name, cells, values, distinct, is_complete, missing)
+        if special:
+            return special
+    detail = style.describe()
+    if _only_grows(values):
+        column = column.model_copy(update={"grew_to": float(values[-1])})
+        detail = ", ".join(filter(None, [detail, f"only grows, up to {_show(values[-1])}"]))
+    kind = "mostly missing" if gaps > 0.5 else "number"
+    if gaps > 0.5:
+        detail = ", ".join(
+            filter(None, [detail, f"empty in {gaps:.0%} of the rows, which is a value of its own"])
+        )
+    return Decision(column, kind, "number", detail, read.errors)
+
+
+def _decide_whole_numbers(
+    name: str,
+    cells: pyarrow.Array,
+    values: NDArray[np.float64],
+    distinct: NDArray[np.float64],
+    is_complete: bool,
+    missing: Collection[str],
+) -> Decision | None:
+    """Return the decision about whole numbers that are not measurements, and else None."""
+    rows = len(values)
+    date = _date_format(name, distinct)
+    if date:
+        return decide_dates(name, cells, date, missing, str(date) if date.is_number else "")
+    steps = np.diff(values)
+    if rows >= FEW_ROWS and is_complete and steps[0] != 0 and (steps == steps[0]).all():
+        return Decision.leave_out(name, "row counter", f"grows by {_show(steps[0])} from row to row")
+    is_unique = len(distinct) == rows
+    if is_unique and rows >= FEW_ROWS:
+        if (steps > 0).all():
+            return Decision.leave_out(
+                name, "only grows", "a different whole number in every row, in ascending order"
+            )
+        if _ID_NAME.search(name) or _repeats_expected(distinct) >= EXPECTED_REPEATS:
+            return Decision.leave_out(name, "id", "a different whole number in every row")
+    if _ID_NAME.search(name) and rows >= FEW_ROWS:
+        return decide_names(name, cells, missing, "whole numbers, and the name says id")
+    return None
+
+
+def _date_format(name: str, distinct: NDArray[np.float64]) -> DateFormat | None:
+    """Return the format of whole numbers that are dates, and else None."""
+    if is_time_name(name):
+        epoch = epoch_format(distinct)
+        if epoch:
+            return epoch
+    if len(distinct) > 1 and distinct[0] > 19_000_000 and distinct[-1] < 21_000_000:
+        text = pyarrow.array([str(int(value)) for value in distinct])
+        return DateFormat.COMPACT if DateFormat.COMPACT in possible_formats(text) else None
+    return None
+
+
+def _repeats_expected(distinct: NDArray[np.float64]) -> float:
+    """Return how many pairs of equal values there would be if whole numbers were drawn from the same range.
+
+    The range is that of the middle 90 % of the values, so that single large numbers do not count.
+    """
+    low, high = np.quantile(distinct, [0.05, 0.95])
+    return (0.9 * len(distinct)) ** 2 / (2 * (high - low + 1))
+
+
+def _only_grows(values: NDArray[np.float64]) -> bool:
+    """Return whether values never fall from row to row, and take several values."""
+    return (
+        len(values) >= FEW_ROWS
+        and bool((np.diff(values) >= 0).all())
+        and len(np.unique(values)) >= GROWING_VALUES
+    )
+
+
+def _show(value: float) -> str:
+    return f"{value:.15g}"

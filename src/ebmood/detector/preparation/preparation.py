@@ -1,0 +1,168 @@
+"""Read the columns of a table as the features of a detector.
+
+The preparation is saved with the detector. The levels of categories belong to the estimator.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import NoReturn
+
+import numpy as np
+import pyarrow
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from ebmood.core.errors import InputError
+from ebmood.core.settings import Settings
+from ebmood.detector.io.categories import Levels, level_numbers
+from ebmood.detector.io.column_names import format_option
+from ebmood.detector.io.table_stream import Chunk
+from ebmood.detector.preparation.columns import CategoryColumn, Column, LeftOut, Values
+
+Floats = NDArray[np.float64]
+
+RawColumns = dict[str, Values]
+"""Features of a table by name: numbers with NaN for missing ones, or names of categories with null for missing ones."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The features of some rows of a table.
+
+    Attributes:
+        features: the features. Odd cells are missing values.
+        errors: what is wrong with bad rows, by their number from 0 in the chunk.
+    """
+
+    features: RawColumns
+    errors: dict[int, str]
+
+
+class Preparation(Settings):
+    """How the columns of a table become the features of a detector.
+
+    Attributes:
+        columns: columns that are read, in the order of the training table.
+        left_out: columns of the training table that are not read. New tables may have them or not.
+        missing: further words for missing values, in lower case.
+    """
+
+    columns: tuple[Column, ...] = Field(min_length=1)
+    left_out: tuple[LeftOut, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_names(self) -> "Preparation":
+        if len(set(self.names)) != len(self.names) or len(set(self.features)) != len(self.features):
+            raise ValueError("columns must have different names")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns that are read."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return tuple(feature for column in self.columns for feature in column.features)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Names of the features that are categories."""
+        return tuple(column.name for column in self.columns if isinstance(column, CategoryColumn))
+
+    @property
+    def watched(self) -> tuple[LeftOut, ...]:
+        """The columns that are not read, but had one value, or none, in the training table."""
+        return tuple(column for column in self.left_out if column.constant is not None)
+
+    def column_of(self, feature: str) -> str:
+        """Return the name of the column from which a feature is computed."""
+        return next(column.name for column in self.columns if feature in column.features)
+
+    def check_columns(self, source: str, names: Sequence[str], others: Iterable[str] = ()) -> None:
+        """Check that a table has all columns that are read, in any order, and no unknown ones.
+
+        Args:
+            source: name of the table, for messages.
+            names: columns of the table.
+            others: columns that are allowed in addition.
+
+        Raises:
+            InputError: a column is missing or unknown.
+        """
+        missing = [name for name in self.names if name not in set(names)]
+        known = {*self.names, *(column.name for column in self.left_out), *others}
+        unknown = [name for name in names if name not in known]
+        if missing:
+            similar = get_close_matches(missing[0], unknown, n=1)
+            hint = f"is it {similar[0]!r}?" if similar else "give a table with all columns of the fit"
+            raise InputError(
+                f"{source}: no column {missing[0]!r}, which the detector was fitted on (in total {len(missing)} "
+                f"missing, {len(unknown)} unknown); {hint}"
+            )
+        if unknown:
+            raise InputError(
+                f"{source}: column {unknown[0]!r} was not in the training data (in total {len(unknown)} unknown); "
+                f"leave it out with {format_option('--drop', unknown[0])}"
+            )
+
+    def read(self, chunk: Chunk) -> Reading:
+        """Read the features of a chunk. Bad rows are not refused here, but named in the result."""
+        features: RawColumns = {}
+        errors = dict(chunk.errors)
+        for column in self.columns:
+            values, odd = column.read(chunk.rows.column(column.name), self.missing)
+            features |= values
+            for row, problem in odd.items():
+                errors.setdefault(row, f"column {column.name!r}: {problem}")
+        return Reading(features, errors)
+
+    def read_strictly(self, chunk: Chunk) -> RawColumns:
+        """Return the features of a chunk.
+
+        Raises:
+            InputError: a row is bad; the message names its first odd cell.
+        """
+        reading = self.read(chunk)
+        if reading.errors:
+            self.refuse(chunk, reading.errors)
+        return reading.features
+
+    def refuse(self, chunk: Chunk, errors: Mapping[int, str]) -> NoReturn:
+        """Raise an error about the first bad row of a chunk."""
+        row = min(errors)
+        raise InputError(f"{chunk.describe_row(row)}, {errors[row]}; correct it, or remove the row")
+
+    def encode(self, raw: RawColumns, levels: Mapping[int, Levels]) -> Floats:
+        """Return rows of numbers `(N, D)`: numbers, numbers of levels, and NaN for missing values.
+
+        Args:
+            raw: the features.
+            levels: the levels of the category columns by position.
+        """
+        columns = [
+            _encode(cells, levels[number]) if isinstance(cells, pyarrow.StringArray) else cells
+            for number, cells in enumerate(raw.values())
+        ]
+        return np.column_stack(columns)
+
+
+def concatenate_columns(chunks: Sequence[RawColumns]) -> RawColumns:
+    """Return the features of consecutive chunks, of which there is at least one, as one."""
+    return {
+        name: pyarrow.concat_arrays([chunk[name] for chunk in chunks])
+        if isinstance(cells, pyarrow.StringArray)
+        else np.concatenate([chunk[name] for chunk in chunks])
+        for name, cells in chunks[0].items()
+    }
+
+
+def _encode(names: pyarrow.StringArray, levels: Levels) -> Floats:
+    encoded = names.dictionary_encode()
+    numbers = level_numbers(levels)
+    codes = np.array([numbers.get(name, len(levels)) for name in encoded.dictionary.to_pylist()], np.float64)
+    indices = encoded.indices.fill_null(len(codes)).to_numpy(zero_copy_only=False)
+    return np.append(codes, np.nan)[indices]

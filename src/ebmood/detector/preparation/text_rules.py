@@ -1,0 +1,158 @@
+"""Decide what a column of text holds: numbers, dates, or names."""
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+import pyarrow
+
+from ebmood.detector.io.arrow import compute
+from ebmood.detector.io.categories import MISSING_WORDS
+from ebmood.detector.io.cell_values import MISSING_NUMBERS, YES_NO, clean_text, read_numbers, read_times
+from ebmood.detector.io.dates import DateFormat
+from ebmood.detector.io.dates import possible_formats as possible_date_formats
+from ebmood.detector.io.number_format import PLAIN, NumberFormat, choose_format, possible_formats
+from ebmood.detector.preparation.columns import NumberColumn
+from ebmood.detector.preparation.date_rules import decide_dates
+from ebmood.detector.preparation.decision import Decision
+from ebmood.detector.preparation.name_rules import decide_names
+from ebmood.detector.preparation.number_rules import decide_numbers
+
+MANY_NUMBERS = 20
+"""Different numbers (or dates), above which other text among them is an error and not a code."""
+
+ODD_SHARE = 0.5
+"""Share of cells that may be other text among numbers."""
+
+SAMPLE = 1000
+"""Different cells that are compared with all formats before the whole column is."""
+
+
+class TextColumn:
+    """The cells of a column of text.
+
+    Args:
+        cells: `(N,)` text.
+        missing: further words for missing values.
+    """
+
+    def __init__(self, cells: pyarrow.Array, missing: Collection[str]):
+        self.raw = cells
+        self.missing = missing
+
+    @cached_property
+    def cells(self) -> pyarrow.Array:
+        """Text without spaces around it; null for all words for missing numbers."""
+        return clean_text(self.raw, {*MISSING_WORDS, *MISSING_NUMBERS, *self.missing})
+
+    @cached_property
+    def distinct(self) -> pyarrow.Array:
+        """The different cells that are not missing."""
+        return self.cells.unique().drop_null()
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether all cells are plain numbers."""
+        try:
+            compute.cast(self.cells, pyarrow.float64())
+        except pyarrow.ArrowInvalid:
+            return False
+        return True
+
+    def number_formats(self) -> list[NumberFormat]:
+        """Return the formats in which all cells are numbers; none if there is no cell."""
+        sample = self.cells.drop_null()[:SAMPLE].unique()
+        formats = possible_formats(sample) if len(sample) else []
+        if self.is_plain:
+            formats = [PLAIN, *(style for style in formats if style.decimal == ",")] if len(sample) else []
+        if not formats or len(self.cells) <= len(sample):
+            return formats
+        rest = self.distinct
+        return [
+            style for style in formats if (style.is_plain and self.is_plain) or not style.parse(rest)[1].any()
+        ]
+
+    def date_formats(self) -> list[DateFormat]:
+        """Return the formats in which all cells are dates; none if there is no cell."""
+        if not len(self.distinct) or not possible_date_formats(self.distinct[:SAMPLE]):
+            return []
+        return possible_date_formats(self.distinct)
+
+    def most_likely_format(self) -> NumberFormat:
+        """Return the format in which most of the first different cells are numbers."""
+        sample = self.distinct[:SAMPLE]
+        candidates = [PLAIN]
+        for cell in sample[:50]:
+            styles = possible_formats(pyarrow.array([cell.as_py()], sample.type))
+            candidates += [style for style in styles if style not in candidates]
+        return max(candidates, key=lambda style: int((~style.parse(sample)[1]).sum()))
+
+
+def decimal_comma(formats: Iterable[Sequence[NumberFormat]], delimiter: str) -> bool:
+    """Return whether the numbers of a table have decimal commas, where a column leaves that open.
+
+    Args:
+        formats: the possible formats of each column.
+        delimiter: the character between the cells of the file.
+    """
+    kinds = [{style.decimal for style in styles} for styles in formats]
+    commas, points = kinds.count({","}), kinds.count({"."})
+    return commas > points or (commas == points and delimiter == ";")
+
+
+def decide_text(name: str, text: TextColumn, formats: Sequence[NumberFormat], comma: bool) -> Decision:
+    """Return the decision about a column of text.
+
+    Args:
+        name: name of the column.
+        text: its cells.
+        formats: the formats in which they are numbers.
+        comma: whether the numbers of the table have decimal commas.
+    """
+    if not len(text.distinct):
+        return Decision.leave_out(name, "empty", "has no values", constant="")
+    words = set(compute.utf8_lower(text.distinct[:10]).to_pylist())
+    if len(text.distinct) <= 10 and words <= set(YES_NO):
+        if len(words) == 1 and not text.cells.null_count:
+            [value] = words
+            return Decision.leave_out(name, "constant", f"always {value!r}", constant=value)
+        return Decision(NumberColumn(name=name), "yes/no", "0 or 1")
+    if formats and _has_leading_zeros(text):
+        return decide_names(name, text.raw, text.missing, "codes that start with 0")
+    if formats:
+        return decide_numbers(name, text.raw, choose_format(formats, comma), text.missing)
+    dates = text.date_formats()
+    if dates:
+        return decide_dates(name, text.raw, dates[0], text.missing, _describe_dates(dates))
+    return _decide_mixture(name, text)
+
+
+def _decide_mixture(name: str, text: TextColumn) -> Decision:
+    """Return the decision about text that is neither all numbers nor all dates."""
+    style = text.most_likely_format()
+    numbers = read_numbers(text.raw, style, text.missing)
+    if _is_mostly(np.unique(numbers.values[~np.isnan(numbers.values)]), len(numbers.errors), numbers.values):
+        decision = decide_numbers(name, text.raw, style, text.missing, is_forced=True)
+        return Decision(decision.column, "number", "number", style.describe(), numbers.errors)
+    for date_style in (DateFormat.ISO, DateFormat.DAY_FIRST, DateFormat.MONTH_FIRST, DateFormat.CLOCK):
+        times = read_times(text.raw, date_style, text.missing)
+        present = times.values[~np.isnat(times.values)]
+        if _is_mostly(np.unique(present), len(times.errors), present):
+            return decide_dates(name, text.raw, date_style, text.missing)
+    return decide_names(name, text.raw, text.missing)
+
+
+def _is_mostly(distinct: np.ndarray, odd: int, values: np.ndarray) -> bool:
+    """Return whether values are so many that other cells among them are errors."""
+    return len(distinct) > MANY_NUMBERS and odd <= ODD_SHARE * len(values)
+
+
+def _has_leading_zeros(text: TextColumn) -> bool:
+    """Return whether a cell is a code such as 007."""
+    return bool(compute.any(compute.match_substring_regex(text.distinct, "^0[0-9]+$")).as_py())
+
+
+def _describe_dates(formats: Sequence[DateFormat]) -> str:
+    if {DateFormat.DAY_FIRST, DateFormat.MONTH_FIRST} <= set(formats):
+        return "day before month, which is a guess"
+    return "" if formats[0] == DateFormat.ISO else f"written like {formats[0]}"

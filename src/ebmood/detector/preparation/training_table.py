@@ -1,0 +1,168 @@
+"""Read a training table: decide what its columns hold, and return its features."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow
+
+from ebmood.core.errors import InputError
+from ebmood.detector.io.cell_values import read_categories
+from ebmood.detector.io.column_names import format_option, match_columns
+from ebmood.detector.io.rows import MAX_TRAINING_VALUE
+from ebmood.detector.io.table_stream import Chunk, TableStream
+from ebmood.detector.preparation.choices import Choices
+from ebmood.detector.preparation.columns import LeftOut
+from ebmood.detector.preparation.decide import combine, decide
+from ebmood.detector.preparation.decision import Decision
+from ebmood.detector.preparation.preparation import Preparation, RawColumns
+from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
+
+LISTED_COLUMNS = 5
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the columns of a table hold.
+
+    Attributes:
+        source: name of the table, for messages.
+        rows: number of rows.
+        decisions: one for each column that the user has not dropped, in the order of the table.
+        dropped: names of the columns that the user has dropped.
+        missing: further words for missing values, in lower case.
+        columns: the cells of the columns by name.
+        places: for each chunk the number of its first row in the table, and the chunk without rows.
+        bad_rows: what is wrong with rows that could not be read, by row.
+    """
+
+    source: str
+    rows: int
+    decisions: tuple[Decision, ...]
+    dropped: tuple[str, ...]
+    missing: tuple[str, ...]
+    columns: dict[str, pyarrow.Array]
+    places: tuple[tuple[int, Chunk], ...]
+    bad_rows: dict[int, str]
+
+    def problems(self) -> list[str]:
+        """Return one line for each reason for which the table cannot be learned from."""
+        lines = [f"{self._describe_row(row)} {problem}" for row, problem in sorted(self.bad_rows.items())[:1]]
+        if len(self.bad_rows) > 1:
+            lines[0] += f" ({len(self.bad_rows)} such rows)"
+        for decision in self.decisions:
+            problems = {
+                row: problem for row, problem in decision.problems.items() if row not in self.bad_rows
+            }
+            if problems:
+                row = min(problems)
+                count = f" ({len(problems)} such cells)" if len(problems) > 1 else ""
+                lines.append(
+                    f"{self._describe_row(row)}, column {decision.column.name!r}: {problems[row]}{count}"
+                )
+        if all(isinstance(decision.column, LeftOut) for decision in self.decisions):
+            reasons = [
+                f"{decision.column.name!r} ({decision.kind})" for decision in self.decisions[:LISTED_COLUMNS]
+            ]
+            more = ", ..." if len(self.decisions) > LISTED_COLUMNS else ""
+            lines.append(f"{self.source}: no column is left to learn from: {', '.join(reasons)}{more}")
+        return lines
+
+    def preparation(self) -> Preparation:
+        """Return how the columns become features.
+
+        Raises:
+            InputError: the table cannot be learned from.
+        """
+        problems = self.problems()
+        if problems:
+            more = f"; {len(problems) - 1} more columns have odd cells" if len(problems) > 1 else ""
+            hint = "correct the table, name words for missing values with --missing, or leave columns out with --drop"
+            raise InputError(f"{problems[0]}{more}; {hint} (`ebmood check` shows all columns)")
+        columns = [decision.column for decision in self.decisions]
+        dropped = tuple(LeftOut(name=name, reason="dropped, as you say") for name in self.dropped)
+        return Preparation(
+            columns=tuple(column for column in columns if not isinstance(column, LeftOut)),
+            left_out=(*(column for column in columns if isinstance(column, LeftOut)), *dropped),
+            missing=self.missing,
+        )
+
+    def features(self, preparation: Preparation) -> RawColumns:
+        """Return the features of all rows.
+
+        Raises:
+            InputError: a value is too large.
+        """
+        features: RawColumns = {}
+        for column in preparation.columns:
+            values, _ = column.read(self.columns[column.name], preparation.missing)
+            for cells in values.values():
+                if isinstance(cells, np.ndarray) and (np.abs(cells) > MAX_TRAINING_VALUE).any():
+                    row = int((np.abs(cells) > MAX_TRAINING_VALUE).argmax())
+                    raise InputError(
+                        f"{self._describe_row(row)}, column {column.name!r}: {cells[row]:.3g} is too large to fit "
+                        f"(over {MAX_TRAINING_VALUE:g}); remove the row, or the column with "
+                        f"{format_option('--drop', column.name)}"
+                    )
+            features |= values
+        return features
+
+    def classes(self, column: str) -> np.ndarray:
+        """Return the class of each row, `(N,)`.
+
+        Raises:
+            InputError: a class is missing.
+        """
+        names = read_categories(self.columns[column]).values.to_pylist()
+        if None in names:
+            raise InputError(
+                f"{self._describe_row(names.index(None))}, column {column!r}: the class is missing; remove the row"
+            )
+        return np.array(names)
+
+    def _describe_row(self, row: int) -> str:
+        first, chunk = max((place for place in self.places if place[0] <= row), key=lambda place: place[0])
+        return chunk.describe_row(row - first)
+
+
+def read_profile(
+    table: TableStream, choices: Choices, progress: ProgressCallback = ignore_progress
+) -> Profile:
+    """Read a whole table, and decide what its columns hold.
+
+    Args:
+        table: the table.
+        choices: what the user says about its columns.
+        progress: called with the progress of reading.
+
+    Raises:
+        InputError: a choice matches no column, or no column is left.
+        EbmoodError: the table cannot be read.
+    """
+    source = table.source
+    dropped, overrides = choices.resolve(table.names, source)
+    labels = (
+        []
+        if choices.label_column is None
+        else match_columns([choices.label_column], table.names, source, "--label-column")
+    )
+    if len(labels) > 1:
+        raise InputError(f"{source}: name one column of classes with --label-column")
+    read = [name for name in table.names if name not in dropped or name in labels]
+    if not set(read) - set(labels):
+        raise InputError(f"{source}: no column is left to learn from; leave out fewer columns")
+    pieces: dict[str, list[pyarrow.Array]] = {name: [] for name in read}
+    places, bad_rows, rows = [], {}, 0
+    for chunk in table.chunks(read):
+        for name in read:
+            pieces[name].append(chunk.rows.column(name))
+        places.append((rows, Chunk(chunk.source, chunk.first_row, chunk.rows.slice(0, 0))))
+        bad_rows |= {rows + row: problem for row, problem in chunk.errors.items()}
+        rows += chunk.rows.num_rows
+        progress("reading", table.fraction)
+    progress("looking at the columns", None)
+    columns = {name: combine(pieces.pop(name)) for name in read}
+    features = {name: cells for name, cells in columns.items() if name not in labels}
+    decisions = decide(features, overrides, table.delimiter)
+    return Profile(
+        source, rows, tuple(decisions), dropped, overrides.missing, columns, tuple(places), bad_rows
+    )

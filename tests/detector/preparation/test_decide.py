@@ -1,0 +1,205 @@
+"""What each kind of column is taken for. The tables are made here; nothing depends on a particular one."""
+
+import datetime as dt
+
+import numpy as np
+import pyarrow
+import pytest
+
+from ebmood.core.errors import InputError
+from ebmood.detector.preparation import CategoryColumn, DateColumn, LeftOut, NumberColumn
+from ebmood.detector.preparation.choices import Choices
+from ebmood.detector.preparation.cycles import Cycle
+from ebmood.detector.preparation.decide import decide
+from ebmood.detector.preparation.decision import Decision, Overrides
+
+N = 200
+RNG = np.random.default_rng(0)
+FLOATS = RNG.normal(20, 3, N).round(3)
+DAYS = [dt.date(2021, 1, 1) + dt.timedelta(days=2 * i) for i in range(N)]
+WORDS = "pump valve leak at the north south line was closed again after check by shift two".split()
+
+
+def decide_one(cells: list, name: str = "c", *, delimiter: str = ",", kind=None, **overrides) -> Decision:
+    [decision] = decide({name: pyarrow.array(cells, kind)}, Overrides(**overrides), delimiter)
+    return decision
+
+
+def text(values) -> list[str]:
+    return [str(value) for value in values]
+
+
+@pytest.mark.parametrize("kind", [str, None])
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (FLOATS.tolist(), "number"),
+        (RNG.integers(0, 500, N).tolist(), "number"),
+        (RNG.integers(0, 4, N).tolist(), "number"),
+        ([True, False] * (N // 2), "yes/no"),
+        ([0, 1] * (N // 2), "yes/no"),
+        (["A", "B", "C", "D"] * (N // 4), "category"),
+        ([7] * N, "constant"),
+        (["x"] * N, "constant"),
+        ([None] * N, "empty"),
+        ([None] * (N - 5) + [1.5, 2.5, 3.5, 4.5, 5.5], "mostly missing"),
+        (list(range(N)), "row counter"),
+        (list(range(1000, 1000 + 5 * N, 5)), "row counter"),
+        (RNG.permutation(N).tolist(), "id"),
+        (np.unique(RNG.integers(0, 10**9, N)).tolist(), "only grows"),
+        ([f"AB-{i:05}" for i in RNG.permutation(N)], "id"),
+        ([" ".join(RNG.choice(WORDS, 6)) for _ in range(N)], "free text"),
+        ([2**60 + int(i) for i in RNG.permutation(N)], "id"),
+    ],
+)  # fmt: skip
+def test_what_a_column_holds_does_not_depend_on_the_file_type(cells, expected, kind):
+    if kind is str:
+        cells = ["" if cell is None else str(cell) for cell in cells]
+    decision = decide_one(cells)
+    assert decision.kind == expected
+    is_read = not isinstance(decision.column, LeftOut)
+    assert is_read == (expected in ("number", "yes/no", "category"))
+    assert not decision.problems
+
+
+def test_sensors_that_happen_to_be_whole_and_different_are_numbers():
+    """In 60 rows of numbers from a wide range, no two need to be equal."""
+    assert decide_one(RNG.permutation(10**6)[:60].tolist()).kind == "number"
+
+
+def test_names_decide_only_where_values_do_not():
+    unique = RNG.permutation(10**6)[:60].tolist()
+    assert decide_one(unique, "customer_id").kind == "id"
+    assert decide_one(unique, "humidity").kind == "number"
+    assert decide_one(FLOATS.tolist(), "grid").kind == "number"
+    assert isinstance(decide_one(RNG.integers(1, 5, N).tolist(), "sensor_id").column, CategoryColumn)
+
+
+def test_rare_names_are_an_id_and_frequent_ones_categories():
+    few_new = [*(["a", "b"] * (N // 2)), "c", "d"]
+    many_new = [*(["a", "b"] * (N // 4)), *(f"n{i}" for i in range(N // 2))]
+    assert decide_one(few_new).kind == "category"
+    assert decide_one(many_new).kind == "id"
+
+
+def test_codes_that_start_with_zero_are_not_numbers():
+    codes = RNG.choice(["007", "012", "113"], N).tolist()
+    assert isinstance(decide_one(codes).column, CategoryColumn)
+
+
+@pytest.mark.parametrize(
+    ("write", "description"),
+    [
+        (lambda x: f"{x}".replace(".", ","), "decimal comma"),
+        (lambda x: f"{1000 * x:,.2f}", "thousands separated by ','"),
+        (lambda x: f"{1000 * x:,.2f}".translate(str.maketrans(",.", ".,")), "decimal comma, thousands separated by '.'"),
+        (lambda x: f"{x}%", "unit '%'"),
+        (lambda x: f"{x} m3/h", "unit 'm3/h'"),
+        (lambda x: f"$ {x}", "unit '$'"),
+    ],
+)
+def test_numbers_are_read_in_the_format_of_the_whole_column(write, description):
+    values = FLOATS.clip(1)
+    decision = decide_one([write(x) for x in values])
+    assert decision.reason == description
+    factor = 1000 if "thousands" in description else 1
+    read, _ = decision.column.read(pyarrow.array([write(x) for x in values]), ())
+    np.testing.assert_allclose(read["c"], factor * values)
+
+
+def test_an_open_format_is_that_of_the_other_columns():
+    grouped = [f"{i},{j:03}" for i, j in RNG.integers(1, 999, (N, 2))]
+    with_comma = text(f"{x}".replace(".", ",") for x in FLOATS)
+
+    def format_of(delimiter: str, **others: list) -> str:
+        columns = {"c": grouped, **others}
+        return decide({k: pyarrow.array(v) for k, v in columns.items()}, Overrides(), delimiter)[0].reason
+
+    assert format_of(",") == "thousands separated by ','"
+    assert format_of(";") == "decimal comma"
+    assert format_of(",", other=with_comma) == "decimal comma"
+    assert format_of(";", other=text(FLOATS)) == "thousands separated by ','"
+
+
+def test_one_odd_cell_among_numbers_is_named_and_is_no_category():
+    cells = text(FLOATS)
+    cells[17] = "ERR"
+    decision = decide_one(cells)
+    assert isinstance(decision.column, NumberColumn)
+    assert decision.problems == {17: "'ERR' is not a number"}
+    assert not decide_one(cells, missing=("err",)).problems
+    days = text(DAYS)
+    days[3] = "soon"
+    assert list(decide_one(days).problems) == [3]
+    codes = ["1", "2", "3", "1", "2", "A"] * 30
+    assert decide_one(codes).kind == "category"
+
+
+@pytest.mark.parametrize(
+    ("times", "cycles"),
+    [
+        ([dt.datetime(2021, 1, 1) + dt.timedelta(hours=i) for i in range(N)], (Cycle.HOUR, Cycle.WEEKDAY)),
+        ([dt.datetime(2021, 1, 1, i % 24) for i in range(N)], (Cycle.HOUR,)),
+        ([dt.datetime(2021, 1, 1) + dt.timedelta(days=2 * i) for i in range(N)], (Cycle.WEEKDAY, Cycle.MONTH)),
+        ([dt.datetime(2021, 1, 1) + dt.timedelta(minutes=i) for i in range(N)], ()),
+        ([dt.datetime(2021, 1, 4 + i % 5, 9 + i % 8) for i in range(N)], ()),
+    ],
+)
+@pytest.mark.parametrize("as_text", [True, False])
+def test_only_cycles_that_occur_whole_are_read(times, cycles, as_text):
+    decision = decide_one([time.isoformat() for time in times] if as_text else times)
+    assert decision.kind == "date or time"
+    if cycles:
+        assert isinstance(decision.column, DateColumn)
+        assert decision.column.cycles == cycles
+    else:
+        assert isinstance(decision.column, LeftOut)
+
+
+def test_dates_as_numbers():
+    compact = [int(day.strftime("%Y%m%d")) for day in DAYS]
+    assert decide_one(RNG.permutation(compact).tolist()).kind == "date or time"
+    seconds = [int(dt.datetime(2021, 1, 1).timestamp()) + 5000 * int(i) for i in RNG.permutation(N)]
+    assert decide_one(seconds, "timestamp").kind == "date or time"
+    assert decide_one(seconds, "counts").kind != "date or time"
+    assert decide_one(seconds, "counts", dates=frozenset(["c"])).kind != "date or time"  # another column
+    assert decide_one(seconds, "counts", dates=frozenset(["counts"])).kind == "date or time"
+
+
+def test_a_number_that_only_grows_is_read_and_remembered():
+    grows = np.cumsum(RNG.random(N)).round(2)
+    column = decide_one(grows.tolist()).column
+    assert isinstance(column, NumberColumn)
+    assert column.grew_to == grows[-1]
+    assert decide_one(grows[::-1].tolist()).column == NumberColumn(name="c")
+
+
+def test_the_user_decides():
+    ids = RNG.permutation(N).tolist()
+    assert isinstance(decide_one(ids, numbers=frozenset("c")).column, NumberColumn)
+    assert isinstance(decide_one(ids, categories=frozenset("c")).column, CategoryColumn)
+    assert isinstance(decide_one(text(DAYS), dates=frozenset("c")).column, DateColumn)
+    assert len(decide_one(["a", "1"] * N, numbers=frozenset("c")).problems) == N
+
+
+def test_options_do_not_block_each_other():
+    names = ["id", "id_b", "code_a", "code_b", "y"]
+    dropped, overrides = Choices(
+        drop=["id*", "code_b"], categories=["code_*", "id_b"], numbers=["*"], label_column="y"
+    ).resolve(names, "t")
+    assert dropped == ("id", "code_b", "y")
+    assert overrides.categories == {"id_b", "code_a"}
+    assert overrides.numbers == set()
+    with pytest.raises(InputError, match=r"--drop id and --category id contradict each other"):
+        Choices(drop=["id"], categories=["id"]).resolve(names, "t")
+    with pytest.raises(InputError, match=r"--date x: no such column"):
+        Choices(dates=["x"]).resolve(names, "t")
+
+
+def test_pieces_of_different_types_become_one_column():
+    from ebmood.detector.preparation.decide import combine
+
+    pieces = [pyarrow.array([1, 2]), pyarrow.array([2.5]), pyarrow.nulls(1)]
+    assert combine(pieces).to_pylist() == [1.0, 2.0, 2.5, None]
+    assert combine([pyarrow.array(["a"]), pyarrow.array([1])]).to_pylist() == ["a", "1"]
+    assert combine([pyarrow.array(["a"]).dictionary_encode(), pyarrow.array(["b"])]).to_pylist() == ["a", "b"]

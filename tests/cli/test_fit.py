@@ -4,25 +4,31 @@ import re
 import pytest
 from helpers.cell_tables import COLUMNS
 
+NUMBERS = "a,b\n" + "".join(f"{i % 7},{i / 8}\n" for i in range(30))
+
 pytestmark = pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarning")
 
 
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("a,b\n1,2\n1,x\n", (), "row 2, column 'b': 'x' is text.*--category b.*--drop b"),
-        ("a,b\n1,2\n1,inf\n", (), "row 2, column 'b': .*infinite.*--drop b"),
-        ("a,b\n1,2\n1,1e200\n", (), "row 2, column 'b': 1e.200 is too large to fit.*--drop b"),
-        ("a,b\n1,2\n1,9007199254740993\n", (), "row 2, column 'b': .*larger than 2.53.*--drop b"),
-        ("a,b\n1,2\n", (), "t.csv: 1 sample"),
-        ("a,b\n1,2\n1\n", (), "row 2 has 1 cells"),
+        (NUMBERS + "30,x\n", (), "row 31, column 'b': 'x' is not a number.*--missing.*--drop"),
+        (NUMBERS + "30,inf\n", (), "row 31, column 'b': inf is infinite.*--drop"),
+        (NUMBERS + "30,1e200\n", (), "row 31, column 'b': 1e.200 is too large to fit.*--drop b"),
+        (
+            NUMBERS + "30,9007199254740993\n",
+            ("--number", "b"),
+            "row 31, column 'b': .*larger than 2.53.*--drop",
+        ),
+        ("a,b\n1,2\n", (), "no column is left to learn from: 'a' .constant., 'b' .constant."),
+        (NUMBERS + "30\n", (), "row 31 has 1 cell, the header 2"),
+        ("a,b\nx,1\n", ("--category", "a", "--drop", "a"), "contradict"),
         ("a,a\n1,2\n", (), "'a' occurs twice"),
         ("", (), "t.csv: the file is empty"),
         ("a,b\n1,2\n", ("--drop", "c"), "--drop c: no such column"),
         ("a,b\n1,2\n", ("--drop", "*"), "no column is left"),
         ("a,b\n1,2\n", ("--supervised",), "--label-column"),
         ("a,b\n1,2\n", ("--alpha", "0"), "alpha=0"),
-        ("a,b\n,1\n,2\n,3\n", (), "t.csv: .*'a': all values are missing.*--drop"),
         ("a,b\n,1\n,2\n,3\n", ("--category", "a"), "t.csv: .*'a': all values are missing.*--drop"),
         ("a,b\nu,1\nv,2\nw,3\n", ("--category", "a"), "t.csv: .*'a': has another text in every row.*--drop"),
         ("a,b\n1,2\n1,2\n1,2\n", ("--category", "c"), "--category c: no such column"),
@@ -48,7 +54,7 @@ def test_classes_are_learned_with_supervised(ebmood, tables, tmp_path):
     content = json.loads(out)
     assert content["classes"] == ["Bergen", "Oslo"]
     assert content["features"] == COLUMNS
-    assert content["preparation"]["ignored"] == ["site", "id"]
+    assert [entry["name"] for entry in content["preparation"]["left_out"]] == ["site", "id"]
     code, _, err = ebmood("score", tmp_path / "m", tables / "in.csv", "-o", tmp_path / "s.csv")
     assert code == 0, err
 

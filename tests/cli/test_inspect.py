@@ -10,11 +10,11 @@ def test_the_training_data_and_the_preparation_are_shown(ebmood, model):
     assert code == 0
     assert (content["rows"], content["training_rows"], content["calibration_rows"]) == (250, 200, 50)
     assert content["features"] == [*COLUMNS, "site"]
-    assert content["preparation"] == {
-        "columns": content["features"],
-        "categories": ["site"],
-        "ignored": ["id"],
-    }
+    columns = content["preparation"]["columns"]
+    assert [column["name"] for column in columns] == content["features"]
+    assert [column["kind"] for column in columns] == ["number"] * 3 + ["category"]
+    [left_out] = content["preparation"]["left_out"]
+    assert left_out == {"name": "id", "reason": "dropped, as you say", "constant": None}
     assert content["categories"] == {"site": ["Bergen", "Oslo"]}
     assert content["gaps"] == ["mean texture"]
     assert content["memory"] == [200]
@@ -27,7 +27,7 @@ def test_the_training_data_and_the_preparation_are_shown(ebmood, model):
     )
     assert lines["categories"] == "site (2 levels)"
     assert lines["with gaps"] == "mean texture"
-    assert lines["left out"] == "id"
+    assert lines["left out"] == "id (dropped, as you say)"
     assert lines["memory"] == "holds 200 training rows"
     assert f"{content['false_alarm_rate']:.2%} of normal rows on average" in out
 

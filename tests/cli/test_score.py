@@ -20,7 +20,7 @@ def test_scores_are_those_of_the_estimator(ebmood, model, tables, tmp_path):
     code, out, err = ebmood(*words)
     assert code == 0, err
     scores = pd.read_csv(tmp_path / "s.csv")
-    assert list(scores) == ["id", "score", "p_value", "flag"]
+    assert list(scores) == ["id", "score", "p_value", "flag", "error"]
     table = pd.read_csv(tables / "in.csv")
     assert list(scores["id"]) == list(table["id"])
 
@@ -57,7 +57,7 @@ def test_standard_input_to_standard_output(model, tables):
     )
     assert process.returncode == 0, process.stderr
     lines = process.stdout.decode().splitlines()
-    assert lines[0] == "id,score,p_value,flag"
+    assert lines[0] == "id,score,p_value,flag,error"
     assert len(lines) == 101
     assert b"100 rows" in process.stderr
 
@@ -79,13 +79,14 @@ def test_a_table_that_cannot_be_scored_leaves_the_old_output(ebmood, model, tabl
     with_text["mean area"] = with_text["mean area"].astype(object)
     with_text.loc[60, "mean area"] = "much"
     invalid = {
-        "row 61, column 'mean area': 'much' is text": with_text,
+        "row 61, column 'mean area': 'much' is not a number": with_text,
         "no column 'mean area'.*is it 'mean_area'": valid.rename(columns={"mean area": "mean_area"}),
         "column 'extra' was not in the training data.*--drop extra": valid.assign(extra=1),
     }
     for message, table in invalid.items():
         table.to_csv(tmp_path / "t.csv", index=False)
-        code, _, err = ebmood("score", model, tmp_path / "t.csv", "-o", tmp_path / "s.csv")
+        words = ("score", model, tmp_path / "t.csv", "-o", tmp_path / "s.csv", "--on-error", "fail")
+        code, _, err = ebmood(*words)
         assert code == 2
         assert re.search(message, err), err
         assert sorted(path.name for path in tmp_path.iterdir()) == ["s.csv", "t.csv"]

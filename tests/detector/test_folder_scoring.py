@@ -103,7 +103,9 @@ def test_an_invalid_file_is_reported_and_does_not_affect_the_others(model, rows,
     (tables / "truncated.parquet").write_bytes(b"PAR1 and no more")
     result = score_in_threads(model, tables, tmp_path / "out")
     assert sorted(map(str, result.failed)) == ["invalid.parquet", "truncated.parquet"]
-    assert "invalid.parquet: row 1, column 'a': 'much' is text" in result.failed[Path("invalid.parquet")]
+    assert (
+        "invalid.parquet: row 1, column 'a': 'much' is not a number" in result.failed[Path("invalid.parquet")]
+    )
     assert "truncated.parquet: not a readable Parquet file" in result.failed[Path("truncated.parquet")]
     assert len(result.completed) == 3
     written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.parquet")}
@@ -119,5 +121,5 @@ def test_scores_are_not_written_into_the_folder_of_the_tables(model, tables):
 
 def test_a_worker_without_access_to_the_output_folder_writes_nothing(model, tables, tmp_path):
     with pytest.raises(EbmoodError, match="no such folder; OUT must be on a file system that all workers"):
-        score_file(model, tables / "part-0.parquet", tmp_path / "far" / "s.parquet", (), ("id",), "cpu")
+        score_file(model, tables, Path("part-0.parquet"), tmp_path / "far" / "s.parquet", (), ("id",), "cpu")
     assert not (tmp_path / "far").exists()

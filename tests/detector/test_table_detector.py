@@ -26,7 +26,11 @@ def test_scores_are_those_of_the_estimator(table, tmp_path):
     detector = TableDetector.fit(
         EnergyDetector(energy=QUICK, random_state=0), open_table(table), progress=lambda *p: stages.append(p)
     )
-    assert list(dict.fromkeys(stage for stage, _ in stages)) == ["reading", "looking at the columns", "fitting"]
+    assert list(dict.fromkeys(stage for stage, _ in stages)) == [
+        "reading",
+        "looking at the columns",
+        "fitting",
+    ]
     expected = detector.estimator.score_samples(pd.DataFrame(ROWS, columns=["a", "b"]))
     np.testing.assert_array_equal(scores_of(detector, table), expected)
     detector.save(tmp_path / "model")

@@ -28,8 +28,8 @@ from ebmood.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from ebmood.detector import EnergyDetector
-    from ebmood.detector.batch_notes import BatchNotes
     from ebmood.detector.folder_scoring import FolderScores
+    from ebmood.detector.score_options import ScoreOptions
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -99,10 +99,13 @@ def score(
     --reasons, `reasons` names the columns that explain a flagged row. A
     row that cannot be read has no score, and the reason in `error`.
     """
+    from ebmood.detector.score_options import ScoreOptions
+
     start = time.monotonic()
+    options = ScoreOptions(on_error is OnError.mark, max_bad, reasons)
     if table.is_dir() and (out.is_dir() or not out.suffix) and str(out) != "-":
         folder_scores, estimator = _score_folder(
-            model, table, out, keep or (), drop or (), device, alpha, jobs, cluster
+            model, table, out, keep or (), drop or (), device, alpha, options, jobs, cluster
         )
         raise typer.Exit(_report_folder(out, folder_scores, estimator, time.monotonic() - start, json))
     rows = flagged = 0
@@ -113,22 +116,16 @@ def score(
             from ebmood.detector.io.open_input import open_input
             from ebmood.detector.io.score_writer import open_score_writer
             from ebmood.detector.saved_detector import load_saved_detector, score_input
-            from ebmood.detector.table_detector import ScoreOptions
 
             use_threads(threads)
             _check_options(table, out, jobs, cluster, json)
-            check_max_bad(max_bad)
             detector, source = load_saved_detector(model, device, alpha), open_input(table, skip_corrupt)
-            options, notes = (
-                ScoreOptions(mark_bad_rows=on_error is OnError.mark, reasons=reasons),
-                BatchNotes(),
-            )
+            notes = BatchNotes()
             with open_score_writer(out) as write:
                 for batch in score_input(detector, source, keep or (), drop or (), progress, options, notes):
                     write(batch)
                     rows += len(batch.scores)
                     flagged += int(batch.flags.sum())
-                refuse_bad_rows(table, notes, max_bad)
     except KeyboardInterrupt:
         raise interrupted(f"nothing was written to {out}") from None
     seconds = time.monotonic() - start
@@ -142,33 +139,6 @@ def score(
     print_message(f"{out}: {_describe_counts(rows, flagged, detector.estimator, seconds)}")
     for line in notes.lines(detector.estimator.false_alarm_rate_):
         print_message(line)
-
-
-def check_max_bad(max_bad: float) -> None:
-    """Check the largest fraction of bad rows.
-
-    Raises:
-        EbmoodError: it is not a fraction.
-    """
-    from ebmood.core.errors import EbmoodError
-
-    if not 0 <= max_bad <= 1:
-        raise EbmoodError(f"--max-bad {max_bad:g}: must be a fraction from 0 to 1")
-
-
-def refuse_bad_rows(table: Path, notes: "BatchNotes", max_bad: float) -> None:
-    """Refuse a table with too many bad rows. One bad row is always allowed.
-
-    Raises:
-        EbmoodError: there are more.
-    """
-    from ebmood.core.errors import EbmoodError
-
-    if notes.bad_rows > max(1, max_bad * notes.rows):
-        raise EbmoodError(
-            f"{table}: {notes.bad_rows} of {notes.rows} rows cannot be read, more than --max-bad {max_bad:g}; the "
-            f"first: {notes.bad[0]}; correct them, or allow more with --max-bad"
-        )
 
 
 def _check_options(table: Path, out: Path, jobs: int | None, cluster: str | None, json: bool) -> None:
@@ -201,6 +171,7 @@ def _score_folder(
     drop: Sequence[str],
     device: str,
     alpha: float | None,
+    options: "ScoreOptions",
     jobs: int | None,
     cluster: str | None,
 ) -> "tuple[FolderScores, EnergyDetector]":
@@ -229,6 +200,7 @@ def _score_folder(
                     drop=drop,
                     device=device,
                     alpha=alpha,
+                    options=options,
                     jobs=tasks,
                     open_executor=open_executor,
                     progress=progress,
@@ -244,18 +216,21 @@ def _report_folder(
     """Print the results for a folder, and return the exit code."""
     files = scores.completed.values()
     rows, flagged = sum(file.rows for file in files), sum(file.flagged for file in files)
+    bad_rows = sum(file.bad_rows for file in files)
     existing = sum(not file.is_new for file in files)
     failed = {str(name): reason for name, reason in sorted(scores.failed.items())}
     for reason in failed.values():
         print_message(f"failed: {reason}")
     if json:
         result = {"out": str(out), "files": len(files), "kept": existing, "failed": failed}
-        result |= {"rows": rows, "flagged": flagged, "alpha": estimator.alpha}
+        result |= {"rows": rows, "flagged": flagged, "bad_rows": bad_rows, "alpha": estimator.alpha}
         print_json(result | {"seconds": round(seconds, 3)})
     else:
         note = f" ({existing} of them already existed)" if existing else ""
         counts = _describe_counts(rows, flagged, estimator, seconds)
         print_message(f"{out}: {len(files)} files{note}, {counts}")
+        if bad_rows:
+            print_message(f"bad rows, without a score: {bad_rows}; the column `error` says why")
     if failed:
         print_message(
             f"{len(failed)} of {len(failed) + len(files)} files failed; repeat the command to try them again"

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
+from ebmood.core.errors import InputError
+
 Floats = NDArray[np.float64]
 
 LISTED = 5
@@ -79,6 +81,22 @@ class BatchNotes:
         self.leading.update(columns[k] for k in gains.argmax(axis=1))
         for k, count in enumerate((gains >= shortfall[:, None]).sum(axis=0).tolist()):
             self.explained[columns[k]] += count
+
+    def check_bad_rows(self, source: str, max_bad: float) -> None:
+        """Refuse a table with too many bad rows. One bad row is always allowed.
+
+        Args:
+            source: name of the table.
+            max_bad: largest fraction of bad rows.
+
+        Raises:
+            InputError: there are more.
+        """
+        if self.bad_rows > max(1, max_bad * self.rows):
+            raise InputError(
+                f"{source}: {self.bad_rows} of {self.rows} rows cannot be read, more than --max-bad {max_bad:g}; the "
+                f"first: {self.bad[0]}; correct them, or allow more with --max-bad"
+            )
 
     def lines(self, expected: float) -> list[str]:
         """Return the notes for people, one line for each kind.

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -21,12 +21,12 @@ from pyarrow import parquet
 from ebmood.core.errors import EbmoodError
 from ebmood.core.files import write_lock
 from ebmood.detector.io.column_names import match_columns
-from ebmood.detector.io.open_input import open_table
-from ebmood.detector.io.parquet_stream import list_parquet_files, open_parquet
+from ebmood.detector.io.parquet_stream import ParquetStream, list_parquet_files, open_parquet
 from ebmood.detector.io.score_writer import open_score_writer
 from ebmood.detector.persistence.detector_files import JSON_NAME
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.score_batch import ScoreBatch
+from ebmood.detector.score_options import STRICT, ScoreOptions
 from ebmood.detector.table_detector import TableDetector
 from ebmood.executors.dispatch import dispatch
 from ebmood.executors.process import SingleProcessExecutor, one_thread
@@ -43,11 +43,13 @@ class FileScores:
         rows: number of rows.
         flagged: number of flagged rows.
         is_new: true if it was scored now, false if a complete file of scores already existed.
+        bad_rows: number of rows that could not be read.
     """
 
     rows: int
     flagged: int
     is_new: bool
+    bad_rows: int = 0
 
 
 @dataclass
@@ -80,6 +82,7 @@ def score_folder(
     drop: Sequence[str] = (),
     device: str = "cpu",
     alpha: float | None = None,
+    options: ScoreOptions = STRICT,
     jobs: int = 1,
     open_executor: Callable[[], Executor] = SingleProcessExecutor,
     progress: ProgressCallback = ignore_progress,
@@ -98,6 +101,7 @@ def score_folder(
         drop: further columns that were not in the training data.
         device: device of the workers: `cpu`, `cuda` or `auto`.
         alpha: level of the flags; None for that of the fit.
+        options: what to do with bad rows, and how many reasons to give.
         jobs: number of files at the same time, each with an executor and one thread.
         open_executor: creates an executor; see `ebmood.executors`.
         progress: called with the progress of scoring.
@@ -113,8 +117,8 @@ def score_folder(
     scores = FolderScores()
 
     def submit(executor: Executor, name: Path) -> Future:
-        files = (model, folder / name, out / name)
-        return executor.submit(score_file, *files, tuple(keep), tuple(drop), device, alpha)
+        files = (model, folder, name, out / name)
+        return executor.submit(score_file, *files, tuple(keep), tuple(drop), device, alpha, options)
 
     with write_lock(out):
         subfolders = {(out / name).parent for name in tables}
@@ -133,18 +137,21 @@ def score_folder(
 
 def score_file(
     model: Path,
-    table: Path,
+    folder: Path,
+    name: Path,
     out: Path,
     keep: tuple[str, ...],
     drop: tuple[str, ...],
     device: str,
     alpha: float | None = None,
+    options: ScoreOptions = STRICT,
 ) -> FileScores:
-    """Score one Parquet file on one thread, unless its scores exist. Workers run this function.
+    """Score the Parquet file `name` of a folder on one thread, unless its scores exist. Workers run this function.
 
     Raises:
         EbmoodError: the detector or the table cannot be used, or the folder of `out` does not exist on this machine.
     """
+    table = folder / name
     with one_thread():
         digest = _sha256(model / JSON_NAME)  # this file contains the digests of the weights
         origin = {
@@ -154,6 +161,7 @@ def score_file(
             "drop": list(drop),
             "device": device,
             "alpha": alpha,
+            "options": asdict(options),
             "ebmood": version("ebmood"),
         }
         metadata = {ORIGIN_KEY: json.dumps(origin)}
@@ -165,13 +173,17 @@ def score_file(
                 f"{out.parent}: no such folder; OUT must be on a file system that all workers can access"
             )
         detector = _load_detector(model, digest, device, alpha)
-        rows = flagged = 0
+        rows = flagged = bad_rows = 0
+        stream = ParquetStream(folder, [table])
         with open_score_writer(out, metadata) as write:
-            for batch in _score_empty_table(table, keep) or detector.score(open_table(table), keep, drop):
+            for batch in _score_empty_table(stream, table, keep, options) or detector.score(
+                stream, keep, drop, options=options
+            ):
                 write(batch)
                 rows += len(batch.scores)
                 flagged += int(batch.flags.sum())
-        return FileScores(rows, flagged, is_new=True)
+                bad_rows += len(batch.errors or ())
+        return FileScores(rows, flagged, is_new=True, bad_rows=bad_rows)
 
 
 @lru_cache(maxsize=1)
@@ -191,20 +203,26 @@ def _read_existing(out: Path, metadata: dict[str, str]) -> FileScores | None:
             if origin != metadata[ORIGIN_KEY]:
                 return None
             flags = file.read(columns=["flag"]).column(0)
-            return FileScores(file.metadata.num_rows, flags.to_pylist().count(True), is_new=False)
+            flagged = flags.to_pylist().count(True)
+            return FileScores(file.metadata.num_rows, flagged, is_new=False, bad_rows=flags.null_count)
     except (OSError, pyarrow.ArrowException):
         return None
 
 
-def _score_empty_table(table: Path, keep: Sequence[str]) -> list[ScoreBatch]:
+def _score_empty_table(
+    stream: ParquetStream, table: Path, keep: Sequence[str], options: ScoreOptions
+) -> list[ScoreBatch]:
     """Return one batch without rows if the table has none, and else an empty list. Spark writes such files."""
     with open_parquet(table) as file:
         if file.metadata.num_rows:
             return []
         schema = file.schema_arrow
-    names = match_columns(keep, schema.names, str(table), "--keep")
-    kept_columns = pyarrow.RecordBatch.from_pylist([], pyarrow.schema([schema.field(name) for name in names]))
-    return [ScoreBatch(np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool), kept_columns)]
+    names = match_columns(keep, stream.names, str(table), "--keep")
+    fields = [schema.field(name) if name in schema.names else (name, pyarrow.string()) for name in names]
+    kept_columns = pyarrow.RecordBatch.from_pylist([], pyarrow.schema(fields))
+    empty = ScoreBatch(np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool), kept_columns)
+    errors = {} if options.mark_bad_rows else None
+    return [replace(empty, errors=errors, reasons=[] if options.reasons else None)]
 
 
 def _delete_partial_files(folders: set[Path]) -> None:

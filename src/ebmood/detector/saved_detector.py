@@ -16,7 +16,8 @@ from ebmood.detector.persistence.load import load
 from ebmood.detector.preparation import concatenate_columns
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.score_batch import ScoreBatch
-from ebmood.detector.table_detector import STRICT, ScoreOptions, TableDetector
+from ebmood.detector.score_options import STRICT, ScoreOptions
+from ebmood.detector.table_detector import TableDetector
 
 SavedDetector = TableDetector | ImageDetector
 

@@ -23,26 +23,10 @@ from ebmood.detector.preparation.choices import AUTOMATIC, Choices
 from ebmood.detector.preparation.training_table import read_profile
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.score_batch import ScoreBatch, mark_bad_rows
+from ebmood.detector.score_options import STRICT, ScoreOptions
 
 NOTE = "preparation"
 """Key of the preparation in the notes of a saved detector."""
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """How a table is scored.
-
-    Attributes:
-        mark_bad_rows: whether a bad row gets no score, and a reason. Else a table with a bad row is refused.
-        reasons: number of columns that are named for each flagged row.
-    """
-
-    mark_bad_rows: bool = False
-    reasons: int = 0
-
-
-STRICT = ScoreOptions()
-"""Refuse bad rows, and give no reasons."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +141,7 @@ class TableDetector:
         watched = [column for column in preparation.watched if column.name in table.names]
         names = [*preparation.names, *kept_columns, *(column.name for column in watched)]
         explainer = Explainer(self.estimator, preparation)
+        counts = BatchNotes() if notes is None else notes
         for chunk in table.chunks(list(dict.fromkeys(names))):
             reading = preparation.read(chunk)
             if reading.errors and not options.mark_bad_rows:
@@ -169,11 +154,11 @@ class TableDetector:
                 batch = mark_bad_rows(batch, reading.errors)
             if options.reasons:
                 batch = replace(batch, reasons=explainer.reasons(rows, batch.flags, options.reasons))
-            if notes is not None:
-                note_rows(notes, preparation, self.estimator, reading, chunk, batch)
-                explainer.collect(rows, batch)
+            note_rows(counts, preparation, self.estimator, reading, chunk, batch)
+            explainer.collect(rows, batch)
             yield batch
             progress("scoring", table.fraction)
+        counts.check_bad_rows(table.source, options.max_bad)
         if notes is not None:
             explainer.explain(notes)
 
@@ -191,8 +176,10 @@ class TableDetector:
             InputError: a column is missing or unknown.
         """
         dropped = match_columns(drop, table.names, table.source, "--drop")
-        preparation = self.preparation or self._preparation_without_names(table, {*kept_columns, *dropped})
-        preparation.check_columns(table.source, table.names, [*kept_columns, *dropped])
+        preparation = self.preparation or self._preparation_without_names(
+            table, {*kept_columns, *dropped, *table.optional}
+        )
+        preparation.check_columns(table.source, table.names, [*kept_columns, *dropped, *table.optional])
         return preparation
 
     def _preparation_without_names(self, table: TableStream, others: set[str]) -> Preparation:

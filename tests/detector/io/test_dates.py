@@ -53,7 +53,9 @@ def test_times_of_the_day():
     assert one("12:30 am", DateFormat.CLOCK).time() == dt.time(0, 30)
 
 
-@pytest.mark.parametrize("cell", ["2021-02-29", "2021-13-01", "2021-00-10", "2021-01-32", "2021-01-01 24:00", "x", "1"])
+@pytest.mark.parametrize(
+    "cell", ["2021-02-29", "2021-13-01", "2021-00-10", "2021-01-32", "2021-01-01 24:00", "x", "1"]
+)
 def test_what_is_not_a_date_is_odd(cell):
     times, odd = read_dates(pyarrow.array([cell, None]), DateFormat.ISO)
     assert odd.tolist() == [True, False]

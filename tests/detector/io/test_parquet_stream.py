@@ -44,8 +44,8 @@ def test_names_with_dots_and_narrow_types_are_read(tmp_path):
     half = pyarrow.array(np.array([0.5, 2], dtype=np.float16))
     parquet.write_table(pyarrow.table({"a.b": half, "a": pyarrow.array([1, 2]).dictionary_encode()}), path)
     (chunk,) = open_table(path).chunks(["a.b", "a"])
-    assert read_numbers(chunk, "a.b").tolist() == [0.5, 2]
-    assert read_numbers(chunk, "a").tolist() == [1, 2]
+    assert read_numbers(chunk.rows.column("a.b")).values.tolist() == [0.5, 2]
+    assert read_numbers(chunk.rows.column("a")).values.tolist() == [1, 2]
 
 
 def test_memory_holds_one_row_group_at_a_time(tmp_path):

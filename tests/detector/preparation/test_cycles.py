@@ -1,23 +1,25 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis.extra.numpy import from_dtype
+from hypothesis.strategies import integers
 
 from ebmood.detector.preparation.cycles import Cycle
 
-TIMES = from_dtype(np.dtype("datetime64[us]"), min_value=-(10**15), max_value=4 * 10**15, allow_nan=False)
+SECONDS = integers(-(10**9), 4 * 10**9)
 
 
 def times(*texts: str) -> np.ndarray:
     return np.array(texts, "datetime64[us]")
 
 
-@given(TIMES)
-def test_cycles_repeat(time):
-    time = np.array([time])
+@given(SECONDS)
+def test_cycles_repeat(seconds):
+    time = np.array([seconds]).astype("datetime64[s]").astype("datetime64[us]")
     day = np.timedelta64(1, "D")
     np.testing.assert_allclose(Cycle.HOUR.features(time), Cycle.HOUR.features(time + day), atol=1e-9)
-    np.testing.assert_allclose(Cycle.WEEKDAY.features(time), Cycle.WEEKDAY.features(time + 7 * day), atol=1e-9)
+    np.testing.assert_allclose(
+        Cycle.WEEKDAY.features(time), Cycle.WEEKDAY.features(time + 7 * day), atol=1e-9
+    )
     for cycle in Cycle:
         assert 0 <= cycle.phase(time)[0] < 1
         np.testing.assert_allclose(np.hypot(*cycle.features(time)), 1)
@@ -26,7 +28,9 @@ def test_cycles_repeat(time):
 def test_phases_are_those_of_the_calendar():
     # 6 January 2020 is a Monday.
     np.testing.assert_allclose(Cycle.WEEKDAY.phase(times("2020-01-06T23:00", "2020-01-12T01:00")), [0, 6 / 7])
-    np.testing.assert_allclose(Cycle.MONTH.phase(times("2020-01-01", "2021-07-01", "2020-12-31")), [0, 0.5, (11 + 30 / 31) / 12])
+    np.testing.assert_allclose(
+        Cycle.MONTH.phase(times("2020-01-01", "2021-07-01", "2020-12-31")), [0, 0.5, (11 + 30 / 31) / 12]
+    )
     np.testing.assert_allclose(Cycle.HOUR.phase(times("2020-01-06T18:00")), [0.75])
     assert all(np.isnan(cycle.phase(times("NaT"))).all() for cycle in Cycle)
 

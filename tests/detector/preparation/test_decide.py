@@ -17,7 +17,7 @@ N = 200
 RNG = np.random.default_rng(0)
 FLOATS = RNG.normal(20, 3, N).round(3)
 DAYS = [dt.date(2021, 1, 1) + dt.timedelta(days=2 * i) for i in range(N)]
-WORDS = "pump valve leak at the north south line was closed again after check by shift two".split()
+WORDS = ["pump", "valve", "leak", "at", "north", "line", "closed", "again", "after", "check", "by", "shift"]
 
 
 def decide_one(cells: list, name: str = "c", *, delimiter: str = ",", kind=None, **overrides) -> Decision:
@@ -92,7 +92,10 @@ def test_codes_that_start_with_zero_are_not_numbers():
     [
         (lambda x: f"{x}".replace(".", ","), "decimal comma"),
         (lambda x: f"{1000 * x:,.2f}", "thousands separated by ','"),
-        (lambda x: f"{1000 * x:,.2f}".translate(str.maketrans(",.", ".,")), "decimal comma, thousands separated by '.'"),
+        (
+            lambda x: f"{1000 * x:,.2f}".translate(str.maketrans(",.", ".,")),
+            "decimal comma, thousands separated by '.'",
+        ),
         (lambda x: f"{x}%", "unit '%'"),
         (lambda x: f"{x} m3/h", "unit 'm3/h'"),
         (lambda x: f"$ {x}", "unit '$'"),
@@ -140,7 +143,10 @@ def test_one_odd_cell_among_numbers_is_named_and_is_no_category():
     [
         ([dt.datetime(2021, 1, 1) + dt.timedelta(hours=i) for i in range(N)], (Cycle.HOUR, Cycle.WEEKDAY)),
         ([dt.datetime(2021, 1, 1, i % 24) for i in range(N)], (Cycle.HOUR,)),
-        ([dt.datetime(2021, 1, 1) + dt.timedelta(days=2 * i) for i in range(N)], (Cycle.WEEKDAY, Cycle.MONTH)),
+        (
+            [dt.datetime(2021, 1, 1) + dt.timedelta(days=2 * i) for i in range(N)],
+            (Cycle.WEEKDAY, Cycle.MONTH),
+        ),
         ([dt.datetime(2021, 1, 1) + dt.timedelta(minutes=i) for i in range(N)], ()),
         ([dt.datetime(2021, 1, 4 + i % 5, 9 + i % 8) for i in range(N)], ()),
     ],

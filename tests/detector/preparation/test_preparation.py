@@ -39,7 +39,9 @@ def test_odd_cells_are_named_and_become_missing():
         2: "column 'n': 'y' is not a number",
     }
     np.testing.assert_array_equal(reading.features["n"], [1, np.nan, np.nan])
-    with pytest.raises(EbmoodError, match=r"t: row 2, column 'n': 'x' is not a number; correct it, or remove"):
+    with pytest.raises(
+        EbmoodError, match=r"t: row 2, column 'n': 'x' is not a number; correct it, or remove"
+    ):
         preparation.read_strictly(chunk)
 
 
@@ -68,6 +70,8 @@ def test_a_constant_that_moves_is_noticed_in_any_spelling():
     left_out = LeftOut(name="y", reason="constant", constant="2013")
     assert left_out.changed(pyarrow.array([2013, 2014, None]), ()).to_pylist() == ["2014"]
     assert left_out.changed(pyarrow.array(["2013.0", "x", ""]), ()).to_pylist() == ["x"]
-    assert LeftOut(name="y", reason="", constant="true").changed(pyarrow.array([1, 0]), ()).to_pylist() == ["0"]
+    assert LeftOut(name="y", reason="", constant="true").changed(pyarrow.array([1, 0]), ()).to_pylist() == [
+        "0"
+    ]
     empty = LeftOut(name="y", reason="empty", constant="")
     assert empty.changed(pyarrow.array([None, "a"]), ()).to_pylist() == ["a"]

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -46,7 +45,7 @@ class NumberFormat(Settings):
         """Whether numbers are written as in programs: `1108.5`."""
         return self == PLAIN
 
-    @cached_property
+    @property
     def pattern(self) -> str:
         """Regular expression of a number, without spaces around it."""
         decimal = re.escape(self.decimal)

@@ -47,6 +47,7 @@ class ParquetStream(TableStream):
         self._files = files
         self._states = [file_state(file) for file in files]
         self._partitions = [partition_values(path, file) for file in files]
+        self.optional = frozenset(name for partition in self._partitions for name in partition)
         with open_parquet(files[0]) as file:
             self.names = self._column_names(files[0], file, self._partitions[0])
 

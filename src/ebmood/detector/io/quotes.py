@@ -27,7 +27,7 @@ class QuoteScanner:
     >>> for block in (b'a,b\n1,"x', b'\ny"\n2,5" pipe\n3,"z\n', b"4,w\n"):
     ...     scanner.scan(block)
     >>> scanner.open_line
-    4
+    5
     """
 
     def __init__(self, delimiter: bytes, columns: int):

@@ -1,0 +1,31 @@
+"""How a table is scored."""
+
+from dataclasses import dataclass
+
+from ebmood.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """How a table is scored.
+
+    Attributes:
+        mark_bad_rows: whether a bad row gets no score, and a reason. Else a table with a bad row is refused.
+        max_bad: largest fraction of bad rows that are marked. One bad row is always allowed.
+        reasons: number of columns that are named for each flagged row.
+
+    Raises:
+        InputError: `max_bad` is not a fraction.
+    """
+
+    mark_bad_rows: bool = False
+    max_bad: float = 0.001
+    reasons: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_bad <= 1:
+            raise InputError(f"--max-bad {self.max_bad:g}: must be a fraction from 0 to 1")
+
+
+STRICT = ScoreOptions()
+"""Refuse bad rows, and give no reasons."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmood.cli.messages import interrupted, print_json, print_message, print_skipped
+from ebmood.cli.messages import describe_segments, interrupted, print_json, print_message, print_skipped
 from ebmood.cli.options import Device, Drop, Json, Rows, SkipCorrupt, Threads, use_threads
 from ebmood.cli.progress_bar import progress_bar
 
@@ -64,6 +64,14 @@ def fit(
         typer.Option(
             metavar="COLUMN",
             help="A column of text or codes, whose values have no order. Name or pattern. May be repeated.",
+        ),
+    ] = None,
+    segment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Calibrate within each value of this category column, such as a site or a machine.",
+            show_default=False,
         ),
     ] = None,
     alpha: Annotated[
@@ -142,6 +150,7 @@ def fit(
                 contamination=parse_contamination(contamination),
                 memory=memory.value,
                 speed=speed.value,
+                segment=segment,
                 supervised=supervised,
                 device=device,
                 random_state=seed,
@@ -149,7 +158,7 @@ def fit(
             source = open_input(table, skip_corrupt)
             if isinstance(source, ImageStream):
                 options = {
-                    "--label-column": label_column, "--drop": drop, "--category": category
+                    "--label-column": label_column, "--drop": drop, "--category": category, "--segment": segment
                 }  # fmt: skip
                 _refuse_options(table, "a folder of images", options)
                 detector = ImageDetector.fit(estimator, source, size or DEFAULT_SIZE, progress)
@@ -194,6 +203,8 @@ def _report(
         print_message(
             f"left out as the strangest: {estimator.n_left_out_rows_} rows; alpha holds for rows like the others"
         )
+    for line in describe_segments(segment.model_dump() for segment in estimator.segments_):
+        print_message(line)
     calibrated = (
         "calibrated on the same rows, each left out of its own score"
         if estimator.calibration == "loo"

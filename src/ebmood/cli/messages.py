@@ -1,7 +1,7 @@
 """How the commands of the detector report results: a line for people on standard error, JSON on standard output."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import typer
@@ -24,6 +24,24 @@ def print_skipped(skipped: Sequence[str]) -> None:
         print_message(f"skipped: {line}")
     if len(skipped) > MAX_SKIPPED:
         print_message(f"skipped: {len(skipped) - MAX_SKIPPED} more")
+
+
+def describe_segments(segments: Iterable[dict[str, Any]]) -> list[str]:
+    """Return lines with the calibration of segments, given as JSON values of `SegmentSummary`."""
+    lines, pooled = [], []
+    for segment in segments:
+        rate = "too few rows to flag any"
+        if segment["threshold"] is not None:
+            share = f"{segment['false_alarm_rate']:.2%} of normal rows"
+            rate = f"scores below {segment['threshold']:.6g} are flagged, {share}"
+        if segment["pooled"]:
+            pooled.append((segment, rate))
+        else:
+            lines.append(f"segment {segment['name']}: {segment['calibration_rows']} calibration rows, {rate}")
+    if pooled:
+        names = ", ".join(f"{segment['name']} ({segment['calibration_rows']})" for segment, _ in pooled)
+        lines.append(f"segments with too few calibration rows, calibrated together: {names}; {pooled[0][1]}")
+    return lines
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -21,6 +21,9 @@ from ebmood.core.errors import InputError
 MIN_SEGMENT_ROWS = 20
 """Segments with fewer calibration rows are pooled."""
 
+MISSING = np.inf
+"""The segment of missing values. No value of X is infinite."""
+
 Floats = NDArray[np.float64]
 
 
@@ -47,6 +50,20 @@ class Group:
         if self.weights is None or weights is None:
             return np.full(rows, conformal.offset(self.scores, alpha))
         return conformal.weighted_offsets(weights, self.scores, self.weights, alpha)
+
+    def offset(self, alpha: float) -> float:
+        """Return the threshold; with weights, that of a row whose weight is the mean of these rows."""
+        weights = None if self.weights is None else self.weights.mean(keepdims=True)
+        return float(self.offsets(1, weights, alpha)[0])
+
+    def false_alarm_rate(self, alpha: float) -> float:
+        """Return the fraction of rows like these that is flagged, on average over fits.
+
+        With weights it is an upper bound: alpha, or 0 if no row of mean weight can be flagged.
+        """
+        if self.weights is None:
+            return conformal.false_alarm_rate(alpha, len(self.scores))
+        return alpha if np.isfinite(self.offset(alpha)) else 0.0
 
 
 @dataclass(frozen=True)
@@ -89,20 +106,21 @@ class CalibrationScores:
 
     @cached_property
     def own(self) -> dict[float, Group]:
-        """The groups of segments with enough calibration rows, by segment."""
-        return {value: self._group(rows) for value, rows in self._masks() if rows.sum() >= self.least}
+        """The groups of segments with enough calibration rows, by segment; `MISSING` in place of NaN."""
+        return {key: self._group(rows) for key, rows in self._masks() if rows.sum() >= self.least}
 
     @cached_property
-    def pooled(self) -> dict[float, int]:
-        """The number of calibration rows of every other segment."""
-        return {value: int(rows.sum()) for value, rows in self._masks() if rows.sum() < self.least}
+    def rows(self) -> dict[float, int]:
+        """The number of calibration rows of every segment; `MISSING` in place of NaN."""
+        return {key: int(rows.sum()) for key, rows in self._masks()}
 
     @cached_property
     def others(self) -> Group:
         """The calibration rows for all other segments: those of all pooled segments, or all if these are too few."""
-        if self.segments is None or sum(self.pooled.values()) < self.least:
+        if self.segments is None:
             return self.all_rows
-        return self._group(~np.isin(_comparable(self.segments), [_key(value) for value in self.own]))
+        pooled = ~np.isin(_comparable(self.segments), list(self.own))
+        return self._group(pooled) if pooled.sum() >= self.least else self.all_rows
 
     def p_values(self, scores: Floats, segments: Floats | None, weights: Floats | None = None) -> Floats:
         """Return the p-values of new rows.
@@ -135,23 +153,16 @@ class CalibrationScores:
         return offsets
 
     def offset(self, alpha: float) -> float:
-        """Return the threshold over all calibration rows; with weights, that of a row of mean weight."""
-        weights = None if self.weights is None else self.weights.mean(keepdims=True)
-        return float(self.all_rows.offsets(1, weights, alpha)[0])
+        """Return the threshold over all calibration rows; see `Group.offset`."""
+        return self.all_rows.offset(alpha)
 
     def false_alarm_rate(self, alpha: float) -> float:
         """Return the fraction of rows like the calibration rows that is flagged, on average over fits.
 
-        With segments, it is the mean over the segments of the calibration rows. With weights, it is the upper bound
-        alpha, or 0 if no row of mean weight can be flagged.
+        With segments, it is the mean over the calibration rows of the rate of their segment.
         """
-        if self.weights is not None:
-            return alpha if np.isfinite(self.offset(alpha)) else 0.0
-        if self.segments is None:
-            return conformal.false_alarm_rate(alpha, len(self.scores))
-        parts = self._groups(len(self.scores), self.segments)
-        rates = [conformal.false_alarm_rate(alpha, len(group.scores)) * rows.mean() for group, rows in parts]
-        return float(sum(rates))
+        groups = self._groups(len(self.scores), self.segments)
+        return float(sum(group.false_alarm_rate(alpha) * rows.mean() for group, rows in groups))
 
     def _group(self, rows: NDArray[np.bool_]) -> Group:
         return Group(self.scores[rows], None if self.weights is None else self.weights[rows])
@@ -160,8 +171,9 @@ class CalibrationScores:
         """Return the calibration rows of every segment as booleans."""
         if self.segments is None:
             return
-        for value in np.unique(self.segments):  # equal NaN are one value
-            yield float(value), _comparable(self.segments) == _key(value)
+        keys = _comparable(self.segments)
+        for key in np.unique(keys).tolist():
+            yield key, keys == key
 
     def _groups(self, rows: int, segments: Floats | None) -> Iterator[tuple[Group, NDArray[np.bool_]]]:
         """Return the groups with which new rows are compared, and the rows of each as booleans."""
@@ -169,8 +181,8 @@ class CalibrationScores:
             yield self.all_rows, np.ones(rows, dtype=bool)
             return
         keys, others = _comparable(segments), np.ones(rows, dtype=bool)
-        for value, group in self.own.items():
-            part = keys == _key(value)
+        for key, group in self.own.items():
+            part = keys == key
             others &= ~part
             yield group, part
         yield self.others, others
@@ -219,9 +231,5 @@ def check_weights(weights: object, rows: int) -> Floats:
 
 
 def _comparable(segments: Floats) -> Floats:
-    """Return segments with a number in place of NaN, so that missing values are equal."""
-    return np.where(np.isnan(segments), np.inf, segments)
-
-
-def _key(value: float) -> float:
-    return np.inf if np.isnan(value) else value
+    """Return segments with `MISSING` in place of NaN, which is not equal to itself."""
+    return np.where(np.isnan(segments), MISSING, segments)

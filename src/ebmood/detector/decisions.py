@@ -10,11 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 from ebmood.core import calibration as conformal
 from ebmood.core.errors import InputError
 from ebmood.detector.calibration_scores import CalibrationScores
+from ebmood.detector.io.categories import Levels
 from ebmood.detector.labels import labelled_auroc
 from ebmood.detector.model_inputs import ModelInputs
 from ebmood.detector.parameters import LEAVE_ONE_OUT, Calibration
 from ebmood.detector.row_scorer import RowScorer
 from ebmood.detector.score_batch import ScoreBatch
+from ebmood.detector.segments import SegmentSummary, summarise_segments
 
 if TYPE_CHECKING:
     import pyarrow
@@ -28,6 +30,7 @@ class Decisions:
     alpha: float
     calibration: Calibration
     supervised: bool
+    levels_: dict[int, Levels]
     offset_: float
     calibration_: CalibrationScores
     class_calibration_scores_: tuple[Floats, ...]
@@ -201,6 +204,12 @@ class Decisions:
     def false_alarm_rate_(self) -> float:
         """The fraction of rows like the training rows that is flagged, on average over fits; at most `alpha`."""
         return self.calibration_.false_alarm_rate(self.alpha)
+
+    @property
+    def segments_(self) -> tuple[SegmentSummary, ...]:
+        """The calibration of every segment at level `alpha`: rows, threshold and false-alarm rate."""
+        levels = None if self.segment_column_ is None else self.levels_.get(self.segment_column_)
+        return summarise_segments(self.calibration_, self.alpha, levels)
 
     def _scores_and_segments(self, X: Any) -> tuple[Floats, Floats | None]:
         inputs = self._read(X)

@@ -85,6 +85,8 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         offset_ (float): rows with a lower score are flagged. Minus infinity if there are too few calibration rows for
             `alpha`; `fit` then warns and says how many are needed.
         calibration_ (CalibrationScores): scores of the calibration rows, with their segments and weights.
+        segments_ (tuple): for each segment its calibration rows, threshold and false-alarm rate; see
+            `ebmood.detector.segments.SegmentSummary`.
         calibration_scores_ (ndarray): `(n,)` scores of the calibration rows, ascending.
         n_features_in_ (int): D; missing if `embed` takes inputs that are not floating-point numbers.
         feature_names_in_ (ndarray): column names, if `X` was a data frame with names.

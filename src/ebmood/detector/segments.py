@@ -5,12 +5,31 @@ column, a number in any other, and NaN for missing values.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
+from ebmood.core.settings import Settings
+from ebmood.detector.calibration_scores import MISSING, CalibrationScores
 from ebmood.detector.io.categories import Levels, category_name
 
-Floats = NDArray[np.float64]
+
+class SegmentSummary(Settings):
+    """The calibration of one segment.
+
+    Attributes:
+        name: the value of the segment column.
+        calibration_rows: number of its calibration rows.
+        pooled: whether these are too few, so that it is compared with the calibration rows of several segments.
+        threshold: rows with a lower score are flagged; None if no row can be flagged. With weights, it is that of a row
+            of mean weight.
+        false_alarm_rate: fraction of rows like the calibration rows with which it is compared that is flagged, on
+            average over fits.
+    """
+
+    name: str
+    calibration_rows: int
+    pooled: bool
+    threshold: float | None
+    false_alarm_rate: float
 
 
 def find_segment_column(
@@ -54,8 +73,34 @@ def segment_name(value: float, levels: Levels | None) -> str:
     >>> segment_name(2.0, None), segment_name(1.0, ("a", "b")), segment_name(float("nan"), None)
     ('2', 'b', '(missing)')
     """
-    if np.isnan(value):
+    if np.isnan(value) or value == MISSING:
         return "(missing)"
     if levels is None:
         return category_name(float(value)) or ""
     return levels[int(value)] if 0 <= value < len(levels) else "(unknown)"
+
+
+def summarise_segments(
+    calibration: CalibrationScores, alpha: float, levels: Levels | None
+) -> tuple[SegmentSummary, ...]:
+    """Return the calibration of every segment at level `alpha`; nothing without segments.
+
+    Args:
+        calibration: the calibration scores.
+        alpha: the level.
+        levels: the names of the levels of the segment column, if it is a category column.
+    """
+    summaries = []
+    for value, rows in calibration.rows.items():
+        group = calibration.own.get(value, calibration.others)
+        threshold = group.offset(alpha)
+        summaries.append(
+            SegmentSummary(
+                name=segment_name(value, levels),
+                calibration_rows=rows,
+                pooled=value not in calibration.own,
+                threshold=threshold if np.isfinite(threshold) else None,
+                false_alarm_rate=group.false_alarm_rate(alpha),
+            )
+        )
+    return tuple(summaries)

@@ -56,7 +56,7 @@ class TableDetector:
         """Read a table, prepare it, and fit an estimator on it.
 
         Args:
-            estimator: not yet fitted. If it is supervised, it learns `label_column`.
+            estimator: not yet fitted. If it is supervised, it learns `label_column`. Its `segment` becomes a category.
             table: rows that are assumed to be in-distribution.
             label_column: the classes of the rows. It is not a feature.
             drop: columns to leave out, by name or by a pattern such as `id_*`.
@@ -67,6 +67,8 @@ class TableDetector:
             EbmoodError: the table or an option cannot be used; see `TableStream` and `Preparation`.
         """
         check_alpha_and_device(estimator.alpha, estimator.device)
+        if isinstance(estimator.segment, str):
+            categories = [*categories, estimator.segment]
         preparation, label = _assign_roles(table, estimator.supervised, label_column, drop, categories)
         raw, classes = _read_training_table(table, preparation, label, progress)
         rows = len(raw[preparation.columns[0]])
@@ -138,7 +140,8 @@ class TableDetector:
             # Prepared rows are valid and in the order of the fit, so the scorer gets them without a further check.
             rows = preparation.encode(preparation.read(chunk), self.estimator.levels_)
             scores = self.estimator.scorer_.score_rows(rows)
-            yield self.estimator.decide(scores, chunk.rows.select(kept_columns))
+            segments = self.estimator.segments_of(rows)
+            yield self.estimator.decide(scores, chunk.rows.select(kept_columns), segments=segments)
             progress("scoring", table.fraction)
 
     def check_table(

@@ -49,7 +49,6 @@ class Updates(Decisions):
     calibration_rows_: Reservoir | None
     classes_: NDArray[Any]
     history_: tuple[Event, ...]
-    levels_: dict[int, Levels]
     model_: ScoreModel
     n_training_rows_: int
     replacements_: Floats | None

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ebmood.core.errors import EbmoodError, InputError
-from ebmood.detector.calibration_scores import CalibrationScores
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.feature_contributions import LEVELS
 from ebmood.detector.parameters import resolve_device
@@ -104,13 +103,7 @@ def _restore_columns(folder: Path, detector: EnergyDetector, metadata: DetectorM
 def _restore_calibration(
     folder: Path, detector: EnergyDetector, metadata: DetectorMetadata, score: Weights
 ) -> None:
-    segments, weights = metadata.calibration_segments, metadata.calibration_weights
-    detector.calibration_ = CalibrationScores(
-        np.array(metadata.calibration_scores, dtype=np.float64),
-        None if segments is None else np.array(segments, dtype=np.float64),  # None becomes NaN
-        None if weights is None else np.array(weights, dtype=np.float64),
-        metadata.segment_rows,
-    )
+    detector.calibration_ = metadata.calibration_of_rows()
     detector.offset_ = detector.calibration_.offset(metadata.alpha)
     columns = metadata.columns
     detector.segment_column_ = find_segment_column(metadata.segment, columns.shape, columns.names)

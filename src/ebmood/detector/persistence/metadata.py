@@ -6,9 +6,11 @@ The names of the fields are keys of the file, so they must not change.
 import re
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field, JsonValue, model_validator
 
 from ebmood.core.settings import Settings
+from ebmood.detector.calibration_scores import CalibrationScores
 from ebmood.detector.history import Event
 from ebmood.detector.score_model import EnergySettings, MemoryLayout
 from ebmood.detector.self_test import Probe
@@ -122,3 +124,13 @@ class DetectorMetadata(Settings):
         if not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in self.files.values()):
             raise ValueError("files must hold SHA-256 digests")
         return self
+
+    def calibration_of_rows(self) -> CalibrationScores:
+        """Return the calibration scores with their segments and weights."""
+        segments, weights = self.calibration_segments, self.calibration_weights
+        return CalibrationScores(
+            np.array(self.calibration_scores, dtype=np.float64),
+            None if segments is None else np.array(segments, dtype=np.float64),  # None becomes NaN
+            None if weights is None else np.array(weights, dtype=np.float64),
+            self.segment_rows,
+        )

@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 
 from ebmood import InputError
 from ebmood.core.calibration import false_alarm_rate, p_values
-from ebmood.detector.calibration_scores import MIN_SEGMENT_ROWS, CalibrationScores
+from ebmood.detector.calibration_scores import CalibrationScores
 
 NAN = float("nan")
-MANY = MIN_SEGMENT_ROWS
+MANY = 20
 
 
 def test_a_row_is_compared_with_its_own_segment_if_that_is_large_enough():
     scores = np.arange(100.0)
     segments = np.repeat([0.0, 1.0, 2.0, 3.0, NAN], [30, MANY, 10, 15, 25])
-    calibration = CalibrationScores.of_rows(scores[::-1], segments[::-1])
+    calibration = CalibrationScores.of_rows(scores[::-1], segments[::-1], least=MANY)
     new = np.full(7, 40.0)
     values = np.array([0.0, 1.0, 2.0, 3.0, NAN, 9.0, -0.5])
     pooled = np.concatenate([scores[50:60], scores[60:75]])
@@ -30,7 +30,8 @@ def test_a_row_is_compared_with_its_own_segment_if_that_is_large_enough():
 def test_few_pooled_rows_are_compared_with_all_rows():
     segments = np.repeat([0.0, 1.0], [40, MANY - 1])
     scores = np.random.default_rng(0).normal(size=len(segments))
-    calibration = CalibrationScores.of_rows(scores, segments)
+    calibration = CalibrationScores.of_rows(scores, segments, least=MANY)
+    assert calibration.without_rate == [1.0]
     new = np.linspace(-3, 3, 9)
     for value in (1.0, 7.0, NAN):
         np.testing.assert_array_equal(
@@ -42,11 +43,12 @@ def test_few_pooled_rows_are_compared_with_all_rows():
     st.lists(st.tuples(st.integers(-5, 5), st.sampled_from([0.0, 1.0, 2.0, NAN])), min_size=1, max_size=80),
     st.sampled_from([0.05, 0.1, 0.5]),
     st.booleans(),
+    st.integers(1, 40),
 )
-def test_flags_agree_with_p_values_and_the_rate_is_the_mean_of_the_segments(rows, alpha, weighted):
+def test_flags_agree_with_p_values_and_the_rate_is_the_mean_of_the_segments(rows, alpha, weighted, least):
     scores, segments = np.array(rows, dtype=np.float64).T
     weights = np.ones(len(scores)) if weighted else None
-    calibration = CalibrationScores.of_rows(scores, segments, weights)
+    calibration = CalibrationScores.of_rows(scores, segments, weights, least)
     new = np.array([(score, segment) for score in range(-6, 6) for segment in (0, 1, 2, 5, NAN)]).T
     new_weights = np.ones(len(new[0])) if weighted else None
     p = calibration.p_values(new[0], new[1], new_weights)
@@ -69,7 +71,7 @@ def test_every_segment_and_the_pool_keep_the_level():
     for _ in range(repeats):
         segments, new = (rng.choice(5, rows, p=shares).astype(float) for rows in (500, 400))
         draw = lambda values: rng.normal(size=len(values)) * np.array(spreads)[values.astype(int)]  # noqa: E731
-        calibration = CalibrationScores.of_rows(draw(segments), segments)
+        calibration = CalibrationScores.of_rows(draw(segments), segments, least=MANY)
         p = calibration.p_values(draw(new), new)
         in_pool = ~np.isin(new, list(calibration.own))
         rates["own 0"].append((p[new == 0] <= alpha).mean())

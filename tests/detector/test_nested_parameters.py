@@ -43,7 +43,10 @@ def test_a_clone_is_equal_and_independent():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"energy__neighbours": 3}, "energy__neighbours: EnergySettings has no field 'neighbours'; the fields"),
+        (
+            {"energy__neighbours": 3},
+            "energy__neighbours: EnergySettings has no field 'neighbours'; the fields",
+        ),
         ({"energy__rows": 0}, "energy__rows=0: .*greater than or equal to 2"),
         ({"energy__rows__x": 0}, "energy__rows__x: 'rows' has no fields; set energy__rows"),
         ({"enrgy__rows": 3}, "Invalid parameter 'enrgy'"),

@@ -32,7 +32,12 @@ def describe_segments(segments: Iterable[dict[str, Any]]) -> list[str]:
     for segment in segments:
         rate = "too few rows to flag any"
         if segment["threshold"] is not None:
-            share = f"{segment['false_alarm_rate']:.2%} of normal rows"
+            expected = segment["false_alarm_rate"]
+            share = (
+                "a share of normal rows that is unknown"
+                if expected is None
+                else f"{expected:.2%} of normal rows"
+            )
             rate = f"scores below {segment['threshold']:.6g} are flagged, {share}"
         if segment["pooled"]:
             pooled.append((segment, rate))
@@ -40,7 +45,8 @@ def describe_segments(segments: Iterable[dict[str, Any]]) -> list[str]:
             lines.append(f"segment {segment['name']}: {segment['calibration_rows']} calibration rows, {rate}")
     if pooled:
         names = ", ".join(f"{segment['name']} ({segment['calibration_rows']})" for segment, _ in pooled)
-        lines.append(f"segments with too few calibration rows, calibrated together: {names}; {pooled[0][1]}")
+        how = "together" if pooled[0][0]["false_alarm_rate"] is not None else "with all rows"
+        lines.append(f"segments with too few calibration rows, calibrated {how}: {names}; {pooled[0][1]}")
     return lines
 
 

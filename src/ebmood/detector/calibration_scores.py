@@ -3,9 +3,9 @@
 With segments, a new row is compared with the calibration rows of its own segment. Given the segments of all rows, a
 new row of a segment is exchangeable with the calibration rows of this segment, so `P(p <= alpha) <= alpha` holds within
 each of them (Vovk, Lindsay, Nouretdinov & Gammerman 2003, "Mondrian confidence machine"). Segments with fewer than
-`least` calibration rows are compared together, and values that no calibration row has with them. If these are also
-fewer than `least`, such rows are compared with all calibration rows. For them the inequality holds on average over such
-rows, and not within each value.
+`least` calibration rows are pooled: they are compared together, and values that no calibration row has with them. For
+them the inequality holds on average over such rows, and not within each value. If all pooled rows together are fewer
+than `least`, they are compared with the calibration rows of all segments, and their false-alarm rate is unknown.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,6 @@ from numpy.typing import NDArray
 
 from ebmood.core import calibration as conformal
 from ebmood.core.errors import InputError
-
-MIN_SEGMENT_ROWS = 20
-"""Segments with fewer calibration rows are pooled."""
 
 MISSING = np.inf
 """The segment of missing values. No value of X is infinite."""
@@ -80,7 +77,7 @@ class CalibrationScores:
     scores: Floats
     segments: Floats | None = None
     weights: Floats | None = None
-    least: int = MIN_SEGMENT_ROWS
+    least: int = 1
 
     @classmethod
     def of_rows(
@@ -88,7 +85,7 @@ class CalibrationScores:
         scores: Floats,
         segments: Floats | None = None,
         weights: Floats | None = None,
-        least: int = MIN_SEGMENT_ROWS,
+        least: int = 1,
     ) -> "CalibrationScores":
         """Return the calibration scores of rows in any order. The arguments are the attributes."""
         order = np.argsort(scores, kind="stable")
@@ -120,7 +117,13 @@ class CalibrationScores:
         if self.segments is None:
             return self.all_rows
         pooled = ~np.isin(_comparable(self.segments), list(self.own))
-        return self._group(pooled) if pooled.sum() >= self.least else self.all_rows
+        return self._group(pooled) if self.least <= pooled.sum() < len(pooled) else self.all_rows
+
+    @cached_property
+    def without_rate(self) -> list[float]:
+        """The segments that are compared with the calibration rows of all segments, since too few rows are pooled."""
+        pooled = [key for key in self.rows if key not in self.own]
+        return pooled if self.others is self.all_rows and len(self.rows) > 1 else []
 
     def p_values(self, scores: Floats, segments: Floats | None, weights: Floats | None = None) -> Floats:
         """Return the p-values of new rows.

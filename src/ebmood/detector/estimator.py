@@ -77,7 +77,8 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         energy: settings of the energy; None for those of `speed`. `set_params` names their fields, for example
             `energy__memory__neighbours`.
         segment: name or number of a column whose values have thresholds and p-values of their own. It is a feature as
-            well. Values with few calibration rows are pooled (`ebmood.detector.calibration_scores`).
+            well. Values with fewer calibration rows than `alpha` needs are pooled
+            (`ebmood.detector.calibration_scores`).
         device: `cpu`, `cuda`, `cuda:1`, ..., or `auto`.
         random_state: seed of the split into training and calibration rows, and of the sample of rows that is kept.
 

@@ -18,18 +18,19 @@ class SegmentSummary(Settings):
     Attributes:
         name: the value of the segment column.
         calibration_rows: number of its calibration rows.
-        pooled: whether these are too few, so that it is compared with the calibration rows of several segments.
+        pooled: whether these are too few, so that it is compared with those of all such segments together.
         threshold: rows with a lower score are flagged; None if no row can be flagged. With weights, it is that of a row
             of mean weight.
-        false_alarm_rate: fraction of rows like the calibration rows with which it is compared that is flagged, on
-            average over fits.
+        false_alarm_rate: fraction of normal rows that is flagged, on average over fits, and over the pooled segments if
+            it is pooled. None if it is unknown, because the pooled segments together have too few calibration rows, so
+            that it is compared with those of all segments.
     """
 
     name: str
     calibration_rows: int
     pooled: bool
     threshold: float | None
-    false_alarm_rate: float
+    false_alarm_rate: float | None
 
 
 def find_segment_column(
@@ -100,7 +101,7 @@ def summarise_segments(
                 calibration_rows=rows,
                 pooled=value not in calibration.own,
                 threshold=threshold if np.isfinite(threshold) else None,
-                false_alarm_rate=group.false_alarm_rate(alpha),
+                false_alarm_rate=None if value in calibration.without_rate else group.false_alarm_rate(alpha),
             )
         )
     return tuple(summaries)

@@ -13,7 +13,7 @@ from ebmood.core.calibration import rows_needed
 from ebmood.core.errors import CalibrationWarning, InputError
 from ebmood.core.seeding import numpy_stream
 from ebmood.core.threads import threads_for
-from ebmood.detector.calibration_scores import MIN_SEGMENT_ROWS, CalibrationScores, check_weights
+from ebmood.detector.calibration_scores import CalibrationScores, check_weights
 from ebmood.detector.contamination import Contamination
 from ebmood.detector.decisions import Decisions
 from ebmood.detector.feature_contributions import replacement_values
@@ -228,7 +228,7 @@ class Updates(Decisions):
         self, scores: Floats, segments: Floats | None, weights: Floats | None, advice: str
     ) -> None:
         """Calibrate with the scores of calibration rows in any order. `advice` says what helps if they are too few."""
-        least = max(MIN_SEGMENT_ROWS, rows_needed(self.alpha))
+        least = rows_needed(self.alpha)
         self.calibration_ = CalibrationScores.of_rows(scores, segments, weights, least)
         self.offset_ = self.calibration_.offset(self.alpha)
         if not np.isfinite(self.offset_):
@@ -240,10 +240,13 @@ class Updates(Decisions):
                 CalibrationWarning,
                 stacklevel=4,
             )
-        elif segments is not None and not self.calibration_.own:
+        without_rate = [segment for segment in self.segments_ if segment.false_alarm_rate is None]
+        if without_rate:
+            first = without_rate[0]
             warnings.warn(
-                f"segment={self.segment!r}: no value has the {least} calibration rows that it needs, so all rows are "
-                f"calibrated together; {advice}, or leave segment out",
+                f"segment={self.segment!r}: {first.name} has {first.calibration_rows} calibration rows and needs "
+                f"{least} (in total {len(without_rate)} such values), so its rows are compared with all calibration "
+                "rows, and its false-alarm rate is unknown; give more of its rows, or set calibration='loo'",
                 CalibrationWarning,
                 stacklevel=4,
             )

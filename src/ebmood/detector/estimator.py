@@ -32,7 +32,6 @@ from ebmood.detector.persistence.save import save_detector
 from ebmood.detector.row_scorer import RowScorer
 from ebmood.detector.score_model import SPEEDS, EnergySettings
 from ebmood.detector.segments import find_segment_column
-from ebmood.detector.self_test import Probe, run_self_test
 from ebmood.detector.training_ranges import training_ranges
 from ebmood.detector.updates import Updates
 from ebmood.detector.user_embedding import frozen_copy
@@ -331,15 +330,6 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
             codes = labels.codes[calibration]
             self.class_calibration_scores_ = tuple(
                 np.sort(by_class[codes == k, k]) for k in range(len(labels.classes))
-            )
-
-    def _run_self_test(self) -> None:
-        """Score the probes, if the inputs are numbers."""
-        self.probes_: tuple[Probe, ...] = ()
-        if self.scorer_.ranges is not None:
-            threshold = max(self.offset_, self.calibration_scores_[0])
-            self.probes_ = run_self_test(
-                self.scorer_.score_rows, self.scorer_.ranges, threshold, self.seed_, self.levels_
             )
 
     def _read(self, X: Any) -> ModelInputs:

@@ -28,6 +28,7 @@ from ebmood.detector.parameters import LEAVE_ONE_OUT, split_within_segments
 from ebmood.detector.reservoir import Reservoir
 from ebmood.detector.row_scorer import RowScorer
 from ebmood.detector.score_model import EnergySettings, ScoreModel
+from ebmood.detector.self_test import Probe, run_self_test
 from ebmood.detector.training_ranges import training_ranges
 
 HELD_CALIBRATION_ROWS = 2048
@@ -51,6 +52,7 @@ class Updates(Decisions):
     history_: tuple[Event, ...]
     model_: ScoreModel
     n_training_rows_: int
+    probes_: tuple[Probe, ...]
     replacements_: Floats | None
     seed_: int
     settings_: EnergySettings
@@ -63,10 +65,6 @@ class Updates(Decisions):
     @abstractmethod
     def _names(self) -> tuple[str, ...] | None:
         """Return the column names of the fit."""
-
-    @abstractmethod
-    def _run_self_test(self) -> None:
-        """Score the probes of the self-test."""
 
     def recalibrate(self, X: Any, y: Any = None, *, weights: Any = None) -> Self:
         """Replace the calibration rows without a new fit: scores stay, thresholds and p-values change.
@@ -86,7 +84,8 @@ class Updates(Decisions):
             InputError: rows, classes or weights are invalid.
 
         Warns:
-            CalibrationWarning: there are too few rows to flag anything at level alpha.
+            CalibrationWarning: there are too few rows to flag anything at level alpha, or too few of a segment.
+            SelfTestWarning: with the new threshold, a probe far from the training rows is rated in-distribution.
         """
         check_is_fitted(self)
         inputs = self._read(X)
@@ -109,6 +108,7 @@ class Updates(Decisions):
         if self.calibration == LEAVE_ONE_OUT:
             self.calibration = SPLIT_FRACTION
         self._hold_calibration_rows(values)
+        self._run_self_test()
         self._record("recalibrate", rows)
         return self
 
@@ -250,6 +250,21 @@ class Updates(Decisions):
                 CalibrationWarning,
                 stacklevel=4,
             )
+
+    def _run_self_test(self) -> None:
+        """Score the probes, if the inputs are numbers. They count as in-distribution at or above their threshold."""
+        self.probes_ = ()
+        if self.scorer_.ranges is not None:
+            self.probes_ = run_self_test(
+                self._above_threshold, self.scorer_.ranges, 0.0, self.seed_, self.levels_
+            )
+
+    def _above_threshold(self, rows: Floats) -> Floats:
+        """Return scores of rows `(N, D)` minus their thresholds, or minus the lowest calibration score if higher."""
+        offsets = np.array(self.offset_)
+        if self.calibration_.weights is None:
+            offsets = self.calibration_.offsets(len(rows), self.segments_of(rows), self.alpha)
+        return self.scorer_.score_rows(rows) - np.maximum(offsets, self.calibration_scores_[0])
 
     def _record(self, what: Literal["fit", "recalibrate", "partial_fit"], rows: int) -> None:
         count = len(self.calibration_.scores)

@@ -127,9 +127,9 @@ def count_under_shift(seed: int) -> list[float]:
     detector = EnergyDetector(alpha=ALPHA, energy=EnergySettings(rows=256), random_state=seed)
     with warnings.catch_warnings(action="ignore"):
         detector.fit(draw(500, 0.0))
-    calibration, new = draw(1000, 0.0), draw(1000, 1.0)
-    plain = (detector.recalibrate(calibration).predict(new) == -1).mean()
-    detector.recalibrate(calibration, weights=np.exp(calibration[:, 0] - 0.5))
+        calibration, new = draw(1000, 0.0), draw(1000, 1.0)
+        plain = (detector.recalibrate(calibration).predict(new) == -1).mean()
+        detector.recalibrate(calibration, weights=np.exp(calibration[:, 0] - 0.5))
     weighted = (detector.predict(new, weights=np.exp(new[:, 0] - 0.5)) == -1).mean()
     return [float(plain), float(weighted)]
 

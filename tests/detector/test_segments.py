@@ -90,6 +90,22 @@ def test_a_column_of_numbers_can_be_the_segment(calibration):
         assert sum(segment.calibration_rows for segment in detector.segments_) == 60
 
 
+def test_an_embedding_has_the_segments_of_its_inputs():
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    rng = np.random.default_rng(6)
+    train = draw_lines(500, rng)
+    train["line"] = train["line"].map({"quiet": 1.0, "middle": 2.0, "noisy": 3.0})
+    x = train.to_numpy().astype(float)
+    detector = EnergyDetector(energy=QUICK, segment=2, random_state=0, embed=nn.Linear(3, 2), calibration=0.5)
+    with warnings.catch_warnings(action="ignore"):
+        detector.fit(x)
+    assert [segment.name for segment in detector.segments_] == ["1", "2", "3"]
+    np.testing.assert_array_equal(detector.predict(x) == -1, detector.p_values(x) <= 0.05)
+
+
 def test_segments_survive_saving(tmp_path):
     rng = np.random.default_rng(4)
     train, new = draw_lines(500, rng), draw_lines(200, rng)

@@ -56,11 +56,16 @@ def recalibrate(
                 raise EbmoodError(f"{folder}: is a file; give a folder to save the detector to with -o")
             detector, source = load_saved_detector(model, device), open_input(table, skip_corrupt)
             estimator = detector.estimator
+            if estimator.supervised:
+                raise EbmoodError(
+                    f"{model}: fitted with classes, which new calibration rows need as well; use recalibrate(X, y) in "
+                    "Python"
+                )
             before, rate_before = estimator.offset_, estimator.false_alarm_rate_
             rows, _ = read_all_rows(detector, source, drop or ())
             progress("scoring", None)
             estimator.recalibrate(rows)
-            estimator.save(folder, estimator.notes_)
+            estimator.save(folder)
     except KeyboardInterrupt:
         raise interrupted(f"{folder} is unchanged") from None
     skipped = source.skipped if isinstance(source, ImageStream) else None

@@ -212,13 +212,14 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
 
         Args:
             folder: created if it does not exist.
-            notes: JSON values to store with the detector; `ebmood.load` returns them as `notes_`.
+            notes: JSON values to store with the detector; `ebmood.load` returns them as `notes_`. None keeps those of
+                a loaded detector.
 
         Raises:
             EbmoodError: the folder cannot be written.
         """
         check_is_fitted(self)
-        save_detector(self, Path(folder), notes or {})
+        save_detector(self, Path(folder), getattr(self, "notes_", {}) if notes is None else notes)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "offset_")
@@ -231,7 +232,13 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         return tags
 
     def _store_columns(self, rows: Rows | None) -> None:
-        for name in ("n_features_in_", "feature_names_in_", "classes_", "class_calibration_scores_"):
+        for name in (
+            "n_features_in_",
+            "feature_names_in_",
+            "classes_",
+            "class_calibration_scores_",
+            "notes_",
+        ):
             self.__dict__.pop(name, None)  # of an earlier fit
         self.shape_in_ = None if rows is None else rows.shape
         self.levels_ = {} if rows is None else dict(rows.levels)

@@ -68,7 +68,8 @@ class TableDetector:
         """
         check_alpha_and_device(estimator.alpha, estimator.device)
         if isinstance(estimator.segment, str):
-            categories = [*categories, estimator.segment]
+            segment = match_columns([estimator.segment], table.names, table.source, "--segment")
+            categories = [*categories, *segment]
         preparation, label = _assign_roles(table, estimator.supervised, label_column, drop, categories)
         raw, classes = _read_training_table(table, preparation, label, progress)
         rows = len(raw[preparation.columns[0]])

@@ -160,12 +160,7 @@ class Updates(Decisions):
             levels={column: len(names) for column, names in levels.items()},
             earlier=EarlierRows(self.n_training_rows_, len(held), self.model_.layout.table, scorer.ranges),
         )
-        self.levels_ = levels
-        self.n_training_rows_ += len(training)
-        self.model_ = fitted.model
-        self.training_scores_ = fitted.scores
-        self.replacements_ = replacement_values(x)
-        self.scorer_ = RowScorer(
+        grown = RowScorer(
             fitted.model,
             None,
             shape=scorer.shape,
@@ -173,15 +168,20 @@ class Updates(Decisions):
             lowest_scores=np.full(2, fitted.scores.min()),
             device=device,
         )
-        if self.calibration == LEAVE_ONE_OUT:
-            calibration_rows, scores = x, fitted.scores
-        else:
-            assert self.calibration_rows_ is not None
-            self.calibration_rows_ = self.calibration_rows_.add(
-                values[calibration], HELD_CALIBRATION_ROWS, rng
-            )
-            calibration_rows = self.calibration_rows_.rows
-            scores = self.scorer_.score_rows(calibration_rows)
+        reservoir, calibration_rows, scores = self.calibration_rows_, x, fitted.scores
+        if self.calibration != LEAVE_ONE_OUT:
+            assert reservoir is not None
+            reservoir = reservoir.add(values[calibration], HELD_CALIBRATION_ROWS, rng)
+            calibration_rows, scores = reservoir.rows, grown.score_rows(reservoir.rows)
+        self.scorer_, self.model_, self.levels_, self.calibration_rows_ = (
+            grown,
+            fitted.model,
+            levels,
+            reservoir,
+        )
+        self.n_training_rows_ += len(training)
+        self.training_scores_ = fitted.scores
+        self.replacements_ = replacement_values(x)
         self._set_calibration(scores, self.segments_of(calibration_rows), None, "add more rows")
         self._run_self_test()
 

@@ -18,11 +18,12 @@ def fit(frame, **parameters) -> EnergyDetector:
         return EnergyDetector(energy=QUICK, segment="line", random_state=0, **parameters).fit(frame)
 
 
+@pytest.mark.slow
 def test_false_alarms_of_each_line_are_alpha_and_not_without_segments():
     """Mean over splits. `benchmarks/living.py segments` uses 200 of them."""
     rng, rates, plain = np.random.default_rng(0), [], []
-    for seed in range(20):
-        train, new = draw_lines(700, rng), draw_lines(1500, rng)
+    for seed in range(14):
+        train, new = draw_lines(700, rng), draw_lines(1000, rng)
         for segment, into in (("line", rates), (None, plain)):
             detector = EnergyDetector(alpha=0.1, energy=QUICK, segment=segment, random_state=seed)
             with warnings.catch_warnings(action="ignore"):

@@ -140,6 +140,7 @@ def test_batches_within_the_limit_give_the_model_of_one_fit_on_all_of_them(benig
     np.testing.assert_array_equal(np.sort(detector.score_samples(calibration)), detector.calibration_scores_)
 
 
+@pytest.mark.slow
 def test_the_memory_holds_old_and_new_rows_in_proportion():
     """The mean over seeds of the fraction of rows of each batch, of which the limit holds a part."""
     rng, fractions = np.random.default_rng(0), []
@@ -156,15 +157,16 @@ def test_the_memory_holds_old_and_new_rows_in_proportion():
     assert (np.abs(np.mean(fractions, axis=0) - expected) < 4 * errors).all()
 
 
+@pytest.mark.slow
 def test_false_alarms_after_batches_are_at_most_alpha():
     rng, rates = np.random.default_rng(0), []
-    for seed in range(20):
+    for seed in range(14):
         mixing = rng.normal(size=(4, 4))
         detector = EnergyDetector(alpha=0.1, energy=QUICK, random_state=seed)
         for rows in (60, 5, 1, 200, 90):
             detector.partial_fit(rng.normal(size=(rows, 4)) @ mixing)
         rates.append((detector.predict(rng.normal(size=(500, 4)) @ mixing) == -1).mean())
-    error = np.std(rates, ddof=1) / np.sqrt(20)
+    error = np.std(rates, ddof=1) / np.sqrt(14)
     assert np.mean(rates) <= 0.1 + 3 * error
     assert np.mean(rates) >= 0.05
 

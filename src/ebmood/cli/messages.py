@@ -12,6 +12,9 @@ INTERRUPTED = 130
 MAX_SKIPPED = 5
 """Skipped images that are listed one by one."""
 
+MAX_SEGMENTS = 20
+"""Segments that are listed one by one."""
+
 
 def print_message(line: str) -> None:
     """Print one line on standard error."""
@@ -43,8 +46,13 @@ def describe_segments(segments: Iterable[dict[str, Any]]) -> list[str]:
             pooled.append((segment, rate))
         else:
             lines.append(f"segment {segment['name']}: {segment['calibration_rows']} calibration rows, {rate}")
+    if len(lines) > MAX_SEGMENTS:
+        hidden = len(lines) - MAX_SEGMENTS
+        lines[MAX_SEGMENTS:] = [f"{hidden} more segments; ebmood inspect --json lists all"]
     if pooled:
-        names = ", ".join(f"{segment['name']} ({segment['calibration_rows']})" for segment, _ in pooled)
+        first = pooled[:MAX_SEGMENTS]
+        names = ", ".join(f"{segment['name']} ({segment['calibration_rows']})" for segment, _ in first)
+        names += f" and {len(pooled) - MAX_SEGMENTS} more" if len(pooled) > MAX_SEGMENTS else ""
         how = "together" if pooled[0][0]["false_alarm_rate"] is not None else "with all rows"
         lines.append(f"segments with too few calibration rows, calibrated {how}: {names}; {pooled[0][1]}")
     return lines

@@ -104,12 +104,18 @@ class CalibrationScores:
     @cached_property
     def own(self) -> dict[float, Group]:
         """The groups of segments with enough calibration rows, by segment; `MISSING` in place of NaN."""
-        return {key: self._group(rows) for key, rows in self._masks() if rows.sum() >= self.least}
+        if self.segments is None:
+            return {}
+        keys = _comparable(self.segments)
+        return {key: self._group(keys == key) for key, rows in self.rows.items() if rows >= self.least}
 
     @cached_property
     def rows(self) -> dict[float, int]:
         """The number of calibration rows of every segment; `MISSING` in place of NaN."""
-        return {key: int(rows.sum()) for key, rows in self._masks()}
+        if self.segments is None:
+            return {}
+        keys, counts = np.unique(_comparable(self.segments), return_counts=True)
+        return dict(zip(keys.tolist(), counts.tolist(), strict=True))
 
     @cached_property
     def others(self) -> Group:
@@ -169,14 +175,6 @@ class CalibrationScores:
 
     def _group(self, rows: NDArray[np.bool_]) -> Group:
         return Group(self.scores[rows], None if self.weights is None else self.weights[rows])
-
-    def _masks(self) -> Iterator[tuple[float, NDArray[np.bool_]]]:
-        """Return the calibration rows of every segment as booleans."""
-        if self.segments is None:
-            return
-        keys = _comparable(self.segments)
-        for key in np.unique(keys).tolist():
-            yield key, keys == key
 
     def _groups(self, rows: int, segments: Floats | None) -> Iterator[tuple[Group, NDArray[np.bool_]]]:
         """Return the groups with which new rows are compared, and the rows of each as booleans."""

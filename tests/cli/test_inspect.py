@@ -28,7 +28,7 @@ def test_the_training_data_and_the_preparation_are_shown(ebmood, model):
     assert lines["categories"] == "site (2 levels)"
     assert lines["with gaps"] == "mean texture"
     assert lines["left out"] == "id (dropped, as you say)"
-    assert lines["memory"] == "holds 200 training rows"
+    assert lines["memory"] == "holds 200 training rows and 50 calibration rows"
     assert f"{content['false_alarm_rate']:.2%} of normal rows on average" in out
 
 

@@ -14,6 +14,8 @@ from ebmood.core.calibration import (
     offset,
     p_values,
     rows_needed,
+    weighted_offsets,
+    weighted_p_values,
 )
 
 LEVELS = st.integers(1, 999).map(lambda thousandths: thousandths / 1000)
@@ -102,3 +104,66 @@ def test_levels_outside_the_open_unit_interval_are_errors(alpha):
         allowed_alarms(alpha, 10)
     with pytest.raises(EbmoodError, match="fdr="):
         benjamini_hochberg(np.array([0.1]), alpha)
+
+
+WEIGHTED_ROWS = st.lists(
+    st.tuples(st.integers(-5, 5).map(float), st.integers(1, 9).map(float)), min_size=1, max_size=30
+)
+
+
+def split_rows(rows):
+    scores, weights = np.array(sorted(rows)).T
+    return scores, weights
+
+
+@given(WEIGHTED_ROWS, WEIGHTED_ROWS)
+def test_weighted_p_values_follow_their_definition(rows, new):
+    calibration, weights = split_rows(rows)
+    scores, new_weights = split_rows(new)
+    expected = [
+        (w + sum(v for t, v in rows if t <= s)) / (w + sum(v for _, v in rows))
+        for s, w in zip(scores, new_weights, strict=True)
+    ]
+    np.testing.assert_allclose(
+        weighted_p_values(scores, new_weights, calibration, weights), expected, rtol=1e-12
+    )
+
+
+@given(TIED_SCORES, TIED_SCORES, st.floats(1e-6, 1e6), LEVELS)
+def test_equal_weights_change_nothing(calibration, new, weight, alpha):
+    calibration, scores = np.sort(calibration), np.array(new)
+    weights, new_weights = np.full(len(calibration), weight), np.full(len(scores), weight)
+    p = weighted_p_values(scores, new_weights, calibration, weights)
+    np.testing.assert_allclose(p, p_values(scores, calibration), rtol=1e-12)
+    offsets = weighted_offsets(new_weights, calibration, weights, alpha)
+    assert (offsets == offset(calibration, alpha)).all()
+
+
+@given(WEIGHTED_ROWS, WEIGHTED_ROWS, st.sampled_from([0.05, 0.1, 0.25, 0.5, 0.9]))
+def test_a_score_below_its_weighted_offset_has_a_p_value_of_at_most_alpha(rows, new, alpha):
+    """Weights are whole numbers, so the comparison can be made in exact arithmetic."""
+    calibration, weights = split_rows(rows)
+    scores, new_weights = split_rows(new)
+    level = Fraction(repr(alpha))
+    flags = scores < weighted_offsets(new_weights, calibration, weights, alpha)
+    for score, weight, flag in zip(scores, new_weights, flags, strict=True):
+        below = int(weight + weights[calibration <= score].sum())
+        assert flag == (Fraction(below, int(weight + weights.sum())) <= level)
+
+
+def test_weights_keep_the_level_under_a_covariate_shift_that_breaks_it_without_them():
+    """x is N(0, 1) for calibration rows and N(1, 1) for new rows, and the score is -|z| e^x with z from N(0, 1)."""
+    rng = np.random.default_rng(0)
+    alpha, plain, weighted = 0.1, [], []
+    for _ in range(400):
+        x, new = rng.normal(0, 1, 100), rng.normal(1, 1, 50)
+        scores = -np.abs(rng.normal(size=100)) * np.exp(x)
+        new_scores = -np.abs(rng.normal(size=50)) * np.exp(new)
+        order = np.argsort(scores)
+        plain.append((p_values(new_scores, scores[order]) <= alpha).mean())
+        p = weighted_p_values(new_scores, np.exp(new - 0.5), scores[order], np.exp(x - 0.5)[order])
+        weighted.append((p <= alpha).mean())
+    errors = np.std([plain, weighted], axis=1, ddof=1) / np.sqrt(400)
+    assert np.mean(plain) > 2 * alpha
+    assert np.mean(weighted) <= alpha + 3 * errors[1]
+    assert np.mean(weighted) >= 0.5 * alpha

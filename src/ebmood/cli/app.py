@@ -10,6 +10,7 @@ from ebmood.cli import check as check_
 from ebmood.cli import evaluate as evaluate_
 from ebmood.cli import fit as fit_
 from ebmood.cli import inspect as inspect_
+from ebmood.cli import recalibrate as recalibrate_
 from ebmood.cli import report as report_
 from ebmood.cli import score as score_
 from ebmood.cli.options import Cluster
@@ -74,6 +75,7 @@ app.command(epilog=check_.EPILOG)(check_.check)
 app.command(epilog=fit_.EPILOG)(fit_.fit)
 app.command(epilog=score_.EPILOG)(score_.score)
 app.command(epilog=evaluate_.EPILOG)(evaluate_.evaluate)
+app.command(epilog=recalibrate_.EPILOG)(recalibrate_.recalibrate)
 app.command(epilog=inspect_.EPILOG)(inspect_.inspect)
 app.command(epilog=report_.EPILOG)(report_.report)
 

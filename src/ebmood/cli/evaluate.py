@@ -1,5 +1,6 @@
 """`ebmood evaluate`: measure a detector on rows that are known to be normal or out-of-distribution."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from ebmood.cli.report import detector_page_of, refuse_folder, write_page
 
 if TYPE_CHECKING:
     from ebmood.detector import EnergyDetector
+    from ebmood.detector.score_batch import ScoreBatch
     from ebmood.results.tables.table import Table
 
 EPILOG = """[bold]Examples[/bold]
@@ -99,6 +101,9 @@ def evaluate(
     for result, others in zip(results[1:], scores[1:], strict=True):
         result |= asdict(separation(scores[0], others))
     estimator = detector.estimator
+    if estimator.segments_:
+        for result, parts in zip(results, batches, strict=True):
+            result["segments"] = flagged_by_segment(estimator, parts)
     if json:
         expected = {"alpha": estimator.alpha, "false_alarm_rate": estimator.false_alarm_rate_}
         print_json({"model": str(model), **expected, "in": results[0], "out": results[1:]})
@@ -111,6 +116,28 @@ def evaluate(
     if not console.is_terminal:
         console = Console(highlight=False, width=UNBOUNDED)
     print_table(console, _table(model, results, estimator))
+    for name, segment in results[0].get("segments", {}).items():
+        console.print(f"normal rows of segment {name}: {segment['flagged']:.3f} of {segment['rows']} flagged")
+
+
+def flagged_by_segment(estimator: "EnergyDetector", batches: "Sequence[ScoreBatch]") -> dict[str, dict]:
+    """Return the number of rows and the fraction of flagged rows of every segment."""
+    import numpy as np
+
+    from ebmood.detector.segments import segment_name
+
+    column = estimator.segment_column_
+    levels = None if column is None else estimator.levels_.get(column)
+    segments = np.concatenate([batch.segments for batch in batches if batch.segments is not None])
+    flags = np.concatenate([batch.flags for batch in batches])
+    values, codes = np.unique(segments, return_inverse=True)
+    return {
+        segment_name(value, levels): {
+            "rows": int((codes == k).sum()),
+            "flagged": float(flags[codes == k].mean()),
+        }
+        for k, value in enumerate(values.tolist())
+    }
 
 
 def _table(model: Path, results: list[dict], estimator: "EnergyDetector") -> "Table":

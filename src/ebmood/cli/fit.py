@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmood.cli.check import describe_preparation
-from ebmood.cli.messages import interrupted, print_json, print_message, print_skipped
+from ebmood.cli.messages import describe_segments, interrupted, print_json, print_message, print_skipped
 from ebmood.cli.options import (
     Category,
     Date,
@@ -76,6 +76,14 @@ def fit(
     number: Number = None,
     date: Date = None,
     missing: Missing = None,
+    segment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Calibrate within each value of this category column, such as a site or a machine.",
+            show_default=False,
+        ),
+    ] = None,
     alpha: Annotated[
         float, typer.Option(help="False-alarm rate: the fraction of normal rows that may be flagged.")
     ] = 0.05,
@@ -158,6 +166,7 @@ def fit(
                 contamination=parse_contamination(contamination),
                 memory=memory.value,
                 speed=speed.value,
+                segment=segment,
                 supervised=supervised,
                 device=device,
                 random_state=seed,
@@ -166,7 +175,7 @@ def fit(
             if isinstance(source, ImageStream):
                 options = {
                     "--label-column": label_column, "--drop": drop, "--category": category, "--number": number,
-                    "--date": date, "--missing": missing,
+                    "--date": date, "--missing": missing, "--segment": segment,
                 }  # fmt: skip
                 _refuse_options(table, "a folder of images", options)
                 detector = ImageDetector.fit(estimator, source, size or DEFAULT_SIZE, progress)
@@ -221,6 +230,8 @@ def _report(
         print_message(
             f"left out as the strangest: {estimator.n_left_out_rows_} rows; alpha holds for rows like the others"
         )
+    for line in describe_segments(segment.model_dump() for segment in estimator.segments_):
+        print_message(line)
     calibrated = (
         "calibrated on the same rows, each left out of its own score"
         if estimator.calibration == "loo"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from ebmood.cli.messages import print_json
+from ebmood.cli.messages import describe_segments, print_json
 from ebmood.cli.options import Json, Model
 
 EPILOG = """[bold]Examples[/bold]
@@ -45,22 +45,25 @@ def summary(model: Path) -> dict[str, Any]:
     """
     import numpy as np
 
-    from ebmood.core import calibration as conformal
     from ebmood.detector.image_detector import read_shape
     from ebmood.detector.persistence.detector_files import read_detector
+    from ebmood.detector.segments import find_segment_column, summarise_segments
     from ebmood.detector.table_detector import read_preparation
+    from ebmood.detector.updates import HELD_CALIBRATION_ROWS
 
     metadata, _ = read_detector(model)
     names = metadata.columns.names or tuple(f"x{i}" for i in range(metadata.layout.table.columns))
     categories = tuple(names[column] for column in metadata.levels)
     preparation = read_preparation(model, metadata.notes, metadata.columns.names, categories)
     images = read_shape(model, metadata.notes)
-    offset = conformal.offset(np.array(metadata.calibration_scores), metadata.alpha)
-    calibration_rows = len(metadata.calibration_scores)
+    calibration, alpha = metadata.calibration_of_rows(), metadata.alpha
+    offset = calibration.offset(alpha)
+    column = find_segment_column(metadata.segment, metadata.columns.shape, metadata.columns.names)
+    segments = summarise_segments(calibration, alpha, None if column is None else metadata.levels.get(column))
     return {
         "rows": metadata.notes.get("rows"),
         "training_rows": metadata.training_rows,
-        "calibration_rows": calibration_rows,
+        "calibration_rows": len(metadata.calibration_scores),
         "calibration": metadata.calibration,
         "left_out_rows": metadata.left_out_rows,
         "strangest_rows": [{"row": row + 1, "score": score} for row, score in metadata.strangest_rows],
@@ -68,9 +71,14 @@ def summary(model: Path) -> dict[str, Any]:
         "shape": None if metadata.columns.shape is None else list(metadata.columns.shape),
         "images": None if images is None else images.model_dump(mode="json"),
         "preparation": None if preparation is None else preparation.model_dump(mode="json"),
-        "alpha": metadata.alpha,
-        "false_alarm_rate": conformal.false_alarm_rate(metadata.alpha, calibration_rows),
+        "alpha": alpha,
+        "false_alarm_rate": calibration.false_alarm_rate(alpha),
         "offset": offset if np.isfinite(offset) else None,
+        "segment": metadata.segment,
+        "segments": [segment.model_dump(mode="json") for segment in segments],
+        "weighted": metadata.calibration_weights is not None,
+        "held_calibration_rows": min(metadata.calibration_rows_seen or 0, HELD_CALIBRATION_ROWS),
+        "history": [event.model_dump(mode="json") for event in metadata.history],
         "classes": None if metadata.classes is None else list(metadata.classes),
         "seed": metadata.seed,
         "energy": metadata.energy.model_dump(mode="json"),
@@ -107,10 +115,12 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
         ("embedding", content["embedding"] or ""),
         ("alpha", f"{content['alpha']:g}"),
         ("flags", _describe_flags(content)),
+        ("segments", "\n".join(describe_segments(content["segments"]))),
         ("self-test", f"probes rated in-distribution: {', '.join(probes)}" if probes else ""),
         ("seed", str(content["seed"])),
         ("strangest", f"rows {', '.join(str(row['row']) for row in content['strangest_rows'])}"),
-        ("memory", f"holds {sum(content['memory'])} {content['held']}"),
+        ("memory", f"holds {sum(content['memory'])} {content['held']}{_describe_held_calibration(content)}"),
+        ("history", "\n".join(map(_describe_event, content["history"]))),
         ("versions", ", ".join(f"{name} {number}" for name, number in content["versions"].items())),
     ]
     return [(name, text) for name, text in lines if text]
@@ -125,6 +135,19 @@ def _describe_rows(content: dict[str, Any]) -> str:
     return text + (f"; the {left_out} strangest rows were left out" if left_out else "")
 
 
+def _describe_held_calibration(content: dict[str, Any]) -> str:
+    count = content["held_calibration_rows"]
+    return f" and {count} calibration rows" if count else ""
+
+
+def _describe_event(event: dict[str, Any]) -> str:
+    threshold = "no threshold" if event["threshold"] is None else f"threshold {event['threshold']:.6g}"
+    return (
+        f"{event['time']} {event['what']}: {event['rows']} rows, then {event['calibration_rows']} calibration rows, "
+        f"{threshold} (ebmood {event['ebmood']})"
+    )
+
+
 def _describe_input(content: dict[str, Any]) -> tuple[str, str]:
     if content["images"]:
         colour = "colour" if content["images"]["channels"] == 3 else "greyscale"
@@ -137,6 +160,10 @@ def _describe_input(content: dict[str, Any]) -> tuple[str, str]:
 def _describe_flags(content: dict[str, Any]) -> str:
     if content["offset"] is None:
         return f"none: too few calibration rows for alpha={content['alpha']}"
+    if content["segments"]:
+        return f"by segment; {content['false_alarm_rate']:.2%} of normal rows on average"
+    if content["weighted"]:
+        return f"by weight; at most {content['false_alarm_rate']:.2%} of rows with the density of the weights"
     return (
         f"scores below {content['offset']:.6g}; {content['false_alarm_rate']:.2%} of normal rows on average"
     )

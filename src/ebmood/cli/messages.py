@@ -1,7 +1,7 @@
 """How the commands of the detector report results: a line for people on standard error, JSON on standard output."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import typer
@@ -11,6 +11,9 @@ INTERRUPTED = 130
 
 MAX_SKIPPED = 5
 """Skipped images that are listed one by one."""
+
+MAX_SEGMENTS = 20
+"""Segments that are listed one by one."""
 
 
 def print_message(line: str) -> None:
@@ -24,6 +27,35 @@ def print_skipped(skipped: Sequence[str]) -> None:
         print_message(f"skipped: {line}")
     if len(skipped) > MAX_SKIPPED:
         print_message(f"skipped: {len(skipped) - MAX_SKIPPED} more")
+
+
+def describe_segments(segments: Iterable[dict[str, Any]]) -> list[str]:
+    """Return lines with the calibration of segments, given as JSON values of `SegmentSummary`."""
+    lines, pooled = [], []
+    for segment in segments:
+        rate = "too few rows to flag any"
+        if segment["threshold"] is not None:
+            expected = segment["false_alarm_rate"]
+            share = (
+                "a share of normal rows that is unknown"
+                if expected is None
+                else f"{expected:.2%} of normal rows"
+            )
+            rate = f"scores below {segment['threshold']:.6g} are flagged, {share}"
+        if segment["pooled"]:
+            pooled.append((segment, rate))
+        else:
+            lines.append(f"segment {segment['name']}: {segment['calibration_rows']} calibration rows, {rate}")
+    if len(lines) > MAX_SEGMENTS:
+        hidden = len(lines) - MAX_SEGMENTS
+        lines[MAX_SEGMENTS:] = [f"{hidden} more segments; ebmood inspect --json lists all"]
+    if pooled:
+        first = pooled[:MAX_SEGMENTS]
+        names = ", ".join(f"{segment['name']} ({segment['calibration_rows']})" for segment, _ in first)
+        names += f" and {len(pooled) - MAX_SEGMENTS} more" if len(pooled) > MAX_SEGMENTS else ""
+        how = "together" if pooled[0][0]["false_alarm_rate"] is not None else "with all rows"
+        lines.append(f"segments with too few calibration rows, calibrated {how}: {names}; {pooled[0][1]}")
+    return lines
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -11,6 +11,13 @@ rows use the same calibration rows and are therefore positively dependent. The p
 controls the false discovery rate under this dependence (Bates et al. 2023, "Testing for outliers with conformal
 p-values").
 
+If the density of new rows is known to be `w(x)` times that of calibration rows (covariate shift), the weighted p-value
+
+    p(s) = (w + sum of w_i over s_i <= s) / (w + sum of w_i),    w = w(x) and w_i = w(x_i)
+
+satisfies the same inequality (Tibshirani, Barber, Candes & Ramdas 2019, "Conformal prediction under covariate shift").
+The weights may be multiplied by any constant. With equal weights it is the p-value above.
+
 This module uses NumPy and SciPy only, and does not depend on any model.
 """
 
@@ -89,6 +96,45 @@ def p_values(scores: Floats, calibration: Floats) -> Floats:
     """
     below = np.searchsorted(calibration, scores, side="right")
     return np.asarray((1.0 + below) / (1.0 + len(calibration)), dtype=np.float64)
+
+
+ROUNDING = 1e-12
+"""Sums of weights that differ by less than this fraction are equal."""
+
+
+def weighted_p_values(
+    scores: Floats, weights: Floats, calibration: Floats, calibration_weights: Floats
+) -> Floats:
+    """Return weighted conformal p-values for a known covariate shift: `(N,) -> (N,)`, in (0, 1].
+
+    Args:
+        scores: `(N,)` scores of new rows.
+        weights: `(N,)` positive weights of new rows.
+        calibration: `(n,)` scores, ascending.
+        calibration_weights: `(n,)` weights of the calibration rows, in the same unit.
+
+    >>> weighted_p_values(np.array([1.5]), np.array([2.0]), np.array([1.0, 2.0]), np.array([1.0, 3.0]))
+    array([0.5])
+    """
+    sums = np.concatenate([[0.0], np.cumsum(calibration_weights)])
+    below = sums[np.searchsorted(calibration, scores, side="right")]
+    return np.asarray((below + weights) / (sums[-1] + weights), dtype=np.float64)
+
+
+def weighted_offsets(
+    weights: Floats, calibration: Floats, calibration_weights: Floats, alpha: float
+) -> Floats:
+    """Return the threshold of each row, below which its weighted p-value is at most `alpha`: `(N,) -> (N,)`.
+
+    It is minus infinity if the weight of the row alone is more than the fraction `alpha` of all weights. The arguments
+    are those of `weighted_p_values`.
+    """
+    level, sums = float(_level(alpha)), np.concatenate([[0.0], np.cumsum(calibration_weights)])
+    total = sums[-1] + weights
+    allowed = level * total * (1 + ROUNDING) - weights
+    passed = np.searchsorted(sums, allowed + ROUNDING * total, side="right") - 1
+    thresholds = np.append(calibration, np.inf)[np.maximum(passed, 0)]
+    return np.where(passed < 0, -np.inf, thresholds)
 
 
 def benjamini_hochberg(p: Floats, fdr: float) -> NDArray[np.bool_]:

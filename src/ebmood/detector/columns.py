@@ -55,23 +55,36 @@ class Layout(Settings):
         return tuple(column for column in self.gaps if column not in self.categories)
 
 
-def fit_layout(x: NDArray[np.float64], levels: Mapping[int, int]) -> Layout:
+def fit_layout(x: NDArray[np.float64], levels: Mapping[int, int], earlier: Layout | None = None) -> Layout:
     """Return the layout of training rows.
 
     Args:
         x: `(N, D)`.
         levels: number of levels of each category column.
+        earlier: the layout of earlier training rows, of which x contains a part. Levels and gaps that they had stay
+            known, and levels that were frequent stay frequent.
     """
     categories = {}
     for column, count in sorted(levels.items()):
         present = x[:, column][~np.isnan(x[:, column])]
         rows = np.bincount(present.astype(np.int64), minlength=count)
+        if earlier is not None:
+            rows = np.maximum(rows, _earlier_rows(earlier.categories[column], count))
         frequent = np.flatnonzero(rows >= MIN_LEVEL_ROWS)
         groups = np.where(rows > 0, len(frequent), UNSEEN)
         groups[frequent] = np.arange(len(frequent))
         categories[column] = tuple(groups.tolist())
-    gaps = tuple(np.flatnonzero(np.isnan(x).any(axis=0)).tolist())
-    return Layout(columns=x.shape[1], categories=categories, gaps=gaps)
+    gaps = {*np.flatnonzero(np.isnan(x).any(axis=0)).tolist(), *(earlier.gaps if earlier else ())}
+    return Layout(columns=x.shape[1], categories=categories, gaps=tuple(sorted(gaps)))
+
+
+def _earlier_rows(groups: tuple[int, ...], levels: int) -> NDArray[np.int64]:
+    """Return how many earlier rows each level has at least, as far as its group tells."""
+    numbers = np.array(groups + (UNSEEN,) * (levels - len(groups)))
+    in_one_group = np.bincount(numbers[numbers >= 0], minlength=1)
+    # The last group holds all rare levels. It may hold one only, which then counts as frequent.
+    is_rare = (numbers == numbers.max()) & (in_one_group[numbers.max()] > 1) if numbers.max() >= 0 else False
+    return np.where(numbers == UNSEEN, 0, np.where(is_rare, 1, MIN_LEVEL_ROWS))
 
 
 def leave_out_cells(

@@ -1,59 +1,46 @@
 """EnergyDetector: the detector as a scikit-learn estimator."""
 
-import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import JsonValue
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ebmood.core import calibration as conformal
-from ebmood.core.errors import CalibrationWarning, InputError
+from ebmood.core.errors import InputError
 from ebmood.core.threads import threads_for
-from ebmood.detector.contamination import (
-    LISTED,
-    Contamination,
-    check_contamination,
-    count_contaminated,
-    neighbours_for,
-    strangest,
-)
+from ebmood.detector.contamination import LISTED, Contamination, strangest
 from ebmood.detector.feature_contributions import feature_contributions, replacement_values
-from ebmood.detector.fitting import fit_score_model
-from ebmood.detector.io.categories import Levels
+from ebmood.detector.fitting import fit_score_model, rows_without_strangest, settings_for
 from ebmood.detector.io.rows import Rows, column_labels
 from ebmood.detector.labels import Labels, encode_labels
 from ebmood.detector.model_inputs import ModelInputs, read_new_inputs, read_training_inputs
+from ebmood.detector.nested_parameters import NestedParameters
+from ebmood.detector.parameter_checks import check_parameters
 from ebmood.detector.parameters import (
     LEAVE_ONE_OUT,
     Calibration,
-    check_alpha_and_device,
-    describe_too_few_rows,
+    advise_for_calibration,
     resolve_seed,
     split_rows,
 )
 from ebmood.detector.persistence.save import save_detector
 from ebmood.detector.row_scorer import RowScorer
-from ebmood.detector.score_batch import ScoreBatch
-from ebmood.detector.score_model import SPEEDS, EnergySettings, ScoreModel
-from ebmood.detector.self_test import Probe, run_self_test
+from ebmood.detector.score_model import SPEEDS, EnergySettings
+from ebmood.detector.segments import find_segment_column
 from ebmood.detector.training_ranges import training_ranges
+from ebmood.detector.updates import Updates
 from ebmood.detector.user_embedding import frozen_copy
-
-if TYPE_CHECKING:
-    import pyarrow
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 
-class EnergyDetector(OutlierMixin, BaseEstimator):
+class EnergyDetector(Updates, OutlierMixin, NestedParameters):
     """Detect rows that are unlike the training rows, with a known false-alarm rate.
 
     `fit` keeps most rows as the memory of an energy (negative log-density) and reserves the others for calibration. New
@@ -86,13 +73,20 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
             may not share rows. It then finds fewer outliers (docs/results/tables.md).
         speed: `fast` holds a quarter of the rows in half of the views: scores are computed about four times as fast,
             and find fewer outliers (docs/results/tables.md).
-        energy: settings of the energy; None for those of `speed`.
+        energy: settings of the energy; None for those of `speed`. `set_params` names their fields, for example
+            `energy__memory__neighbours`.
+        segment: name or number of a column whose values have thresholds and p-values of their own. It is a feature as
+            well. Values with fewer calibration rows than `alpha` needs are pooled
+            (`ebmood.detector.calibration_scores`).
         device: `cpu`, `cuda`, `cuda:1`, ..., or `auto`.
         random_state: seed of the split into training and calibration rows, and of the sample of rows that is kept.
 
     Attributes:
         offset_ (float): rows with a lower score are flagged. Minus infinity if there are too few calibration rows for
             `alpha`; `fit` then warns and says how many are needed.
+        calibration_ (CalibrationScores): scores of the calibration rows, with their segments and weights.
+        segments_ (tuple): for each segment its calibration rows, threshold and false-alarm rate; see
+            `ebmood.detector.segments.SegmentSummary`.
         calibration_scores_ (ndarray): `(n,)` scores of the calibration rows, ascending.
         n_features_in_ (int): D; missing if `embed` takes inputs that are not floating-point numbers.
         feature_names_in_ (ndarray): column names, if `X` was a data frame with names.
@@ -100,13 +94,15 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         class_calibration_scores_ (tuple): for each class the scores of its calibration rows under it, ascending.
         probes_ (tuple): results of the self-test; see `ebmood.detector.self_test.Probe`.
         levels_ (dict): the names of the levels of each category column, by its position.
-        training_scores_ (ndarray): scores of the training rows, each computed without the row itself. Not saved.
+        training_scores_ (ndarray): scores of the training rows, each computed without the row itself; after
+            `partial_fit`, of those that were held and of the new ones. Not saved.
         model_ (ScoreModel): views and energies, `(N, D) -> (N,)`.
         settings_ (EnergySettings): the settings of the energy.
-        strangest_rows_ (tuple): indices in X and scores of the ten strangest of the rows that were used.
+        strangest_rows_ (tuple): indices in the X of `fit` and scores of the ten strangest of the rows that were used.
         n_left_out_rows_ (int): number of rows that `contamination` left out.
         seed_ (int): the seed that `random_state` gave.
         n_training_rows_ (int): number of rows on which the energy was fitted.
+        history_ (tuple): the calls of `fit`, `recalibrate` and `partial_fit`; see `ebmood.detector.history.Event`.
 
     >>> detector = EnergyDetector(random_state=0)
     >>> rows = np.random.default_rng(0).normal(size=(200, 2))
@@ -114,11 +110,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
     array([ 1, -1])
     """
 
-    calibration: Calibration
-    contamination: Contamination
-    memory: Literal["rows", "prototypes"]
-    model_: ScoreModel
-    scorer_: RowScorer
+    default_settings = {"energy": SPEEDS["default"]}
     notes_: dict[str, JsonValue]
 
     def __init__(
@@ -132,6 +124,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         memory: Literal["rows", "prototypes"] = "rows",
         speed: Literal["default", "fast"] = "default",
         energy: EnergySettings | None = None,
+        segment: str | int | None = None,
         device: str = "cpu",
         random_state: int | np.random.RandomState | None = None,
     ):
@@ -143,6 +136,7 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         self.memory = memory
         self.speed = speed
         self.energy = energy
+        self.segment = segment
         self.device = device
         self.random_state = random_state
 
@@ -160,16 +154,25 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
             CalibrationWarning: there are too few calibration rows to flag anything at level alpha.
             SelfTestWarning: a probe far from the training rows is rated in-distribution.
         """
-        device = self._check_parameters()
+        device = check_parameters(self)
         self.settings_ = SPEEDS[self.speed] if self.energy is None else self.energy
         self.seed_ = resolve_seed(self.random_state)
         embedding = None if self.embed is None else frozen_copy(self.embed, device)
         inputs = read_training_inputs(X, embedding, device)
         self._store_columns(inputs.rows)
+        self.segment_column_ = (
+            None if self.segment is None else find_segment_column(self.segment, self.shape_in_, self._names())
+        )
+        self.history_ = ()
         rows, columns = inputs.features.shape
         with threads_for(self.settings_.work(rows, min(rows, self.settings_.rows), columns)):
             self._fit_inputs(inputs, y, embedding, device)
+        self._record("fit", rows)
         return self
+
+    def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:  # type: ignore[override]  # the mixin adds **kwargs
+        """Return `fit(X).predict(X)`. Most of these rows are training rows, so `alpha` does not hold for them."""
+        return self.fit(X, y).predict(X)
 
     def _fit_inputs(
         self, inputs: ModelInputs, y: Any, embedding: nn.Module | None, device: torch.device
@@ -177,107 +180,13 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         kept = self._leave_out_strangest(inputs, y)
         if self.n_left_out_rows_:
             inputs, y = inputs.take(kept), np.asarray(y)[kept] if self.supervised else None
-        training, calibration = split_rows(self.calibration, len(kept), self.seed_)
+        segments = None if inputs.values is None else self.segments_of(inputs.values)
+        training, calibration = split_rows(self.calibration, len(kept), self.seed_, segments)
         labels = encode_labels(y, len(kept), training) if self.supervised else None
         self.n_training_rows_ = len(training)
         self._fit_model(inputs, training, labels, embedding, device)
         self._calibrate(inputs, training, calibration, labels, kept)
-        self.probes_: tuple[Probe, ...] = ()
-        if self.scorer_.ranges is not None:
-            threshold = max(self.offset_, self.calibration_scores_[0])
-            self.probes_ = run_self_test(
-                self.scorer_.score_rows, self.scorer_.ranges, threshold, self.seed_, self.levels_
-            )
-
-    def score_samples(self, X: Any) -> Floats:
-        """Return the scores of rows: `(N, ...)` to `(N,)`, finite. Higher is more in-distribution."""
-        inputs = self._read(X)
-        return self.scorer_.scores(inputs.features, inputs.values)
-
-    def score_batch(self, X: Any, alpha: float | None = None) -> ScoreBatch:
-        """Return scores, p-values and flags of rows `(N, ...)`, computed in one pass.
-
-        Args:
-            X: the rows.
-            alpha: level of the flags; None for the `alpha` of the detector.
-        """
-        return self.decide(self.score_samples(X), alpha=alpha)
-
-    def decide(
-        self,
-        scores: Floats,
-        kept_columns: "pyarrow.RecordBatch | None" = None,
-        alpha: float | None = None,
-    ) -> ScoreBatch:
-        """Return scores `(N,)` together with their p-values and flags.
-
-        Args:
-            scores: results of `score_samples`.
-            kept_columns: N rows of other columns, to be returned with the results.
-            alpha: level of the flags; None for the `alpha` of the detector.
-
-        Raises:
-            InputError: `alpha` is not between 0 and 1.
-        """
-        offset = self.offset_ if alpha is None else conformal.offset(self.calibration_scores_, alpha)
-        p_values = conformal.p_values(scores, self.calibration_scores_)
-        return ScoreBatch(scores, p_values, scores < offset, kept_columns)
-
-    def decision_function(self, X: Any) -> Floats:
-        """Return `score_samples(X) - offset_`: `(N, ...)` to `(N,)`, negative for flagged rows."""
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: Any, alpha: float | None = None) -> NDArray[np.int64]:
-        """Return -1 for rows that are flagged as out-of-distribution at level `alpha`, and else 1: `(N,)`.
-
-        Args:
-            X: the rows.
-            alpha: the level; None for the `alpha` of the detector.
-        """
-        return np.where(self.score_batch(X, alpha).flags, -1, 1)
-
-    def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:  # type: ignore[override]  # the mixin adds **kwargs
-        """Return `fit(X).predict(X)`. Most of these rows are training rows, so `alpha` does not hold for them."""
-        return self.fit(X, y).predict(X)
-
-    def p_values(self, X: Any) -> Floats:
-        """Return split-conformal p-values: `(N, ...)` to `(N,)`, in (0, 1].
-
-        For new rows like the training rows, `P(p <= alpha) <= alpha` for every alpha. With `calibration="loo"` this is
-        measured and not proved.
-        """
-        return self.score_batch(X).p_values
-
-    def class_p_values(self, X: Any) -> Floats:
-        """Return the p-value of each row as a member of each class: `(N, ...)` to `(N, K)`, columns as in `classes_`.
-
-        Each class has calibration rows of its own, so the guarantee of `p_values` holds for the rows of every class. A
-        row whose largest p-value is small is unlike all classes.
-
-        Raises:
-            InputError: the detector was fitted without classes, or the calibration is "loo".
-        """
-        inputs = self._read(X)
-        if not hasattr(self, "classes_"):
-            raise InputError("class_p_values: fitted without classes; set supervised=True and give y to fit")
-        self._refuse_leave_one_out("class_p_values")
-        scores = self.scorer_.class_scores(inputs.features, inputs.values)
-        columns = [
-            conformal.p_values(scores[:, k], calibration)
-            for k, calibration in enumerate(self.class_calibration_scores_)
-        ]
-        return np.column_stack(columns)
-
-    def select(self, X: Any, fdr: float = 0.05) -> NDArray[np.bool_]:
-        """Return which rows are out-of-distribution, with an expected fraction of at most `fdr` wrong ones among them.
-
-        This is the procedure of Benjamini and Hochberg on the p-values of all rows: `(N, ...)` to `(N,)` booleans.
-
-        Raises:
-            InputError: fdr is not between 0 and 1, or the calibration is "loo", for which the procedure is not proved.
-        """
-        self._refuse_leave_one_out("select")
-        return conformal.benjamini_hochberg(self.p_values(X), fdr)
+        self._run_self_test()
 
     def feature_contributions(self, X: Any) -> Floats:
         """Return, for each feature, the largest rise of the score if only this feature changes: `(N, *shape)` as X.
@@ -293,39 +202,24 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         gains = feature_contributions(self.scorer_.score_rows, values, self.replacements_)
         return gains.reshape(-1, *self.shape_in_)
 
-    def set_alpha(self, alpha: float) -> Self:
-        """Set the level of the flags of a fitted detector, without a new fit.
-
-        Raises:
-            InputError: `alpha` is not between 0 and 1.
-        """
-        check_is_fitted(self)
-        self.offset_ = conformal.offset(self.calibration_scores_, alpha)
-        self.alpha = alpha
-        return self
-
     def column_labels(self) -> tuple[str, ...]:
         """Return a name for every feature in order: the column name, or `x3`, or `x[0,2,5]`."""
         check_is_fitted(self)
         return () if self.shape_in_ is None else column_labels(self.shape_in_, self._names())
-
-    @property
-    def false_alarm_rate_(self) -> float:
-        """The fraction of rows like the training rows that is flagged, on average over fits; at most `alpha`."""
-        return conformal.false_alarm_rate(self.alpha, len(self.calibration_scores_))
 
     def save(self, folder: Path | str, notes: dict[str, JsonValue] | None = None) -> None:
         """Write the fitted detector to a folder. A detector that is already there is replaced atomically.
 
         Args:
             folder: created if it does not exist.
-            notes: JSON values to store with the detector; `ebmood.load` returns them as `notes_`.
+            notes: JSON values to store with the detector; `ebmood.load` returns them as `notes_`. None keeps those of
+                a loaded detector.
 
         Raises:
             EbmoodError: the folder cannot be written.
         """
         check_is_fitted(self)
-        save_detector(self, Path(folder), notes or {})
+        save_detector(self, Path(folder), getattr(self, "notes_", {}) if notes is None else notes)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "offset_")
@@ -337,26 +231,17 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         tags.target_tags.required = bool(self.supervised)
         return tags
 
-    def _check_parameters(self) -> torch.device:
-        if self.embed is not None and not isinstance(self.embed, nn.Module):
-            raise InputError(f"embed={type(self.embed).__name__}: must be a torch.nn.Module")
-        if self.energy is not None and not isinstance(self.energy, EnergySettings):
-            raise InputError(f"energy={self.energy!r}: must be EnergySettings, or None for the default")
-        if self.memory not in ("rows", "prototypes"):
-            raise InputError(f"memory={self.memory!r}: must be 'rows' or 'prototypes'")
-        if self.memory == "prototypes" and self.calibration == LEAVE_ONE_OUT:
-            raise InputError("memory='prototypes': calibration='loo' needs rows; set calibration=0.2")
-        if self.speed not in SPEEDS:
-            raise InputError(f"speed={self.speed!r}: must be 'default' or 'fast'")
-        if self.speed != "default" and self.energy is not None:
-            raise InputError("speed and energy: energy replaces the settings of speed; give one of them")
-        check_contamination(self.contamination)
-        return check_alpha_and_device(self.alpha, self.device)
-
     def _store_columns(self, rows: Rows | None) -> None:
-        self._delete("n_features_in_", "feature_names_in_")
+        for name in (
+            "n_features_in_",
+            "feature_names_in_",
+            "classes_",
+            "class_calibration_scores_",
+            "notes_",
+        ):
+            self.__dict__.pop(name, None)  # of an earlier fit
         self.shape_in_ = None if rows is None else rows.shape
-        self.levels_: Mapping[int, Levels] = {} if rows is None else dict(rows.levels)
+        self.levels_ = {} if rows is None else dict(rows.levels)
         if rows is not None:
             self.n_features_in_ = rows.values.shape[1]
             if rows.names is not None:
@@ -369,26 +254,16 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         if self.contamination is None or rows < 3:
             return np.arange(rows)
         labels = encode_labels(y, rows, np.arange(rows)) if self.supervised else None
-        memory = self.settings_.memory
-        held = min(rows, self.settings_.rows)
-        neighbours = neighbours_for(held, self.contamination, memory.neighbours)
-        self.settings_ = self.settings_.updated(memory=memory.updated(neighbours=neighbours))
-        scores = fit_score_model(
-            inputs.features,
-            self.settings_,
-            self.seed_,
-            levels=self._level_counts(),
-            y=None if labels is None else labels.codes,
-        ).scores
-        self.n_left_out_rows_ = count_contaminated(scores, self.contamination)
-        return np.sort(strangest(scores, rows)[self.n_left_out_rows_ :])
+        codes = None if labels is None else labels.codes
+        self.settings_ = settings_for(self.contamination, rows, self.settings_)
+        kept = rows_without_strangest(
+            inputs.features, self.contamination, self.settings_, self.seed_, self._level_counts(), codes
+        )
+        self.n_left_out_rows_ = rows - len(kept)
+        return kept
 
     def _level_counts(self) -> dict[int, int]:
         return {column: len(levels) for column, levels in self.levels_.items()}
-
-    def _refuse_leave_one_out(self, method: str) -> None:
-        if self.calibration == LEAVE_ONE_OUT:
-            raise InputError(f"{method}: is not proved for calibration='loo'; fit with calibration=0.2")
 
     def _fit_model(
         self,
@@ -428,7 +303,6 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
         labels: Labels | None,
         kept: Indices,
     ) -> None:
-        self._delete("classes_", "class_calibration_scores_")
         scorer, values = self.scorer_, inputs.values
         training_values = None if values is None else values[training]
         calibration_values = None if values is None else values[calibration]
@@ -443,7 +317,13 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
             calibration_scores = self.training_scores_
         else:
             calibration_scores = scorer.scores(features, calibration_values)
-        self.calibration_scores_ = np.sort(calibration_scores)
+        self._set_calibration(
+            calibration_scores,
+            None if calibration_values is None else self.segments_of(calibration_values),
+            None,
+            advise_for_calibration(self.alpha, self.calibration, len(inputs.features)),
+        )
+        self._hold_calibration_rows(calibration_values)
         scores = np.empty(len(kept))
         scores[training], scores[calibration] = self.training_scores_, calibration_scores
         worst = strangest(scores, LISTED)
@@ -458,10 +338,6 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
             self.class_calibration_scores_ = tuple(
                 np.sort(by_class[codes == k, k]) for k in range(len(labels.classes))
             )
-        self.offset_ = conformal.offset(self.calibration_scores_, self.alpha)
-        if not np.isfinite(self.offset_):
-            message = describe_too_few_rows(self.alpha, self.calibration, len(inputs.features))
-            warnings.warn(message, CalibrationWarning, stacklevel=3)
 
     def _read(self, X: Any) -> ModelInputs:
         check_is_fitted(self)
@@ -469,8 +345,3 @@ class EnergyDetector(OutlierMixin, BaseEstimator):
 
     def _names(self) -> tuple[str, ...] | None:
         return tuple(self.feature_names_in_) if hasattr(self, "feature_names_in_") else None
-
-    def _delete(self, *names: str) -> None:
-        """Delete attributes of an earlier fit that this fit may not set."""
-        for name in names:
-            self.__dict__.pop(name, None)

@@ -62,7 +62,9 @@ class Explainer:
         """Add to the notes which columns explain the flagged rows that were kept."""
         if self._kept:
             rows = np.stack(self._kept)
-            shortfall = self._estimator.offset_ - self._estimator.scorer_.score_rows(rows)
+            estimator = self._estimator
+            offsets = estimator.calibration_.offsets(len(rows), estimator.segments_of(rows), estimator.alpha)
+            shortfall = offsets - estimator.scorer_.score_rows(rows)
             notes.add_explanations(self._columns, self._gains(rows), shortfall)
 
     def _gains(self, rows: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -9,8 +10,10 @@ from numpy.typing import NDArray
 
 from ebmood.core.seeding import numpy_stream
 from ebmood.detector.chunks import apply_in_chunks, round_scores
-from ebmood.detector.columns import Columns, fit_layout, leave_out_cells
+from ebmood.detector.columns import Columns, Layout, fit_layout, leave_out_cells
+from ebmood.detector.contamination import count_contaminated, neighbours_for, strangest
 from ebmood.detector.prototypes import MAX_PROTOTYPES, find_prototypes
+from ebmood.detector.reservoir import sample_union
 from ebmood.detector.score_model import VIEWS_BY_NAME, EnergySettings, MemoryLayout, ScoreModel
 from ebmood.models.views.one_unit import columns_share_unit
 from ebmood.models.views.view import constant_scales, varies
@@ -37,6 +40,23 @@ class FittedScoreModel:
     scores: Floats
 
 
+@dataclass(frozen=True)
+class EarlierRows:
+    """What is known of training rows of which a sample is held.
+
+    Attributes:
+        seen: number of all earlier training rows.
+        held: number of them that are held; the training rows of a new fit start with them.
+        layout: what their columns hold.
+        ranges: `(2, D)` lowest and highest value of each column over all of them.
+    """
+
+    seen: int
+    held: int
+    layout: Layout
+    ranges: Floats
+
+
 def fit_score_model(
     x: Floats,
     settings: EnergySettings,
@@ -45,6 +65,7 @@ def fit_score_model(
     levels: Mapping[int, int] | None = None,
     y: NDArray[np.intp] | None = None,
     prototypes: bool = False,
+    earlier: EarlierRows | None = None,
 ) -> FittedScoreModel:
     """Fit the default score model.
 
@@ -56,10 +77,12 @@ def fit_score_model(
         levels: number of levels of each category column.
         y: `(N,)` class indices 0..K-1, for a supervised fit. Every class needs two rows.
         prototypes: whether the model holds centres of clusters instead of training rows.
+        earlier: earlier training rows, if x is a sample of them followed by new ones. The model then holds a sample of
+            all rows. It has neither classes nor prototypes.
     """
     x = np.clip(x, -MAX_VALUE, MAX_VALUE)
-    table = fit_layout(x, levels or {})
-    kept = _rows_to_keep(len(x), y, settings.rows, seed)
+    table = fit_layout(x, levels or {}, earlier and earlier.layout)
+    kept = _rows_to_keep(len(x), y, settings.rows, seed, earlier)
     memory = np.concatenate(kept)
     left_out, new_gaps = leave_out_cells(x, table)
     columns = Columns(table)
@@ -68,7 +91,7 @@ def fit_score_model(
     model = ScoreModel(settings, MemoryLayout(table=table, rows=tuple(map(len, kept)), views=views))
     model.columns.load_state_dict(columns.state_dict())
     model.memory.copy_(torch.from_numpy(x[memory]))
-    _set_ranges(model, x)
+    _set_ranges(model, x if earlier is None else np.concatenate([x, earlier.ranges]))
     with torch.no_grad():
         _fit_views(model, model.columns.numbers(model.memory))
         in_memory = model.fit_memories(torch.from_numpy(left_out[memory])).numpy()
@@ -85,6 +108,27 @@ def fit_score_model(
     model.gap_penalty.fill_(1.0 + float(np.ptp(scores)))
     scores -= new_gaps * float(model.gap_penalty)
     return FittedScoreModel(model, scores)
+
+
+def settings_for(
+    contamination: float | Literal["auto"], rows: int, settings: EnergySettings
+) -> EnergySettings:
+    """Return settings with enough neighbours for energies of `rows` rows that may be contaminated."""
+    neighbours = neighbours_for(min(rows, settings.rows), contamination, settings.memory.neighbours)
+    return settings.updated(memory=settings.memory.updated(neighbours=neighbours))
+
+
+def rows_without_strangest(
+    x: Floats,
+    contamination: float | Literal["auto"],
+    settings: EnergySettings,
+    seed: int,
+    levels: Mapping[int, int],
+    y: NDArray[np.intp] | None,
+) -> NDArray[np.intp]:
+    """Return the ascending indices of the rows that are not left out. The arguments are those of `fit_score_model`."""
+    scores = fit_score_model(x, settings, seed, levels=levels, y=y).scores
+    return np.sort(strangest(scores, len(x))[count_contaminated(scores, contamination) :])
 
 
 def _with_prototypes(model: ScoreModel, seed: int) -> ScoreModel:
@@ -117,8 +161,13 @@ def _scores_under_other_classes(model: ScoreModel) -> Floats:
     return scores.max(axis=1)
 
 
-def _rows_to_keep(rows: int, y: NDArray[np.intp] | None, limit: int, seed: int) -> list[NDArray[np.intp]]:
+def _rows_to_keep(
+    rows: int, y: NDArray[np.intp] | None, limit: int, seed: int, earlier: EarlierRows | None
+) -> list[NDArray[np.intp]]:
     """Return for each class the indices of the rows that are kept in memory, ascending."""
+    if earlier is not None:
+        rng = numpy_stream(seed, f"memory/{earlier.seen}")
+        return [sample_union(earlier.seen, earlier.held, rows - earlier.held, limit, rng)]
     classes = [np.arange(rows)] if y is None else [np.flatnonzero(y == k) for k in range(int(y.max()) + 1)]
     rng = numpy_stream(seed, "memory")
     share = min(1.0, limit / rows)

@@ -84,8 +84,12 @@ def parse_contamination(text: str | None) -> Contamination:
         raise InputError(f"--contamination={text}: must be a fraction, or auto") from None
 
 
-def split_rows(calibration: Calibration, rows: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def split_rows(
+    calibration: Calibration, rows: int, seed: int, segments: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the indices of training rows and of calibration rows, both ascending. With "loo" each has all rows.
+
+    With segments `(N,)`, every segment has the same fraction of calibration rows.
 
     Raises:
         InputError: `calibration` is invalid, or leaves fewer than two training rows.
@@ -99,27 +103,43 @@ def split_rows(calibration: Calibration, rows: int, seed: int) -> tuple[NDArray[
             f"X: {samples}, of which {calibration_rows} are for calibration; give {calibration_rows + 2} or more, "
             "because training needs at least 2"
         )
+    if segments is not None:
+        return split_within_segments(calibration_rows / rows, segments, numpy_stream(seed, "calibration"))
     order = numpy_stream(seed, "calibration").permutation(rows)
     return np.sort(order[calibration_rows:]), np.sort(order[:calibration_rows])
 
 
-def describe_too_few_rows(alpha: float, calibration: Calibration, rows: int) -> str:
-    """Return a message for a table of `rows` rows that has too few calibration rows to flag any row at `alpha`."""
-    needed, available = rows_needed(alpha), count_calibration_rows(calibration, rows)
+def split_within_segments(
+    fraction: float, segments: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the indices of training rows and of calibration rows, both ascending.
+
+    In every segment the calibration rows are a random sample, and their number is the fraction of its rows, rounded up
+    or down. Over all rows, it is the fraction of them, rounded up or down.
+
+    Args:
+        fraction: the fraction of rows for calibration.
+        segments: `(N,)` segment of each row; equal values if there are no segments.
+        rng: the random numbers.
+    """
+    order = rng.permutation(len(segments))
+    order = order[np.argsort(segments[order], kind="stable")]
+    # Rounding errors must not change the number of rows if the fraction of all rows is a whole number.
+    steps = np.floor(np.arange(len(order) + 1) * fraction + rng.uniform(1e-9, 1 - 1e-9))
+    chosen = np.diff(steps) > 0
+    return np.sort(order[~chosen]), np.sort(order[chosen])
+
+
+def advise_for_calibration(alpha: float, calibration: Calibration, rows: int) -> str:
+    """Return what to do if a table of `rows` rows has too few calibration rows to flag any row at `alpha`."""
+    needed = rows_needed(alpha)
     setting = f"set calibration={needed}" if needed <= rows // 2 else None
     if calibration == LEAVE_ONE_OUT:
-        advice = f"give {needed} rows or more"
-    elif isinstance(calibration, Integral):
-        advice = setting or f"give {2 * needed} rows or more and set calibration={needed}"
-    else:
-        total = math.ceil(needed / float(calibration))
-        advice = f"give {total} rows or more" + (
-            f", or {setting}" if setting else ", or set calibration='loo'"
-        )
-    return (
-        f"alpha={alpha} needs {needed} calibration rows, but there are only {available}, so no row will be flagged; "
-        f"{advice}"
-    )
+        return f"give {needed} rows or more"
+    if isinstance(calibration, Integral):
+        return setting or f"give {2 * needed} rows or more and set calibration={needed}"
+    total = math.ceil(needed / float(calibration))
+    return f"give {total} rows or more" + (f", or {setting}" if setting else ", or set calibration='loo'")
 
 
 def resolve_seed(random_state: int | np.random.RandomState | None) -> int:

@@ -24,6 +24,7 @@ class ScoreBatch:
             are refused.
         reasons: for each row that is flagged the columns that explain it best, the best one first; none for others.
             None if they were not asked for.
+        segments: `(N,)` values of the segment column; None if the detector has no segments.
     """
 
     scores: NDArray[np.float64]
@@ -32,6 +33,7 @@ class ScoreBatch:
     kept_columns: "pyarrow.RecordBatch | None" = None
     errors: Mapping[int, str] | None = None
     reasons: Sequence[tuple[str, ...]] | None = None
+    segments: NDArray[np.float64] | None = None
 
 
 def mark_bad_rows(batch: ScoreBatch, errors: Mapping[int, str]) -> ScoreBatch:

@@ -54,7 +54,7 @@ class TableDetector:
         """Read a table, decide what its columns hold, and fit an estimator on it.
 
         Args:
-            estimator: not yet fitted. If it is supervised, it learns the label column.
+            estimator: not yet fitted. If it is supervised, it learns the label column. Its `segment` is a category.
             table: rows that are assumed to be in-distribution.
             choices: what the user says about the columns.
             progress: called with the progress of reading and fitting.
@@ -65,6 +65,9 @@ class TableDetector:
         check_alpha_and_device(estimator.alpha, estimator.device)
         if estimator.supervised and choices.label_column is None:
             raise InputError(f"{table.source}: name one column of classes with --label-column")
+        if isinstance(estimator.segment, str):
+            segment = match_columns([estimator.segment], table.names, table.source, "--segment")
+            choices = replace(choices, categories=[*choices.categories, *segment])
         profile = read_profile(table, choices, progress)
         preparation = profile.preparation()
         classes = (
@@ -149,7 +152,8 @@ class TableDetector:
             # Prepared rows are valid and in the order of the fit, so the scorer gets them without a further check.
             rows = preparation.encode(reading.features, self.estimator.levels_)
             scores = self.estimator.scorer_.score_rows(rows)
-            batch = self.estimator.decide(scores, chunk.rows.select(kept_columns))
+            segments = self.estimator.segments_of(rows)
+            batch = self.estimator.decide(scores, chunk.rows.select(kept_columns), segments=segments)
             if options.mark_bad_rows:
                 batch = mark_bad_rows(batch, reading.errors)
             if options.reasons:

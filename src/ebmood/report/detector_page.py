@@ -107,6 +107,12 @@ def _lead(detector: EnergyDetector) -> str:
             f"{lead}The calibration rows are too few to flag any row at alpha = {detector.alpha:g}: {needed:,} are "
             "needed."
         )
+    if detector.segments_ or detector.calibration_.weights is not None:
+        part = f"value of {detector.segment!r}" if detector.segments_ else "weight of a row"
+        return (
+            f"{lead}Rows are flagged by a threshold for each {part}. On average, this applies to at most "
+            f"{detector.false_alarm_rate_:.2%} of normal rows."
+        )
     return (
         f"{lead}Rows that score below {detector.offset_:.4g} are flagged as out-of-distribution. On average, this "
         f"applies to {detector.false_alarm_rate_:.2%} of normal rows."

@@ -40,7 +40,7 @@ def test_many_chunks_hold_all_rows(csv, monkeypatch):
     )
 )
 def test_any_quoted_text_is_read_unchanged(csv, table):
-    names = [f"{i}{name}" for i, name in enumerate(table[0])]
+    names = [f"c{i}{name}" for i, name in enumerate(table[0])]
     file = io.StringIO(newline="")
     writer(file, quoting=QUOTE_ALL).writerows([names, *table[1:]])
     path = csv(file.getvalue())

@@ -33,6 +33,17 @@ def test_a_loaded_detector_is_equal_to_the_saved_one(wine_detector, saved):
     np.testing.assert_array_equal(copy.score_samples(rows), wine_detector.score_samples(rows))
 
 
+def test_notes_are_kept_by_a_loaded_detector_and_not_by_a_new_fit(saved, tmp_path):
+    """A detector of the command line that is recalibrated in Python keeps its preparation."""
+    loaded = load(saved)
+    loaded.recalibrate(TABLE).save(tmp_path / "again")
+    assert load(tmp_path / "again").notes_ == loaded.notes_ != {}
+    loaded.save(tmp_path / "other", notes={})
+    assert load(tmp_path / "other").notes_ == {}
+    loaded.fit(TABLE).save(tmp_path / "new")
+    assert load(tmp_path / "new").notes_ == {}
+
+
 @pytest.mark.slow
 def test_another_process_computes_equal_scores(wine_detector, saved, tmp_path):
     np.save(tmp_path / "rows.npy", ROWS)

@@ -1,7 +1,7 @@
 """The files of a saved detector: a folder with one JSON file and its weights. There is no pickle.
 
     detector.json                   settings, columns, calibration scores, probes, versions, SHA-256 of all files
-    score-<sha256>.safetensors      views, energies and the training rows in memory
+    score-<sha256>.safetensors      views, energies, the training rows in memory, and calibration rows
     embed-<sha256>.safetensors      weights of the user's embedding, if there is one
 
 Weights are written first, under names that contain their SHA-256. Then `detector.json` is replaced atomically; it alone
@@ -28,7 +28,7 @@ from ebmood.core.files import atomic_path
 from ebmood.detector.persistence.metadata import DetectorMetadata
 
 FORMAT = "ebmood-detector"
-VERSION = 2
+VERSION = 3
 JSON_NAME = "detector.json"
 MAX_JSON_BYTES = 2**30
 _WEIGHTS_NAME = re.compile(r"(score|embed)-[0-9a-f]{64}\.safetensors")
@@ -158,9 +158,10 @@ def _parse_document(path: Path, content: bytes) -> dict[str, Any]:
             f"{path}: version {str(version)[:40]!r} is not a whole number from 1; save the detector again"
         )
     if version < VERSION:
+        release = "0.2 or earlier" if version < 2 else "0.3"
         raise EbmoodError(
-            f"{path}: saved by ebmood 0.2 or earlier, whose energy this version does not have; fit the detector again, "
-            "or score with ebmood<0.3"
+            f"{path}: saved by ebmood {release}, whose detectors this version does not read; fit the detector again, "
+            f"or score with ebmood<{'0.3' if version < 2 else '0.4'}"
         )
     if version > VERSION:
         raise EbmoodError(

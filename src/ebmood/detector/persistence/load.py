@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ebmood.core import calibration as conformal
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.feature_contributions import LEVELS
@@ -16,8 +15,11 @@ from ebmood.detector.parameters import resolve_device
 from ebmood.detector.persistence.detector_files import Weights, read_detector
 from ebmood.detector.persistence.metadata import DetectorMetadata
 from ebmood.detector.persistence.save import MODEL_PREFIX
+from ebmood.detector.reservoir import Reservoir
 from ebmood.detector.row_scorer import RowScorer
 from ebmood.detector.score_model import ScoreModel
+from ebmood.detector.segments import find_segment_column
+from ebmood.detector.updates import HELD_CALIBRATION_ROWS
 from ebmood.detector.user_embedding import frozen_copy
 
 
@@ -45,19 +47,21 @@ def load(folder: Path | str, *, embed: nn.Module | None = None, device: str = "c
         supervised=metadata.supervised,
         embed=embed,
         energy=metadata.energy,
+        segment=metadata.segment,
         device=device,
         random_state=metadata.seed,
     )
     _restore_model(folder, detector, metadata, weights)
     _compare_witness(folder, detector, metadata, weights["score"])
     _restore_columns(folder, detector, metadata)
-    _restore_calibration(detector, metadata)
+    _restore_calibration(folder, detector, metadata, weights["score"])
     detector.settings_ = metadata.energy
     detector.seed_ = metadata.seed
     detector.n_training_rows_ = metadata.training_rows
     detector.n_left_out_rows_ = metadata.left_out_rows
     detector.strangest_rows_ = metadata.strangest_rows
     detector.probes_ = metadata.probes
+    detector.history_ = metadata.history
     detector.notes_ = metadata.notes
     return detector
 
@@ -96,9 +100,18 @@ def _restore_columns(folder: Path, detector: EnergyDetector, metadata: DetectorM
         detector.feature_names_in_ = np.array(columns.names, dtype=object)
 
 
-def _restore_calibration(detector: EnergyDetector, metadata: DetectorMetadata) -> None:
-    detector.calibration_scores_ = np.array(metadata.calibration_scores, dtype=np.float64)
-    detector.offset_ = conformal.offset(detector.calibration_scores_, metadata.alpha)
+def _restore_calibration(
+    folder: Path, detector: EnergyDetector, metadata: DetectorMetadata, score: Weights
+) -> None:
+    detector.calibration_ = metadata.calibration_of_rows()
+    detector.offset_ = detector.calibration_.offset(metadata.alpha)
+    columns = metadata.columns
+    detector.segment_column_ = find_segment_column(metadata.segment, columns.shape, columns.names)
+    detector.calibration_rows_ = None
+    if metadata.calibration_rows_seen is not None:
+        held = min(metadata.calibration_rows_seen, HELD_CALIBRATION_ROWS)
+        rows = _array(folder, score, "calibration_rows", (held, _width(metadata)))
+        detector.calibration_rows_ = Reservoir(rows, metadata.calibration_rows_seen)
     if metadata.classes is not None:
         detector.classes_ = np.array(metadata.classes)
     if metadata.class_calibration_scores is not None:

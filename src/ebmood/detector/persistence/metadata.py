@@ -4,13 +4,18 @@ The names of the fields are keys of the file, so they must not change.
 """
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field, JsonValue, model_validator
 
 from ebmood.core.settings import Settings
+from ebmood.detector.calibration_scores import CalibrationScores
+from ebmood.detector.history import Event
 from ebmood.detector.score_model import EnergySettings, MemoryLayout
 from ebmood.detector.self_test import Probe
+
+PositiveFinite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class InputColumns(Settings):
@@ -45,9 +50,16 @@ class DetectorMetadata(Settings):
         training_rows: number of rows on which the energy was fitted.
         left_out_rows: number of rows that `contamination` left out.
         strangest_rows: indices and scores of the strangest rows that were used.
+        segment: name or number of the segment column, or None.
         calibration_scores: ascending.
+        calibration_segments: for each of them the value of the segment column, None for a missing one; None without
+            segments.
+        calibration_weights: for each of them its weight; None without weights.
+        segment_rows: number of calibration rows that a segment needs to be calibrated on its own.
+        calibration_rows_seen: number of calibration rows of which a sample is held; None if none are held.
         class_calibration_scores: for each class, ascending.
         probes: results of the self-test.
+        history: the calls that fitted, recalibrated or extended the detector.
         embedding: class name of the user's module; None without one.
         versions: versions of the libraries that fitted and wrote the detector.
         notes: JSON values of the caller.
@@ -69,9 +81,15 @@ class DetectorMetadata(Settings):
     training_rows: int = Field(ge=1)
     left_out_rows: int = Field(default=0, ge=0)
     strangest_rows: tuple[tuple[int, float], ...] = ()
+    segment: str | int | None = None
     calibration_scores: tuple[float, ...] = Field(min_length=1)
+    calibration_segments: tuple[float | None, ...] | None = None
+    calibration_weights: tuple[PositiveFinite, ...] | None = None
+    segment_rows: int = Field(ge=1)
+    calibration_rows_seen: int | None = Field(default=None, ge=1)
     class_calibration_scores: tuple[tuple[float, ...], ...] | None
     probes: tuple[Probe, ...]
+    history: tuple[Event, ...] = Field(min_length=1)
     embedding: str | None
     versions: dict[str, str]
     notes: dict[str, JsonValue]
@@ -83,6 +101,11 @@ class DetectorMetadata(Settings):
         for scores in all_scores:
             if any(not abs(score) < float("inf") for score in scores) or list(scores) != sorted(scores):
                 raise ValueError("calibration scores must be finite and ascending")
+        for values in (self.calibration_segments, self.calibration_weights):
+            if values is not None and len(values) != len(self.calibration_scores):
+                raise ValueError("every calibration score needs a segment and a weight, or none has one")
+        if (self.segment is None) != (self.calibration_segments is None):
+            raise ValueError("calibration scores must have segments if there is a segment column")
         classes = len(self.classes or ())
         if len(self.layout.rows) != max(classes, 1):
             raise ValueError("there must be a memory for every class")
@@ -101,3 +124,13 @@ class DetectorMetadata(Settings):
         if not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in self.files.values()):
             raise ValueError("files must hold SHA-256 digests")
         return self
+
+    def calibration_of_rows(self) -> CalibrationScores:
+        """Return the calibration scores with their segments and weights."""
+        segments, weights = self.calibration_segments, self.calibration_weights
+        return CalibrationScores(
+            np.array(self.calibration_scores, dtype=np.float64),
+            None if segments is None else np.array(segments, dtype=np.float64),  # None becomes NaN
+            None if weights is None else np.array(weights, dtype=np.float64),
+            self.segment_rows,
+        )

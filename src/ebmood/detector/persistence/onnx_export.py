@@ -165,6 +165,16 @@ def _check_exportable(detector: "EnergyDetector") -> None:
         raise InputError(
             "export: the inputs of embed= are not arrays of floating-point numbers, which an ONNX graph needs"
         )
+    _refuse_segments_and_weights(detector)
+
+
+def _refuse_segments_and_weights(detector: "EnergyDetector") -> None:
+    if detector.segment_column_ is not None:
+        raise InputError(
+            f"export: the ONNX graph has no p-values by segment; fit without segment={detector.segment!r}"
+        )
+    if detector.calibration_.weights is not None:
+        raise InputError("export: the ONNX graph has no weights; recalibrate without weights first")
 
 
 def _run_graph(path: Path | str, rows: Floats) -> tuple[Floats, Floats]:

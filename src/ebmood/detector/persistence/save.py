@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from pydantic import JsonValue
 
@@ -39,13 +40,15 @@ def _score_tensors(detector: "EnergyDetector") -> Weights:
         tensors["replacements"] = torch.from_numpy(detector.replacements_)
         # Scores of these rows, which `load` compares with its own.
         tensors["witness"] = torch.from_numpy(scorer.score_rows(detector.replacements_))
+    if detector.calibration_rows_ is not None:
+        tensors["calibration_rows"] = torch.from_numpy(detector.calibration_rows_.rows)
     return tensors
 
 
 def _metadata(
     detector: "EnergyDetector", notes: dict[str, JsonValue], files: dict[str, str]
 ) -> DetectorMetadata:
-    scorer, calibration = detector.scorer_, detector.calibration
+    scorer, calibration, scores = detector.scorer_, detector.calibration, detector.calibration_
     class_scores = getattr(detector, "class_calibration_scores_", None)
     return DetectorMetadata(
         alpha=float(detector.alpha),
@@ -63,9 +66,19 @@ def _metadata(
         columns=InputColumns(shape=scorer.shape, names=_names(detector)),
         classes=tuple(detector.classes_.tolist()) if hasattr(detector, "classes_") else None,
         training_rows=detector.n_training_rows_,
+        segment=detector.segment
+        if detector.segment is None or isinstance(detector.segment, str)
+        else int(detector.segment),
         calibration_scores=tuple(detector.calibration_scores_.tolist()),
+        calibration_segments=None
+        if scores.segments is None
+        else tuple(None if np.isnan(value) else value for value in scores.segments.tolist()),
+        calibration_weights=None if scores.weights is None else tuple(scores.weights.tolist()),
+        segment_rows=scores.least,
+        calibration_rows_seen=detector.calibration_rows_ and detector.calibration_rows_.seen,
         class_calibration_scores=class_scores and tuple(tuple(scores.tolist()) for scores in class_scores),
         probes=detector.probes_,
+        history=detector.history_,
         embedding=None if scorer.embedding is None else type(scorer.embedding).__qualname__,
         versions={name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
         notes=notes,

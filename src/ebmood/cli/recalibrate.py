@@ -1,0 +1,100 @@
+"""`ebmood recalibrate`: replace the calibration rows of a saved detector. Heavy libraries are imported when it runs."""
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ebmood.cli.messages import describe_segments, interrupted, print_json, print_message, print_skipped
+from ebmood.cli.options import Device, Drop, Json, Model, Rows, SkipCorrupt
+from ebmood.cli.progress_bar import progress_bar
+
+EPILOG = """[bold]Examples[/bold]
+
+    ebmood recalibrate model normal-today.csv
+
+    ebmood recalibrate model normal-today.csv -o model-today
+
+Exit codes: 0 success, 2 invalid input, 130 interrupted."""
+
+
+def recalibrate(
+    model: Model,
+    table: Rows,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="MODEL",
+            help="Folder to write. [default: MODEL is replaced]",
+            show_default=False,
+        ),
+    ] = None,
+    drop: Drop = None,
+    skip_corrupt: SkipCorrupt = False,
+    device: Device = "cpu",
+    json: Json = False,
+) -> None:
+    """Replace the calibration rows of a detector by new normal rows, without a new fit.
+
+    Scores stay as they are. The threshold, the p-values and the flags then
+    hold for rows like the new ones.
+    The rows must not be training rows: these score higher than other rows,
+    and the threshold would be too high.
+    """
+    folder = out or model
+    try:
+        with progress_bar("reading") as progress:
+            from ebmood.core.errors import EbmoodError
+            from ebmood.detector.io.image_stream import ImageStream
+            from ebmood.detector.io.open_input import open_input
+            from ebmood.detector.saved_detector import load_saved_detector, read_all_rows
+
+            if folder.is_file():
+                raise EbmoodError(f"{folder}: is a file; give a folder to save the detector to with -o")
+            detector, source = load_saved_detector(model, device), open_input(table, skip_corrupt)
+            estimator = detector.estimator
+            if estimator.supervised:
+                raise EbmoodError(
+                    f"{model}: fitted with classes, which new calibration rows need as well; use recalibrate(X, y) in "
+                    "Python"
+                )
+            before, rate_before = estimator.offset_, estimator.false_alarm_rate_
+            rows, _ = read_all_rows(detector, source, drop or ())
+            progress("scoring", None)
+            estimator.recalibrate(rows)
+            estimator.save(folder)
+    except KeyboardInterrupt:
+        raise interrupted(f"{folder} is unchanged") from None
+    skipped = source.skipped if isinstance(source, ImageStream) else None
+    count = len(estimator.calibration_scores_)
+    if json:
+        result = {
+            "model": str(folder),
+            "calibration_rows": count,
+            "alpha": estimator.alpha,
+            "offset_before": _finite(before),
+            "offset": _finite(estimator.offset_),
+            "false_alarm_rate": estimator.false_alarm_rate_,
+            "segments": [segment.model_dump(mode="json") for segment in estimator.segments_],
+        }
+        print_json(result | ({} if skipped is None else {"skipped": skipped}))
+        return
+    print_skipped(skipped or ())
+    for line in describe_segments(segment.model_dump() for segment in estimator.segments_):
+        print_message(line)
+    print_message(
+        f"{folder}: calibrated on {count} rows; rows that score below {_describe(estimator.offset_)} are flagged "
+        f"(before: {_describe(before)}), {estimator.false_alarm_rate_:.2%} of rows like these on average "
+        f"(before: {rate_before:.2%})"
+    )
+
+
+def _finite(offset: float) -> float | None:
+    return offset if math.isfinite(offset) else None
+
+
+def _describe(offset: float) -> str:
+    return f"{offset:.6g}" if math.isfinite(offset) else "no threshold"

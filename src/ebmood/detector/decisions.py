@@ -1,0 +1,221 @@
+"""From scores to decisions: p-values, flags and selections of rows, with the calibration of a fitted detector."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ebmood.core import calibration as conformal
+from ebmood.core.errors import InputError
+from ebmood.detector.calibration_scores import CalibrationScores
+from ebmood.detector.io.categories import Levels
+from ebmood.detector.labels import labelled_auroc
+from ebmood.detector.model_inputs import ModelInputs
+from ebmood.detector.parameters import LEAVE_ONE_OUT, Calibration
+from ebmood.detector.row_scorer import RowScorer
+from ebmood.detector.score_batch import ScoreBatch
+from ebmood.detector.segments import SegmentSummary, summarise_segments
+
+if TYPE_CHECKING:
+    import pyarrow
+
+Floats = NDArray[np.float64]
+
+
+class Decisions:
+    """The methods of `EnergyDetector` that score rows and decide about them."""
+
+    alpha: float
+    calibration: Calibration
+    supervised: bool
+    levels_: dict[int, Levels]
+    offset_: float
+    calibration_: CalibrationScores
+    class_calibration_scores_: tuple[Floats, ...]
+    segment_column_: int | None
+    scorer_: RowScorer
+
+    @abstractmethod
+    def _read(self, X: Any) -> ModelInputs:
+        """Return new rows as the input of the scorer."""
+
+    def score_samples(self, X: Any) -> Floats:
+        """Return the scores of rows: `(N, ...)` to `(N,)`, finite. Higher is more in-distribution.
+
+        Scores do not depend on segments or weights.
+        """
+        inputs = self._read(X)
+        return self.scorer_.scores(inputs.features, inputs.values)
+
+    def score_batch(self, X: Any, alpha: float | None = None, weights: Any = None) -> ScoreBatch:
+        """Return scores, p-values and flags of rows `(N, ...)`, computed in one pass.
+
+        Args:
+            X: the rows.
+            alpha: level of the flags; None for the `alpha` of the detector.
+            weights: `(N,)` weights of the rows, if `recalibrate` received weights.
+
+        Raises:
+            InputError: X cannot be used, or weights are missing or not needed.
+        """
+        scores, segments = self._scores_and_segments(X)
+        return self.decide(scores, alpha=alpha, segments=segments, weights=weights)
+
+    def decide(
+        self,
+        scores: Floats,
+        kept_columns: "pyarrow.RecordBatch | None" = None,
+        alpha: float | None = None,
+        segments: Floats | None = None,
+        weights: Any = None,
+    ) -> ScoreBatch:
+        """Return scores `(N,)` together with their p-values and flags.
+
+        Args:
+            scores: results of `score_samples`.
+            kept_columns: N rows of other columns, to be returned with the results.
+            alpha: level of the flags; None for the `alpha` of the detector.
+            segments: results of `segments_of`, if the detector has segments.
+            weights: `(N,)` weights of the rows, if `recalibrate` received weights.
+
+        Raises:
+            InputError: `alpha` is not between 0 and 1, or segments or weights are missing or not needed.
+        """
+        level = self.alpha if alpha is None else alpha
+        offsets = self.calibration_.offsets(len(scores), segments, level, weights)
+        p_values = self.calibration_.p_values(scores, segments, weights)
+        return ScoreBatch(scores, p_values, scores < offsets, kept_columns, segments=segments)
+
+    def segments_of(self, rows: Floats) -> Floats | None:
+        """Return the segments of rows of numbers, as `decide` expects them; None if the detector has no segments.
+
+        Args:
+            rows: `(N, D)` flat rows, in which a category is the number of its level.
+        """
+        return None if self.segment_column_ is None else rows[:, self.segment_column_]
+
+    def decision_function(self, X: Any) -> Floats:
+        """Return scores minus the threshold of each row: `(N, ...)` to `(N,)`, negative for flagged rows.
+
+        Without segments this is `score_samples(X) - offset_`. With segments, each segment has its threshold.
+
+        Raises:
+            InputError: X cannot be used, or the calibration rows have weights.
+        """
+        scores, segments = self._scores_and_segments(X)
+        return scores - self.calibration_.offsets(len(scores), segments, self.alpha)
+
+    def predict(self, X: Any, alpha: float | None = None, weights: Any = None) -> NDArray[np.int64]:
+        """Return -1 for rows that are flagged as out-of-distribution at level `alpha`, and else 1: `(N,)`.
+
+        Args:
+            X: the rows.
+            alpha: the level; None for the `alpha` of the detector.
+            weights: `(N,)` weights of the rows, if `recalibrate` received weights.
+        """
+        return np.where(self.score_batch(X, alpha, weights).flags, -1, 1)
+
+    def p_values(self, X: Any, weights: Any = None) -> Floats:
+        """Return split-conformal p-values: `(N, ...)` to `(N,)`, in (0, 1].
+
+        For new rows like the training rows, `P(p <= alpha) <= alpha` for every alpha; with segments, within each
+        segment. With `calibration="loo"` this is measured and not proved.
+
+        Args:
+            X: the rows.
+            weights: `(N,)` weights of the rows, if `recalibrate` received weights.
+        """
+        return self.score_batch(X, weights=weights).p_values
+
+    def class_p_values(self, X: Any) -> Floats:
+        """Return the p-value of each row as a member of each class: `(N, ...)` to `(N, K)`, columns as in `classes_`.
+
+        Each class has calibration rows of its own, so the guarantee of `p_values` holds for the rows of every class. A
+        row whose largest p-value is small is unlike all classes.
+
+        Raises:
+            InputError: the detector was fitted without classes, or the calibration is "loo".
+        """
+        inputs = self._read(X)
+        if not hasattr(self, "classes_"):
+            raise InputError("class_p_values: fitted without classes; set supervised=True and give y to fit")
+        self._refuse_leave_one_out("class_p_values")
+        scores = self.scorer_.class_scores(inputs.features, inputs.values)
+        columns = [
+            conformal.p_values(scores[:, k], calibration)
+            for k, calibration in enumerate(self.class_calibration_scores_)
+        ]
+        return np.column_stack(columns)
+
+    def select(self, X: Any, fdr: float = 0.05) -> NDArray[np.bool_]:
+        """Return which rows are out-of-distribution, with an expected fraction of at most `fdr` wrong ones among them.
+
+        This is the procedure of Benjamini and Hochberg on the p-values of all rows: `(N, ...)` to `(N,)` booleans.
+
+        Raises:
+            InputError: fdr is not between 0 and 1, or the calibration is "loo" or has weights, for which the procedure
+                is not proved.
+        """
+        self._refuse_leave_one_out("select")
+        check_is_fitted(self)
+        if self.calibration_.weights is not None:
+            raise InputError("select: is not proved with weights; call recalibrate(X) without weights first")
+        return conformal.benjamini_hochberg(self.p_values(X), fdr)
+
+    def score(self, X: Any, y: Any) -> float:
+        """Return the AUROC of the scores, which `cross_val_score` and `GridSearchCV` use by default.
+
+        It is the probability that a normal row scores higher than an outlier, where ties count one half. `y` is not
+        used by `fit`, so the training folds of a cross-validation contain the outliers, unless `cv` says otherwise.
+
+        Args:
+            X: `(N, ...)` rows.
+            y: `(N,)` labels: 1 for normal rows and -1 for outliers, as `predict` returns them; or 0 for normal rows and
+                another number for outliers.
+
+        Raises:
+            InputError: `y` is missing, holds other values or only one kind of rows, or the detector is supervised.
+        """
+        if self.supervised:
+            raise InputError(
+                "score: y holds classes with supervised=True, not outliers; use another scorer (scoring=)"
+            )
+        return labelled_auroc(self.score_samples(X), y)
+
+    def set_alpha(self, alpha: float) -> Self:
+        """Set the level of the flags of a fitted detector, without a new fit.
+
+        Raises:
+            InputError: `alpha` is not between 0 and 1.
+        """
+        check_is_fitted(self)
+        self.offset_ = self.calibration_.offset(alpha)
+        self.alpha = alpha
+        return self
+
+    @property
+    def calibration_scores_(self) -> Floats:
+        """`(n,)` scores of the calibration rows, ascending."""
+        return self.calibration_.scores
+
+    @property
+    def false_alarm_rate_(self) -> float:
+        """The fraction of rows like the training rows that is flagged, on average over fits; at most `alpha`."""
+        return self.calibration_.false_alarm_rate(self.alpha)
+
+    @property
+    def segments_(self) -> tuple[SegmentSummary, ...]:
+        """The calibration of every segment at level `alpha`: rows, threshold and false-alarm rate."""
+        levels = None if self.segment_column_ is None else self.levels_.get(self.segment_column_)
+        return summarise_segments(self.calibration_, self.alpha, levels)
+
+    def _scores_and_segments(self, X: Any) -> tuple[Floats, Floats | None]:
+        inputs = self._read(X)
+        scores = self.scorer_.scores(inputs.features, inputs.values)
+        return scores, None if inputs.values is None else self.segments_of(inputs.values)
+
+    def _refuse_leave_one_out(self, method: str) -> None:
+        if self.calibration == LEAVE_ONE_OUT:
+            raise InputError(f"{method}: is not proved for calibration='loo'; fit with calibration=0.2")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ebmood.detector import EnergyDetector
     from ebmood.results.tables.table import Table
 
-EPILOG = """[bold]Examples[/bold]
+EPILOG = """Examples
 
     ebmood evaluate model --in normal-test.csv --out faults.csv
 

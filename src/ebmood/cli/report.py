@@ -13,7 +13,7 @@ from ebmood.core.errors import EbmoodError
 if TYPE_CHECKING:
     from ebmood.report.page import Page
 
-EPILOG = """[bold]Examples[/bold]
+EPILOG = """Examples
 
     ebmood report model -o report.html
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ebmood.detector import EnergyDetector
     from ebmood.detector.folder_scoring import FolderScores
 
-EPILOG = """[bold]Examples[/bold]
+EPILOG = """Examples
 
     ebmood score model new.csv -o scores.csv --keep id
 
@@ -76,7 +76,7 @@ def score(
             "-j",
             min=1,
             metavar="N",
-            help="Folder: number of files at the same time. \\[default: all cores, or all workers]",
+            help="Folder: number of files at the same time. [default: all cores, or all workers]",
         ),
     ] = None,
     cluster: Cluster = None,

@@ -20,6 +20,7 @@ from pyarrow import parquet
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.files import write_lock
+from ebmood.core.interface import shell_messages
 from ebmood.detector.io.column_names import match_columns
 from ebmood.detector.io.open_input import open_table
 from ebmood.detector.io.parquet_stream import list_parquet_files, open_parquet
@@ -145,7 +146,7 @@ def score_file(
     Raises:
         EbmoodError: the detector or the table cannot be used, or the folder of `out` does not exist on this machine.
     """
-    with one_thread():
+    with shell_messages(), one_thread():  # only `ebmood score` starts workers
         digest = _sha256(model / JSON_NAME)  # this file contains the digests of the weights
         origin = {
             "model": digest,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ebmood.core.errors import EbmoodError, InputError
+from ebmood.core.interface import for_interface
 from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.cell_values import read_categories
@@ -164,7 +165,7 @@ class TableDetector:
         if len(columns) != self.estimator.n_features_in_:
             raise InputError(
                 f"{table.source}: {len(columns)} columns, but the detector was fitted on "
-                f"{self.estimator.n_features_in_} columns without names; leave out the others with --drop or --keep"
+                f"{self.estimator.n_features_in_} columns without names; leave out the others"
             )
         return Preparation(columns=columns)
 
@@ -213,7 +214,9 @@ def _assign_roles(
     source, names = table.source, table.names
     labels = [] if label_column is None else match_columns([label_column], names, source, "--label-column")
     if len(labels) > 1 or (supervised and not labels):
-        raise InputError(f"{source}: name one column of classes with --label-column")
+        raise InputError(
+            f"{source}: name one column of classes with {for_interface('--label-column', 'label_column=')}"
+        )
     excluded = {*match_columns(drop, names, source, "--drop"), *labels}
     features = tuple(name for name in names if name not in excluded)
     if not features:

@@ -50,16 +50,16 @@ def test_numbers_booleans_and_missing_values_are_read():
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        (["1", "two"], "t: row 2, column 'a': 'two' is text.*fit with --category a .*--drop a"),
-        (["1", "inf"], "row 2, column 'a': .*infinite.*--drop a"),
+        (["1", "two"], "t: row 2, column 'a': 'two' is text.*fit with categories=\['a'\] .*X.drop\(columns=\['a'\]\)"),
+        (["1", "inf"], "row 2, column 'a': .*infinite.*X.drop"),
         (["1", "1e999"], "row 2, column 'a': .*infinite"),
         ([1.0, float("-inf")], "row 2, column 'a': .*infinite"),
         (
             ["1", str(2**53 + 1)],
-            "row 2, column 'a': the whole number 9007199254740993 is larger than 2\\^53.*--drop a",
+            "row 2, column 'a': the whole number 9007199254740993 is larger than 2\\^53.*X.drop",
         ),
         ([1, -(2**53) - 1], "row 2, column 'a': the whole number -9007199254740993 is larger than 2"),
-        ([[1], [2]], "column 'a' holds list.*--drop a"),
+        ([[1], [2]], "column 'a' holds list.*X.drop"),
     ],
 )
 def test_cells_that_are_not_numbers_are_named(cells, message):

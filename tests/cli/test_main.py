@@ -14,7 +14,13 @@ def test_every_warning_takes_one_line_without_a_path(capsys, monkeypatch):
     classes = [
         value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, Warning)
     ]
-    classes += [UserWarning, RuntimeWarning, FutureWarning, DeprecationWarning, ImportWarning]  # of any library
+    classes += [
+        UserWarning,
+        RuntimeWarning,
+        FutureWarning,
+        DeprecationWarning,
+        ImportWarning,
+    ]  # of any library
 
     def warn():
         warnings.simplefilter("always")

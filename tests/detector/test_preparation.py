@@ -31,7 +31,9 @@ def test_columns_are_checked_by_name():
     preparation.check_columns("t", ["b", "id", "a"], ["id"])
     with pytest.raises(EbmoodError, match=r"no column 'b'.*is it 'bb'"):
         preparation.check_columns("t", ["a", "bb"])
-    with pytest.raises(EbmoodError, match=r"column 'id' was not in the training data.*X\.drop\(columns=\['id'\]\)"):
+    with pytest.raises(
+        EbmoodError, match=r"column 'id' was not in the training data.*X\.drop\(columns=\['id'\]\)"
+    ):
         preparation.check_columns("t", ["a", "b", "id"])
 
 

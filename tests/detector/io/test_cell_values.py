@@ -50,7 +50,10 @@ def test_numbers_booleans_and_missing_values_are_read():
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        (["1", "two"], "t: row 2, column 'a': 'two' is text.*fit with categories=\['a'\] .*X.drop\(columns=\['a'\]\)"),
+        (
+            ["1", "two"],
+            r"t: row 2, column 'a': 'two' is text.*fit with categories=\['a'\] .*X.drop\(columns=\['a'\]\)",
+        ),
         (["1", "inf"], "row 2, column 'a': .*infinite.*X.drop"),
         (["1", "1e999"], "row 2, column 'a': .*infinite"),
         ([1.0, float("-inf")], "row 2, column 'a': .*infinite"),

@@ -11,6 +11,7 @@ from ebmood.cli import fit as fit_
 from ebmood.cli import inspect as inspect_
 from ebmood.cli import report as report_
 from ebmood.cli import score as score_
+from ebmood.cli import serve as serve_
 from ebmood.cli.options import Cluster
 from ebmood.cli.plain_help import PlainCommand, PlainGroup
 
@@ -29,6 +30,8 @@ Examples
     ebmood score model new.csv -o scores.csv   compute a score, a p-value and a flag for each row
 
     ebmood report model -o page.html           write a page about the detector
+
+    ebmood serve model                         answer HTTP requests with scores
 
     ebmood study quick                         every method on real data with short training: under three minutes
 
@@ -74,6 +77,7 @@ app.command(cls=PlainCommand, epilog=score_.EPILOG)(score_.score)
 app.command(cls=PlainCommand, epilog=evaluate_.EPILOG)(evaluate_.evaluate)
 app.command(cls=PlainCommand, epilog=inspect_.EPILOG)(inspect_.inspect)
 app.command(cls=PlainCommand, epilog=report_.EPILOG)(report_.report)
+app.command(cls=PlainCommand, epilog=serve_.EPILOG)(serve_.serve)
 
 
 @app.command(

@@ -1,7 +1,7 @@
 """A detector of tables in files, applied to data frames in memory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -15,6 +15,7 @@ from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.frame_stream import FrameStream, to_arrow
 from ebmood.detector.parameters import check_alpha_and_device
 from ebmood.detector.persistence.load import load as load_estimator
+from ebmood.detector.preparation import Preparation
 from ebmood.detector.saved_detector import read_all_rows
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.detector.table_detector import NOTE, TableDetector
@@ -60,6 +61,13 @@ class FrameDetector:
     """
 
     table_detector: TableDetector
+
+    @classmethod
+    def of_named_columns(cls, detector: TableDetector) -> Self:
+        """Return a detector of frames. If the estimator was fitted on an array, its columns are called x0, x1, ..."""
+        if detector.preparation is None:
+            detector = replace(detector, preparation=Preparation(columns=detector.estimator.column_labels()))
+        return cls(detector)
 
     @property
     def estimator(self) -> EnergyDetector:

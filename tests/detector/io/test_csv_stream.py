@@ -1,15 +1,17 @@
+import gzip
 import io
 import subprocess
 import sys
 from csv import QUOTE_ALL, writer
 
 import numpy as np
+import pyarrow
 import pytest
 from helpers.read_table import read_table
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import characters, integers, lists, text
 
-from ebmood.core.errors import EbmoodError
+from ebmood.core.errors import DataWarning, EbmoodError
 from ebmood.detector.io import csv_stream
 from ebmood.detector.io.open_input import open_table
 
@@ -59,11 +61,11 @@ def test_byte_order_marks_carriage_returns_and_single_columns(csv):
         ("\n", "the first line is empty"),
         ("a,b\n", "the table has no rows"),
         ("a,a\n1,2\n", "the column name 'a' occurs twice"),
-        ("a,b\n1,2\n3\n", "t.csv: row 2 has 1 cells, the header 2"),
-        ("a,b\n1,2\n3,4,5\n", "row 2 has 3 cells"),
-        ("a;b\n1;2\n", "separate columns by commas"),
-        (b"a,b\n1,\xff\n", "[Rr]ow #1.*UTF8"),
-        (b"\xff,b\n1,2\n", "header is not CSV in UTF-8.*save the file as UTF-8"),
+        ('a,b\n1,"2\n3,4\n', r't.csv: a quote \("\) in line 2 is never closed.*write a quote inside a cell as ""'),
+        ('a,b\n1,"2\n3,4\n5,6\n7,"\n', "line 2 is closed only after lines that look like rows"),
+        ("3,2,2\n2,4,1\n", "first line holds numbers.*add a first line with 3 names, such as x1,x2,x3"),
+        (gzip.compress(b"a,b\n1,2\n")[:-9], "truncated or damaged"),
+        (gzip.compress(b"a,b\n1,2\n")[:-8] + bytes(8), "CRC"),
         (b"\n\n1,2\n", "the first line is empty; it must be a header"),
     ],
 )
@@ -72,6 +74,79 @@ def test_malformed_csv_is_refused_in_one_line(csv, content, message):
     with pytest.raises(EbmoodError, match=message) as error:
         read_table(path)
     assert "\n" not in str(error.value)
+
+
+def test_rows_with_a_wrong_number_of_cells_keep_their_places(csv, monkeypatch):
+    monkeypatch.setattr(csv_stream, "BLOCK_BYTES", 64)
+    wrong = {0, 7, 8, 31, 59}
+    lines = [("1" if i % 2 else "1,2,3") if i in wrong else f"{i},x" for i in range(60)]
+    chunks = list(open_table(csv("a,b\n" + "\n".join(lines) + "\n")).chunks(["b", "a"]))
+    cells = [cell for chunk in chunks for cell in chunk.rows.column("a").to_pylist()]
+    assert cells == [None if i in wrong else str(i) for i in range(60)]
+    errors = {chunk.first_row + row: text for chunk in chunks for row, text in chunk.errors.items()}
+    assert set(errors) == wrong
+    assert errors[7] == "has 1 cell, the header 2; it starts '1'"
+    assert errors[8] == "has 3 cells, the header 2; it starts '1,2,3'"
+
+
+def test_a_table_of_malformed_rows_only_keeps_their_number(csv):
+    [chunk] = open_table(csv("a,b\n1\n2\n")).chunks(["a"])
+    assert chunk.rows.num_rows == 2
+    assert set(chunk.errors) == {0, 1}
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_delimiters_and_line_breaks(csv, delimiter, line_break):
+    rows = [["a", "b", "c"], ["1,5", "x", ""], ["2,25", "y", "z"]]
+    rows = rows if delimiter != "," else [[cell.replace(",", ".") for cell in row] for row in rows]
+    table = open_table(csv(line_break.join(delimiter.join(row) for row in rows) + line_break))
+    assert table.names == ("a", "b", "c")
+    [chunk] = table.chunks(table.names)
+    assert [list(row.values()) for row in chunk.rows.to_pylist()] == rows[1:]
+
+
+CONTENT = "site,flow\nKöln,1\nMünster,2\n" + "Fürth,3\n" * 20_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(CONTENT.encode()),
+        gzip.compress(CONTENT.encode()[:100]) + gzip.compress(CONTENT.encode()[100:]),
+        pyarrow.Codec("zstd").compress(CONTENT.encode(), asbytes=True),
+        CONTENT.encode("utf-16"),
+        gzip.compress(CONTENT.encode("utf-16")),
+    ],
+    ids=["gzip", "gzip of two parts", "zstd", "utf-16", "utf-16 gzip"],
+)
+def test_compressed_files_and_encodings(csv, content):
+    assert read_table(csv(content)) == read_table(csv(CONTENT))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+def test_latin_1_is_read_with_a_warning(csv, encoding):
+    expected = read_table(csv(CONTENT))
+    with pytest.warns(DataWarning, match=r"t.csv: is not UTF-8, so it is read as Windows-1252 \(Latin-1\)"):
+        assert read_table(csv(CONTENT.encode(encoding))) == expected
+
+
+def test_text_that_is_not_utf8_after_the_first_block_is_refused(csv):
+    content = b"site,flow\n" + b"x,1\n" * 50_000 + b"K\xf6ln,1\n"
+    with pytest.raises(EbmoodError, match="UTF8.*save it as UTF-8"):
+        read_table(csv(content))
+
+
+@pytest.mark.parametrize("header", ["0,1,2", "1,2,3", "400.5,401,402.5"])
+def test_ascending_numbers_are_names(csv, header):
+    assert open_table(csv(header + "\n5,6,7\n")).names == tuple(header.split(","))
+
+
+def test_quotes_inside_cells_do_not_open_cells(csv):
+    rows = "".join(f'{i},5" pipe\n' for i in range(5))
+    assert read_table(csv("a,b\n" + rows)) == [list("01234"), ['5" pipe'] * 5]
+    text = 'a,b\n1,"first, line\nsecond line\nthird line"\n'
+    assert read_table(csv(text)) == [["1"], ["first, line\nsecond line\nthird line"]]
 
 
 def test_a_quote_that_is_never_closed_does_not_fill_the_memory(csv, monkeypatch):

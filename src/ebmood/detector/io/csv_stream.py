@@ -1,13 +1,14 @@
 """Read CSV in chunks, from a file or from standard input.
 
-The file needs a header, commas between columns, and UTF-8. All cells are returned as text: whether a column holds
-numbers or categories is not guessed here.
+The file needs a header. Encoding, delimiter and compression are found by the first bytes. All cells are returned as
+text: whether a column holds numbers or categories is decided elsewhere.
 """
 
 import csv
 import io
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import BinaryIO
 import pyarrow
 from pyarrow import csv as arrow_csv
 
-from ebmood.core.errors import EbmoodError, one_line
+from ebmood.core.errors import DataWarning, EbmoodError, one_line
+from ebmood.detector.io.csv_dialect import FALLBACK_ENCODING, check_header, detect_delimiter
+from ebmood.detector.io.quotes import QuoteScanner
 from ebmood.detector.io.table_stream import (
     Chunk,
     TableStream,
@@ -25,11 +28,14 @@ from ebmood.detector.io.table_stream import (
     file_state,
     read_errors,
 )
+from ebmood.detector.io.text_file import START_BYTES, CountingReader, TextFile
 
 BLOCK_BYTES = 2**20
 """Bytes that are read at once. No row may be longer."""
 
 MAX_HEADER_BYTES = 2**24
+
+_LINE_BREAK = re.compile(rb"\r\n|\n|\r")
 
 
 class CSVStream(TableStream):
@@ -38,6 +44,9 @@ class CSVStream(TableStream):
     Args:
         source: name of the table, for messages.
         path: the file; None for standard input.
+
+    Attributes:
+        delimiter: the character between cells.
 
     Raises:
         EbmoodError: the file cannot be read, is empty, or its header is malformed.
@@ -48,25 +57,48 @@ class CSVStream(TableStream):
         self.fraction = None if path is None else 0.0
         self._path = path
         self._state = file_state(path) if path else None
+        self._input = None  # standard input cannot be read a second time
         with self._open() as file:
-            header, self._read_ahead = _read_header(file, source)
-            self._position = len(header) + 1 + len(self._read_ahead)
-        self.names = _parse_header(header, source)
+            text, header, content = _open_text(file, source)
+        if path is None:
+            self._input = text, header, content
+        if text.encoding == FALLBACK_ENCODING:
+            warnings.warn(
+                f"{source}: is not UTF-8, so it is read as Windows-1252 (Latin-1); if text looks wrong, save it as "
+                "UTF-8",
+                DataWarning,
+                stacklevel=2,
+            )
+        self.delimiter = detect_delimiter(_first_lines(header, content))
+        self.names = _parse_header(header, self.delimiter, source)
+        check_header(self.names, source, self.delimiter)
         check_names(source, self.names)
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
-        """Yield all rows of some columns; this implements `TableStream.chunks`."""
+        """Yield all rows of some columns; this implements `TableStream.chunks`.
+
+        Rows with a wrong number of cells are rows of nulls, with an entry in `errors`.
+        """
         rows_read = 0
+        ragged: dict[int, str] = {}
         with self._open() as file:
-            if self._path:
-                file.seek(self._position)
-            stream = _CountingReader(file, self._read_ahead)
-            for rows in self._batches(io.BufferedReader(stream, 2**16), columns):
-                if rows.num_rows:
-                    yield Chunk(self.source, rows_read, rows)
-                rows_read += rows.num_rows
+            text, header, content = self._input or _open_text(file, self.source)
+            scanner = QuoteScanner(self.delimiter.encode(), len(self.names))
+            scanner.scan(header + b"\n" + content)
+            stream = CountingReader(_ScannedText(text, scanner), content)
+            for rows in self._batches(io.BufferedReader(stream, 2**16), columns, ragged):
+                chunk = _insert_ragged(Chunk(self.source, rows_read, rows), ragged)
+                if chunk.rows.num_rows:
+                    yield chunk
+                rows_read += chunk.rows.num_rows
                 if self._path and self._state:
-                    self.fraction = min(1.0, stream.bytes_read / max(1, self._state[1]))
+                    self.fraction = min(1.0, text.bytes_read / max(1, self._state[1]))
+            self._check_quotes(scanner)
+            if ragged:  # the last rows
+                empty = Chunk(self.source, rows_read, _nulls(columns, 0))
+                chunk = _insert_ragged(empty, ragged, at_end=True)
+                yield chunk
+                rows_read += chunk.rows.num_rows
         if self._path:
             check_unchanged(self._path, self._state)
         if not rows_read:
@@ -81,7 +113,25 @@ class CSVStream(TableStream):
                 with open(self._path, "rb") as file:
                     yield file
 
-    def _batches(self, file: io.BufferedReader, columns: Sequence[str]) -> Iterator[pyarrow.RecordBatch]:
+    def _check_quotes(self, scanner: QuoteScanner) -> None:
+        scanner.finish()
+        line = scanner.open_line or scanner.swallowed_line
+        if line:
+            problem = "is never closed" if scanner.open_line else "is closed only after lines that look like rows"
+            raise EbmoodError(
+                f'{self.source}: a quote (") in line {line} {problem}, so that rows would be lost; close it, or write '
+                'a quote inside a cell as ""'
+            )
+
+    def _batches(
+        self, file: io.BufferedReader, columns: Sequence[str], ragged: dict[int, str]
+    ) -> Iterator[pyarrow.RecordBatch]:
+        def skip(row: arrow_csv.InvalidRow) -> str:
+            cells = "1 cell" if row.actual_columns == 1 else f"{row.actual_columns} cells"
+            start = one_line(row.text or "")[:40]
+            ragged[row.number - 1] = f"has {cells}, the header {row.expected_columns}; it starts {start!r}"
+            return "skip"
+
         try:
             reader = arrow_csv.open_csv(
                 pyarrow.PythonFile(file, mode="r"),
@@ -90,7 +140,12 @@ class CSVStream(TableStream):
                     use_threads=False, column_names=list(self.names), block_size=BLOCK_BYTES
                 ),
                 # In a table with one column, an empty line is a missing value.
-                arrow_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=len(self.names) > 1),
+                arrow_csv.ParseOptions(
+                    delimiter=self.delimiter,
+                    newlines_in_values=True,
+                    ignore_empty_lines=len(self.names) > 1,
+                    invalid_row_handler=skip,
+                ),
                 arrow_csv.ConvertOptions(
                     column_types={name: pyarrow.string() for name in self.names},
                     strings_can_be_null=False,
@@ -105,40 +160,84 @@ class CSVStream(TableStream):
                 raise EbmoodError(f"{self.source}: {_describe(reason)}; correct the file") from error
 
 
-class _CountingReader(io.RawIOBase):
-    """Return bytes that were read ahead and then the rest of a file, and count them."""
+class _ScannedText:
+    """A text file whose quotes are followed while it is read."""
 
-    def __init__(self, file: BinaryIO, read_ahead: bytes):
-        self._file = file
-        self._read_ahead = read_ahead
-        self.bytes_read = 0
+    def __init__(self, text: TextFile, scanner: QuoteScanner):
+        self._text = text
+        self._scanner = scanner
+        self._rest = b""
 
-    def readable(self) -> bool:
-        return True
+    def read(self, size: int) -> bytes:
+        data = self._rest
+        if not data:
+            data = self._text.read(size)  # in another encoding, it may be longer than `size`
+            self._scanner.scan(data)
+        self._rest = data[size:]
+        return data[:size]
 
-    def readinto(self, buffer) -> int:  # type: ignore[override]  # any writable buffer; typed only from Python 3.12
-        size = len(buffer)
-        data = self._read_ahead[:size] if self._read_ahead else self._file.read(size)
-        self._read_ahead = self._read_ahead[len(data) :]
-        buffer[: len(data)] = data
-        self.bytes_read += len(data)
-        return len(data)
+
+def _open_text(file: BinaryIO, source: str) -> tuple[TextFile, bytes, bytes]:
+    """Return a file, its header, and the bytes that were read after the header."""
+    text = TextFile(file, source)
+    return text, *_read_header(text, source)
+
+
+def _first_lines(header: bytes, content: bytes) -> str:
+    """Return the complete lines at the start of a file."""
+    lines = (header + b"\n" + content).decode("utf-8-sig", errors="replace")
+    if len(content) < START_BYTES // 2:
+        return lines
+    return lines[: max(lines.rfind("\n"), lines.rfind("\r"))]
+
+
+def _insert_ragged(chunk: Chunk, ragged: dict[int, str], at_end: bool = False) -> Chunk:
+    """Return a chunk with rows of nulls in the places of rows that the parser left out.
+
+    Args:
+        chunk: rows in the order of the file, without malformed ones.
+        ragged: the reason for each malformed row, by its number from 0 in the file. Those that belong into the chunk
+            are removed.
+        at_end: whether the chunk contains the end of the file.
+    """
+    numbers = sorted(number for number in ragged if number >= chunk.first_row)
+    errors: dict[int, str] = {}
+    parts: list[pyarrow.RecordBatch] = []
+    taken = placed = 0
+    for number in numbers:
+        position = number - chunk.first_row
+        before = position - placed
+        if taken + before > chunk.rows.num_rows or (taken + before == chunk.rows.num_rows and not at_end):
+            break
+        parts += [chunk.rows.slice(taken, before), _nulls(chunk.rows.schema.names, 1)]
+        taken, placed = taken + before, position + 1
+        errors[position] = ragged.pop(number)
+    if not errors:
+        return chunk
+    parts.append(chunk.rows.slice(taken))
+    table = pyarrow.Table.from_batches(parts).combine_chunks()
+    return Chunk(chunk.source, chunk.first_row, table.to_batches()[0], errors)
+
+
+def _nulls(columns: Sequence[str], rows: int) -> pyarrow.RecordBatch:
+    schema = pyarrow.schema([(name, pyarrow.string()) for name in columns])
+    arrays = [pyarrow.nulls(rows, pyarrow.string()) for _ in columns]
+    return pyarrow.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _describe(reason: str) -> str:
     """Return an error message of the parser in plain words."""
-    ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", reason)
-    if ragged:
-        return f"row {ragged[1]} has {ragged[3]} cells, the header {ragged[2]}"
     if "straddling" in reason:
         reason = f"a quote that is never closed, or a row of more than {BLOCK_BYTES} bytes"
+    elif "UTF8" in reason:
+        reason = reason + ", although the file starts as UTF-8; save it as UTF-8"
     return f"not comma-separated values ({reason})"
 
 
-def _parse_header(header: bytes, source: str) -> tuple[str, ...]:
+def _parse_header(header: bytes, delimiter: str, source: str) -> tuple[str, ...]:
     try:
         text = header.decode("utf-8-sig")
-        names = tuple(next(csv.reader(io.StringIO(text, newline="")), ()))
+        names = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), ()))
     except (UnicodeDecodeError, csv.Error) as error:
         raise EbmoodError(
             f"{source}: the header is not CSV in UTF-8 ({one_line(error)}); save the file as UTF-8"
@@ -148,17 +247,17 @@ def _parse_header(header: bytes, source: str) -> tuple[str, ...]:
     return names
 
 
-def _read_header(file: BinaryIO, source: str) -> tuple[bytes, bytes]:
+def _read_header(file: TextFile, source: str) -> tuple[bytes, bytes]:
     """Return the first record without its line break, and the bytes that were read after it."""
-    content, end = b"", -1
+    content, position = b"", 0
     while True:
-        data = file.read(2**16)
+        data = file.read(START_BYTES)
         content += data
-        end = content.find(b"\n", end + 1)
-        while end >= 0 and content.count(b'"', 0, end) % 2:  # a line break inside quotes
-            end = content.find(b"\n", end + 1)
-        if end >= 0:
-            return content[:end], content[end + 1 :]
+        for line_break in _LINE_BREAK.finditer(content, position):
+            is_quoted = content.count(b'"', 0, line_break.start()) % 2
+            is_split = line_break.group() == b"\r" and line_break.end() == len(content) and data
+            if not is_quoted and not is_split:
+                return content[: line_break.start()], content[line_break.end() :]
         if not data:
             if not content.strip():
                 raise EbmoodError(f"{source}: the file is empty; it needs a header and rows")
@@ -167,4 +266,4 @@ def _read_header(file: BinaryIO, source: str) -> tuple[bytes, bytes]:
             raise EbmoodError(
                 f"{source}: there is no header in the first {MAX_HEADER_BYTES} bytes; check that it is CSV"
             )
-        end = len(content) - 1
+        position = max(0, len(content) - 1)

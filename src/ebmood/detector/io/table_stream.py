@@ -6,9 +6,9 @@ Rows are counted from 1 in each file, without the header.
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow
@@ -27,15 +27,22 @@ class Chunk:
         source: name of the file, for messages.
         first_row: number of rows of that file in earlier chunks.
         rows: the requested columns.
+        errors: what is wrong with rows that could not be read, by their number from 0 in this chunk. Their cells are
+            null.
     """
 
     source: str
     first_row: int
     rows: pyarrow.RecordBatch
+    errors: Mapping[int, str] = field(default_factory=dict)
+
+    def describe_row(self, row: int) -> str:
+        """Return the name of a row for an error message. `row` counts from 0 in this chunk."""
+        return f"{self.source}: row {self.first_row + row + 1}"
 
     def describe_cell(self, row: int, column: str) -> str:
         """Return the name of a cell for an error message. `row` counts from 0 in this chunk."""
-        return f"{self.source}: row {self.first_row + row + 1}, column {column!r}"
+        return f"{self.describe_row(row)}, column {column!r}"
 
 
 class TableStream(ABC):
@@ -65,15 +72,13 @@ def check_names(source: str, names: Sequence[str]) -> None:
     """Check the column names of a table.
 
     Raises:
-        EbmoodError: a name occurs twice, or the columns are not separated by commas.
+        EbmoodError: a name occurs twice.
     """
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise EbmoodError(
             f"{source}: the column name {repeated[0]!r} occurs twice; rename one of the columns"
         )
-    if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
-        raise EbmoodError(f"{source}: has one column, {names[0][:60]!r}; separate columns by commas")
 
 
 @contextmanager

@@ -63,8 +63,11 @@ def test_rows_have_the_scores_of_the_detector(client, detector, rows):
     assert results[1]["flag"]
 
 
-def test_arrow_has_the_same_results(client, detector):
-    table = pa.Table.from_pandas(pump_table(200, 3), preserve_index=False)
+@pytest.mark.parametrize(
+    "count", [200, 300]
+)  # fewer and more rows than are scored together with other requests
+def test_arrow_has_the_same_results(client, detector, count):
+    table = pa.Table.from_pandas(pump_table(count, 3), preserve_index=False)
     expected = detector.score_batch(table, alpha=0.3)
     results = post_arrow(client, table, alpha=0.3)
     assert results.column_names == ["score", "p_value", "flag", "error"]

@@ -18,7 +18,7 @@ from ebmood.serving.bodies import Limits, arrow_stream, content_type, parse, rea
 from ebmood.serving.messages import ARROW, Health, Problem, Reason, RowResult, ScoreRequest, ScoreResponse
 from ebmood.serving.monitor import FeedMonitor
 from ebmood.serving.queue import ScoringQueue
-from ebmood.serving.scoring import Reasons, Results, describe, find_reasons
+from ebmood.serving.scoring import Reasons, Results, describe, find_reasons, to_rows
 
 BODY = {
     "required": True,
@@ -87,6 +87,8 @@ def create_app(
                 413, f"more than {limits.reason_rows} rows with reasons; send fewer at a time"
             )
         try:
+            if isinstance(rows, pyarrow.Table):
+                rows = to_rows(detector, rows)
             results = await queue.score(rows)
             reasons = (
                 await queue.call(lambda: find_reasons(detector, rows, results, count)) if count else None

@@ -10,13 +10,11 @@ from typing import TypeVar
 import pyarrow
 
 from ebmood.detector.frame_detector import FrameDetector
+from ebmood.serving import scoring
 from ebmood.serving.monitor import FeedMonitor
 from ebmood.serving.scoring import Results, Rows, score_requests
 
 T = TypeVar("T")
-
-MERGED_ROWS = 256
-"""Rows of several requests that are scored together at most. The energy computes on so many rows at a time."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class ScoringQueue:
             isinstance(r.rows, pyarrow.Table) for r in (*requests, self._waiting[0])
         ):
             rows += len(self._waiting[0].rows)
-            if rows > MERGED_ROWS:
+            if rows > scoring.MERGED_ROWS:
                 break
             requests.append(self._waiting.popleft())
         return requests

@@ -7,6 +7,7 @@ from itertools import chain
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
+from pyarrow import types
 
 from ebmood.core.errors import InputError
 from ebmood.detector.frame_detector import FrameDetector
@@ -32,6 +33,34 @@ class Results:
     scores: NDArray[np.float64]
     p_values: NDArray[np.float64]
     errors: dict[int, str]
+
+
+PLAIN = (
+    types.is_boolean,
+    types.is_float32,
+    types.is_float64,
+    types.is_integer,
+    types.is_large_string,
+    types.is_null,
+    types.is_string,
+)
+"""Types whose values are the same as Python objects."""
+
+MERGED_ROWS = 256
+"""Rows of several requests that are scored together at most. The energy computes on so many rows at a time."""
+
+
+def to_rows(detector: FrameDetector, table: pyarrow.Table) -> Rows:
+    """Return a short table of plain types as a list of rows, which can be scored together with other requests.
+
+    Raises:
+        InputError: a column is missing or unknown.
+    """
+    is_plain = all(any(is_type(field.type) for is_type in PLAIN) for field in table.schema)
+    if not is_plain or not 0 < table.num_rows <= MERGED_ROWS:
+        return table
+    detector.check_columns(table)
+    return table.to_pylist()
 
 
 def score_requests(

@@ -38,6 +38,9 @@ def test_warnings_and_errors_name_options_in_place_of_parameters(capsys, monkeyp
     def warn():
         warnings.simplefilter("always")
         warnings.warn("set calibration=19 or calibration='loo'", UserWarning, stacklevel=1)
+        warnings.warn(
+            "--calibration=x, data/device=34/t.csv, speed=34/t.csv and _alpha=1", UserWarning, stacklevel=1
+        )
         raise errors.InputError("alpha=1.5: must be between 0 and 1")
 
     monkeypatch.setattr("ebmood.cli.app.app", warn)
@@ -45,6 +48,7 @@ def test_warnings_and_errors_name_options_in_place_of_parameters(capsys, monkeyp
         main()
     assert capsys.readouterr().err.splitlines() == [
         "ebmood: warning: set --calibration 19 or --calibration loo",
+        "ebmood: warning: --calibration=x, data/device=34/t.csv, speed=34/t.csv and _alpha=1",
         "ebmood: error: --alpha 1.5: must be between 0 and 1",
     ]
 

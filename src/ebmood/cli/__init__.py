@@ -9,8 +9,10 @@ import warnings
 from ebmood.core.errors import EbmoodError
 from ebmood.core.interface import shell_messages
 
-_PARAMETER = re.compile(r"\b(alpha|calibration|contamination|device|memory|speed)=('?)([\w.+:-]+)\2")
-"""A parameter of the estimator with its value, in a message. The options have the same names."""
+_PARAMETER = re.compile(
+    r"(?<![\w./-])(alpha|calibration|contamination|device|memory|speed)=('?)([\w.+:-]+)\2(?![\w.+:/-])"
+)
+"""A parameter of the estimator with its value, in a message, but not in a path. The options have the same names."""
 
 
 def main() -> None:

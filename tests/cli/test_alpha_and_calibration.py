@@ -30,7 +30,7 @@ def test_alpha_of_score_needs_no_new_fit(ebmood, table, tmp_path):
     assert flagged["0.05"] < flagged["0.2"]
     code, _, err = ebmood("score", tmp_path / "model", table, "-o", tmp_path / "x.csv", "--alpha", "2")
     assert code == 2
-    assert "alpha=2.0: must be a number above 0 and below 1" in err
+    assert "--alpha 2.0: must be a number above 0 and below 1" in err
 
 
 def test_files_of_a_folder_are_scored_again_for_another_alpha(ebmood, table, tmp_path):
@@ -64,10 +64,10 @@ def test_leave_one_out_calibration_and_contamination_are_shown(ebmood, table, tm
     ("option", "value", "message"),
     [
         ("--calibration", "half", "--calibration=half: must be a fraction, a number of rows, or loo"),
-        ("--calibration", "nan", "calibration=nan: must be a fraction"),
-        ("--calibration", "inf", "calibration=inf: must be a fraction"),
+        ("--calibration", "nan", "--calibration nan: must be a fraction"),
+        ("--calibration", "inf", "--calibration inf: must be a fraction"),
         ("--contamination", "some", "--contamination=some: must be a fraction, or auto"),
-        ("--contamination", "0.9", "contamination=0.9: must be a fraction above 0 and at most 0.5"),
+        ("--contamination", "0.9", "--contamination 0.9: must be a fraction above 0 and at most 0.5"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(ebmood, table, tmp_path, option, value, message):

@@ -48,3 +48,66 @@ def test_the_page_is_written_with_the_metrics(ebmood, model, tables, tmp_path):
     code, _, err = ebmood("evaluate", model, *sets, "--page", tmp_path / "page.html", "--json")
     assert code == 0, err
     assert "out: AUROC" in (tmp_path / "page.html").read_text()
+
+
+@pytest.fixture
+def labelled(tables, tmp_path):
+    """A table of the normal rows and of the others, mixed, with labels."""
+    parts = (
+        pd.read_csv(tables / "in.csv").assign(state="fine"),
+        pd.read_csv(tables / "out.csv").assign(state="ill"),
+    )
+    table = pd.concat(parts).sample(frac=1, random_state=0)
+    path = tmp_path / "labelled.csv"
+    table.assign(outlier=(table["state"] == "ill").astype(int)).to_csv(path, index=False)
+    return path
+
+
+def test_one_labelled_table_has_the_results_of_two_tables(ebmood, model, tables, labelled):
+    code, out, err = ebmood(
+        "evaluate", model, "--in", tables / "in.csv", "--out", tables / "out.csv", "--json"
+    )
+    assert code == 0, err
+    expected = json.loads(out)
+    for options in (
+        ("--label-column", "outlier", "--drop", "state"),
+        ("--label-column", "state", "--outlier", "ill", "--drop", "outlier"),
+    ):
+        code, out, err = ebmood("evaluate", model, labelled, *options, "--json")
+        assert code == 0, err
+        result = json.loads(out)
+        assert result["in"] | {"table": ""} == expected["in"] | {"table": ""}
+        assert result["out"][0] | {"table": ""} == expected["out"][0] | {"table": ""}
+    assert result["in"]["table"] == f"{labelled}, normal"
+
+
+def test_the_page_of_a_labelled_table_names_rows_by_their_numbers(ebmood, model, labelled, tmp_path):
+    options = ("--label-column", "outlier", "--drop", "state", "--page", tmp_path / "page.html")
+    code, _, err = ebmood("evaluate", model, labelled, *options)
+    assert code == 0, err
+    page = (tmp_path / "page.html").read_text()
+    assert "labelled, outliers: AUROC" in page
+    outliers = np.flatnonzero(pd.read_csv(labelled)["outlier"])
+    assert any(f">row {row + 1}<" in page for row in outliers)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "evaluate: give --in and --out, or one table with --label-column"),
+        (("--in", "a.csv"), "evaluate: give --in and --out, or one table with --label-column"),
+        (("t.csv", "--label-column", "y", "--in", "a.csv"), "--label-column: give one table after the model"),
+        (("--label-column", "y"), "--label-column: give one table after the model"),
+        (
+            ("LABELLED", "--label-column", "state", "--drop", "outlier"),
+            "column 'state' holds 'fine', 'ill'; name",
+        ),
+        (("LABELLED", "--label-column", "none"), "--label-column none: no such column"),
+    ],
+)
+def test_labels_that_do_not_fit_are_one_line(ebmood, model, labelled, options, message):
+    words = [labelled if word == "LABELLED" else word for word in options]
+    code, _, err = ebmood("evaluate", model, *words)
+    assert code == 2
+    assert message in err
+    assert len(err.splitlines()) == 1

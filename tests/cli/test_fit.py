@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarn
         ("a,b\n1,2\n", ("--drop", "c"), "--drop c: no such column"),
         ("a,b\n1,2\n", ("--drop", "*"), "no column is left"),
         ("a,b\n1,2\n", ("--supervised",), "--label-column"),
-        ("a,b\n1,2\n", ("--alpha", "0"), "alpha=0"),
+        ("a,b\n1,2\n", ("--alpha", "0"), "--alpha 0"),
         ("a,b\n,1\n,2\n,3\n", ("--category", "a"), "t.csv: .*'a': all values are missing.*--drop"),
         ("a,b\nu,1\nv,2\nw,3\n", ("--category", "a"), "t.csv: .*'a': has another text in every row.*--drop"),
         ("a,b\n1,2\n1,2\n1,2\n", ("--category", "c"), "--category c: no such column"),

@@ -117,3 +117,12 @@ def test_inputs_that_are_not_a_folder_of_images_are_refused(ebmood, model, folde
 
 def test_inspect_shows_the_image_shape(ebmood, model):
     assert "greyscale, the central square, 8 pixels per side" in ebmood("inspect", model)[1]
+
+
+def test_the_service_refuses_a_detector_of_images(ebmood, model):
+    code, _, err = ebmood("serve", model)
+    assert code == 2
+    assert err == (
+        f"ebmood: error: {model}: was fitted on images, which the service does not take; use ebmood score with a "
+        "folder\n"
+    )

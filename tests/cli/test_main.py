@@ -10,10 +10,17 @@ from ebmood.cli import main, run
 from ebmood.core import errors
 
 
-def test_every_warning_of_the_package_takes_one_line(capsys, monkeypatch):
+def test_every_warning_takes_one_line_without_a_path(capsys, monkeypatch):
     classes = [
         value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, Warning)
     ]
+    classes += [
+        UserWarning,
+        RuntimeWarning,
+        FutureWarning,
+        DeprecationWarning,
+        ImportWarning,
+    ]  # of any library
 
     def warn():
         warnings.simplefilter("always")
@@ -25,6 +32,25 @@ def test_every_warning_of_the_package_takes_one_line(capsys, monkeypatch):
     assert len(classes) >= 5
     lines = [f"ebmood: warning: {cls.__name__} continues" for cls in classes]
     assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_warnings_and_errors_name_options_in_place_of_parameters(capsys, monkeypatch):
+    def warn():
+        warnings.simplefilter("always")
+        warnings.warn("set calibration=19 or calibration='loo'", UserWarning, stacklevel=1)
+        warnings.warn(
+            "--calibration=x, data/device=34/t.csv, speed=34/t.csv and _alpha=1", UserWarning, stacklevel=1
+        )
+        raise errors.InputError("alpha=1.5: must be between 0 and 1")
+
+    monkeypatch.setattr("ebmood.cli.app.app", warn)
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err.splitlines() == [
+        "ebmood: warning: set --calibration 19 or --calibration loo",
+        "ebmood: warning: --calibration=x, data/device=34/t.csv, speed=34/t.csv and _alpha=1",
+        "ebmood: error: --alpha 1.5: must be between 0 and 1",
+    ]
 
 
 @pytest.mark.parametrize(("code", "ends"), [(2, [2]), (130, [130]), (0, [])])

@@ -22,10 +22,10 @@ def lines(tmp_path_factory):
 
 def test_the_detector_is_replaced_and_keeps_everything_else(ebmood, model, tables, tmp_path):
     shutil.copytree(model, tmp_path / "m")
-    before = load(model)
+    before = load(model).estimator
     code, out, err = ebmood("recalibrate", tmp_path / "m", tables / "in.csv", "--json")
     assert code == 0, err
-    after, result = load(tmp_path / "m"), json.loads(out)
+    after, result = load(tmp_path / "m").estimator, json.loads(out)
     rows = len(pd.read_csv(tables / "in.csv"))
     assert result["calibration_rows"] == len(after.calibration_scores_) == rows
     assert (result["offset_before"], result["offset"]) == (before.offset_, after.offset_)
@@ -45,8 +45,8 @@ def test_another_folder_leaves_the_detector_unchanged(ebmood, model, tables, tmp
     code, _, err = ebmood("recalibrate", model, tables / "in.csv", "-o", tmp_path / "new")
     assert code == 0, err
     assert (model / "detector.json").read_bytes() == before
-    assert load(tmp_path / "new").history_[-1].what == "recalibrate"
-    assert f"(before: {load(model).offset_:.6g})" in err
+    assert load(tmp_path / "new").estimator.history_[-1].what == "recalibrate"
+    assert f"(before: {load(model).estimator.offset_:.6g})" in err
 
 
 def test_a_table_that_cannot_be_used_changes_nothing(ebmood, model, tables, tmp_path):
@@ -67,7 +67,7 @@ def test_segments_are_calibrated_scored_and_shown(ebmood, lines, tmp_path):
     assert code == 0, err
     for line in NOISE:
         assert f"segment {line}: " in err
-    detector = load(tmp_path / "m")
+    detector = load(tmp_path / "m").estimator
     code, out, _ = ebmood("inspect", tmp_path / "m", "--json")
     content = json.loads(out)
     assert content["segment"] == "line"

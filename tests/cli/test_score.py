@@ -166,7 +166,7 @@ def test_a_folder_is_scored_to_a_folder_and_failures_are_reported(ebmood, model,
     result = json.loads(out)
     assert (result["files"], result["kept"], result["rows"]) == (1, 0, 50)
     assert list(result["failed"]) == ["invalid.parquet"]
-    assert "invalid.parquet: row 1, column 'mean area': 'much' is text" in err.splitlines()[0]
+    assert "invalid.parquet: row 1, column 'mean area': 'much' is not a number" in err.splitlines()[0]
     assert "1 of 2 files failed; repeat the command" in err.splitlines()[1]
     (tmp_path / "tables" / "invalid.parquet").unlink()
     code, _, err = ebmood(*words)

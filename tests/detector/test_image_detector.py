@@ -45,7 +45,7 @@ def test_a_table_cannot_be_scored(detector, tmp_path):
 
 
 def test_classes_are_refused(folder):
-    with pytest.raises(EbmoodError, match="leave --supervised out"):
+    with pytest.raises(EbmoodError, match="set supervised=False"):
         ImageDetector.fit(EnergyDetector(supervised=True), ImageStream.open(folder))
 
 

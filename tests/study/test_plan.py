@@ -58,7 +58,7 @@ def test_seeds_can_run_in_separate_runs(study, tmp_path):
 
 
 def test_an_unknown_seed_raises_before_anything_is_written(study, tmp_path):
-    with pytest.raises(EbmoodError, match=r"--seed 3: the study has no such seed; its seeds are 0, 1, 2"):
+    with pytest.raises(EbmoodError, match=r"seeds=3: the study has no such seed; its seeds are 0, 1, 2"):
         run_study(study, tmp_path / "out", seeds=[0, 3], open_executor=thread)
     assert not (tmp_path / "out").exists()
 

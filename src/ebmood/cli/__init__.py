@@ -2,44 +2,29 @@
 
 import contextlib
 import os
+import re
 import sys
 import warnings
 
-from ebmood.core.errors import (
-    CalibrationWarning,
-    DataWarning,
-    DegenerateObjectiveWarning,
-    EbmoodError,
-    RollbackWarning,
-    SelfTestWarning,
-)
+from ebmood.core.errors import EbmoodError
+from ebmood.core.interface import shell_messages
 
-_ONE_LINE = (
-    CalibrationWarning,
-    DataWarning,
-    DegenerateObjectiveWarning,
-    FutureWarning,
-    RollbackWarning,
-    SelfTestWarning,
+_PARAMETER = re.compile(
+    r"(?<![\w./-])(alpha|calibration|contamination|device|memory|speed)=('?)([\w.+:-]+)\2(?![\w.+:/-])"
 )
-"""Warnings about the user's data and settings; the location in the code does not help to correct them."""
+"""A parameter of the estimator with its value, in a message, but not in a path. The options have the same names."""
 
 
 def main() -> None:
-    """Run the command line. Errors in the input of the user are printed in one line on stderr, with exit code 2."""
+    """Run the command line. Errors in the input of the user are printed in one line on stderr, with exit code 2.
+
+    Warnings are one line as well: the location in the code does not help a user of the command line.
+    """
     from ebmood.cli.app import app
 
-    default = warnings.showwarning
-
-    def show_warning(message, category, filename, lineno, file=None, line=None):
-        if issubclass(category, _ONE_LINE):
-            print(f"ebmood: warning: {_one_line(message)}", file=sys.stderr)
-        else:
-            default(message, category, filename, lineno, file, line)
-
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = show_warning
+        with warnings.catch_warnings(), shell_messages():
+            warnings.showwarning = _show_warning
             app()
     except EbmoodError as error:
         print(f"ebmood: error: {_one_line(error)}", file=sys.stderr)
@@ -64,5 +49,10 @@ def run() -> None:
         os._exit(code)
 
 
+def _show_warning(message: Warning | str, *location: object, **_: object) -> None:
+    print(f"ebmood: warning: {_one_line(message)}", file=sys.stderr)
+
+
 def _one_line(message: object) -> str:
-    return " ".join(str(message).split())
+    """Return a message in one line, with options in place of the parameters of the estimator."""
+    return _PARAMETER.sub(r"--\1 \3", " ".join(str(message).split()))

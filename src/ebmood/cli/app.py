@@ -13,16 +13,19 @@ from ebmood.cli import inspect as inspect_
 from ebmood.cli import recalibrate as recalibrate_
 from ebmood.cli import report as report_
 from ebmood.cli import score as score_
+from ebmood.cli import serve as serve_
 from ebmood.cli.options import Cluster
+from ebmood.cli.plain_help import PlainCommand, PlainGroup
 
 app = typer.Typer(
+    cls=PlainGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""Out-of-distribution detection with energy-based models: a detector for your data, and studies of methods.
 
-[bold]Examples[/bold]
+Examples
 
     ebmood check normal.csv                    show what the columns hold
 
@@ -31,6 +34,8 @@ app = typer.Typer(
     ebmood score model new.csv -o scores.csv   compute a score, a p-value and a flag for each row
 
     ebmood report model -o page.html           write a page about the detector
+
+    ebmood serve model                         answer HTTP requests with scores
 
     ebmood study quick                         every method on real data with short training: under three minutes
 
@@ -71,17 +76,19 @@ def _root(
 ) -> None: ...
 
 
-app.command(epilog=check_.EPILOG)(check_.check)
-app.command(epilog=fit_.EPILOG)(fit_.fit)
-app.command(epilog=score_.EPILOG)(score_.score)
-app.command(epilog=evaluate_.EPILOG)(evaluate_.evaluate)
-app.command(epilog=recalibrate_.EPILOG)(recalibrate_.recalibrate)
-app.command(epilog=inspect_.EPILOG)(inspect_.inspect)
-app.command(epilog=report_.EPILOG)(report_.report)
+app.command(cls=PlainCommand, epilog=check_.EPILOG)(check_.check)
+app.command(cls=PlainCommand, epilog=fit_.EPILOG)(fit_.fit)
+app.command(cls=PlainCommand, epilog=score_.EPILOG)(score_.score)
+app.command(cls=PlainCommand, epilog=evaluate_.EPILOG)(evaluate_.evaluate)
+app.command(cls=PlainCommand, epilog=recalibrate_.EPILOG)(recalibrate_.recalibrate)
+app.command(cls=PlainCommand, epilog=inspect_.EPILOG)(inspect_.inspect)
+app.command(cls=PlainCommand, epilog=report_.EPILOG)(report_.report)
+app.command(cls=PlainCommand, epilog=serve_.EPILOG)(serve_.serve)
 
 
 @app.command(
-    epilog="""[bold]Examples[/bold]
+    cls=PlainCommand,
+    epilog="""Examples
 
     ebmood study quick
 
@@ -96,7 +103,7 @@ app.command(epilog=report_.EPILOG)(report_.report)
     ebmood study --watch ebmood-segment
 
 Ctrl-C interrupts a study, and the same command resumes it. Exit codes: 0 success, 1 some cells
-failed, 2 an error in the command, the file or the data, 130 interrupted."""
+failed, 2 an error in the command, the file or the data, 130 interrupted.""",
 )
 def study(
     name: Annotated[
@@ -218,7 +225,7 @@ def study(
         )
 
 
-@app.command(epilog="[bold]Example[/bold]\n\n    ebmood tables ebmood-quick")
+@app.command(cls=PlainCommand, epilog="Example\n\n    ebmood tables ebmood-quick")
 def tables(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="The folder of a study.", show_default=False)
@@ -232,17 +239,17 @@ def tables(
     print_answer(*read_study(folder), folder, full)
 
 
-@app.command(epilog="[bold]Example[/bold]\n\n    ebmood export pumps-model pumps.onnx")
+@app.command(cls=PlainCommand, epilog="Example\n\n    ebmood export pumps-model pumps.onnx")
 def export(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="Folder of a fitted detector.", show_default=False)
     ],
     out: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="File to write.", show_default=False)],
 ) -> None:
-    r"""Write a detector as one ONNX graph from raw rows to scores and p-values.
+    """Write a detector as one ONNX graph from raw rows to scores and p-values.
 
     The results of the graph in onnxruntime are compared with the detector, and the file is written only
-    if they agree. This needs the extra `onnx`: pip install 'ebmood\[onnx]'.
+    if they agree. This needs the extra `onnx`: pip install 'ebmood[onnx]'.
     """
     from ebmood.cli import export as command
 

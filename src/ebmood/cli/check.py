@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ebmood.detector.preparation.training_table import Profile
     from ebmood.results.tables.table import Table
 
-EPILOG = """[bold]Examples[/bold]
+EPILOG = """Examples
 
     ebmood check flights.csv
 

@@ -10,14 +10,15 @@ import typer
 from ebmood.cli.messages import interrupted, print_json
 from ebmood.cli.options import Device, Drop, Json, Model, SkipCorrupt
 from ebmood.cli.progress_bar import progress_bar
-from ebmood.cli.report import detector_page_of, refuse_folder, write_page
+from ebmood.cli.report import detector_page_of, labelled_page_of, refuse_folder, write_page
 
 if TYPE_CHECKING:
     from ebmood.detector import EnergyDetector
+    from ebmood.detector.io.open_input import InputStream
     from ebmood.detector.score_batch import ScoreBatch
     from ebmood.results.tables.table import Table
 
-EPILOG = """[bold]Examples[/bold]
+EPILOG = """Examples
 
     ebmood evaluate model --in normal-test.csv --out faults.csv
 
@@ -27,30 +28,58 @@ EPILOG = """[bold]Examples[/bold]
 
     ebmood evaluate model --in photos --out blurred paintings
 
+    ebmood evaluate model labelled.csv --label-column outlier
+
+    ebmood evaluate model labelled.csv --label-column state --outlier leak --outlier crack
+
+Labels may be 1 and 0, true and false, yes and no, -1 and 1, or words such as outlier, anomaly, normal and
+inlier. For others, name those of outliers with --outlier.
+
 The normal rows must not be training rows. Exit codes: 0 success, 2 invalid input, 130 interrupted."""
 
 
 def evaluate(
     model: Model,
+    more: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="TABLE",
+            help="With --label-column: a table of normal rows and outliers.",
+            show_default=False,
+        ),
+    ] = None,
     inside: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--in",
             metavar="TEST",
             help="Normal rows or images that are not training rows.",
             show_default=False,
         ),
-    ],
+    ] = None,
     outside: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option(
             "--out",
             metavar="OOD...",
             help="Out-of-distribution rows or images: one or more tables or folders.",
             show_default=False,
         ),
-    ],
-    more: Annotated[list[Path] | None, typer.Argument(metavar="OOD", hidden=True)] = None,
+    ] = None,
+    label_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column that says which rows of TABLE are outliers.", show_default=False
+        ),
+    ] = None,
+    outlier: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VALUE",
+            help="A label of outliers; all other labels are normal. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     page: Annotated[
         Path | None,
         typer.Option(
@@ -73,30 +102,43 @@ def evaluate(
     Flagged: fraction of rows below the threshold of the detector; for
     normal rows this is the false-alarm rate.
     """
-    tables = [inside, *outside, *(more or ())]
+    tables = _tables(inside, outside, more, label_column, outlier)
     try:
         with progress_bar("scoring") as progress:
             import numpy as np
 
             from ebmood.core.metrics import separation
             from ebmood.detector.io.open_input import open_input
+            from ebmood.detector.outlier_labels import find_outliers, read_labels, split_batches
             from ebmood.detector.saved_detector import load_saved_detector, score_input
 
             if page is not None:
                 refuse_folder(page)
             detector = load_saved_detector(model, device)
             sources = [open_input(table, skip_corrupt) for table in tables]
-            batches = [list(score_input(detector, source, (), drop or (), progress)) for source in sources]
+            keep = [] if label_column is None else _match_label_column(sources[0], label_column)
+            batches = [list(score_input(detector, source, keep, drop or (), progress)) for source in sources]
+            is_outlier = None
+            if label_column is not None:
+                source = sources[0].source
+                is_outlier = find_outliers(
+                    read_labels(batches[0], source), source, label_column, outlier or ()
+                )
+                batches = split_batches(batches[0], is_outlier)
             if page is not None:
                 progress("writing the page", None)
-                write_page(page, detector_page_of(model, inside, tables[1:], drop or (), skip_corrupt))
+                if is_outlier is None or label_column is None:
+                    content = detector_page_of(model, tables[0], tables[1:], drop or (), skip_corrupt)
+                else:
+                    content = labelled_page_of(model, tables[0], is_outlier, [*(drop or ()), label_column])
+                write_page(page, content)
     except KeyboardInterrupt:
         raise interrupted("nothing was measured") from None
     scores = [np.concatenate([batch.scores for batch in parts]) for parts in batches]
     flags = [np.concatenate([batch.flags for batch in parts]) for parts in batches]
     results = [
-        {"table": str(table), "rows": len(flag), "flagged": float(flag.mean())}
-        for table, flag in zip(tables, flags, strict=True)
+        {"table": name, "rows": len(flag), "flagged": float(flag.mean())}
+        for name, flag in zip(_names(tables, label_column), flags, strict=True)
     ]
     for result, others in zip(results[1:], scores[1:], strict=True):
         result |= asdict(separation(scores[0], others))
@@ -138,6 +180,48 @@ def flagged_by_segment(estimator: "EnergyDetector", batches: "Sequence[ScoreBatc
         }
         for k, value in enumerate(values.tolist())
     }
+
+
+def _tables(
+    inside: Path | None,
+    outside: list[Path] | None,
+    more: list[Path] | None,
+    label_column: str | None,
+    outlier: list[str] | None,
+) -> list[Path]:
+    """Return the tables: one with labels, or the normal one and the others.
+
+    Raises:
+        EbmoodError: the options do not fit together.
+    """
+    from ebmood.core.errors import EbmoodError
+
+    if label_column is None:
+        if inside is None or not outside or outlier:
+            raise EbmoodError("evaluate: give --in and --out, or one table with --label-column")
+        return [inside, *outside, *(more or ())]
+    if inside is not None or outside or len(more or ()) != 1:
+        raise EbmoodError("--label-column: give one table after the model, without --in and --out")
+    return list(more or ())
+
+
+def _match_label_column(source: "InputStream", column: str) -> list[str]:
+    from ebmood.core.errors import EbmoodError
+    from ebmood.detector.io.column_names import match_columns
+    from ebmood.detector.io.table_stream import TableStream
+
+    if not isinstance(source, TableStream):
+        raise EbmoodError(f"{source.source}: images have no column {column!r}; use --in and --out")
+    columns = match_columns([column], source.names, source.source, "--label-column")
+    if len(columns) > 1:
+        raise EbmoodError(f"{source.source}: --label-column {column}: several columns; name one")
+    return columns
+
+
+def _names(tables: list[Path], label_column: str | None) -> list[str]:
+    if label_column is None:
+        return [str(table) for table in tables]
+    return [f"{tables[0]}, normal", f"{tables[0]}, outliers"]
 
 
 def _table(model: Path, results: list[dict], estimator: "EnergyDetector") -> "Table":

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ebmood.detector import load
+from ebmood.cli.messages import print_message
+from ebmood.detector.persistence.load import load
 from ebmood.detector.persistence.onnx_export import export_onnx
 
 
@@ -19,14 +20,12 @@ def run(model: Path, out: Path) -> None:
     with console.status("converting, and comparing with onnxruntime"):
         agreement = export_onnx(detector, out)
     p_values = f"{agreement.ties} p-values differ because of ties" if agreement.ties else "p-values are equal"
-    console.print(
+    print_message(
         f"{out}: agrees with the detector on {agreement.rows} sample rows "
-        f"(scores to {agreement.largest:.1g}, {p_values})",
-        soft_wrap=True,
+        f"(scores to {agreement.largest:.1g}, {p_values})"
     )
     if detector.levels_:
-        console.print(
+        print_message(
             "note: the graph expects the number of its level for a category; the levels and the order of columns are "
-            "in its metadata",
-            soft_wrap=True,
+            "in its metadata"
         )

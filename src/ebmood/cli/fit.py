@@ -42,7 +42,7 @@ class Speed(StrEnum):
 if TYPE_CHECKING:
     from ebmood.detector.saved_detector import SavedDetector
 
-EPILOG = """[bold]Examples[/bold]
+EPILOG = """Examples
 
     ebmood fit normal.csv -o model
 
@@ -123,7 +123,7 @@ def fit(
             min=4,
             max=64,
             metavar="S",
-            help="Images: resize to S x S pixels. The work grows at least as S^2. \\[default: 16]",
+            help="Images: resize to S x S pixels. The work grows at least as S^2. [default: 16]",
         ),
     ] = None,
     skip_corrupt: SkipCorrupt = False,

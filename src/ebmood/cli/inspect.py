@@ -6,7 +6,7 @@ from typing import Any
 from ebmood.cli.messages import describe_segments, print_json
 from ebmood.cli.options import Json, Model
 
-EPILOG = """[bold]Examples[/bold]
+EPILOG = """Examples
 
     ebmood inspect model
 

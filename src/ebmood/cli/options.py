@@ -28,7 +28,7 @@ Threads = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="Number of threads. If other programs use the cores, 1 is fastest. \\[default: OMP_NUM_THREADS, or all "
+        help="Number of threads. If other programs use the cores, 1 is fastest. [default: OMP_NUM_THREADS, or all "
         "cores]",
         show_default=False,
     ),
@@ -44,7 +44,7 @@ Cluster = Annotated[
 Alpha = Annotated[
     float | None,
     typer.Option(
-        help="False-alarm rate of the flags, without a new fit. \\[default: that of the fit]",
+        help="False-alarm rate of the flags, without a new fit. [default: that of the fit]",
         show_default=False,
     ),
 ]

@@ -10,7 +10,7 @@ from ebmood.cli.messages import describe_segments, interrupted, print_json, prin
 from ebmood.cli.options import Device, Drop, Json, Model, Rows, SkipCorrupt
 from ebmood.cli.progress_bar import progress_bar
 
-EPILOG = """[bold]Examples[/bold]
+EPILOG = """Examples
 
     ebmood recalibrate model normal-today.csv
 

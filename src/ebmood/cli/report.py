@@ -11,9 +11,12 @@ from ebmood.cli.options import Drop
 from ebmood.core.errors import EbmoodError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ebmood.report.page import Page
 
-EPILOG = """[bold]Examples[/bold]
+EPILOG = """Examples
 
     ebmood report model -o report.html
 
@@ -144,6 +147,42 @@ def detector_page_of(
         {name: read(path) for name, path in zip(_distinct_names(outside), outside, strict=True)},
         metadata.versions,
     )
+
+
+def labelled_page_of(
+    folder: Path, table: Path, is_outlier: "NDArray[np.bool_]", drop: Sequence[str] = ()
+) -> "Page":
+    """Return the page of a saved detector with the rows of one table, some of which are outliers.
+
+    Args:
+        folder: the folder of the detector.
+        table: the table.
+        is_outlier: `(N,)`.
+        drop: columns of the table that were not in the training data, and the column of labels.
+
+    Raises:
+        EbmoodError: the detector or the rows cannot be used.
+    """
+    import numpy as np
+    import pyarrow
+
+    from ebmood.detector.io.open_input import STANDARD, open_input
+    from ebmood.detector.persistence.detector_files import read_detector
+    from ebmood.detector.saved_detector import load_saved_detector, read_all_rows
+    from ebmood.report.detector_page import EvaluationSet, detector_page
+
+    if str(table) == STANDARD:
+        raise EbmoodError("--page: reads the table a second time; give a file, not standard input")
+    detector, (metadata, _) = load_saved_detector(folder), read_detector(folder)
+    rows, _ = read_all_rows(detector, open_input(table), drop)
+
+    def choose(mask: "NDArray[np.bool_]") -> EvaluationSet:
+        chosen = rows[mask] if isinstance(rows, np.ndarray) else rows.filter(pyarrow.array(mask))
+        return EvaluationSet(chosen, tuple(f"row {row + 1}" for row in np.flatnonzero(mask)))
+
+    title = f"Detector {folder.resolve().name}"
+    outside = {f"{table.stem}, outliers": choose(is_outlier)}
+    return detector_page(detector.estimator, title, choose(~is_outlier), outside, metadata.versions)
 
 
 def _distinct_names(paths: Sequence[Path]) -> list[str]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ebmood.detector.folder_scoring import FolderScores
     from ebmood.detector.score_options import ScoreOptions
 
-EPILOG = """[bold]Examples[/bold]
+EPILOG = """Examples
 
     ebmood score model new.csv -o scores.csv --keep id
 
@@ -84,7 +84,7 @@ def score(
             "-j",
             min=1,
             metavar="N",
-            help="Folder: number of files at the same time. \\[default: all cores, or all workers]",
+            help="Folder: number of files at the same time. [default: all cores, or all workers]",
         ),
     ] = None,
     cluster: Cluster = None,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ebmood.cli.executor_options import open_executors
 from ebmood.cli.study_answer import print_answer
@@ -23,10 +24,11 @@ def list_presets() -> None:
     """Print the studies that ship with the package."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, file in presets().items():
-        table.add_row(f"[bold]{name}[/bold]", preset_title(file))
+        table.add_row(Text(name, "bold"), Text(preset_title(file)))
     Console().print(table)
     folder = next(iter(presets().values())).parent
-    Console(highlight=False).print(f"They are files in {folder}; copy one to change it.", soft_wrap=True)
+    line = f"They are files in {folder}; copy one to change it."
+    Console(highlight=False).print(line, markup=False, soft_wrap=True)
 
 
 def run(

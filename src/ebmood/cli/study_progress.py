@@ -112,10 +112,10 @@ class BarDisplay(LineDisplay):
     def __init__(self, console: Console, folder: Path, jobs: int):
         super().__init__(console, folder, jobs)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             TextColumn("{task.fields[count]}"),
-            TextColumn("{task.fields[losses]}", style="dim"),
+            TextColumn("{task.fields[losses]}", style="dim", markup=False),
             TextColumn("{task.fields[remaining]}"),
             console=console,
         )

@@ -73,6 +73,7 @@ def watch(folder: Path, console: Console | None = None, interval: float = INTERV
                 console.print(
                     f"no process runs the study in {folder}; {len(todo)} of {len(study.tasks)} cells have no record. "
                     "Resume it with the same command that started it",
+                    markup=False,
                     soft_wrap=True,
                 )
                 return 1

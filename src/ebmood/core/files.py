@@ -9,6 +9,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from ebmood.core.errors import EbmoodError
+from ebmood.core.interface import for_interface
 
 
 def cache_folder(name: str) -> Path:
@@ -64,7 +65,8 @@ def write_lock(folder: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise EbmoodError(
-            f"{folder}: cannot be written ({error.strerror or error}); choose another folder with -o"
+            f"{folder}: cannot be written ({error.strerror or error}); choose another folder"
+            + for_interface(" with -o", "")
         ) from error
     try:
         path.write_text(str(os.getpid()))

@@ -1,8 +1,8 @@
 """The detector: an estimator that is fitted and calibrated on rows of the user, and that can be saved and loaded."""
 
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.persistence.load import load
+from ebmood.detector.frame_detector import Detector, FrameDetector, load
 from ebmood.detector.score_model import EnergySettings
 from ebmood.detector.self_test import Probe
 
-__all__ = ["EnergyDetector", "EnergySettings", "Probe", "load"]
+__all__ = ["Detector", "EnergyDetector", "EnergySettings", "FrameDetector", "Probe", "load"]

@@ -9,6 +9,7 @@ import pyarrow
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
+from ebmood.core.interface import for_interface
 
 Floats = NDArray[np.float64]
 
@@ -93,9 +94,10 @@ class BatchNotes:
             InputError: there are more.
         """
         if self.bad_rows > max(1, max_bad * self.rows):
+            option = for_interface("--max-bad", "max_bad=")
             raise InputError(
-                f"{source}: {self.bad_rows} of {self.rows} rows cannot be read, more than --max-bad {max_bad:g}; the "
-                f"first: {self.bad[0]}; correct them, or allow more with --max-bad"
+                f"{source}: {self.bad_rows} of {self.rows} rows cannot be read, more than {max_bad:g} of them; the "
+                f"first: {self.bad[0]}; correct them, or allow more with {option}"
             )
 
     def lines(self, expected: float) -> list[str]:

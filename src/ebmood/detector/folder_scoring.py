@@ -20,6 +20,7 @@ from pyarrow import parquet
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.files import write_lock
+from ebmood.core.interface import shell_messages
 from ebmood.detector.io.column_names import match_columns
 from ebmood.detector.io.parquet_stream import ParquetStream, list_parquet_files, open_parquet
 from ebmood.detector.io.score_writer import open_score_writer
@@ -152,7 +153,7 @@ def score_file(
         EbmoodError: the detector or the table cannot be used, or the folder of `out` does not exist on this machine.
     """
     table = folder / name
-    with one_thread():
+    with shell_messages(), one_thread():  # only `ebmood score` starts workers
         digest = _sha256(model / JSON_NAME)  # this file contains the digests of the weights
         origin = {
             "model": digest,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from ebmood.core.errors import EbmoodError, InputError
+from ebmood.core.interface import for_interface
 from ebmood.core.settings import Settings
 from ebmood.data.images.resize import RULE
 from ebmood.detector.error_context import name_source
@@ -84,7 +85,8 @@ class ImageDetector:
         check_alpha_and_device(estimator.alpha, estimator.device)
         if estimator.supervised:
             raise InputError(
-                f"{folder.source}: the command line does not learn classes of images; leave --supervised out"
+                f"{folder.source}: classes of images are not learned from a folder; "
+                f"{for_interface('leave --supervised out', 'set supervised=False')}"
             )
         x = _read_training_images(folder, size, progress)
         with name_source(folder.source):

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core.seeding import stream_seed
+from ebmood.core.threads import openmp_threads
 from ebmood.detector.columns import Layout
 
 MAX_PROTOTYPES = 256
@@ -36,7 +37,7 @@ def find_prototypes(
 
     distinct = len(np.unique(coordinates, axis=0))
     count = max(1, min(MAX_PROTOTYPES, len(x) // (2 * MIN_ROWS), distinct))
-    with warnings.catch_warnings():
+    with openmp_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # nearly equal rows
         k_means = KMeans(count, n_init="auto", random_state=stream_seed(seed, "prototypes") % 2**32)
         labels = np.asarray(k_means.fit(coordinates).labels_)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ebmood.core.errors import InputError
+from ebmood.core.interface import for_interface
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class ScoreOptions:
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_bad <= 1:
-            raise InputError(f"--max-bad {self.max_bad:g}: must be a fraction from 0 to 1")
+            option = for_interface("--max-bad ", "max_bad=")
+            raise InputError(f"{option}{self.max_bad:g}: must be a fraction from 0 to 1")
 
 
 STRICT = ScoreOptions()

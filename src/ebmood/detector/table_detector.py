@@ -9,6 +9,7 @@ import pyarrow
 from pydantic import ValidationError
 
 from ebmood.core.errors import EbmoodError, InputError
+from ebmood.core.interface import for_interface
 from ebmood.detector.batch_notes import BatchNotes
 from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
@@ -64,7 +65,8 @@ class TableDetector:
         """
         check_alpha_and_device(estimator.alpha, estimator.device)
         if estimator.supervised and choices.label_column is None:
-            raise InputError(f"{table.source}: name one column of classes with --label-column")
+            option = for_interface("--label-column", "label_column=")
+            raise InputError(f"{table.source}: name one column of classes with {option}")
         if isinstance(estimator.segment, str):
             segment = match_columns([estimator.segment], table.names, table.source, "--segment")
             choices = replace(choices, categories=[*choices.categories, *segment])
@@ -191,7 +193,7 @@ class TableDetector:
         if len(columns) != self.estimator.n_features_in_:
             raise InputError(
                 f"{table.source}: {len(columns)} columns, but the detector was fitted on "
-                f"{self.estimator.n_features_in_} columns without names; leave out the others with --drop or --keep"
+                f"{self.estimator.n_features_in_} columns without names; leave out the others"
             )
         return Preparation(columns=columns)
 

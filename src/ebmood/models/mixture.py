@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from ebmood.core.seeding import stream_seed
+from ebmood.core.threads import openmp_threads
 from ebmood.models.density import DensityModel
 from ebmood.models.log_sum_exp import log_sum_exp_
 
@@ -216,7 +217,7 @@ def _k_means(x: np.ndarray, components: int, seed: int) -> _Clusters:
     from sklearn.cluster import KMeans  # imported here, since only fitting needs it
     from sklearn.exceptions import ConvergenceWarning
 
-    with warnings.catch_warnings():
+    with openmp_threads(), warnings.catch_warnings():
         # It warns when rows are nearly equal and it finds fewer clusters.
         warnings.simplefilter("ignore", ConvergenceWarning)
         k_means = KMeans(components, n_init="auto", max_iter=MAX_ITERATIONS, random_state=seed).fit(x)

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, Literal
 from pydantic import ValidationError, model_validator
 
 from ebmood.core.errors import EbmoodError
+from ebmood.core.interface import for_interface
 from ebmood.core.settings import Settings
 from ebmood.data.dataset import Kind
 from ebmood.study.migration import current_record
@@ -159,7 +160,7 @@ def append_record(path: Path, record: Record) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise EbmoodError(
-            f"{path}: cannot be written ({error.strerror}); choose another folder with -o"
+            f"{path}: cannot be written ({error.strerror}); choose another folder{for_interface(' with -o', '')}"
         ) from error
 
 
@@ -189,7 +190,7 @@ def _parse(path: Path, number: int, line: bytes) -> Record:
         key = ".".join(str(part) for part in first["loc"]) or "the line"
         raise EbmoodError(
             f"{path}, line {number}: not a record of this version ({key}: {first['msg']}); "
-            "move the file or choose another folder with -o"
+            f"move the file or choose another folder{for_interface(' with -o', '')}"
         ) from error
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.files import write_lock
+from ebmood.core.interface import for_interface
 from ebmood.executors.dispatch import dispatch
 from ebmood.executors.process import SingleProcessExecutor
 from ebmood.study.cell import failed_record
@@ -131,7 +132,8 @@ def _select_seeds(study: Study, seeds: Collection[int] | None) -> tuple[Task, ..
     for seed in seeds:
         if seed not in known:
             raise EbmoodError(
-                f"--seed {seed}: the study has no such seed; its seeds are {', '.join(map(str, known))}"
+                f"{for_interface(f'--seed {seed}', f'seeds={seed}')}: the study has no such seed; its seeds are "
+                f"{', '.join(map(str, known))}"
             )
     return tuple(task for task in study.tasks if task.cell.seed in seeds)
 
@@ -209,7 +211,9 @@ def _record_of(task: Task, future: Future) -> Record:
         return failed_record(task.cell, reason)
     record = future.result()
     if record.key != task.key:
-        reason = "the worker has other data files than this machine; copy the files, then use --retry-failed"
+        reason = (
+            "the worker has other data files than this machine; copy the files, then run failed cells again"
+        )
         return failed_record(task.cell, reason)
     return record
 

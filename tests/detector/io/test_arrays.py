@@ -111,14 +111,14 @@ BIG = 2**53 + 1
 INVALID = [
     (np.array([[1.0, 2], [np.inf, 2]]), r"row 1, column 0: inf"),
     (pd.DataFrame({"b": [1.0, 2, 3, "y"]}, dtype=object), r"row 3, column 'b': text 'y'.*correct the cell"),
-    (pl.DataFrame({"t": [datetime.date(2020, 1, 1)]}), r"column 't': dates.*--drop"),
+    (pl.DataFrame({"t": [datetime.date(2020, 1, 1)]}), r"column 't': dates.*leave the column out"),
     (pl.DataFrame({"l": [[1, 2], [3]]}), r"column 'l': values of type List"),
     (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"two columns are called 'a' \(columns \[0, 1\]\)"),
     (pa.Table.from_arrays([pa.array([1])] * 2, names=["a", "a"]), r"two columns are called 'a'"),
     (pd.DataFrame([[1, 2]], columns=["a", 3]), r"some column names are text and others are not"),
     (
         pd.DataFrame({"id": [1, BIG]}),
-        r"row 1, column 'id': the whole number 9007199254740993 is larger than 2\^53.*--drop",
+        r"row 1, column 'id': the whole number 9007199254740993 is larger than 2\^53.*leave the column out",
     ),
     (pl.DataFrame({"id": [-BIG]}), r"row 0, column 'id': .*larger than 2\^53"),
     (np.array([[1, 2], [3, -BIG]]), r"row 1, column 1: .*larger than 2\^53"),

@@ -9,7 +9,7 @@ def test_columns_are_matched_by_name_and_by_pattern():
 
 
 def test_a_name_without_a_column_is_an_error_with_similar_names():
-    with pytest.raises(EbmoodError, match="--drop bat: no such column; similar columns: 'bath'"):
+    with pytest.raises(EbmoodError, match=r"drop='bat': no such column; similar columns: 'bath'"):
         match_columns(["bat"], ["bath", "x"], "t", "--drop")
     with pytest.raises(EbmoodError, match="no such column; existing columns: 'bath', 'x'"):
         match_columns(["zzz"], ["bath", "x"], "t", "--drop")

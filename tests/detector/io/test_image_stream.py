@@ -25,7 +25,7 @@ def test_images_are_sorted_and_resized(folder):
 
 def test_damaged_images_are_an_error_or_are_skipped(folder):
     (folder / "c.png").write_bytes(b"not an image")
-    with pytest.raises(EbmoodError, match=r"c\.png.*--skip-corrupt"):
+    with pytest.raises(EbmoodError, match=r"c\.png.*skip_corrupt=True"):
         list(ImageStream.open(folder).chunks(1, 4))
     stream = ImageStream.open(folder, skip_corrupt=True)
     (chunk,) = stream.chunks(1, 4)

@@ -19,7 +19,7 @@ def test_features_of_images_are_named_by_their_index():
     [
         (("b", "a", "c"), r"another order: column 0 is 'b' where the fit had 'a'"),
         (("a", "b"), r"'c' of the fit is missing"),
-        (("a", "b", "c", "d"), r"'d' was not in the training data.*--drop"),
+        (("a", "b", "c", "d"), r"'d' was not in the training data.*X\.drop\(columns=\['d'\]\)"),
         (("a", "b", "cc"), r"'c' of the fit is missing \(is it 'cc'\?\)"),
     ],
 )

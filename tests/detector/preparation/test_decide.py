@@ -196,9 +196,9 @@ def test_options_do_not_block_each_other():
     assert dropped == ("id", "code_b", "y")
     assert overrides.categories == {"id_b", "code_a"}
     assert overrides.numbers == set()
-    with pytest.raises(InputError, match=r"--drop id and --category id contradict each other"):
+    with pytest.raises(InputError, match="column 'id' is in drop and in categories, which contradict"):
         Choices(drop=["id"], categories=["id"]).resolve(names, "t")
-    with pytest.raises(InputError, match=r"--date x: no such column"):
+    with pytest.raises(InputError, match="dates='x': no such column"):
         Choices(dates=["x"]).resolve(names, "t")
 
 

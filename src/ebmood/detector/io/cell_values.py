@@ -45,6 +45,8 @@ MISSING_NUMBERS = (
 YES_NO = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 """Words for booleans in lower case, and the numbers that they stand for."""
 
+INFINITE = {sign + word: float(sign + word) for sign in ("", "+", "-") for word in ("inf", "infinity")}
+
 T = TypeVar("T")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
@@ -178,7 +180,7 @@ def _parse_text(
     values, odd = style.parse(cells)
     if odd.any():
         lower = compute.utf8_lower(cells)
-        for word, number in YES_NO.items():
+        for word, number in (YES_NO | INFINITE).items():
             is_word = compute.fill_null(compute.equal(lower, word), False).to_numpy(zero_copy_only=False)
             values[is_word] = number
             odd &= ~is_word

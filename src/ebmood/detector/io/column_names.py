@@ -1,11 +1,23 @@
 """Select columns by name or pattern, and write options of the command line for error messages."""
 
-import re
+import shlex
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from ebmood.core.errors import InputError
+from ebmood.core.interface import for_interface
+
+_PARAMETERS = {
+    "--category": "categories",
+    "--date": "dates",
+    "--drop": "drop",
+    "--keep": "keep",
+    "--label-column": "label_column",
+    "--number": "numbers",
+    "--segment": "segment",
+}
+"""The parameters of `TableDetector` that options set."""
 
 
 def match_columns(patterns: Iterable[str], names: Sequence[str], source: str, option: str) -> list[str]:
@@ -31,19 +43,35 @@ def match_columns(patterns: Iterable[str], names: Sequence[str], source: str, op
             hint = (
                 f"similar columns: {_join(similar)}" if similar else f"existing columns: {_join(names[:8])}"
             )
-            raise InputError(f"{source}: {option} {pattern}: no such column; {hint}")
+            selection = for_interface(f"{option} {pattern}", f"{_PARAMETERS[option]}={pattern!r}")
+            raise InputError(f"{source}: {selection}: no such column; {hint}")
         selected.update(matches)
     return [name for name in names if name in selected]
 
 
 def format_option(option: str, column: str) -> str:
-    """Return an option with a column name as it is typed in a shell.
+    """Return an option with a column name as it is typed in a shell, or what replaces it in Python.
 
-    >>> format_option("--drop", "id"), format_option("--drop", "mean area")
+    >>> format_option("--drop", "id"), format_option("--category", "site")
+    ("X.drop(columns=['id'])", "categories=['site']")
+    >>> from ebmood.core.interface import shell_messages
+    >>> with shell_messages():
+    ...     format_option("--drop", "id"), format_option("--drop", "mean area")
     ('--drop id', "--drop 'mean area'")
     """
-    needs_no_quotes = re.fullmatch(r"[\w.:=+@%/-]+", column)
-    return f"{option} {column}" if needs_no_quotes else f"{option} {column!r}"
+    in_python = (
+        f"X.drop(columns=[{column!r}])" if option == "--drop" else f"{_PARAMETERS[option]}=[{column!r}]"
+    )
+    return for_interface(f"{option} {shlex.quote(column)}", in_python)
+
+
+def leave_out(column: str | int) -> str:
+    """Return how to leave out a column of X: by its name, or by its position if it has none.
+
+    >>> leave_out("id"), leave_out(3)
+    ("X.drop(columns=['id'])", 'np.delete(X, 3, axis=1)')
+    """
+    return format_option("--drop", column) if isinstance(column, str) else f"np.delete(X, {column}, axis=1)"
 
 
 def _join(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core.errors import EbmoodError
+from ebmood.core.interface import for_interface
 from ebmood.data.images.image_folders import SUFFIXES, image_names
 from ebmood.data.images.readers import SKIP_HINT, CorruptDataError, import_vision, open_image
 from ebmood.data.images.resize import count_channels, resize_image
@@ -98,7 +99,8 @@ class ImageStream:
             reason = str(error).removesuffix(SKIP_HINT).removesuffix("; ")
             if not self.skip_corrupt:
                 raise EbmoodError(
-                    f"{reason}; replace or delete it, or skip damaged images with --skip-corrupt"
+                    f"{reason}; replace or delete it, or skip damaged images with "
+                    f"{for_interface('--skip-corrupt', 'skip_corrupt=True')}"
                 ) from error
             self.skipped.append(reason)
             return None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
 from ebmood.detector.io.categories import Levels
+from ebmood.detector.io.column_names import leave_out
 
 MAX_TRAINING_VALUE = 1e100
 """Largest value in training rows. The squares of larger values exceed the range of float64."""
@@ -45,6 +46,13 @@ def describe_column(column: int, shape: tuple[int, ...], names: tuple[str, ...] 
     return f"feature {tuple(int(i) for i in np.unravel_index(column, shape))}"
 
 
+def describe_leaving_out(column: int, shape: tuple[int, ...], names: tuple[str, ...] | None) -> str:
+    """Return how to leave out a column, for an error message."""
+    if len(shape) > 1:
+        return "leave the feature out"
+    return f"leave it out with {leave_out(column if names is None else names[column])}"
+
+
 def column_labels(shape: tuple[int, ...], names: tuple[str, ...] | None) -> tuple[str, ...]:
     """Return a name for every feature: the column name if there is one, else `x3`, or `x[0,2,5]` for an image.
 
@@ -69,7 +77,7 @@ def check_not_infinite(rows: Rows) -> Rows:
         row, column = (int(i) for i in np.argwhere(infinite)[0])
         raise InputError(
             f"X: {rows.describe_cell(row, column)}: {rows.values[row, column]}, which is infinite; correct it, make it "
-            "NaN if it is missing, or remove the row or the column (`--drop`)"
+            f"NaN if it is missing, remove the row, or {describe_leaving_out(column, rows.shape, rows.names)}"
         )
     return rows
 
@@ -97,14 +105,16 @@ def check_training_columns(rows: Rows) -> None:
     """
     missing = np.isnan(rows.values).all(axis=0)
     if missing.any():
-        column = describe_column(int(missing.argmax()), rows.shape, rows.names)
-        raise InputError(f"X: {column}: all values are missing; leave it out (`--drop`)")
+        number = int(missing.argmax())
+        column = describe_column(number, rows.shape, rows.names)
+        advice = describe_leaving_out(number, rows.shape, rows.names)
+        raise InputError(f"X: {column}: all values are missing; {advice}")
     for number, levels in rows.levels.items():
         if len(levels) > 2 and len(levels) == len(rows.values):
             column = describe_column(number, rows.shape, rows.names)
             raise InputError(
-                f"X: {column}: has another text in every row ({len(levels)}), such as an identifier; leave it out "
-                "(`--drop`)"
+                f"X: {column}: has another text in every row ({len(levels)}), such as an identifier; "
+                f"{describe_leaving_out(number, rows.shape, rows.names)}"
             )
 
 
@@ -120,7 +130,7 @@ def check_magnitude(rows: Rows) -> None:
         value = rows.values[row, column]
         raise InputError(
             f"X: {rows.describe_cell(row, column)}: {value:.3g} is too large to fit (over {MAX_TRAINING_VALUE:g}); "
-            "remove the row, or drop the column (`--drop`) or rescale it"
+            f"remove the row, rescale the column, or {describe_leaving_out(column, rows.shape, rows.names)}"
         )
 
 
@@ -170,7 +180,8 @@ def _describe_difference(names: Sequence[str], fitted: Sequence[str]) -> str:
         return f"column {missing[0]!r} of the fit is missing{hint}; {counts}"
     if unknown:
         return (
-            f"column {unknown[0]!r} was not in the training data ({len(unknown)} unknown); drop it (`--drop`)"
+            f"column {unknown[0]!r} was not in the training data ({len(unknown)} unknown); leave it out with "
+            f"{leave_out(unknown[0])}"
         )
     position = next(i for i, (a, b) in enumerate(zip(names, fitted, strict=True)) if a != b)
     return (

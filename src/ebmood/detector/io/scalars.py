@@ -12,7 +12,7 @@ from ebmood.detector.io.categories import MISSING_WORDS
 MAX_INTEGER = 2**53
 """Above this, float64 cannot represent every whole number, so two identifiers may become equal."""
 
-CONVERT_HINT = "drop the column (`--drop`) or convert it to numbers"
+CONVERT_HINT = "leave the column out or convert it to numbers"
 
 CORRECT_HINT = (
     "correct the cell, make it NaN if it is missing, or make all cells text for a column of categories"
@@ -67,7 +67,7 @@ def _parse_cell(cell: Any, place: str) -> float:
     if isinstance(cell, (int, np.integer)) and abs(int(cell)) > MAX_INTEGER:
         raise InputError(
             f"{place}: the whole number {_shorten(cell)} is larger than 2^53, where float64 does not represent every "
-            "whole number; drop the column (`--drop`) if it is an identifier, or convert it to float"
+            "whole number; leave the column out if it is an identifier, or convert it to float"
         )
     return value
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.column_names import format_option, match_columns
+from ebmood.detector.io.column_names import match_columns
 from ebmood.detector.preparation.decision import Overrides
 
 
@@ -31,42 +31,49 @@ class Choices:
     def resolve(self, names: Sequence[str], source: str) -> tuple[tuple[str, ...], Overrides]:
         """Return the names of columns that are left out, and the decisions about the others.
 
-        A name decides before a pattern, and among patterns `--drop` decides first, then `--category` and `--date`.
+        A name decides before a pattern. Among patterns, those of `drop` decide first, then those of `categories` and
+        `dates`.
 
         Raises:
             InputError: a name or pattern matches no column, or a column is named twice.
         """
-        options = {
-            "--drop": self.drop,
-            "--category": self.categories,
-            "--date": self.dates,
-            "--number": self.numbers,
+        kinds = {
+            "drop": self.drop,
+            "categories": self.categories,
+            "dates": self.dates,
+            "numbers": self.numbers,
+        }
+        matches = {
+            "drop": match_columns(self.drop, names, source, "--drop"),
+            "categories": match_columns(self.categories, names, source, "--category"),
+            "dates": match_columns(self.dates, names, source, "--date"),
+            "numbers": match_columns(self.numbers, names, source, "--number"),
         }
         chosen: dict[str, str] = {}
-        for option, entries in options.items():
+        for kind, entries in kinds.items():
             for name in (entry for entry in entries if entry in names):
-                if chosen.setdefault(name, option) != option:
+                if chosen.setdefault(name, kind) != kind:
                     raise InputError(
-                        f"{source}: {format_option(chosen[name], name)} and {format_option(option, name)} contradict "
-                        "each other; give one of them"
+                        f"{source}: column {name!r} is in {chosen[name]} and in {kind}, which contradict each other; "
+                        "name it once"
                     )
-        for option, entries in options.items():
-            for name in match_columns(entries, names, source, option):
-                chosen.setdefault(name, option)
+        for kind, matching in matches.items():
+            for name in matching:
+                chosen.setdefault(name, kind)
         labels = [] if self.label_column is None else [self.label_column]
         for name in match_columns(labels, names, source, "--label-column"):
-            chosen[name] = "--drop"
+            chosen[name] = "drop"
 
-        def columns(option: str) -> Iterable[str]:
-            return (name for name in names if chosen.get(name) == option)
+        def columns(kind: str) -> Iterable[str]:
+            return (name for name in names if chosen.get(name) == kind)
 
         overrides = Overrides(
-            numbers=frozenset(columns("--number")),
-            categories=frozenset(columns("--category")),
-            dates=frozenset(columns("--date")),
+            numbers=frozenset(columns("numbers")),
+            categories=frozenset(columns("categories")),
+            dates=frozenset(columns("dates")),
             missing=tuple(word.strip().lower() for word in self.missing),
         )
-        return tuple(columns("--drop")), overrides
+        return tuple(columns("drop")), overrides
 
 
 AUTOMATIC = Choices()

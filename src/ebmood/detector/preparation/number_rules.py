@@ -62,6 +62,8 @@ def decide_numbers(
         )
     if any("2^53" in problem for problem in read.errors.values()):
         return decide_names(name, cells, missing, "whole numbers above 2^53")
+    if not len(values) and read.errors:
+        return Decision(column, "number", "number", problems=read.errors)
     if not len(values):
         return Decision.leave_out(name, "empty", "has no values", constant="")
     is_complete = len(values) == len(cells)

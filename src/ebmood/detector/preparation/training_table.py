@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow
 
 from ebmood.core.errors import InputError
+from ebmood.core.interface import for_interface
 from ebmood.detector.io.cell_values import read_categories
 from ebmood.detector.io.column_names import format_option, match_columns
 from ebmood.detector.io.rows import MAX_TRAINING_VALUE
@@ -76,7 +77,8 @@ class Profile:
         problems = self.problems()
         if problems:
             more = f"; {len(problems) - 1} more columns have odd cells" if len(problems) > 1 else ""
-            hint = "correct the table, name words for missing values with --missing, or leave columns out with --drop"
+            missing, drop = for_interface("--missing", "missing="), for_interface("--drop", "drop=")
+            hint = f"correct the table, name words for missing values with {missing}, or leave columns out with {drop}"
             raise InputError(f"{problems[0]}{more}; {hint} (`ebmood check` shows all columns)")
         columns = [decision.column for decision in self.decisions]
         dropped = tuple(LeftOut(name=name, reason="dropped, as you say") for name in self.dropped)
@@ -146,7 +148,8 @@ def read_profile(
         else match_columns([choices.label_column], table.names, source, "--label-column")
     )
     if len(labels) > 1:
-        raise InputError(f"{source}: name one column of classes with --label-column")
+        option = for_interface("--label-column", "label_column=")
+        raise InputError(f"{source}: name one column of classes with {option}")
     read = [name for name in table.names if name not in dropped or name in labels]
     if not set(read) - set(labels):
         raise InputError(f"{source}: no column is left to learn from; leave out fewer columns")

@@ -1,0 +1,86 @@
+"""`ebmood serve`: answer HTTP requests with the scores of a detector. Heavy libraries are imported when it runs."""
+
+from typing import Annotated
+
+import typer
+
+from ebmood.cli.messages import print_message
+from ebmood.cli.options import Alpha, Device, Model, Threads, use_threads
+
+EPILOG = """Examples
+
+    ebmood serve model
+
+    ebmood serve model --port 9000 --max-rows 1000
+
+    curl localhost:8000/score -H 'Content-Type: application/json' -d '{"rows": [{"flow": 10.2}]}'
+
+The service answers at /score (rows as JSON or Arrow), /health, /model, /monitor and /docs. It has no
+passwords and no encryption: with --host it can be reached from other machines, so put a proxy before
+it that has both.
+
+This needs the extra `serve`: pip install 'ebmood[serve]'.
+
+Exit codes: 0 stopped by SIGTERM or Ctrl-C, 2 invalid input."""
+
+
+def serve(
+    model: Model,
+    host: Annotated[
+        str,
+        typer.Option(metavar="ADDRESS", help="Address to listen on. 0.0.0.0 stands for all of this machine."),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen on. 0 stands for any free one.")
+    ] = 8000,
+    max_bytes: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Largest body of a request, in bytes.")
+    ] = 16 * 2**20,
+    max_rows: Annotated[int, typer.Option(min=1, metavar="N", help="Most rows of a request.")] = 10_000,
+    alpha: Alpha = None,
+    threads: Threads = None,
+    device: Device = "cpu",
+    access_log: Annotated[
+        bool, typer.Option("--access-log", help="Write a line for each request on standard error.")
+    ] = False,
+) -> None:
+    """Answer HTTP requests with scores, p-values and flags of rows.
+
+    Rows have the columns of the training table. null, NaN and a column that
+    is not there are missing values. A row that cannot be scored gets an
+    error; the other rows of the request are scored.
+    """
+    from ebmood.core.errors import EbmoodError
+
+    try:
+        from ebmood.serving.app import create_app
+        from ebmood.serving.bodies import Limits
+        from ebmood.serving.server import bind
+        from ebmood.serving.server import serve as run
+    except ImportError as error:
+        if error.name not in ("fastapi", "uvicorn", "starlette"):
+            raise
+        raise EbmoodError("serve: needs fastapi and uvicorn; pip install 'ebmood[serve]'") from error
+    from ebmood.cli.inspect import summary
+    from ebmood.detector.frame_detector import FrameDetector
+    from ebmood.detector.image_detector import ImageDetector
+    from ebmood.detector.saved_detector import load_saved_detector
+
+    use_threads(threads)
+    detector = load_saved_detector(model, device, alpha)
+    if isinstance(detector, ImageDetector):
+        raise EbmoodError(
+            f"{model}: was fitted on images, which the service does not take; use ebmood score with a folder"
+        )
+    address = bind(host, port)
+    shown, bound = f"[{host}]" if ":" in host else host, address.getsockname()[1]
+    app = create_app(
+        FrameDetector.of_named_columns(detector), summary(model), limits=Limits(max_bytes, max_rows)
+    )
+    run(
+        app,
+        address,
+        lambda: print_message(f"{model}: served at http://{shown}:{bound}, docs at /docs; Ctrl-C stops it"),
+        access_log,
+    )
+    print_message("ebmood: stopped")

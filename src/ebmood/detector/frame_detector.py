@@ -1,0 +1,195 @@
+"""A detector of tables in files, applied to data frames in memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+import pyarrow
+from numpy.typing import NDArray
+from torch import nn
+
+from ebmood.detector.estimator import EnergyDetector
+from ebmood.detector.io.frame_stream import FrameStream
+from ebmood.detector.parameters import check_alpha_and_device
+from ebmood.detector.persistence.load import load as load_estimator
+from ebmood.detector.preparation import NumberColumn, Preparation
+from ebmood.detector.saved_detector import read_all_rows
+from ebmood.detector.score_batch import ScoreBatch
+from ebmood.detector.score_options import ScoreOptions
+from ebmood.detector.table_detector import NOTE, TableDetector
+
+Floats = NDArray[np.float64]
+
+
+class Detector(Protocol):
+    """What `ebmood.load` returns: the methods that all detectors have."""
+
+    def score_samples(self, X: Any) -> Floats:
+        """Return the scores of rows, `(N,)`."""
+        ...
+
+    def score_batch(self, X: Any, alpha: float | None = None) -> ScoreBatch:
+        """Return scores, p-values and flags of rows."""
+        ...
+
+    def p_values(self, X: Any) -> Floats:
+        """Return the conformal p-values of rows, `(N,)`."""
+        ...
+
+    def predict(self, X: Any, alpha: float | None = None) -> NDArray[np.int64]:
+        """Return -1 for flagged rows and else 1, `(N,)`."""
+        ...
+
+    def feature_contributions(self, X: Any) -> Floats:
+        """Return the contribution of each feature, `(N, D)`."""
+        ...
+
+
+@dataclass(frozen=True)
+class FrameDetector:
+    """A detector that `ebmood fit` wrote, for raw data frames. `ebmood.load` returns it.
+
+    `X` is a data frame of pandas, polars or pyarrow, a pyarrow record batch, or a list of mappings. It has the columns
+    of the training table, in any order; columns that the training left out may be there or not. It is prepared as
+    `ebmood score` prepares a file, so the scores are equal to the bit. In a list of mappings, a column that a row does
+    not have is a missing value. Invalid input raises an `InputError` of one line, which counts rows from 0.
+
+    Attributes:
+        table_detector: the preparation and the estimator.
+    """
+
+    table_detector: TableDetector
+
+    @classmethod
+    def of_named_columns(cls, detector: TableDetector) -> Self:
+        """Return a detector of frames. If the estimator was fitted on an array, its columns are called x0, x1, ..."""
+        if detector.preparation is None:
+            columns = tuple(NumberColumn(name=name) for name in detector.estimator.column_labels())
+            detector = replace(detector, preparation=Preparation(columns=columns))
+        return cls(detector)
+
+    @property
+    def estimator(self) -> EnergyDetector:
+        """The estimator, which receives prepared rows: `estimator.select(detector.prepare(X))`."""
+        return self.table_detector.estimator
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that X must have."""
+        preparation = self.table_detector.preparation
+        return () if preparation is None else preparation.names
+
+    def score_samples(self, X: Any) -> Floats:
+        """Return the scores of rows: `(N,)`, finite. Higher is more in-distribution."""
+        return self.score_batch(X).scores
+
+    def score_batch(self, X: Any, alpha: float | None = None, reasons: int = 0) -> ScoreBatch:
+        """Return scores, p-values and flags of rows, computed in one pass.
+
+        Args:
+            X: the rows.
+            alpha: level of the flags; None for the `alpha` of the detector.
+            reasons: number of columns that are named for each row that is flagged at the `alpha` of the detector.
+        """
+        options = ScoreOptions(reasons=reasons)
+        batches = list(self.table_detector.score(FrameStream(X, self.columns), options=options))
+        p_values = np.concatenate([batch.p_values for batch in batches])
+        return ScoreBatch(
+            np.concatenate([batch.scores for batch in batches]),
+            p_values,
+            np.concatenate([batch.flags for batch in batches])
+            if alpha is None
+            else flags_at(p_values, alpha),
+            reasons=[row for batch in batches for row in batch.reasons or ()] if reasons else None,
+        )
+
+    def p_values(self, X: Any) -> Floats:
+        """Return conformal p-values: `(N,)`, in (0, 1]."""
+        return self.score_batch(X).p_values
+
+    def predict(self, X: Any, alpha: float | None = None) -> NDArray[np.int64]:
+        """Return -1 for rows that are flagged as out-of-distribution at level `alpha`, and else 1: `(N,)`."""
+        return np.where(self.score_batch(X, alpha).flags, -1, 1)
+
+    def feature_contributions(self, X: Any) -> Floats:
+        """Return, for each feature, the largest rise of the score if only this feature changes: `(N, D)`.
+
+        `estimator.column_labels()` has the names of the features.
+        """
+        return self.estimator.feature_contributions(self.prepare(X))
+
+    def prepare(self, X: Any) -> pyarrow.Table | NDArray[np.float64]:
+        """Return rows as the estimator expects them."""
+        rows, _ = read_all_rows(self.table_detector, FrameStream(X, self.columns))
+        return rows
+
+    def set_alpha(self, alpha: float) -> Self:
+        """Set the level of the flags, without a new fit.
+
+        Raises:
+            InputError: `alpha` is not between 0 and 1.
+        """
+        self.estimator.set_alpha(alpha)
+        return self
+
+    def check_columns(self, X: Any) -> None:
+        """Check that X has the columns of the training table.
+
+        Raises:
+            InputError: a column is missing or unknown.
+        """
+        self.table_detector.check_table(FrameStream(X, self.columns), ())
+
+    def find_bad_rows(self, X: Any) -> Mapping[int, str]:
+        """Return the rows that cannot be scored, with the reason of each.
+
+        Args:
+            X: rows with the columns of the training table; see `check_columns`.
+        """
+        stream = FrameStream(X, self.columns)
+        preparation = self.table_detector.check_table(stream, ())
+        bad: dict[int, str] = {}
+        first_row = 0
+        for chunk in stream.chunks(preparation.names):
+            errors = sorted(preparation.read(chunk).errors.items())
+            bad |= {first_row + row: f"{chunk.describe_row(row)}, {text}" for row, text in errors}
+            first_row += chunk.rows.num_rows
+        return bad
+
+
+def flags_at(p_values: Floats, alpha: float) -> NDArray[np.bool_]:
+    """Return the flags of rows at level `alpha`, `(N,)`.
+
+    Raises:
+        InputError: `alpha` is not between 0 and 1.
+    """
+    check_alpha_and_device(alpha, "cpu")
+    return p_values <= alpha
+
+
+def load(
+    folder: Path | str, *, embed: nn.Module | None = None, device: str = "cpu"
+) -> EnergyDetector | FrameDetector:
+    """Load a detector that `EnergyDetector.save` or `ebmood fit` wrote. On the same machine its scores are equal.
+
+    No file in the folder is executed: it holds JSON and safetensors.
+
+    Args:
+        folder: the folder of the saved detector.
+        embed: a module constructed like the one of the fit. A copy of it receives the saved weights.
+        device: the device on which to score.
+
+    Returns:
+        An `EnergyDetector`, whose notes of `save` are in `notes_`; or a `FrameDetector`, which prepares raw data
+        frames, if `ebmood fit` learned it from a table. Both have the methods of `Detector`.
+
+    Raises:
+        EbmoodError: there is no detector, or it was changed, truncated, is malformed, or newer than this library; or
+            `embed` is missing, not needed, or differs from the module of the fit.
+    """
+    estimator = load_estimator(folder, embed=embed, device=device)
+    if estimator.notes_.get(NOTE) is None:
+        return estimator
+    return FrameDetector(TableDetector.from_estimator(Path(folder), estimator))

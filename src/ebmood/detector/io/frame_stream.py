@@ -1,0 +1,127 @@
+"""Read data frames and lists of rows in memory as a table, with the same result as the table in a file."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import narwhals.stable.v1 as nw
+import pyarrow
+
+from ebmood.core.errors import InputError
+from ebmood.detector.io.table_stream import Chunk, TableStream
+
+CHUNK_ROWS = 2**14
+"""Rows in a chunk at most."""
+
+ARROW_ERRORS = (pyarrow.ArrowException, OverflowError, TypeError, ValueError)
+
+
+class FrameStream(TableStream):
+    """A table in memory. Messages count its rows from 0, as Python does.
+
+    Args:
+        X: a data frame of pandas, polars or pyarrow, a pyarrow record batch, or a list of rows, each a mapping from
+            column names to values. A column that a row of a list does not have is a missing value in this row.
+        columns: columns that the rows of a list may lack altogether.
+        first_row: number of the first row, for messages.
+
+    Raises:
+        InputError: X is something else, has no rows or columns, or a column name occurs twice.
+    """
+
+    def __init__(self, X: Any, columns: Sequence[str] = (), first_row: int = 0):
+        self.source = "X"
+        self.table = to_arrow(X, columns)
+        self.names = tuple(self.table.column_names)
+        self._first_row = first_row
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+        """Yield all rows of some columns; this implements `TableStream.chunks`."""
+        rows = 0
+        for batch in self.table.select(list(columns)).combine_chunks().to_batches(CHUNK_ROWS):
+            # A chunk counts from 1.
+            yield Chunk(self.source, self._first_row + rows - 1, batch)
+            rows += batch.num_rows
+            self.fraction = rows / self.table.num_rows
+
+
+def to_arrow(X: Any, columns: Sequence[str] = ()) -> pyarrow.Table:
+    """Return a data frame or a list of rows as a pyarrow table. An index of pandas is not a column.
+
+    A column with values of several types, such as numbers and text, becomes a column of text, as in a CSV file.
+
+    >>> to_arrow([{"flow": 1, "site": "Oslo"}, {"flow": 2.5}]).to_pylist()
+    [{'flow': 1.0, 'site': 'Oslo'}, {'flow': 2.5, 'site': None}]
+
+    Args:
+        X: see `FrameStream`.
+        columns: see `FrameStream`.
+
+    Raises:
+        InputError: see `FrameStream`.
+    """
+    if isinstance(X, pyarrow.RecordBatch):
+        X = pyarrow.Table.from_batches([X])
+    names, arrays = _read_frame(X) if nw.dependencies.is_into_dataframe(X) else _read_rows(X, columns)
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise InputError(f"X: two columns are called {repeated[0]!r}; rename one")
+    table = pyarrow.table(dict(zip(names, arrays, strict=True)))
+    if not table.num_rows or not table.num_columns:
+        raise InputError(
+            f"X: has {table.num_rows} rows and {table.num_columns} columns; give at least one row"
+        )
+    return table
+
+
+def _read_frame(X: Any) -> tuple[list[Any], list[pyarrow.Array | pyarrow.ChunkedArray]]:
+    names = list(getattr(X, "column_names", getattr(X, "columns", ())))
+    other = next((name for name in names if not isinstance(name, str)), None)
+    if other is not None:
+        raise InputError(f"X: the column name {other!r} is not text; make all of them text")
+    if len(set(names)) < len(names):  # narwhals does not read such a frame
+        return names, []
+    if isinstance(X, pyarrow.Table):
+        return names, X.columns
+    frame = nw.from_native(X, eager_only=True)
+    return names, [_read_series(frame[:, number]) for number in range(len(names))]
+
+
+def _read_series(series: nw.Series) -> pyarrow.Array | pyarrow.ChunkedArray:
+    if series.dtype == nw.Object:
+        return _to_array(series.name, series.to_list())
+    return series.to_arrow()
+
+
+def _read_rows(X: Any, columns: Sequence[str]) -> tuple[list[str], list[pyarrow.Array]]:
+    if (
+        isinstance(X, Mapping)
+        or not isinstance(X, Sequence)
+        or not all(isinstance(row, Mapping) for row in X)
+    ):
+        raise InputError(
+            "X: neither a data frame nor a list of mappings; give a frame with the columns of the training table"
+        )
+    names = list(dict.fromkeys([*(name for row in X for name in row), *(columns if X else ())]))
+    return names, [_to_array(name, [row.get(name) for row in X]) for name in names]
+
+
+def _to_array(name: str, values: list[Any]) -> pyarrow.Array:
+    """Return Python objects as an array. Objects of several types become text."""
+    try:
+        return pyarrow.array(values, from_pandas=True)
+    except ARROW_ERRORS:
+        return pyarrow.array(
+            [_to_text(name, row, value) for row, value in enumerate(values)], pyarrow.string()
+        )
+
+
+def _to_text(name: str, row: int, value: Any) -> str | None:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, (Mapping, bytes)) or (isinstance(value, Sequence) and not isinstance(value, str)):
+        raise InputError(f"X: row {row}, column {name!r}: {type(value).__name__}; give a number or text")
+    return str(value)

@@ -1,0 +1,1 @@
+"""An HTTP service that scores rows with a saved detector."""

@@ -1,0 +1,139 @@
+"""Score the rows of several requests together. A row that cannot be scored does not affect others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import pyarrow
+from numpy.typing import NDArray
+from pyarrow import types
+
+from ebmood.core.errors import InputError
+from ebmood.detector.frame_detector import FrameDetector
+from ebmood.serving.messages import Cell
+from ebmood.serving.monitor import FeedMonitor
+
+Rows = Sequence[dict[str, Cell]] | pyarrow.Table
+"""The rows of a JSON request, or of an Arrow request."""
+
+Reasons = list[list[tuple[str, float]]]
+
+
+@dataclass(frozen=True)
+class Results:
+    """Results for the N rows of a request.
+
+    Attributes:
+        scores: `(N,)`, NaN for rows that cannot be scored.
+        p_values: `(N,)`, NaN for rows that cannot be scored.
+        errors: the reasons why rows cannot be scored, by the number of the row.
+    """
+
+    scores: NDArray[np.float64]
+    p_values: NDArray[np.float64]
+    errors: dict[int, str]
+
+
+PLAIN = (
+    types.is_boolean,
+    types.is_float32,
+    types.is_float64,
+    types.is_integer,
+    types.is_large_string,
+    types.is_null,
+    types.is_string,
+)
+"""Types whose values are the same as Python objects."""
+
+MERGED_ROWS = 256
+"""Rows of several requests that are scored together at most. The energy computes on so many rows at a time."""
+
+
+def to_rows(detector: FrameDetector, table: pyarrow.Table) -> Rows:
+    """Return a short table of plain types as a list of rows, which can be scored together with other requests.
+
+    Raises:
+        InputError: a column is missing or unknown.
+    """
+    is_plain = all(any(is_type(field.type) for is_type in PLAIN) for field in table.schema)
+    if not is_plain or not 0 < table.num_rows <= MERGED_ROWS:
+        return table
+    detector.check_columns(table)
+    return table.to_pylist()
+
+
+def score_requests(
+    detector: FrameDetector, requests: Sequence[Rows], monitor: FeedMonitor | None = None
+) -> list[Results | InputError]:
+    """Return the results of each request, or the error for which it is refused.
+
+    The rows of JSON requests are scored together, because a small batch takes as long as a single row. The score of a
+    row does not depend on the other rows.
+
+    Args:
+        detector: the detector.
+        requests: one or more; a table is the only one.
+        monitor: receives the rows that are scored.
+    """
+    if len(requests) > 1:
+        rows = list(chain.from_iterable(requests))
+        try:
+            results = _score(detector, rows, monitor)
+        except InputError:  # scored below, so that only the requests that caused it are refused
+            pass
+        else:
+            ends = np.cumsum([len(request) for request in requests])[:-1]
+            parts = zip(np.split(results.scores, ends), np.split(results.p_values, ends), strict=True)
+            return [Results(scores, p_values, {}) for scores, p_values in parts]
+    return [_score_one(detector, request, monitor) for request in requests]
+
+
+def find_reasons(detector: FrameDetector, rows: Rows, results: Results, count: int) -> Reasons:
+    """Return the features that make each row strange, with their contributions; none for a row without a score."""
+    labels = detector.estimator.column_labels()
+    good = [row for row in range(len(results.scores)) if row not in results.errors]
+    reasons: Reasons = [[] for _ in results.scores]
+    if good:
+        for row, gains in zip(good, detector.feature_contributions(_take(rows, good)), strict=True):
+            order = np.argsort(-gains, kind="stable")[:count]
+            reasons[row] = [(labels[j], float(gains[j])) for j in order if gains[j] > 0]
+    return reasons
+
+
+def describe(error: InputError) -> str:
+    """Return what is wrong with a request or a row, without the advice for Python."""
+    return str(error).removeprefix("X: ").split("; ")[0]
+
+
+def _score_one(detector: FrameDetector, rows: Rows, monitor: FeedMonitor | None) -> Results | InputError:
+    try:
+        return _score(detector, rows, monitor)
+    except InputError as error:
+        try:
+            detector.check_columns(rows)
+        except InputError as of_columns:
+            return of_columns
+        bad = detector.find_bad_rows(rows)
+        if not bad:
+            return error
+    count = len(rows)
+    scores, p_values = np.full(count, np.nan), np.full(count, np.nan)
+    good = [row for row in range(count) if row not in bad]
+    if good:
+        results = _score(detector, _take(rows, good), monitor)
+        scores[good], p_values[good] = results.scores, results.p_values
+    return Results(scores, p_values, {row: describe(InputError(text)) for row, text in bad.items()})
+
+
+def _score(detector: FrameDetector, rows: Rows, monitor: FeedMonitor | None) -> Results:
+    batch = detector.score_batch(rows)
+    if monitor is not None:
+        monitor.update(detector.prepare(rows))
+    return Results(batch.scores, batch.p_values, {})
+
+
+def _take(rows: Rows, numbers: list[int]) -> Rows:
+    if isinstance(rows, pyarrow.Table):
+        return rows.take(numbers)  # type: ignore[union-attr]  # pyarrow has no types
+    return [rows[number] for number in numbers]

@@ -9,6 +9,7 @@ import typer
 from ebmood.cli import evaluate as evaluate_
 from ebmood.cli import fit as fit_
 from ebmood.cli import inspect as inspect_
+from ebmood.cli import monitor as monitor_
 from ebmood.cli import report as report_
 from ebmood.cli import score as score_
 from ebmood.cli.options import Cluster
@@ -70,6 +71,7 @@ def _root(
 app.command(epilog=fit_.EPILOG)(fit_.fit)
 app.command(epilog=score_.EPILOG)(score_.score)
 app.command(epilog=evaluate_.EPILOG)(evaluate_.evaluate)
+app.command(epilog=monitor_.EPILOG)(monitor_.monitor)
 app.command(epilog=inspect_.EPILOG)(inspect_.inspect)
 app.command(epilog=report_.EPILOG)(report_.report)
 

@@ -141,6 +141,26 @@ class TableDetector:
             yield self.estimator.decide(scores, chunk.rows.select(kept_columns))
             progress("scoring", table.fraction)
 
+    def encoded_rows(
+        self, table: TableStream, keep: Sequence[str] = (), drop: Sequence[str] = ()
+    ) -> Iterator[tuple[Chunk, Floats]]:
+        """Read a table chunk by chunk as rows that `estimator.scorer_` accepts.
+
+        Args:
+            table: with the columns of the fit, in any order.
+            keep: columns that each chunk also holds, by name. They need not be features.
+            drop: further columns that were not in the training data.
+
+        Yields:
+            A chunk with all columns that were read, and its encoded rows `(N, D)`.
+
+        Raises:
+            EbmoodError: the table cannot be used; see `TableStream` and `Preparation`.
+        """
+        preparation = self.check_table(table, drop, keep)
+        for chunk in table.chunks(list(dict.fromkeys([*preparation.columns, *keep]))):
+            yield chunk, preparation.encode(preparation.read(chunk), self.estimator.levels_)
+
     def check_table(
         self, table: TableStream, drop: Sequence[str], kept_columns: Sequence[str] = ()
     ) -> Preparation:

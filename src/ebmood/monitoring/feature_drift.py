@@ -1,4 +1,4 @@
-"""Which features of a batch differ from the reference rows: one test for each feature, and Benjamini-Hochberg over them.
+"""Which features of a batch differ from the reference rows: a test for each feature, and Benjamini-Hochberg over them.
 
 Numbers are compared by the two-sample Kolmogorov-Smirnov test, levels of categories by the chi-square test, and the
 fraction of missing values by Fisher's exact test. Ties make the Kolmogorov-Smirnov test conservative. The false
@@ -36,7 +36,7 @@ def feature_p_values(batch: Floats, reference: Floats, categories: Iterable[int]
 
 
 def drifted_features(p_values: Floats, fdr: float) -> tuple[int, ...]:
-    """Return the positions of the features that Benjamini-Hochberg selects at the rate `fdr`, smallest p-value first."""
+    """Return the positions of the features that Benjamini-Hochberg selects, those with the smallest p-value first."""
     selected = np.flatnonzero(benjamini_hochberg(p_values, fdr))
     return tuple(selected[np.argsort(p_values[selected], kind="stable")].tolist())
 

@@ -7,9 +7,9 @@ share 1 / K. Money that waits for a change at t is not bet before t, so the weal
 
 The sum over t <= n of one bet follows the recursion S_n = (S_(n-1) + w_n / K) f_k(p_n), so a row costs O(K). M_0 = 1,
 and if the p-values are independent and uniform, M is a martingale. By Ville's inequality the probability that it ever
-reaches 1 / delta is then at most delta. Without waiting, a martingale that bets from the first row on loses money before
-the change and must first earn it back (Volkhonskiy et al. 2017, "Inductive conformal martingales for change-point
-detection"). Here it never falls below the weight of later changes: sum_{t > n} w_t = 1 / (1 + log(1 + n / 1000)).
+reaches 1 / delta is then at most delta. A martingale that bets from the first row on loses money before the change and
+must first earn it back (Volkhonskiy et al. 2017, "Inductive conformal martingales for change-point detection"). This
+one never falls below the weight of later changes: sum_{t > n} w_t = 1 / (1 + log(1 + n / 1000)).
 
 Several streams of p-values, such as those of the score and of each feature, get shares v_s with sum 1. An alarm is
 given when v_s M_s reaches 1 / delta for any stream s. The probability of a false alarm is at most sum_s v_s delta. This

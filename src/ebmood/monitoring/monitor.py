@@ -278,14 +278,15 @@ class Monitor:
         return peak
 
     def _alarm(self, first: int, row: int, stream: int, changes: NDArray, label: str | None) -> Alarm:
+        """Return the alarm at a row of a part of this update. `self.batches` does not hold this update yet."""
         change = int(changes[row, stream])
-        change_label = next((b.label for b in reversed(self.batches) if b.first_row <= change), label)
-        ends = self.batches[-1].first_row + self.batches[-1].rows if self.batches else 0
+        earlier = [
+            batch for batch in self.batches if batch.first_row <= change < batch.first_row + batch.rows
+        ]
         return Alarm(
             row=first + row,
             change=change,
             stream=self.stream_names[stream],
             label=label,
-            change_label=label if change >= ends else change_label,
+            change_label=earlier[0].label if earlier else label,
         )
-

@@ -55,8 +55,8 @@ def read_reference(detector: EnergyDetector, rows: Any = None) -> Reference:
     check_is_fitted(detector)
     if detector.calibration == "loo":
         raise InputError(
-            "detector: was fitted with calibration='loo', whose scores are not exchangeable with those of new rows; fit "
-            "it with calibration=0.2"
+            "detector: was fitted with calibration='loo', whose scores are not exchangeable with those of new rows; "
+            "fit it with calibration=0.2"
         )
     if rows is not None:
         names = tuple(detector.feature_names_in_) if hasattr(detector, "feature_names_in_") else None

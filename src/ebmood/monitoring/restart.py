@@ -1,11 +1,11 @@
-"""Repeated alarms with a stated average run length: the Shiryaev-Roberts statistic, for feeds that go on after an alarm.
+"""Repeated alarms with a stated average run length, for feeds that go on after an alarm: Shiryaev-Roberts statistics.
 
 For each stream, R_n = (1 / K) sum_k sum_{t <= n} prod_{i=t..n} f_k(p_i), with the bets f_k of `ebmood.monitoring.bets`.
-It follows R_n = (R_(n-1) + 1) f(p_n) for each bet. If the p-values are independent and uniform, R_n - n is a
-martingale (Shiryaev 1963; Roberts 1966; for conformal p-values Volkhonskiy et al. 2017). A stream s with share v_s gives
-an alarm when R reaches A / v_s, and then starts again at R = 0. Every row adds one to R in expectation, and every alarm
-takes at least A / v_s away, so the expected number of alarms of stream s in n rows is at most n v_s / A. Over all
-streams it is at most n / A: on average at most one false alarm in A rows, for every n.
+It follows R_n = (R_(n-1) + 1) f(p_n) for each bet. If the p-values are independent and uniform, R_n - n is a martingale
+(Shiryaev 1963; Roberts 1966; for conformal p-values Volkhonskiy et al. 2017). A stream s with share v_s gives an alarm
+when R reaches A / v_s, and then starts again at R = 0. Every row adds one to R in expectation, and every alarm takes at
+least A / v_s away, so the expected number of alarms of stream s in n rows is at most n v_s / A. Over all streams it is
+at most n / A: on average at most one false alarm in A rows, for every n.
 """
 
 import math

@@ -66,8 +66,8 @@ def monitor(
         typer.Option(
             "--run-length",
             metavar="ROWS",
-            help="Also count alarms of a rule that starts again after each. On average it gives at most one false alarm "
-            "in ROWS rows.",
+            help="Also count alarms of a rule that starts again after each, with at most one false alarm in ROWS rows "
+            "on average.",
             show_default=False,
         ),
     ] = None,

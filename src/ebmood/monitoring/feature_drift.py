@@ -54,7 +54,7 @@ def _p_value(batch: Floats, reference: Floats, is_category: bool) -> float:
 def _compare_numbers(values: Floats, reference: Floats) -> float:
     from scipy.stats import ks_2samp
 
-    return float(ks_2samp(values, reference, method="asymp").pvalue)
+    return float(ks_2samp(values, reference, method="asymp").pvalue)  # type: ignore[union-attr]
 
 
 def _compare_levels(values: Floats, reference: Floats) -> float:
@@ -72,7 +72,7 @@ def _compare_levels(values: Floats, reference: Floats) -> float:
     counts = counts[:, counts.sum(0) > 0]
     if counts.shape[1] < 2:
         return 1.0
-    return float(chi2_contingency(counts, correction=False).pvalue)
+    return float(chi2_contingency(counts, correction=False).pvalue)  # type: ignore[union-attr]
 
 
 def _compare_gaps(gaps: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:

@@ -215,6 +215,7 @@ def _describe_alarm(watching: "Monitor") -> str:
 
 def _answer(watching: "Monitor") -> list[str]:
     """Return the answer in a few lines."""
+    from ebmood.monitoring.state import SCORE
     from ebmood.monitoring.summary import drifted_since_change, log10
 
     state, settings = watching.state, watching.settings
@@ -231,7 +232,7 @@ def _answer(watching: "Monitor") -> list[str]:
             named = ", ".join(f"{name} (in {count} of {of} batches)" for name, count, of in features[:5])
             more = f", and {len(features) - 5} more" if len(features) > 5 else ""
             lines.append(f"Features that differ since then: {named}{more}.")
-        elif watching.feature_names:
+        elif watching.feature_names and state.alarm.stream == SCORE:
             lines.append("No single feature differs; their combination does.")
     if settings.run_length is not None:
         lines.append(

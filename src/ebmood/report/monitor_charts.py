@@ -86,7 +86,7 @@ def features(batches: Sequence[Batch], names: Sequence[str]) -> Chart | None:
         return None
     p = np.array([batch.p_values for batch in tested]).T
     counts = [sum(name in batch.drifted for batch in tested) for name in names]
-    order = np.lexsort((p.min(axis=1), -np.array(counts)))[:SHOWN_FEATURES]
+    order: list[int] = np.lexsort((p.min(axis=1), -np.array(counts)))[:SHOWN_FEATURES].tolist()
     height = 1.2 + 0.22 * len(order)
     edges = [tested[0].first_row, *(batch.first_row + batch.rows for batch in tested)]
     with svg_figure("features", (WIDE[0], height)) as (axes, save):
@@ -96,7 +96,7 @@ def features(batches: Sequence[Batch], names: Sequence[str]) -> Chart | None:
                 axes.barh(
                     line, right - left, left=left, height=0.9, color=BLUE, alpha=max(0.02, float(shade))
                 )
-        axes.set_yticks(range(len(order)), [_short(names[feature]) for feature in order.tolist()])
+        axes.set_yticks(range(len(order)), [_short(names[feature]) for feature in order])
         axes.set_ylim(len(order) - 0.5, -0.5)
         axes.set_xlim(edges[0], edges[-1])
         axes.grid(visible=False)

@@ -118,8 +118,8 @@ def _features(monitor: Monitor, chart: monitor_charts.Chart | None) -> list[Bloc
     rows = tuple((name, f"{count} of {len(monitor.batches)}") for name, count in counts.most_common(50))
     text = (
         f"Each batch is compared with {len(monitor.reference.rows):,} reference rows, feature by feature. A feature is "
-        f"named if Benjamini-Hochberg selects it in its batch at a false discovery rate of {monitor.settings.fdr:g}. Of "
-        f"batches without a change, up to {monitor.settings.fdr:.0%} name some feature."
+        "named if Benjamini-Hochberg selects it in its batch, at a false discovery rate of "
+        f"{monitor.settings.fdr:g}. Of batches without a change, up to {monitor.settings.fdr:.0%} name some feature."
     )
     blocks: list[Block] = [Text(text), Charts((chart,))]
     if rows:

@@ -33,7 +33,8 @@ def test_p_values_without_drift_are_close_to_uniform():
         x[rng.uniform(size=700) < 0.05, 2] = np.nan
         a, b, c = feature_p_values(x[:200], x[200:], [1])
         numbers.append(a), levels.append(b), gaps.append(c)
-    assert kstest(numbers, "uniform").pvalue > 1e-3
+    for level in (0.05, 0.2):
+        assert np.mean(np.array(numbers) <= level) <= level + 3 * np.sqrt(level * (1 - level) / 400)
     assert kstest(levels, "uniform").pvalue > 1e-3
     assert np.mean(np.array(gaps) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
 

@@ -83,7 +83,9 @@ def test_intervals_of_time_have_their_start_as_label(tmp_path, detector):
 def test_a_feed_continues_where_it_stopped(tmp_path, detector, position):
     frames = [table(1, 100), table(2, 100, "2020-02-01")]
     paths = [write(tmp_path, f"{i}.csv", frame) for i, frame in enumerate(frames)]
-    whole = np.concatenate([batch.values for batch in read(TableFeed(detector, paths, Interval(rows=20), "at"))])
+    whole = np.concatenate(
+        [batch.values for batch in read(TableFeed(detector, paths, Interval(rows=20), "at"))]
+    )
     first = TableFeed(detector, paths, Interval(rows=20), "at")
     before, stream = [], first.batches()
     while sum(map(len, before)) < position:
@@ -124,14 +126,14 @@ def test_a_table_that_changed_or_shrank_is_refused(tmp_path, detector):
 def test_rows_in_the_wrong_order_name_the_row(tmp_path, detector):
     late, early = table(1, 10, "2020-03-01"), table(2, 10)
     mixed = write(tmp_path, "mixed.csv", pd.concat([early, late, early]))
-    with pytest.raises(InputError, match="mixed.csv: row 21, column 'at': 2020-01-01"):
+    with pytest.raises(InputError, match=r"mixed.csv: row 21, column 'at': 2020-01-01"):
         read(TableFeed(detector, [mixed], Interval(rows=5), "at"))
     paths = [write(tmp_path, "late.csv", late), write(tmp_path, "early.csv", early)]
-    with pytest.raises(InputError, match="early.csv: row 1"):
+    with pytest.raises(InputError, match=r"early.csv: row 1"):
         read(TableFeed(detector, paths, Interval(rows=5), "at"))
     first = TableFeed(detector, paths[:1], Interval(rows=5), "at")
     read(first)
-    with pytest.raises(InputError, match="early.csv: row 1"):
+    with pytest.raises(InputError, match=r"early.csv: row 1"):
         read(TableFeed(detector, paths[1:], Interval(rows=5), "at", position=first.position()))
 
 

@@ -1,8 +1,10 @@
 """Which features of a batch differ from the reference rows: a test for each feature, and Benjamini-Hochberg over them.
 
-Numbers are compared by the two-sample Kolmogorov-Smirnov test, levels of categories by the chi-square test, and the
-fraction of missing values by Fisher's exact test. Ties make the Kolmogorov-Smirnov test conservative. The false
-discovery rate holds for one batch: of batches without drift, about the fraction `fdr` names some feature.
+Numbers are compared by two Kolmogorov-Smirnov tests: of the values, and of their distances from the common median,
+which finds changes of the spread. Levels of categories are compared by the chi-square test, and the fraction of missing
+values by Fisher's exact test. Several tests of one feature are combined by Bonferroni. Ties make the Kolmogorov-Smirnov
+test conservative. The false discovery rate holds for one batch: of batches without drift, at most about the fraction
+`fdr` names some feature.
 """
 
 from collections.abc import Iterable
@@ -54,7 +56,10 @@ def _p_value(batch: Floats, reference: Floats, is_category: bool) -> float:
 def _compare_numbers(values: Floats, reference: Floats) -> float:
     from scipy.stats import ks_2samp
 
-    return float(ks_2samp(values, reference, method="asymp").pvalue)  # type: ignore[union-attr]
+    center = np.median(np.concatenate([values, reference]))
+    pairs = ((values, reference), (np.abs(values - center), np.abs(reference - center)))
+    smallest = min(ks_2samp(*pair, method="asymp").pvalue for pair in pairs)  # type: ignore[union-attr]
+    return min(1.0, 2 * float(smallest))
 
 
 def _compare_levels(values: Floats, reference: Floats) -> float:

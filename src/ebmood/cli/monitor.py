@@ -1,6 +1,8 @@
 """`ebmood monitor`: watch a feed of table rows, and say since when it differs from the training rows, and where."""
 
 import time as clock
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -112,8 +114,9 @@ def monitor(
             for out in (page, state):
                 if out is not None:
                     refuse_folder(out)
+            others = [*(drop or ()), *(() if time is None else (time,))]
             detector, interval = _load_detector(model, device), Interval.parse(every)
-            watching = _open_monitor(detector, state, delta, run_length, reference, drop)
+            watching = _open_monitor(detector, state, delta, run_length, reference, others)
             feed = TableFeed(detector, feeds, interval, time, drop or (), watching.notes.get("feed"))
             saved = clock.monotonic()
             for batch in feed.batches(progress):
@@ -158,18 +161,29 @@ def _open_monitor(
     delta: float | None,
     run_length: float | None,
     reference: Path | None,
-    drop: list[str] | None,
+    not_features: Sequence[str],
 ) -> "Monitor":
-    """Return a new monitor, or the one in `state` if it exists."""
+    """Return a new monitor, or the one in `state` if it exists.
+
+    Args:
+        detector: the detector.
+        state: the file of a monitor.
+        delta: None for that of `state`, or 0.01.
+        run_length: None for that of `state`, or none.
+        reference: a table.
+        not_features: names or patterns of columns that tables may have in addition.
+    """
     from ebmood.core.errors import InputError
-    from ebmood.detector.io.open_input import open_input
+    from ebmood.detector.io.open_input import open_table
     from ebmood.detector.saved_detector import read_all_rows
     from ebmood.monitoring import Monitor
 
     if state is None or not state.exists():
         rows = None
         if reference is not None:
-            rows, _ = read_all_rows(detector, open_input(reference), drop or ())
+            table = open_table(reference)
+            others = [name for name in table.names if any(fnmatchcase(name, other) for other in not_features)]
+            rows, _ = read_all_rows(detector, table, others)
         return Monitor(
             detector.estimator,
             0.01 if delta is None else delta,

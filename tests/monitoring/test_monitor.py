@@ -220,3 +220,15 @@ def test_inputs_of_an_embedding_are_watched_by_their_score():
     monitor = Monitor(detector)
     assert monitor.update(["a" * (i % 17) for i in range(200)]).alarm is None
     assert monitor.update(["a" * 40] * 100).alarm is not None
+
+
+def test_the_latest_repeated_alarms_are_remembered_and_all_are_counted(monkeypatch, detector, rows):
+    whole = Monitor(detector, run_length=50.0)
+    whole.update(rows(50, 600) * 1.5)
+    monkeypatch.setattr("ebmood.monitoring.monitor.MAX_RESTARTED", 4)
+    monitor = Monitor(detector, run_length=50.0)
+    for part in np.split(rows(50, 600) * 1.5, 6):
+        state = monitor.update(part)
+    assert state.restarts == whole.restarts == len(whole.restarted) > 4
+    assert state.restarted == whole.restarted[-4:]
+    assert [alarm.row for alarm in whole.restarted] == sorted(alarm.row for alarm in whole.restarted)

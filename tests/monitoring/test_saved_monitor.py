@@ -42,6 +42,7 @@ def test_a_loaded_monitor_continues_with_the_same_bits(tmp_path, detector, rows)
     for seed in (2, 3):
         assert loaded.update(rows(seed, 900) * 1.2, "b") == monitor.update(rows(seed, 900) * 1.2, "b")
     assert loaded.restarted == monitor.restarted != ()
+    assert loaded.restarts == monitor.restarts
     assert loaded.batches == monitor.batches
     np.testing.assert_array_equal(loaded.martingale.log_wealth, monitor.martingale.log_wealth)
 

@@ -27,6 +27,8 @@ app = typer.Typer(
 
     ebmood score model new.csv -o scores.csv   compute a score, a p-value and a flag for each row
 
+    ebmood monitor model feed.csv              give an alarm when a feed of rows has changed
+
     ebmood report model -o page.html           write a page about the detector
 
     ebmood study quick                         every method on real data with short training: under three minutes

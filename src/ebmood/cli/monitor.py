@@ -250,7 +250,7 @@ def _answer(watching: "Monitor") -> list[str]:
             lines.append("No single feature differs; their combination does.")
     if settings.run_length is not None:
         lines.append(
-            f"{len(state.restarted)} alarms with restarts (on average at most one false alarm in "
+            f"{state.restarts:,} alarms with restarts (on average at most one false alarm in "
             f"{settings.run_length:,.0f} rows)."
         )
     if not watching.feature_names:
@@ -310,6 +310,7 @@ def _as_json(watching: "Monitor", model: Path) -> dict:
         "delta": watching.settings.delta,
         "log_evidence": state.log_evidence,
         "alarm": state.alarm and alarm(state.alarm),
+        "restarts": state.restarts,
         "restarted": [alarm(found) for found in state.restarted],
         "features": list(watching.feature_names),
         "batches": [batch.model_dump() | {"first_row": batch.first_row + 1} for batch in watching.batches],

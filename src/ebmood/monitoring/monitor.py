@@ -19,7 +19,15 @@ from ebmood.monitoring.ranks import RankPool, p_values_of, uniforms
 from ebmood.monitoring.reference import Reference, read_reference, rounded
 from ebmood.monitoring.restart import RestartingAlarm
 from ebmood.monitoring.settings import MonitorSettings, settings_errors
-from ebmood.monitoring.state import MAX_BATCHES, SCORE, Alarm, Batch, MonitorState, joined_in_pairs
+from ebmood.monitoring.state import (
+    MAX_BATCHES,
+    MAX_RESTARTED,
+    SCORE,
+    Alarm,
+    Batch,
+    MonitorState,
+    joined_in_pairs,
+)
 
 if TYPE_CHECKING:
     from ebmood.monitoring.saved_monitor import SavedMonitor
@@ -107,6 +115,7 @@ class Monitor:
         self.restart = None if run_length is None else RestartingAlarm(run_length, self.log_shares)
         self.generator = numpy_stream(random_state, "monitor ties")
         self.alarm: Alarm | None = None
+        self.restarts = 0
         self.restarted: tuple[Alarm, ...] = ()
         self.batches: tuple[Batch, ...] = ()
         self.notes: Mapping[str, JsonValue] = {}
@@ -137,6 +146,7 @@ class Monitor:
             rows=self.rows,
             log_evidence=float(self.log_evidence.max()),
             alarm=self.alarm,
+            restarts=self.restarts,
             restarted=self.restarted,
             streams=tuple(names[s] for s in alone),
             batch=self.batches[-1] if self.batches else None,
@@ -250,7 +260,11 @@ class Monitor:
         if monitor.restart is not None:
             monitor.restart.log_statistics = saved.log_statistics
         monitor.generator.bit_generator.state = content.generator.state()
-        monitor.alarm, monitor.restarted = content.alarm, content.restarted
+        monitor.alarm, monitor.restarts, monitor.restarted = (
+            content.alarm,
+            content.restarts,
+            content.restarted,
+        )
         monitor.batches, monitor.notes = content.batches, content.notes
         return monitor
 
@@ -272,9 +286,11 @@ class Monitor:
                 self.alarm = self._alarm(first, row, int(evidence[row].argmax()), changes, label)
             if self.restart is not None:
                 alarms = np.argwhere(self.restart.update(factors))
-                self.restarted += tuple(
-                    self._alarm(first, int(row), int(s), changes, label) for row, s in alarms
-                )
+                self.restarts += len(alarms)
+                latest = [
+                    self._alarm(first, int(row), int(s), changes, label) for row, s in alarms[-MAX_RESTARTED:]
+                ]
+                self.restarted = (*self.restarted, *latest)[-MAX_RESTARTED:]
         return peak
 
     def _alarm(self, first: int, row: int, stream: int, changes: NDArray, label: str | None) -> Alarm:

@@ -60,7 +60,8 @@ class MonitorContent(Settings):
         pool_rows: those of them that are in the pools.
         generator: the state of the random numbers.
         alarm: the first alarm.
-        restarted: alarms of the restart rule.
+        restarts: number of alarms of the restart rule.
+        restarted: the latest of them.
         batches: the batches.
         notes: JSON values of the caller.
     """
@@ -71,6 +72,7 @@ class MonitorContent(Settings):
     pool_rows: int
     generator: GeneratorState
     alarm: Alarm | None
+    restarts: int
     restarted: tuple[Alarm, ...]
     batches: tuple[Batch, ...]
     notes: dict[str, JsonValue]
@@ -111,6 +113,7 @@ def save_monitor(monitor: "Monitor", path: Path, notes: Mapping[str, JsonValue])
         pool_rows=monitor.pools[0].feed_rows,
         generator=GeneratorState.of(monitor.generator),
         alarm=monitor.alarm,
+        restarts=monitor.restarts,
         restarted=monitor.restarted,
         batches=monitor.batches,
         notes=dict(notes),

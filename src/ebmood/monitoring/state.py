@@ -12,6 +12,10 @@ MAX_BATCHES = 2048
 """Batches that a monitor remembers. If there are more, two neighbours are joined to one."""
 
 
+MAX_RESTARTED = 1000
+"""Alarms of the restart rule that a monitor remembers: the latest ones."""
+
+
 class Alarm(Settings):
     """An alarm.
 
@@ -78,7 +82,8 @@ class MonitorState:
         log_evidence: natural logarithm of the evidence, the largest v_s M_s over streams; see
             `ebmood.monitoring.martingale`. An alarm is given when it reaches log(1 / delta).
         alarm: the first alarm, or None. The probability that there ever is one without a change is at most delta.
-        restarted: alarms of the rule with a run length, if `run_length` is set; the oldest first.
+        restarts: number of alarms of the restart rule; 0 without a `run_length`.
+        restarted: these alarms in the order of their rows, without the earliest if there are more than 1,000.
         streams: the names of the streams whose evidence alone reaches 1 / delta now, the largest evidence first.
         batch: the batch of this update; None before the first.
     """
@@ -86,6 +91,7 @@ class MonitorState:
     rows: int
     log_evidence: float
     alarm: Alarm | None
+    restarts: int
     restarted: tuple[Alarm, ...]
     streams: tuple[str, ...]
     batch: Batch | None

@@ -74,10 +74,11 @@ def _alarms(monitor: Monitor) -> list[Block]:
     if monitor.alarm is not None:
         blocks.append(Text(f"Alarm at row {_place(monitor.alarm)}.", alert=True))
     if monitor.settings.run_length is not None:
-        alarms = monitor.restarted
-        listed = tuple((f"{alarm.row + 1:,}", alarm.label or "", alarm.stream) for alarm in alarms[-50:])
+        listed = tuple(
+            (f"{alarm.row + 1:,}", alarm.label or "", alarm.stream) for alarm in monitor.restarted[-50:]
+        )
         caption = (
-            f"Alarms with restarts: {len(alarms)} (on average at most one false alarm in "
+            f"Alarms with restarts: {monitor.restarts:,} (on average at most one false alarm in "
             f"{monitor.settings.run_length:,.0f} rows)"
         )
         blocks.append(

@@ -4,12 +4,10 @@
     python benchmarks/monitoring.py delays [--feeds 20]
     python benchmarks/monitoring.py run-length
     python benchmarks/monitoring.py time-dependence [--feeds 30]
-    python benchmarks/monitoring.py tables FOLDER
 
-Each part prints Markdown tables; docs/results/monitoring.md has those of the last run. FOLDER holds
-`flights-train.csv`, `flights-ordinary.csv`, `flights-slow.csv`, `weather-train.csv` and `weather-ordinary.csv`.
-`false-alarms` and `run-length` end with exit code 1 if a rate is above its bound by more than three standard errors.
-Every part is one process with one thread.
+Each part prints a Markdown table; docs/results/monitoring.md has those of the last run. `false-alarms` and `run-length`
+end with exit code 1 if a rate is above its bound by more than three standard errors. Every part is one process with one
+thread.
 """
 
 import argparse
@@ -17,7 +15,6 @@ import copy
 import math
 import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 from monitoring_rivals import (
@@ -258,65 +255,13 @@ def time_dependence(feeds: int) -> int:
     return 0
 
 
-FLIGHTS = ["dep_delay", "arr_delay", "air_time", "distance", "hour", "carrier", "origin"]
-
-WEATHER = ["precipitation", "temp_max", "temp_min", "wind", "weather"]
-
-
-def tables(folder: Path) -> int:
-    """Fit on a random two thirds of the training table; the feeds are the other third, and the later tables."""
-    import pandas as pd
-
-    print(
-        "\n| table | feed | rows | log evidence, largest | alarm at row | change at row | found by | features |"
-    )
-    print("| :-- | :-- | --: | --: | --: | --: | :-- | :-- |")
-    for name, columns, later in (
-        ("flights", FLIGHTS, ("ordinary", "slow")),
-        ("weather", WEATHER, ("ordinary",)),
-    ):
-        train = pd.read_csv(folder / f"{name}-train.csv")[columns]
-        order = np.random.default_rng(0).permutation(len(train))
-        held_out = train.iloc[order[: len(train) // 3]]
-        detector = fit(train.iloc[order[len(train) // 3 :]])
-        feeds = {"held-out rows of the training table, shuffled": held_out}
-        feeds |= {
-            f"later rows, {part}": pd.read_csv(folder / f"{name}-{part}.csv")[columns] for part in later
-        }
-        for title, rows in feeds.items():
-            monitor = Monitor(detector)
-            for start in range(0, len(rows), 100):
-                monitor.update(rows.iloc[start : start + 100])
-            alarm, peak = monitor.alarm, max(batch.peak for batch in monitor.batches)
-            counts = {f: sum(f in b.drifted for b in monitor.batches) for f in monitor.feature_names}
-            named = ", ".join(
-                f"{f} ({count})" for f, count in sorted(counts.items(), key=lambda item: -item[1]) if count
-            )
-            cells = ("none", "", "") if alarm is None else (alarm.row, alarm.change, alarm.stream)
-            cells = (
-                name,
-                title,
-                len(rows),
-                f"{peak:.1f}",
-                *cells,
-                f"{named} of {len(monitor.batches)} batches",
-            )
-            print(f"| {' | '.join(map(str, cells))} |", flush=True)
-    return 0
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", choices=["false-alarms", "delays", "run-length", "time-dependence", "tables"])
-    parser.add_argument("folder", type=Path, nargs="?", help="for `tables`")
+    parser.add_argument("part", choices=["false-alarms", "delays", "run-length", "time-dependence"])
     parser.add_argument("--feeds", type=int, help="number of feeds")
     arguments = parser.parse_args()
-    if arguments.part == "tables":
-        if arguments.folder is None:
-            parser.error("give the folder of the tables")
-        return tables(arguments.folder)
     if arguments.part == "run-length":
         return run_length()
     part, feeds = {

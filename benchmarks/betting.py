@@ -14,8 +14,7 @@ from itertools import product
 import numpy as np
 from scipy.special import betaln
 
-from ebmood.monitoring import bets
-from ebmood.monitoring.bets import log_bets
+from ebmood.monitoring.bets import BETS, log_bets
 from ebmood.monitoring.martingale import ChangeMartingale, log_sum
 from ebmood.monitoring.ranks import RankPool
 
@@ -56,25 +55,14 @@ def change_mixture_of(shapes: tuple[float, ...]) -> Callable[[np.ndarray], np.nd
     def log_wealth(p: np.ndarray) -> np.ndarray:
         a, b = grid.T
         factors = (a - 1) * np.log(p)[..., None] + (b - 1) * np.log1p(-p)[..., None] - betaln(a, b)
-        kept = bets.BETS
-        try:
-            _use(grid)
-            return ChangeMartingale(p.shape[1]).update(factors)[0]
-        finally:
-            _use(kept)
+        return ChangeMartingale(p.shape[1], len(grid)).update(factors)[0]
 
     return log_wealth
 
 
-def _use(grid: np.ndarray) -> None:
-    from ebmood.monitoring import martingale
-
-    martingale.BETS = grid  # the martingale needs only the number of bets
-
-
 def from_the_start(p: np.ndarray) -> np.ndarray:
     """The mean wealth of the same Beta bets, all of which bet from the first row on."""
-    return log_sum(np.cumsum(log_bets(p), axis=0)) - math.log(len(bets.BETS))
+    return log_sum(np.cumsum(log_bets(p), axis=0)) - math.log(len(BETS))
 
 
 def power_mixture(p: np.ndarray) -> np.ndarray:

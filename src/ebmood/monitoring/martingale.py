@@ -46,6 +46,7 @@ class ChangeMartingale:
 
     Args:
         streams: S.
+        bets: K.
 
     Attributes:
         rows: number of rows so far.
@@ -54,11 +55,11 @@ class ChangeMartingale:
         change: `(S, K)`, the t of this largest product, from 0; a row of the feed.
     """
 
-    def __init__(self, streams: int):
+    def __init__(self, streams: int, bets: int = len(BETS)):
         self.rows = 0
-        self.log_wealth = np.full((streams, len(BETS)), -np.inf)
-        self.log_ratio = np.zeros((streams, len(BETS)))
-        self.change = np.zeros((streams, len(BETS)), dtype=np.int64)
+        self.log_wealth = np.full((streams, bets), -np.inf)
+        self.log_ratio = np.zeros((streams, bets))
+        self.change = np.zeros((streams, bets), dtype=np.int64)
 
     def update(self, log_factors: Floats) -> tuple[Floats, Integers]:
         """Bet on the next rows.
@@ -70,7 +71,7 @@ class ChangeMartingale:
             log M after each row, `(N, S)`, and the most likely row of the change as seen from each row, `(N, S)`.
         """
         rows = np.arange(self.rows, self.rows + len(log_factors))
-        log_stakes = log_weight(rows + 1) - math.log(len(BETS))
+        log_stakes = log_weight(rows + 1) - math.log(self.log_wealth.shape[1])
         wealth = np.empty_like(log_factors)
         changes = np.empty(log_factors.shape[:2], dtype=np.int64)
         streams = np.arange(log_factors.shape[1])

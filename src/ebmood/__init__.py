@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from ebmood.detector import EnergyDetector, EnergySettings, load
     from ebmood.models import DensityModel, EnergyModel, Scorer
+    from ebmood.monitoring import Monitor
     from ebmood.recipes import METHODS, Recipe, external_detector
     from ebmood.results.markdown_report import write_report
     from ebmood.study.cell import Cell, run_cell
@@ -63,6 +64,7 @@ _MODULES = {
     ),
     "detector": ("EnergyDetector", "EnergySettings", "load"),
     "core.metrics": ("Separation", "separation"),
+    "monitoring": ("Monitor",),
     "models": ("DensityModel", "EnergyModel", "Scorer"),
     "recipes": ("METHODS", "Recipe", "external_detector"),
     "study.cell": ("Cell", "run_cell"),
@@ -91,6 +93,7 @@ __all__ = [
     "EnergySettings",
     "Images",
     "InputError",
+    "Monitor",
     "Recipe",
     "Record",
     "RollbackWarning",

@@ -10,6 +10,7 @@ from ebmood.cli import check as check_
 from ebmood.cli import evaluate as evaluate_
 from ebmood.cli import fit as fit_
 from ebmood.cli import inspect as inspect_
+from ebmood.cli import monitor as monitor_
 from ebmood.cli import recalibrate as recalibrate_
 from ebmood.cli import report as report_
 from ebmood.cli import score as score_
@@ -32,6 +33,8 @@ Examples
     ebmood fit normal.csv -o model             learn from normal rows
 
     ebmood score model new.csv -o scores.csv   compute a score, a p-value and a flag for each row
+
+    ebmood monitor model feed.csv              give an alarm when a feed of rows has changed
 
     ebmood report model -o page.html           write a page about the detector
 
@@ -80,6 +83,7 @@ app.command(cls=PlainCommand, epilog=check_.EPILOG)(check_.check)
 app.command(cls=PlainCommand, epilog=fit_.EPILOG)(fit_.fit)
 app.command(cls=PlainCommand, epilog=score_.EPILOG)(score_.score)
 app.command(cls=PlainCommand, epilog=evaluate_.EPILOG)(evaluate_.evaluate)
+app.command(cls=PlainCommand, epilog=monitor_.EPILOG)(monitor_.monitor)
 app.command(cls=PlainCommand, epilog=recalibrate_.EPILOG)(recalibrate_.recalibrate)
 app.command(cls=PlainCommand, epilog=inspect_.EPILOG)(inspect_.inspect)
 app.command(cls=PlainCommand, epilog=report_.EPILOG)(report_.report)

@@ -1,5 +1,6 @@
 """`ebmood serve`: answer HTTP requests with the scores of a detector. Heavy libraries are imported when it runs."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,6 +38,14 @@ def serve(
         int, typer.Option(min=1, metavar="N", help="Largest body of a request, in bytes.")
     ] = 16 * 2**20,
     max_rows: Annotated[int, typer.Option(min=1, metavar="N", help="Most rows of a request.")] = 10_000,
+    monitor: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Watch the scored rows for a change: continue from FILE if it exists, and save the state to it.",
+            show_default=False,
+        ),
+    ] = None,
     alpha: Alpha = None,
     threads: Threads = None,
     device: Device = "cpu",
@@ -72,15 +81,26 @@ def serve(
         raise EbmoodError(
             f"{model}: was fitted on images, which the service does not take; use ebmood score with a folder"
         )
+    frames, watched = FrameDetector.of_named_columns(detector), None
+    if monitor is not None:
+        from ebmood.monitoring import Monitor
+        from ebmood.serving.watched_feed import WatchedFeed
+
+        # Rows arrive prepared, so the monitor works on the estimator.
+        estimator, unwatched = frames.estimator, frames.date_features
+        is_new = not monitor.exists()
+        watched = WatchedFeed(
+            Monitor(estimator, unwatched=unwatched) if is_new else Monitor.load(monitor, estimator), monitor
+        )
     address = bind(host, port)
     shown, bound = f"[{host}]" if ":" in host else host, address.getsockname()[1]
-    app = create_app(
-        FrameDetector.of_named_columns(detector), summary(model), limits=Limits(max_bytes, max_rows)
-    )
+    app = create_app(frames, summary(model), monitor=watched, limits=Limits(max_bytes, max_rows))
     run(
         app,
         address,
         lambda: print_message(f"{model}: served at http://{shown}:{bound}, docs at /docs; Ctrl-C stops it"),
         access_log,
     )
+    if watched is not None:
+        watched.close()
     print_message("ebmood: stopped")

@@ -81,6 +81,12 @@ class FrameDetector:
         preparation = self.table_detector.preparation
         return () if preparation is None else preparation.names
 
+    @property
+    def date_features(self) -> tuple[str, ...]:
+        """The features that are cycles of dates."""
+        preparation = self.table_detector.preparation
+        return () if preparation is None else preparation.date_features
+
     def score_samples(self, X: Any) -> Floats:
         """Return the scores of rows: `(N,)`, finite. Higher is more in-distribution."""
         return self.score_batch(X).scores

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import pyarrow
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ebmood.core.errors import EbmoodError, InputError
@@ -15,7 +17,7 @@ from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.explainer import Explainer
 from ebmood.detector.io.column_names import match_columns
-from ebmood.detector.io.table_stream import TableStream
+from ebmood.detector.io.table_stream import Chunk, TableStream
 from ebmood.detector.note_rows import note_rows
 from ebmood.detector.parameters import check_alpha_and_device
 from ebmood.detector.persistence.load import load
@@ -167,6 +169,31 @@ class TableDetector:
         counts.check_bad_rows(table.source, options.max_bad)
         if notes is not None:
             explainer.explain(notes)
+
+    def encoded_rows(
+        self, table: TableStream, keep: Sequence[str] = (), drop: Sequence[str] = ()
+    ) -> Iterator[tuple[Chunk, NDArray[np.float64]]]:
+        """Read a table chunk by chunk as rows that `estimator.scorer_` accepts.
+
+        Args:
+            table: with the columns of the fit, in any order.
+            keep: columns that each chunk also holds, by name. They need not be features.
+            drop: further columns that were not in the training data.
+
+        Yields:
+            A chunk with all columns that were read and with what is wrong with bad rows, and its encoded rows `(N, D)`,
+            in which odd cells are missing values.
+
+        Raises:
+            EbmoodError: the table cannot be used; see `TableStream` and `Preparation`.
+        """
+        preparation = self.check_table(table, drop, keep)
+        for chunk in table.chunks(list(dict.fromkeys([*preparation.names, *keep]))):
+            reading = preparation.read(chunk)
+            yield (
+                replace(chunk, errors=reading.errors),
+                preparation.encode(reading.features, self.estimator.levels_),
+            )
 
     def check_table(
         self, table: TableStream, drop: Sequence[str], kept_columns: Sequence[str] = ()

@@ -66,7 +66,7 @@ def histogram(
         outside: scores of out-of-distribution sets by name.
     """
     edges = _bin_edges(calibration if inside is None else np.concatenate([calibration, inside]), outside)
-    with _figure(name) as (axes, save):
+    with svg_figure(name) as (axes, save):
         heights = _fractions(calibration, edges)
         axes.stairs(heights, edges, fill=True, color=BLUE, alpha=0.35, label="calibration rows")
         if inside is not None:
@@ -102,7 +102,7 @@ def false_alarms(name: str, p: Floats, levels: Floats, low: Floats, high: Floats
         high: `(L,)` upper end of the band.
     """
     actual = (p[:, None] <= levels).mean(axis=0)
-    with _figure(name) as (axes, save):
+    with svg_figure(name) as (axes, save):
         axes.fill_between(levels, low, high, color=MUTED, alpha=0.25, linewidth=0, label="95 % by chance")
         axes.plot(levels, levels, color=MUTED, linestyle="--", linewidth=1.2, label="expected")
         axes.plot(levels, actual, color=BLUE, linewidth=1.8, label="on the test rows")
@@ -123,7 +123,7 @@ def roc(name: str, inside: Floats, outside: Mapping[str, Floats], aurocs: Mappin
     """Draw ROC curves: the fraction of detected rows over the fraction of false alarms, for all thresholds."""
     from sklearn.metrics import roc_curve
 
-    with _figure(name) as (axes, save):
+    with svg_figure(name) as (axes, save):
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1)
         for (label, scores), colour, dash in _with_styles(outside):
             x, y, _ = roc_curve(*_binary_problem(inside, scores))
@@ -144,7 +144,7 @@ def precision_recall(
     """Draw precision-recall curves with the out-of-distribution rows as positives."""
     from sklearn.metrics import precision_recall_curve
 
-    with _figure(name) as (axes, save):
+    with svg_figure(name) as (axes, save):
         for (label, scores), colour, dash in _with_styles(outside):
             precision, recall, _ = precision_recall_curve(*_binary_problem(inside, scores))
             prevalence = len(scores) / (len(scores) + len(inside))
@@ -201,14 +201,19 @@ def _add_legend(axes: "Axes") -> None:
 
 
 @contextmanager
-def _figure(name: str) -> Iterator[tuple["Axes", Any]]:
-    """Yield the axes of a small figure, and a function that returns it as SVG with a label."""
+def svg_figure(name: str, size: tuple[float, float] = (4.2, 3.0)) -> Iterator[tuple["Axes", Any]]:
+    """Yield the axes of a figure, and a function that returns it as SVG with a label.
+
+    Args:
+        name: prefix of ids.
+        size: width and height in inches.
+    """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(4.2, 3.0), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         figure.patch.set_visible(False)
         axes = figure.add_subplot()

@@ -18,7 +18,7 @@ from ebmood.core.settings import Settings
 from ebmood.detector.io.categories import Levels, level_numbers
 from ebmood.detector.io.column_names import format_option
 from ebmood.detector.io.table_stream import Chunk
-from ebmood.detector.preparation.columns import CategoryColumn, Column, LeftOut, Values
+from ebmood.detector.preparation.columns import CategoryColumn, Column, DateColumn, LeftOut, Values
 
 Floats = NDArray[np.float64]
 
@@ -72,6 +72,12 @@ class Preparation(Settings):
     def categories(self) -> tuple[str, ...]:
         """Names of the features that are categories."""
         return tuple(column.name for column in self.columns if isinstance(column, CategoryColumn))
+
+    @property
+    def date_features(self) -> tuple[str, ...]:
+        """Names of the features that are cycles of dates."""
+        dates = [column for column in self.columns if isinstance(column, DateColumn)]
+        return tuple(feature for column in dates for feature in column.features)
 
     @property
     def watched(self) -> tuple[LeftOut, ...]:

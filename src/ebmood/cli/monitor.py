@@ -1,0 +1,324 @@
+"""`ebmood monitor`: watch a feed of table rows, and say since when it differs from the training rows, and where."""
+
+import time as clock
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ebmood.cli.messages import interrupted, print_json, print_message
+from ebmood.cli.options import Device, Drop, Json, Model, Threads, use_threads
+from ebmood.cli.progress_bar import progress_bar
+from ebmood.cli.report import refuse_folder, write_page
+
+if TYPE_CHECKING:
+    from ebmood.detector.table_detector import TableDetector
+    from ebmood.monitoring import Monitor
+    from ebmood.monitoring.table_feed import TableFeed
+
+EPILOG = """Examples
+
+    ebmood monitor model january.csv february.csv
+
+    ebmood monitor model feed.csv --time measured_at --every 1h --page feed.html
+
+    ebmood monitor model feed.csv --state feed.monitor     continue with the rows that are new in feed.csv
+
+    tail -f -n +1 feed.csv | ebmood monitor model - --every 100rows
+
+Exit codes: 0 no alarm, 1 alarm, 2 invalid input, 130 interrupted."""
+
+SAVE_SECONDS = 10.0
+"""While a feed is watched, its state is saved after the first batch that ends so long after the last time."""
+
+SHOWN = 40
+"""Batches that are printed. `--json` and the page have all of them."""
+
+
+def monitor(
+    model: Model,
+    feeds: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FEED...",
+            help="Tables in the order of time: CSV files, Parquet files, folders of them, or - for standard input.",
+            show_default=False,
+        ),
+    ],
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column of times, which must not decrease. It names the batches."
+        ),
+    ] = None,
+    every: Annotated[
+        str, typer.Option(metavar="N", help="Length of a batch: 1000rows, or 30m, 1h, 1d with --time.")
+    ] = "1000rows",
+    delta: Annotated[
+        float | None,
+        typer.Option(
+            help="Bound on the probability of ever a false alarm. [default: 0.01, or that of --state]",
+            show_default=False,
+        ),
+    ] = None,
+    run_length: Annotated[
+        float | None,
+        typer.Option(
+            "--run-length",
+            metavar="ROWS",
+            help="Also count alarms of a rule that starts again after each, with at most one false alarm in ROWS rows "
+            "on average.",
+            show_default=False,
+        ),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Continue from FILE if it exists, and save the state to it.",
+            show_default=False,
+        ),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Normal rows that are not training rows, with which features are compared. [default: the training "
+            "rows that the detector holds]",
+            show_default=False,
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write an HTML page.", show_default=False)
+    ] = None,
+    drop: Drop = None,
+    threads: Threads = None,
+    device: Device = "cpu",
+    json: Json = False,
+) -> None:
+    """Watch a feed of rows and give an alarm when it differs from the training rows.
+
+    The probability that there is ever an alarm without a change is at most
+    delta, if the rows do not depend on each other in time. Evidence is given
+    as a logarithm to base 10: an alarm needs log10(1 / delta). Each batch is
+    also tested feature by feature against the training rows.
+    """
+    try:
+        with progress_bar("watching") as progress:
+            from ebmood.monitoring.table_feed import TableFeed
+            from ebmood.monitoring.times import Interval
+
+            use_threads(threads)
+            for out in (page, state):
+                if out is not None:
+                    refuse_folder(out)
+            others = [*(drop or ()), *(() if time is None else (time,))]
+            detector, interval = _load_detector(model, device), Interval.parse(every)
+            watching = _open_monitor(detector, state, delta, run_length, reference, others)
+            feed = TableFeed(detector, feeds, interval, time, drop or (), watching.notes.get("feed"))
+            saved = clock.monotonic()
+            for batch in feed.batches(progress):
+                before = watching.alarm
+                scores = detector.estimator.scorer_.score_rows(batch.values)
+                watching.update_scored(scores, batch.values, batch.label)
+                if watching.alarm is not before:
+                    print_message(f"alarm: {_describe_alarm(watching)}")
+                if state is not None and clock.monotonic() - saved > SAVE_SECONDS:
+                    watching.save(state, {"feed": feed.position()})
+                    saved = clock.monotonic()
+            _finish(watching, feed, model, state, page)
+    except KeyboardInterrupt:
+        raise interrupted(
+            "nothing was written"
+            if state is None
+            else f"{state} holds the rows up to its last save; repeat the command to continue"
+        ) from None
+    if json:
+        print_json(
+            {**_as_json(watching, model), "bad_rows": feed.bad_rows, "first_bad_row": feed.first_bad_row}
+        )
+    else:
+        _print(watching)
+        if feed.bad_rows:
+            print_message(
+                f"rows with odd cells, read as missing values: {feed.bad_rows}; the first: {feed.first_bad_row}"
+            )
+    raise typer.Exit(int(watching.alarm is not None))
+
+
+def _load_detector(model: Path, device: str) -> "TableDetector":
+    from ebmood.core.errors import InputError
+    from ebmood.detector.saved_detector import load_saved_detector
+    from ebmood.detector.table_detector import TableDetector
+
+    detector = load_saved_detector(model, device)
+    if not isinstance(detector, TableDetector):
+        raise InputError(
+            f"{model}: was fitted on images; watch them in Python with `ebmood.Monitor`, or give a detector of tables"
+        )
+    return detector
+
+
+def _open_monitor(
+    detector: "TableDetector",
+    state: Path | None,
+    delta: float | None,
+    run_length: float | None,
+    reference: Path | None,
+    not_features: Sequence[str],
+) -> "Monitor":
+    """Return a new monitor, or the one in `state` if it exists.
+
+    Args:
+        detector: the detector.
+        state: the file of a monitor.
+        delta: None for that of `state`, or 0.01.
+        run_length: None for that of `state`, or none.
+        reference: a table.
+        not_features: names or patterns of columns that tables may have in addition.
+    """
+    from ebmood.core.errors import InputError
+    from ebmood.detector.io.open_input import open_table
+    from ebmood.detector.saved_detector import read_all_rows
+    from ebmood.monitoring import Monitor
+
+    if state is None or not state.exists():
+        rows = None
+        if reference is not None:
+            table = open_table(reference)
+            others = [name for name in table.names if any(fnmatchcase(name, other) for other in not_features)]
+            rows, _ = read_all_rows(detector, table, others)
+        return Monitor(
+            detector.estimator,
+            0.01 if delta is None else delta,
+            run_length=run_length,
+            unwatched=() if detector.preparation is None else detector.preparation.date_features,
+            reference=rows,
+        )
+    monitor = Monitor.load(state, detector.estimator)
+    settings = monitor.settings
+    for option, given, fixed in (
+        ("--delta", delta, settings.delta),
+        ("--run-length", run_length, settings.run_length),
+    ):
+        if given is not None and given != fixed:
+            raise InputError(
+                f"{state}: was started with {option} {fixed}; leave {option} out, or give a new --state"
+            )
+    if reference is not None:
+        raise InputError(f"{state}: holds its reference rows; leave --reference out, or give a new --state")
+    return monitor
+
+
+def _finish(
+    watching: "Monitor", feed: "TableFeed", model: Path, state: Path | None, page: Path | None
+) -> None:
+    """Save the state and write the page."""
+    if state is not None:
+        watching.save(state, {"feed": feed.position()})
+    if page is not None:
+        from ebmood.report.monitor_page import monitor_page
+
+        write_page(page, monitor_page(watching, f"Feed of {model.resolve().name}"))
+
+
+def _describe_alarm(watching: "Monitor") -> str:
+    """Return where the alarm is and what gave it. Rows are counted from 1."""
+    alarm = watching.alarm
+    assert alarm is not None
+    at = f" ({alarm.label})" if alarm.label else ""
+    since = f" ({alarm.change_label})" if alarm.change_label else ""
+    what = "the score" if alarm.stream == "score" else f"the values of {alarm.stream!r}"
+    return f"row {alarm.row + 1:,}{at}, by {what}; the change most likely began at row {alarm.change + 1:,}{since}"
+
+
+def _answer(watching: "Monitor") -> list[str]:
+    """Return the answer in a few lines."""
+    from ebmood.monitoring.state import SCORE
+    from ebmood.monitoring.summary import drifted_since_change, log10
+
+    state, settings = watching.state, watching.settings
+    bound = f"probability of ever a false alarm: at most {settings.delta:g}"
+    if state.alarm is None:
+        lines = [
+            f"No alarm in {state.rows:,} rows: evidence {log10(state.log_evidence)} of {log10(settings.log_threshold)} "
+            f"({bound})."
+        ]
+    else:
+        lines = [f"Alarm at {_describe_alarm(watching)} ({bound})."]
+        features = drifted_since_change(watching)
+        if features:
+            named = ", ".join(f"{name} (in {count} of {of} batches)" for name, count, of in features[:5])
+            more = f", and {len(features) - 5} more" if len(features) > 5 else ""
+            lines.append(f"Features that differ since then: {named}{more}.")
+        elif watching.feature_names and state.alarm.stream == SCORE:
+            lines.append("No single feature differs; their combination does.")
+    if settings.run_length is not None:
+        lines.append(
+            f"{state.restarts:,} alarms with restarts (on average at most one false alarm in "
+            f"{settings.run_length:,.0f} rows)."
+        )
+    if not watching.feature_names:
+        lines.append(
+            "Features are not compared, because the detector holds no sample of rows; give --reference."
+        )
+    return lines
+
+
+def _print(watching: "Monitor") -> None:
+    from ebmood.cli.terminal_tables import output_console, print_table
+    from ebmood.monitoring.summary import log10
+    from ebmood.results.tables.table import Column, Table
+
+    console = output_console()
+    for line in _answer(watching):
+        console.print(line, markup=False)
+    shown = watching.batches[-SHOWN:]
+    rows = tuple(
+        (
+            batch.label or f"{batch.first_row + 1:,} to {batch.first_row + batch.rows:,}",
+            batch.rows,
+            f"{batch.flagged / batch.rows:.1%}",
+            log10(batch.log_evidence),
+            ", ".join(batch.drifted[:4])
+            + (f", {len(batch.drifted) - 4} more" if len(batch.drifted) > 4 else ""),
+        )
+        for batch in shown
+    )
+    columns = (
+        Column("batch", "batch"),
+        Column("rows", "rows", "number"),
+        Column("flagged", "flagged"),
+        Column("evidence", "evidence"),
+        Column("features", "features that differ"),
+    )
+    left_out = len(watching.batches) - len(shown)
+    notes = (f"{left_out} earlier batches are not shown; --json and --page have them.",) if left_out else ()
+    threshold = log10(watching.settings.log_threshold)
+    if rows:
+        console.print()
+        print_table(
+            console, Table("batches", f"Batches (alarm from evidence {threshold})", columns, rows, notes)
+        )
+
+
+def _as_json(watching: "Monitor", model: Path) -> dict:
+    """Return the result as JSON. Rows are counted from 1, evidence is a natural logarithm."""
+    state = watching.state
+
+    def alarm(found) -> dict:
+        return found.model_dump() | {"row": found.row + 1, "change": found.change + 1}
+
+    return {
+        "model": str(model),
+        "rows": state.rows,
+        "delta": watching.settings.delta,
+        "log_evidence": state.log_evidence,
+        "alarm": state.alarm and alarm(state.alarm),
+        "restarts": state.restarts,
+        "restarted": [alarm(found) for found in state.restarted],
+        "features": list(watching.feature_names),
+        "batches": [batch.model_dump() | {"first_row": batch.first_row + 1} for batch in watching.batches],
+    }

@@ -1,0 +1,77 @@
+"""The rows with which the features of a feed are compared, and the scores among which its scores are ranked."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ebmood.core.errors import InputError
+from ebmood.detector.estimator import EnergyDetector
+from ebmood.detector.model_inputs import read_new_inputs
+
+Floats = NDArray[np.float64]
+
+MAX_WATCHED = 100
+"""Columns of numbers that are watched. With more, each has a small share of the evidence and every row costs more."""
+
+LARGEST = 3e38
+"""Scores are clipped to what float32 can hold."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Rows like the training rows.
+
+    Attributes:
+        rows: `(M, D)`; `(0, 0)` if there are none, and no feature is compared.
+        names: the names of the features; empty if there are no rows.
+        categories: the columns that hold numbers of levels.
+        given: whether the caller gave the rows, so that they are saved with the monitor.
+    """
+
+    rows: Floats
+    names: tuple[str, ...]
+    categories: tuple[int, ...]
+    given: bool
+
+    @property
+    def watched(self) -> tuple[int, ...]:
+        """The columns of numbers, if there are at most `MAX_WATCHED`. Their values are ranked one by one.
+
+        Levels are not ranked: a level that no training row has can only occur in the feed.
+        """
+        numbers = tuple(column for column in range(len(self.names)) if column not in self.categories)
+        return numbers if len(numbers) <= MAX_WATCHED else ()
+
+
+def read_reference(detector: EnergyDetector, rows: Any = None) -> Reference:
+    """Return the reference rows of a detector: `rows`, or the training rows that it holds.
+
+    Raises:
+        InputError: the detector is not fitted, has no reserved calibration rows, or does not accept the rows.
+    """
+    check_is_fitted(detector)
+    if detector.calibration == "loo":
+        raise InputError(
+            "detector: was fitted with calibration='loo', whose scores are not exchangeable with those of new rows; "
+            "fit it with calibration=0.2"
+        )
+    if rows is not None:
+        names = tuple(detector.feature_names_in_) if hasattr(detector, "feature_names_in_") else None
+        values = read_new_inputs(rows, detector.scorer_, names, detector.levels_).values
+        if values is None or not len(values):
+            raise InputError("reference: must hold rows of numbers or categories; leave it out")
+        return Reference(values, detector.column_labels(), tuple(detector.levels_), given=True)
+    held = detector.model_.memory
+    is_sample = not detector.supervised or len(held) == detector.n_training_rows_
+    if detector.memory == "rows" and detector.scorer_.embedding is None and is_sample:
+        values = held.cpu().numpy()
+        return Reference(values, detector.column_labels(), tuple(detector.levels_), given=False)
+    return Reference(np.empty((0, 0)), (), (), given=False)
+
+
+def rounded(scores: Floats) -> Floats:
+    """Return scores rounded to float32. Equal rows then tie, although the last bits depend on the size of a batch."""
+    return np.clip(scores, -LARGEST, LARGEST).astype(np.float32).astype(np.float64)

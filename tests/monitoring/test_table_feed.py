@@ -143,7 +143,7 @@ def test_options_that_do_not_fit_together_are_refused(tmp_path, detector):
         TableFeed(detector, [path], Interval(seconds=60))
     with pytest.raises(InputError, match="given twice"):
         TableFeed(detector, [path, path], Interval(rows=5))
-    with pytest.raises(InputError, match=r"--time when: no such column"):
+    with pytest.raises(InputError, match=r"time_column='when': no such column"):
         read(TableFeed(detector, [path], Interval(rows=5), "when"))
     with pytest.raises(InputError, match="is a number, so an interval of time has no unit"):
         read(TableFeed(detector, [path], Interval(seconds=60), "flow"))

@@ -1,6 +1,7 @@
 """`ebmood fit`: fit a detector on a table or on a folder of images. Heavy libraries are imported when it runs."""
 
 import time
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmood.cli.check import describe_preparation
-from ebmood.cli.messages import describe_segments, interrupted, print_json, print_message, print_skipped
+from ebmood.cli.messages import (
+    describe_segments,
+    interrupted,
+    print_json,
+    print_message,
+    print_others,
+    print_skipped,
+)
 from ebmood.cli.options import (
     Category,
     Date,
@@ -41,6 +49,9 @@ class Speed(StrEnum):
 
 if TYPE_CHECKING:
     from ebmood.detector.saved_detector import SavedDetector
+
+FEW_CALIBRATION_ROWS = 60
+"""Calibration rows below which `fit` recommends leave-one-out calibration."""
 
 EPILOG = """Examples
 
@@ -194,7 +205,8 @@ def fit(
     except KeyboardInterrupt:
         raise interrupted(f"{out} is unchanged") from None
     skipped = source.skipped if isinstance(source, ImageStream) else None
-    _report(out, detector, skipped, time.monotonic() - start, json)
+    others = source.others if isinstance(source, ImageStream) else ()
+    _report(out, detector, skipped, others, time.monotonic() - start, json)
 
 
 def _refuse_options(table: Path, kind: str, options: dict[str, object]) -> None:
@@ -207,16 +219,22 @@ def _refuse_options(table: Path, kind: str, options: dict[str, object]) -> None:
 
 
 def _report(
-    out: Path, detector: "SavedDetector", skipped: list[str] | None, seconds: float, json: bool
+    out: Path,
+    detector: "SavedDetector",
+    skipped: list[str] | None,
+    others: Sequence[str],
+    seconds: float,
+    json: bool,
 ) -> None:
     """Print the result of a fit."""
     if json:
         from ebmood.cli.inspect import summary
 
         result = {"model": str(out), "seconds": round(seconds, 3), **summary(out)}
-        print_json(result | ({} if skipped is None else {"skipped": skipped}))
+        print_json(result | ({} if skipped is None else {"skipped": skipped, "others": list(others)}))
         return
     print_skipped(skipped or ())
+    print_others(others)
     estimator = detector.estimator
     preparation = getattr(detector, "preparation", None)
     if preparation is not None:
@@ -232,6 +250,12 @@ def _report(
         )
     for line in describe_segments(segment.model_dump() for segment in estimator.segments_):
         print_message(line)
+    few = 0 < len(estimator.calibration_scores_) < FEW_CALIBRATION_ROWS and estimator.calibration != "loo"
+    if few:
+        print_message(
+            f"with {len(estimator.calibration_scores_)} calibration rows, single strange ones decide what is flagged; "
+            "--calibration loo uses all rows"
+        )
     calibrated = (
         "calibrated on the same rows, each left out of its own score"
         if estimator.calibration == "loo"

@@ -1,7 +1,9 @@
 """How the commands of the detector report results: a line for people on standard error, JSON on standard output."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import typer
@@ -56,6 +58,14 @@ def describe_segments(segments: Iterable[dict[str, Any]]) -> list[str]:
         how = "together" if pooled[0][0]["false_alarm_rate"] is not None else "with all rows"
         lines.append(f"segments with too few calibration rows, calibrated {how}: {names}; {pooled[0][1]}")
     return lines
+
+
+def print_others(others: Sequence[str]) -> None:
+    """Print how many files of a folder are not read, because they are not images of a known kind."""
+    if others:
+        suffixes = Counter(PurePath(name).suffix.lower() or "no suffix" for name in others)
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(MAX_SKIPPED))
+        print_message(f"not read, as they are not images of a known kind: {kinds} (such as {others[0]})")
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from ebmood.cli.messages import describe_segments, interrupted, print_json, print_message, print_skipped
+from ebmood.cli.messages import (
+    describe_segments,
+    interrupted,
+    print_json,
+    print_message,
+    print_others,
+    print_skipped,
+)
 from ebmood.cli.options import Device, Drop, Json, Model, Rows, SkipCorrupt
 from ebmood.cli.progress_bar import progress_bar
 
@@ -69,6 +76,7 @@ def recalibrate(
     except KeyboardInterrupt:
         raise interrupted(f"{folder} is unchanged") from None
     skipped = source.skipped if isinstance(source, ImageStream) else None
+    others = source.others if isinstance(source, ImageStream) else ()
     count = len(estimator.calibration_scores_)
     if json:
         result = {
@@ -80,9 +88,10 @@ def recalibrate(
             "false_alarm_rate": estimator.false_alarm_rate_,
             "segments": [segment.model_dump(mode="json") for segment in estimator.segments_],
         }
-        print_json(result | ({} if skipped is None else {"skipped": skipped}))
+        print_json(result | ({} if skipped is None else {"skipped": skipped, "others": list(others)}))
         return
     print_skipped(skipped or ())
+    print_others(others)
     for line in describe_segments(segment.model_dump() for segment in estimator.segments_):
         print_message(line)
     print_message(

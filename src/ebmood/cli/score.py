@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmood.cli.messages import interrupted, print_json, print_message, print_skipped
+from ebmood.cli.messages import interrupted, print_json, print_message, print_others, print_skipped
 from ebmood.cli.options import (
     Alpha,
     Cluster,
@@ -130,12 +130,14 @@ def score(
         raise interrupted(f"nothing was written to {out}") from None
     seconds = time.monotonic() - start
     skipped = source.skipped if isinstance(source, ImageStream) else None
+    others = source.others if isinstance(source, ImageStream) else ()
     if json:
         result = {"out": str(out), "rows": rows, "flagged": flagged, "alpha": detector.estimator.alpha}
-        result |= notes.to_json() if skipped is None else {"skipped": skipped}
+        result |= notes.to_json() if skipped is None else {"skipped": skipped, "others": list(others)}
         print_json(result | {"seconds": round(seconds, 3)})
         return
     print_skipped(skipped or ())
+    print_others(others)
     print_message(f"{out}: {_describe_counts(rows, flagged, detector.estimator, seconds)}")
     for line in notes.lines(detector.estimator.false_alarm_rate_):
         print_message(line)

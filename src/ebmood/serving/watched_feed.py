@@ -1,7 +1,6 @@
 """Watch the rows that the service scores with an `ebmood.Monitor`, whose state is kept in a file."""
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ class WatchedFeed:
             waiting=self._waiting_rows,
             log_evidence=state.log_evidence,
             log_threshold=settings.log_threshold,
-            alarm=None if state.alarm is None else asdict(state.alarm),
+            alarm=None if state.alarm is None else state.alarm.model_dump(mode="json"),
             streams=list(state.streams),
             drifted=drifted,
         )

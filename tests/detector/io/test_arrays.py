@@ -179,3 +179,16 @@ def test_any_object_gives_rows_without_infinity_or_an_ebmood_error(X):
 def test_any_data_frame_gives_rows_without_infinity_or_an_ebmood_error(columns):
     rows = rows_or_none(pd.DataFrame(columns))
     assert rows is None or not np.isinf(rows.values).any()
+
+
+def test_a_record_batch_keeps_its_names():
+    batch = pa.RecordBatch.from_pydict({"a": [1.0, 2.0], "b": ["x", "y"]})
+    rows = read_rows(batch)
+    assert rows.names == ("a", "b")
+    assert rows.levels == read_rows(pa.Table.from_batches([batch])).levels
+
+
+def test_names_of_several_levels_are_refused():
+    frame = pd.DataFrame(np.ones((3, 2)), columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]))
+    with pytest.raises(InputError, match="names of several levels"):
+        read_rows(frame)

@@ -40,3 +40,29 @@ def test_damaged_images_are_an_error_or_are_skipped(folder):
 def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(EbmoodError, match="contains no images"):
         ImageStream.open(tmp_path)
+
+
+def test_photos_are_turned_upright(tmp_path):
+    from PIL import Image
+
+    pixels = np.zeros((8, 12, 3), np.uint8)
+    pixels[:4] = 255
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "a" / "x.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to view
+    Image.fromarray(np.rot90(pixels)).save(tmp_path / "b" / "x.png", exif=exif)
+    [upright], [turned] = (list(ImageStream.open(tmp_path / name).chunks(3, 8)) for name in "ab")
+    np.testing.assert_array_equal(turned.pixels, upright.pixels)
+
+
+def test_files_of_other_kinds_are_known(tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
+    for name in ("y.heic", "notes.txt", ".hidden", "Thumbs.db"):
+        (tmp_path / name).write_bytes(b"")
+    stream = ImageStream.open(tmp_path)
+    assert stream.names == ("x.png",)
+    assert stream.others == ("notes.txt", "y.heic")

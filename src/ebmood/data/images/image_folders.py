@@ -53,12 +53,21 @@ def folder_parts(folder: Path) -> Parts:
 
 def image_names(folder: Path) -> list[str]:
     """Return the paths of all images in a folder and its subfolders, relative to it, in ascending order."""
+    return [name for name in _file_names(folder) if _is_image(name)]
+
+
+def other_names(folder: Path) -> list[str]:
+    """Return the paths of all files that `image_names` leaves out, without hidden ones."""
+    return [name for name in _file_names(folder) if not _is_image(name) and not _is_hidden(name)]
+
+
+def _file_names(folder: Path) -> list[str]:
     names = []
     for path, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         relative = Path(path).relative_to(folder)
         names += [(relative / name).as_posix() for name in files]
-    return sorted(name for name in names if _is_image(name))
+    return sorted(names)
 
 
 def zip_parts(path: Path) -> Parts:
@@ -132,9 +141,14 @@ def _parts(
 
 
 def _is_image(name: str) -> bool:
-    path = PurePosixPath(name)
-    is_hidden = any(segment.startswith(".") or segment == "__MACOSX" for segment in path.parts)
-    return path.suffix.lower() in SUFFIXES and not is_hidden
+    return PurePosixPath(name).suffix.lower() in SUFFIXES and not _is_hidden(name)
+
+
+def _is_hidden(name: str) -> bool:
+    return any(
+        segment.startswith(".") or segment in ("__MACOSX", "Thumbs.db")
+        for segment in PurePosixPath(name).parts
+    )
 
 
 def _have_common_folder(paths: list[tuple[str, ...]]) -> bool:

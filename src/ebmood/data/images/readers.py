@@ -121,7 +121,7 @@ def images_from_array(pixels: np.ndarray, labels: np.ndarray | None) -> ImageSeq
 
 
 def open_image(source: object, name: str) -> "Image":
-    """Return the image in a file, loaded.
+    """Return the image in a file, loaded, and turned upright as its EXIF orientation says.
 
     Args:
         source: a path or an open binary file.
@@ -130,11 +130,12 @@ def open_image(source: object, name: str) -> "Image":
     Raises:
         CorruptDataError: the file is not a readable image.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     try:
         with Image.open(source) as image:  # pyright: ignore[reportArgumentType]
             image.load()
+            ImageOps.exif_transpose(image, in_place=True)
             return image
     except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
         raise CorruptDataError(

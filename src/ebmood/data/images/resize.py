@@ -20,7 +20,7 @@ from ebmood.core.errors import EbmoodError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-RULE = "L or RGB; centred square, bilinear, antialias; 1"
+RULE = "upright; L or RGB; centred square, bilinear, antialias; 2"
 """Identifies the rule in the keys of cached arrays. Change it when the rule changes."""
 
 GREY = ("1", "L", "LA")

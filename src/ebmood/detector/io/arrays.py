@@ -5,6 +5,7 @@ from typing import Any
 
 import narwhals.stable.v1 as nw
 import numpy as np
+import pyarrow
 import torch
 from numpy.typing import NDArray
 
@@ -31,6 +32,8 @@ def read_rows(X: Any, levels: Mapping[int, Levels] | None = None) -> Rows:
         InputError: X does not hold numbers, or is not a data frame although the fit had categories. The message names
             row and column.
     """
+    if isinstance(X, pyarrow.RecordBatch):
+        X = pyarrow.Table.from_batches([X])
     if nw.dependencies.is_into_dataframe(X):
         return check_not_infinite(read_data_frame(X, levels))
     values = _read_array(X)

@@ -78,6 +78,11 @@ def holds_categories(series: nw.Series, label: str) -> bool:
 
 
 def _text_names(names: list[Any]) -> tuple[str, ...] | None:
+    if any(isinstance(name, tuple) for name in names):
+        raise InputError(
+            f"X: the columns have names of several levels (e.g. {names[0]!r}); make them text, such as "
+            "X.columns = ['_'.join(map(str, name)) for name in X.columns]"
+        )
     is_text = {isinstance(name, str) for name in names}
     if is_text == {True, False}:
         other = next(name for name in names if not isinstance(name, str))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.interface import for_interface
-from ebmood.data.images.image_folders import SUFFIXES, image_names
+from ebmood.data.images.image_folders import SUFFIXES, image_names, other_names
 from ebmood.data.images.readers import SKIP_HINT, CorruptDataError, import_vision, open_image
 from ebmood.data.images.resize import count_channels, resize_image
 
@@ -42,6 +42,7 @@ class ImageStream:
         names: paths inside the folder.
         skip_corrupt: whether damaged images are skipped.
         skipped: one line for each image that was skipped so far.
+        others: files of the folder that are not read, because their suffix is not that of an image.
         fraction: fraction of the images that is read so far, 0 to 1.
     """
 
@@ -49,6 +50,7 @@ class ImageStream:
     names: tuple[str, ...]
     skip_corrupt: bool = False
     skipped: list[str] = field(default_factory=list)
+    others: tuple[str, ...] = ()
     fraction: float | None = 0.0
 
     @classmethod
@@ -62,7 +64,7 @@ class ImageStream:
         if not names:
             raise EbmoodError(f"{folder}: contains no images (files that end in {', '.join(SUFFIXES)})")
         import_vision("PIL.Image")
-        return cls(str(folder), tuple(names), skip_corrupt)
+        return cls(str(folder), tuple(names), skip_corrupt, others=tuple(other_names(folder)))
 
     def chunks(self, channels: int, size: int) -> Iterator[ImageChunk]:
         """Yield all images, each converted to `(channels, size, size)`.

@@ -76,7 +76,7 @@ def decide_numbers(
     if types.is_boolean(cells.type) or set(distinct) <= {0.0, 1.0}:
         return Decision(column, "yes/no", "0 or 1", problems=read.errors)
     is_whole = bool((values == np.floor(values)).all()) and bool((np.abs(values) <= MAX_INTEGER).all())
-    if is_whole and style.is_plain:
+    if is_whole and not style.unit and not style.currency:
         special = _decide_whole_numbers(name, cells, values, distinct, is_complete, missing)
         if special:
             return special

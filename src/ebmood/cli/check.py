@@ -11,6 +11,7 @@ from ebmood.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from ebmood.detector.preparation import Preparation
+    from ebmood.detector.preparation.choices import Choices
     from ebmood.detector.preparation.training_table import Profile
     from ebmood.results.tables.table import Table
 
@@ -47,17 +48,9 @@ def check(
     try:
         with progress_bar("reading") as progress:
             from ebmood.detector.io.open_input import open_table
-            from ebmood.detector.preparation.choices import Choices
             from ebmood.detector.preparation.training_table import read_profile
 
-            choices = Choices(
-                drop=drop or (),
-                numbers=number or (),
-                categories=category or (),
-                dates=date or (),
-                missing=missing or (),
-                label_column=label_column,
-            )
+            choices = column_choices(drop, category, number, date, missing, label_column)
             profile = read_profile(open_table(table), choices, progress)
     except KeyboardInterrupt:
         raise interrupted("nothing was written") from None
@@ -79,6 +72,27 @@ def check(
             print_message(f"A fit can read this table. Next: ebmood fit {table} -o MODEL")
     if problems:
         raise typer.Exit(2)
+
+
+def column_choices(
+    drop: list[str] | None,
+    category: list[str] | None,
+    number: list[str] | None,
+    date: list[str] | None,
+    missing: list[str] | None,
+    label_column: str | None,
+) -> "Choices":
+    """Return what the options say about the columns of a table."""
+    from ebmood.detector.preparation.choices import Choices
+
+    return Choices(
+        drop=drop or (),
+        categories=category or (),
+        numbers=number or (),
+        dates=date or (),
+        missing=missing or (),
+        label_column=label_column,
+    )
 
 
 def describe_preparation(preparation: "Preparation") -> list[str]:

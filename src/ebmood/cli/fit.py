@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmood.cli.check import describe_preparation
+from ebmood.cli.check import column_choices, describe_preparation
 from ebmood.cli.messages import (
     describe_segments,
     interrupted,
@@ -165,7 +165,6 @@ def fit(
             from ebmood.detector.io.image_stream import ImageStream
             from ebmood.detector.io.open_input import open_input
             from ebmood.detector.parameters import parse_calibration, parse_contamination
-            from ebmood.detector.preparation.choices import Choices
             from ebmood.detector.table_detector import TableDetector
 
             use_threads(threads)
@@ -192,14 +191,7 @@ def fit(
                 detector = ImageDetector.fit(estimator, source, size or DEFAULT_SIZE, progress)
             else:
                 _refuse_options(table, "a table", {"--size": size})
-                choices = Choices(
-                    drop=drop or (),
-                    numbers=number or (),
-                    categories=category or (),
-                    dates=date or (),
-                    missing=missing or (),
-                    label_column=label_column,
-                )
+                choices = column_choices(drop, category, number, date, missing, label_column)
                 detector = TableDetector.fit(estimator, source, choices, progress)
             detector.save(out)
     except KeyboardInterrupt:

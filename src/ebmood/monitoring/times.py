@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from ebmood.core.errors import InputError
+from ebmood.detector.io.dates import DateFormat, possible_formats, read_dates
 from ebmood.detector.io.table_stream import Chunk
 
 SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
@@ -68,7 +69,7 @@ def read_times(chunk: Chunk, column: str) -> Times:
     """Return the times of the rows of a chunk. Times without a zone are taken as UTC.
 
     Raises:
-        InputError: a time is missing or is neither a date of ISO 8601 nor a number.
+        InputError: a time is missing, or is neither a number nor a date in the format of the others.
     """
     cells = chunk.rows.column(column)
     if types.is_dictionary(cells.type):
@@ -84,6 +85,11 @@ def read_times(chunk: Chunk, column: str) -> Times:
     numbers = [_to_number(text) for text in texts]
     if all(number is not None for number in numbers):
         return Times(np.array(numbers, np.float64), texts, False)
+    trimmed = pyarrow.array([text.strip() for text in texts], pyarrow.string())
+    formats = [style for style in possible_formats(trimmed) if style != DateFormat.ISO]
+    if formats:
+        times = read_dates(trimmed, formats[0])[0]
+        return Times(times.astype(np.int64) / 1e6, texts, True)
     seconds = np.empty(len(texts))
     for row, text in enumerate(texts):
         seconds[row] = _to_seconds(chunk, column, row, text)

@@ -73,7 +73,7 @@ def decide_numbers(
     gaps = 1 - len(values) / len(cells)
     if gaps > MOSTLY_MISSING:
         return Decision.leave_out(name, "mostly missing", f"empty in {gaps:.0%} of the rows")
-    if types.is_boolean(cells.type) or set(distinct) <= {0.0, 1.0}:
+    if types.is_boolean(cells.type) or np.isin(distinct, (0.0, 1.0)).all():
         return Decision(column, "yes/no", "0 or 1", problems=read.errors)
     is_whole = bool((values == np.floor(values)).all()) and bool((np.abs(values) <= MAX_INTEGER).all())
     if is_whole and not style.unit and not style.currency:

@@ -5,11 +5,12 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow
+from numpy.typing import NDArray
 
 from ebmood.detector.io.arrow import compute
 from ebmood.detector.io.categories import MISSING_WORDS
 from ebmood.detector.io.cell_values import MISSING_NUMBERS, YES_NO, clean_text, read_numbers, read_times
-from ebmood.detector.io.dates import DateFormat
+from ebmood.detector.io.dates import DateFormat, read_dates
 from ebmood.detector.io.dates import possible_formats as possible_date_formats
 from ebmood.detector.io.number_format import PLAIN, NumberFormat, choose_format, possible_formats
 from ebmood.detector.preparation.columns import NumberColumn
@@ -53,19 +54,24 @@ class TextColumn:
     @cached_property
     def is_plain(self) -> bool:
         """Whether all cells are plain numbers."""
-        try:
-            compute.cast(self.cells, pyarrow.float64())
+        try:  # most columns hold nothing but numbers
+            compute.cast(self.raw, pyarrow.float64())
         except pyarrow.ArrowInvalid:
-            return False
+            try:
+                compute.cast(self.cells, pyarrow.float64())
+            except pyarrow.ArrowInvalid:
+                return False
         return True
 
     def number_formats(self) -> list[NumberFormat]:
         """Return the formats in which all cells are numbers; none if there is no cell."""
-        sample = self.cells.drop_null()[:SAMPLE].unique()
+        sample = TextColumn(self.raw[:SAMPLE], self.missing).distinct
+        if not len(sample):
+            sample = self.distinct[:SAMPLE]
         formats = possible_formats(sample) if len(sample) else []
         if self.is_plain:
             formats = [PLAIN, *(style for style in formats if style.decimal == ",")] if len(sample) else []
-        if not formats or len(self.cells) <= len(sample):
+        if not formats or formats == [PLAIN]:
             return formats
         rest = self.distinct
         return [
@@ -109,6 +115,8 @@ def decide_text(name: str, text: TextColumn, formats: Sequence[NumberFormat], co
         formats: the formats in which they are numbers.
         comma: whether the numbers of the table have decimal commas.
     """
+    if formats and text.is_plain and not _has_leading_zeros(text):
+        return decide_numbers(name, text.raw, choose_format(formats, comma), text.missing)
     if not len(text.distinct):
         return Decision.leave_out(name, "empty", "has no values", constant="")
     words = set(compute.utf8_lower(text.distinct[:10]).to_pylist())
@@ -130,26 +138,27 @@ def decide_text(name: str, text: TextColumn, formats: Sequence[NumberFormat], co
 def _decide_mixture(name: str, text: TextColumn) -> Decision:
     """Return the decision about text that is neither all numbers nor all dates."""
     style = text.most_likely_format()
-    numbers = read_numbers(text.raw, style, text.missing)
-    if _is_mostly(np.unique(numbers.values[~np.isnan(numbers.values)]), len(numbers.errors), numbers.values):
-        decision = decide_numbers(name, text.raw, style, text.missing, is_forced=True)
-        return Decision(decision.column, "number", "number", style.describe(), numbers.errors)
+    if _are_many(style.parse(text.distinct)[1]):
+        numbers = read_numbers(text.raw, style, text.missing)
+        if len(numbers.errors) <= ODD_SHARE * np.isfinite(numbers.values).sum():
+            decision = decide_numbers(name, text.raw, style, text.missing, is_forced=True)
+            return Decision(decision.column, "number", "number", style.describe(), numbers.errors)
     for date_style in (DateFormat.ISO, DateFormat.DAY_FIRST, DateFormat.MONTH_FIRST, DateFormat.CLOCK):
-        times = read_times(text.raw, date_style, text.missing)
-        present = times.values[~np.isnat(times.values)]
-        if _is_mostly(np.unique(present), len(times.errors), present):
-            return decide_dates(name, text.raw, date_style, text.missing)
+        if _are_many(read_dates(text.distinct, date_style)[1]):
+            times = read_times(text.raw, date_style, text.missing)
+            if len(times.errors) <= ODD_SHARE * (~np.isnat(times.values)).sum():
+                return decide_dates(name, text.raw, date_style, text.missing)
     return decide_names(name, text.raw, text.missing)
 
 
-def _is_mostly(distinct: np.ndarray, odd: int, values: np.ndarray) -> bool:
-    """Return whether values are so many that other cells among them are errors."""
-    return len(distinct) > MANY_NUMBERS and odd <= ODD_SHARE * len(values)
+def _are_many(odd: NDArray[np.bool_]) -> bool:
+    """Return whether different cells of one kind are so many that others among them are errors."""
+    return int((~odd).sum()) > MANY_NUMBERS
 
 
 def _has_leading_zeros(text: TextColumn) -> bool:
     """Return whether a cell is a code such as 007."""
-    return bool(compute.any(compute.match_substring_regex(text.distinct, "^0[0-9]+$")).as_py())
+    return bool(compute.any(compute.match_substring_regex(text.raw, "^\\s*0[0-9]+\\s*$")).as_py())
 
 
 def _describe_dates(formats: Sequence[DateFormat]) -> str:

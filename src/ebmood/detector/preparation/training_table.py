@@ -20,6 +20,8 @@ from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 
 LISTED_COLUMNS = 5
 
+_NO_ROWS = pyarrow.RecordBatch.from_pydict({})
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -158,7 +160,8 @@ def read_profile(
     for chunk in table.chunks(read):
         for name in read:
             pieces[name].append(chunk.rows.column(name))
-        places.append((rows, Chunk(chunk.source, chunk.first_row, chunk.rows.slice(0, 0))))
+        # A slice of the rows would keep all of them in memory.
+        places.append((rows, Chunk(chunk.source, chunk.first_row, _NO_ROWS)))
         bad_rows |= {rows + row: problem for row, problem in chunk.errors.items()}
         rows += chunk.rows.num_rows
         progress("reading", table.fraction)

@@ -11,15 +11,17 @@ import httpx
 import numpy as np
 import pytest
 
-from ebmood import EnergyDetector
+from ebmood import EnergyDetector, Monitor
+from ebmood import load as ebmood_load
 from ebmood.detector.frame_detector import FrameDetector
 from ebmood.detector.table_detector import TableDetector
 
 
 @pytest.fixture
-def served(model):
+def served(model, tmp_path):
     """Start the service on a free port, and yield its process and its address."""
     words = [sys.executable, "-m", "ebmood.cli", "serve", str(model), "--port", "0", "--max-rows", "100"]
+    words += ["--monitor", str(tmp_path / "feed.monitor")]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     line = process.stderr.readline()
     assert "served at http://127.0.0.1:" in line, line + process.stderr.read()
@@ -31,7 +33,7 @@ def served(model):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_service_answers_and_stops(ebmood, served, model, number):
+def test_the_service_answers_and_stops(ebmood, served, model, number, tmp_path):
     process, address = served
     deadline = time.monotonic() + 30
     while True:
@@ -47,9 +49,12 @@ def test_the_service_answers_and_stops(ebmood, served, model, number):
     (result,) = httpx.post(f"{address}/score", json={"rows": [row]}).json()["results"]
     assert 0 < result["p_value"] <= 1
     assert httpx.post(f"{address}/score", json={"rows": [row] * 101}).status_code == 413
+    watched = httpx.get(f"{address}/monitor").json()
+    assert (watched["rows"], watched["waiting"], watched["alarm"]) == (0, 1, None)
     process.send_signal(number)
     assert process.wait(timeout=30) == 0
     assert process.stderr.read().splitlines() == ["ebmood: stopped"]
+    assert Monitor.load(tmp_path / "feed.monitor", ebmood_load(model)).rows == 1
 
 
 def test_a_port_in_use_is_one_line(ebmood, model):

@@ -73,3 +73,26 @@ def test_memory_holds_a_part_of_a_row_group(tmp_path):
         first += chunk.rows.num_rows
     assert first == len(rows)
     assert peak < rows.nbytes / 3
+
+
+def test_names_of_folders_are_columns(tmp_path):
+    for folder, x in {
+        "site=north/month=3": 1,
+        "site=s%20o": 2,
+        "site=__HIVE_DEFAULT_PARTITION__": 3,
+        ".": 4,
+    }.items():
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        parquet.write_table(pyarrow.table({"x": [x]}), tmp_path / folder / "part-0.parquet")
+    table = open_table(tmp_path)
+    assert set(table.names) == {"x", "site", "month"}
+    assert table.optional == {"site", "month"}
+    rows = [chunk.rows.to_pylist()[0] for chunk in table.chunks(["month", "x", "site"])]
+    assert sorted(rows, key=lambda row: row["x"]) == [
+        {"month": "3", "x": 1, "site": "north"},
+        {"month": None, "x": 2, "site": "s o"},
+        {"month": None, "x": 3, "site": None},
+        {"month": None, "x": 4, "site": None},
+    ]
+    file = tmp_path / "site=north/month=3/part-0.parquet"
+    assert open_table(file).names == ("x",)

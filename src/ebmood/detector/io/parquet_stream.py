@@ -32,7 +32,7 @@ class ParquetStream(TableStream):
     """A table in one or more Parquet files with the same columns.
 
     A folder `site=north` inside the folder of the table gives all rows of its files a column `site`, as Hive and Spark
-    write them.
+    write them. It is missing in files outside of such folders.
 
     Args:
         path: the file or the folder, for messages.
@@ -46,8 +46,10 @@ class ParquetStream(TableStream):
         self.source = str(path)
         self._files = files
         self._states = [file_state(file) for file in files]
-        self._partitions = [partition_values(path, file) for file in files]
-        self.optional = frozenset(name for partition in self._partitions for name in partition)
+        partitions = [partition_values(path, file) for file in files]
+        names = dict.fromkeys(name for partition in partitions for name in partition)
+        self._partitions = [{name: partition.get(name) for name in names} for partition in partitions]
+        self.optional = frozenset(names)
         with open_parquet(files[0]) as file:
             self.names = self._column_names(files[0], file, self._partitions[0])
 

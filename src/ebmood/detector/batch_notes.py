@@ -95,6 +95,11 @@ class BatchNotes:
         """
         if self.bad_rows > max(1, max_bad * self.rows):
             option = for_interface("--max-bad", "max_bad=")
+            if self.bad_rows == self.rows:
+                raise InputError(
+                    f"{source}: none of {self.rows} rows can be read; the first: {self.bad[0]}; write the table in the "
+                    "same format as the training table"
+                )
             raise InputError(
                 f"{source}: {self.bad_rows} of {self.rows} rows cannot be read, more than {max_bad:g} of them; the "
                 f"first: {self.bad[0]}; correct them, or allow more with {option}"

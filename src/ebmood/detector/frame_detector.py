@@ -66,7 +66,9 @@ class FrameDetector:
     def of_named_columns(cls, detector: TableDetector) -> Self:
         """Return a detector of frames. If the estimator was fitted on an array, its columns are called x0, x1, ..."""
         if detector.preparation is None:
-            columns = tuple(NumberColumn(name=name) for name in detector.estimator.column_labels())
+            columns = tuple(
+                NumberColumn(name=name, yes_no=True) for name in detector.estimator.column_labels()
+            )
             detector = replace(detector, preparation=Preparation(columns=columns))
         return cls(detector)
 

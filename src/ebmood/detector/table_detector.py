@@ -216,7 +216,7 @@ class TableDetector:
         return preparation
 
     def _preparation_without_names(self, table: TableStream, others: set[str]) -> Preparation:
-        columns = tuple(NumberColumn(name=name) for name in table.names if name not in others)
+        columns = tuple(NumberColumn(name=name, yes_no=True) for name in table.names if name not in others)
         if len(columns) != self.estimator.n_features_in_:
             raise InputError(
                 f"{table.source}: {len(columns)} columns, but the detector was fitted on "
@@ -246,8 +246,11 @@ def read_preparation(
     if note is None:
         if names is None:
             return None
-        kinds = [CategoryColumn if name in categories else NumberColumn for name in names]
-        return Preparation(columns=tuple(kind(name=name) for kind, name in zip(kinds, names, strict=True)))
+        columns = (
+            CategoryColumn(name=name) if name in categories else NumberColumn(name=name, yes_no=True)
+            for name in names
+        )
+        return Preparation(columns=tuple(columns))
     try:
         preparation = Preparation.model_validate(note)
     except ValidationError as error:

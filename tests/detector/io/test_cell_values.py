@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import floats, integers, lists, one_of, text
 
 from ebmood.detector.io.categories import MISSING_WORDS
-from ebmood.detector.io.cell_values import MISSING_NUMBERS, YES_NO, read_categories, read_numbers, read_times
+from ebmood.detector.io.cell_values import MISSING_NUMBERS, read_categories, read_numbers, read_times
 from ebmood.detector.io.dates import DateFormat
 from ebmood.detector.io.number_format import NumberFormat
 
@@ -28,19 +28,28 @@ def test_any_text_is_a_number_or_missing_or_odd(cells):
         if row in read.errors or word in {*MISSING_WORDS, *MISSING_NUMBERS}:
             assert np.isnan(value)
         else:
-            assert value == YES_NO.get(word, value)
-            assert word in YES_NO or value == float(cell)
+            assert value == float(cell.replace("\u2212", "-"))
 
 
 def test_numbers_booleans_and_missing_values_are_read():
+    assert numbers(["\u22121.5", "2"]).tolist() == [-1.5, 2]
     assert numbers([" 1", "-2.5e3", "1e300"]).tolist() == [1, -2500, 1e300]
     np.testing.assert_array_equal(numbers(["1", "", "NA", "nan", "Null", None]), [1] + [np.nan] * 5)
     np.testing.assert_array_equal(numbers([True, False, None]), [1, 0, np.nan])
-    np.testing.assert_array_equal(numbers(["True", "false", "", "1", "TRUE"]), [1, 0, np.nan, 1, 1])
-    np.testing.assert_array_equal(numbers(["Yes", "no", "?"]), [1, 0, np.nan])
     np.testing.assert_array_equal(numbers([None, None]), [np.nan, np.nan])
     assert numbers([2**53, -(2**53)]).tolist() == [2.0**53, -(2.0**53)]
     assert numbers([str(2**53), "9007199254740993.0"]).tolist() == [2.0**53, 2.0**53]
+
+
+def test_words_for_yes_and_no_are_numbers_in_their_columns_only():
+    words = pyarrow.array(["True", "false", "", "1", "TRUE", "Y", "n", "off"])
+    read = read_numbers(words, yes_no=True)
+    np.testing.assert_array_equal(read.values, [1, 0, np.nan, 1, 1, 1, 0, 0])
+    assert not read.errors
+    assert set(read_numbers(words).errors) == {0, 1, 4, 5, 6, 7}
+    assert read_numbers(pyarrow.array(["maybe"]), yes_no=True).errors == {
+        0: "'maybe' is neither a number nor yes or no"
+    }
 
 
 @pytest.mark.parametrize("word", ["?", "-", "#N/A", "\\N", "<NA>", "NaT", "n/a", "NULL", "(null)", "."])

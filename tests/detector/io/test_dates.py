@@ -8,7 +8,7 @@ from hypothesis.strategies import datetimes
 
 from ebmood.detector.io.dates import DateFormat, epoch_format, possible_formats, read_dates
 
-DATES = datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 1, 1))
+DATES = datetimes(dt.datetime(1900, 1, 1), dt.datetime(2099, 12, 31))
 
 
 def one(cell: object, style: DateFormat = DateFormat.ISO, kind=None) -> dt.datetime:
@@ -23,6 +23,13 @@ def test_the_text_of_a_date_is_read_as_this_date(time):
     assert one(time.isoformat(" ") + "+02:00") == time  # as it is written, in local time
     assert one(time.strftime("%d.%m.%Y %H:%M:%S"), DateFormat.DAY_FIRST) == time
     assert one(time.strftime("%m/%d/%Y %I:%M:%S %p"), DateFormat.MONTH_FIRST) == time
+    assert one(time.strftime("%d-%b-%Y %H:%M:%S"), DateFormat.NAMED) == time
+    assert one(time.strftime("%d %B %Y"), DateFormat.NAMED) == time.replace(hour=0, minute=0, second=0)
+    assert one(time.strftime("%Y%m%d%H%M%S"), DateFormat.COMPACT) == time
+    if time.year >= 2000:
+        assert one(time.strftime("%d.%m.%y"), DateFormat.DAY_FIRST) == time.replace(
+            hour=0, minute=0, second=0
+        )
     assert one(time.strftime("%Y/%m/%d")) == time.replace(hour=0, minute=0, second=0)
     assert one(time.strftime("%Y%m%d"), DateFormat.COMPACT) == dt.datetime(*time.timetuple()[:3])
     assert one(time.strftime("%H:%M:%S"), DateFormat.CLOCK).time() == time.time()

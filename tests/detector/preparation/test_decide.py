@@ -82,6 +82,21 @@ def test_rare_names_are_an_id_and_frequent_ones_categories():
     assert decide_one(many_new).kind == "id"
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (["Y", "N"], "yes/no"),
+        (["on", "off"], "yes/no"),
+        (["True", "FALSE", "yes", "1"], "yes/no"),
+        (["t", "y"], "category"),
+        (["t", "y", "n"], "category"),
+        (["no", "maybe"], "category"),
+    ],
+)
+def test_words_for_yes_and_no(words, kind):
+    assert decide_one(RNG.choice(words, N).tolist()).kind == kind
+
+
 def test_codes_that_start_with_zero_are_not_numbers():
     codes = RNG.choice(["007", "012", "113"], N).tolist()
     assert isinstance(decide_one(codes).column, CategoryColumn)
@@ -99,6 +114,7 @@ def test_codes_that_start_with_zero_are_not_numbers():
         (lambda x: f"{x}%", "unit '%'"),
         (lambda x: f"{x} m3/h", "unit 'm3/h'"),
         (lambda x: f"$ {x}", "unit '$'"),
+        (lambda x: f"{x} €".replace(".", ","), "decimal comma, unit '€'"),
     ],
 )
 def test_numbers_are_read_in_the_format_of_the_whole_column(write, description):
@@ -118,10 +134,12 @@ def test_an_open_format_is_that_of_the_other_columns():
         columns = {"c": grouped, **others}
         return decide({k: pyarrow.array(v) for k, v in columns.items()}, Overrides(), delimiter)[0].reason
 
-    assert format_of(",") == "thousands separated by ','"
+    assert format_of(",") == "thousands separated by ',', which is a guess"
     assert format_of(";") == "decimal comma"
     assert format_of(",", other=with_comma) == "decimal comma"
-    assert format_of(";", other=text(FLOATS)) == "thousands separated by ','"
+    assert format_of(";", other=text(FLOATS)) == "thousands separated by ',', which is a guess"
+    grouped[0] = "0,653"
+    assert format_of(",") == "decimal comma"
 
 
 def test_one_odd_cell_among_numbers_is_named_and_is_no_category():
@@ -168,6 +186,10 @@ def test_dates_as_numbers():
     seconds = [int(dt.datetime(2021, 1, 1).timestamp()) + 5000 * int(i) for i in RNG.permutation(N)]
     assert decide_one(seconds, "timestamp").kind == "date or time"
     assert decide_one(seconds, "counts").kind != "date or time"
+    milliseconds = [1000 * second + 123 for second in seconds]
+    assert decide_one(milliseconds, "logged").kind == "date or time"
+    long = [int(dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y%m%d%H%M%S")) for second in seconds]
+    assert decide_one(long, "logged").kind == "date or time"
     assert decide_one(seconds, "counts", dates=frozenset(["c"])).kind != "date or time"  # another column
     assert decide_one(seconds, "counts", dates=frozenset(["counts"])).kind == "date or time"
 

@@ -42,8 +42,11 @@ MISSING_NUMBERS = (
 )
 """Further words for a missing number or date, in lower case."""
 
-YES_NO = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
-"""Words for booleans in lower case, and the numbers that they stand for."""
+YES_NO = {
+    **dict.fromkeys(("true", "yes", "y", "t", "on"), 1.0),
+    **dict.fromkeys(("false", "no", "n", "f", "off"), 0.0),
+}
+"""Words for yes and no in lower case, and the numbers that they stand for in a column of yes and no."""
 
 INFINITE = {sign + word: float(sign + word) for sign in ("", "+", "-") for word in ("inf", "infinity")}
 
@@ -87,13 +90,19 @@ def decode(cells: pyarrow.Array) -> pyarrow.Array:
 def clean_text(cells: pyarrow.Array, missing: Collection[str]) -> pyarrow.Array:
     """Return text without spaces around it, and null for the words of `missing`, which are in lower case."""
     cells = compute.utf8_trim_whitespace(cells.cast(pyarrow.large_string()))
+    cells = compute.replace_substring(
+        cells, pattern="\u2212", replacement="-"
+    )  # the minus sign of typesetters
     words = pyarrow.array(list(missing), pyarrow.large_string())
     is_missing = compute.is_in(compute.utf8_lower(cells), words)
     return compute.if_else(is_missing, pyarrow.scalar(None, pyarrow.large_string()), cells)
 
 
 def read_numbers(
-    cells: pyarrow.Array, style: NumberFormat = PLAIN, missing: Collection[str] = ()
+    cells: pyarrow.Array,
+    style: NumberFormat = PLAIN,
+    missing: Collection[str] = (),
+    yes_no: bool = False,
 ) -> Cells[NDArray[np.float64]]:
     """Return a column as float64, with NaN for missing cells.
 
@@ -103,11 +112,12 @@ def read_numbers(
         cells: `(N,)` text, numbers, or booleans.
         style: how numbers are written in text.
         missing: further words for missing values, in lower case.
+        yes_no: whether words such as `yes` are numbers.
     """
     cells = decode(cells)
     kind = cells.type
     if is_text(kind):
-        return _parse_text(cells, style, missing)
+        return _parse_text(cells, style, missing, yes_no)
     if types.is_boolean(kind):
         return Cells(cells.cast(pyarrow.int8()).cast(pyarrow.float64()).to_numpy(zero_copy_only=False))
     if types.is_null(kind):
@@ -166,7 +176,7 @@ def read_times(cells: pyarrow.Array, style: DateFormat, missing: Collection[str]
 
 
 def _parse_text(
-    cells: pyarrow.Array, style: NumberFormat, missing: Collection[str]
+    cells: pyarrow.Array, style: NumberFormat, missing: Collection[str], yes_no: bool = False
 ) -> Cells[NDArray[np.float64]]:
     if style.is_plain and not missing:
         trimmed = compute.utf8_trim_whitespace(cells.cast(pyarrow.large_string()))
@@ -180,11 +190,12 @@ def _parse_text(
     values, odd = style.parse(cells)
     if odd.any():
         lower = compute.utf8_lower(cells)
-        for word, number in (YES_NO | INFINITE).items():
+        for word, number in (INFINITE | (YES_NO if yes_no else {})).items():
             is_word = compute.fill_null(compute.equal(lower, word), False).to_numpy(zero_copy_only=False)
             values[is_word] = number
             odd &= ~is_word
     problem = "is not a number" if style.is_plain else f"is not a number with {style.describe()}"
+    problem = "is neither a number nor yes or no" if yes_no else problem
     return _check_values(cells, values, _odd_cells(cells, odd, problem))
 
 

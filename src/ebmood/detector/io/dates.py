@@ -24,6 +24,7 @@ class DateFormat(StrEnum):
     ISO = "2020-01-31"
     DAY_FIRST = "31/01/2020"
     MONTH_FIRST = "01/31/2020"
+    NAMED = "31 Jan 2020"
     COMPACT = "20200131"
     CLOCK = "12:30"
     SECONDS = "seconds since 1970"
@@ -37,11 +38,17 @@ class DateFormat(StrEnum):
         return self in _PER_SECOND
 
 
+_DAY, _MONTH = r"(?P<day>\d{1,2})", r"(?P<month>\d{1,2})"
+_YEAR = r"(?P<year>\d{4}|\d{2})"
+_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
 _PATTERNS = {
     DateFormat.ISO: rf"^(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}}){_AFTER_DATE}$",
-    DateFormat.DAY_FIRST: rf"^(?P<day>\d{{1,2}})[-/.](?P<month>\d{{1,2}})[-/.](?P<year>\d{{4}}){_AFTER_DATE}$",
-    DateFormat.MONTH_FIRST: rf"^(?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}})[-/.](?P<year>\d{{4}}){_AFTER_DATE}$",
-    DateFormat.COMPACT: r"^(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})$",
+    DateFormat.DAY_FIRST: rf"^{_DAY}[-/.]{_MONTH}[-/.]{_YEAR}{_AFTER_DATE}$",
+    DateFormat.MONTH_FIRST: rf"^{_MONTH}[-/.]{_DAY}[-/.]{_YEAR}{_AFTER_DATE}$",
+    DateFormat.NAMED: rf"^{_DAY}[- /](?P<name>(?i:{'|'.join(_MONTH_NAMES)}))[a-zA-Z]*\.?[- /]{_YEAR}{_AFTER_DATE}$",
+    DateFormat.COMPACT: r"^(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})"
+    r"(?:(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2}))?$",
     DateFormat.CLOCK: rf"^{_CLOCK}{_ZONE}$",
 }
 
@@ -140,6 +147,13 @@ def _from_text(cells: pyarrow.Array, style: DateFormat) -> tuple[Times, NDArray[
         return compute.cast(values, pyarrow.int64()).to_numpy(zero_copy_only=False)
 
     year, month, day = number("year", 1970), number("month", 1), number("day", 1)
+    year = np.where(year < 100, year + 2000, year)
+    if "name" in fields:
+        short = compute.utf8_lower(fields["name"])
+        month = (
+            compute.index_in(short, pyarrow.array(_MONTH_NAMES)).fill_null(0).to_numpy(zero_copy_only=False)
+            + 1
+        )
     hour, minute, second = number("hour", 0), number("minute", 0), number("second", 0)
     if "half" in fields:
         half = np.array(compute.utf8_lower(fields["half"]).fill_null("").to_pylist(), dtype=object)

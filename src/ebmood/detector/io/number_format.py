@@ -18,7 +18,7 @@ _SIGN, _EXPONENT = "[+-]?", "(?:[eE][+-]?[0-9]+)?"
 _SPLIT = re.compile(
     rf"([{CURRENCIES}]?)\s*({_SIGN}[0-9.,' \u00a0\u202f]*[0-9][.,]?{_EXPONENT})\s*(.*)", re.DOTALL
 )
-_UNIT = re.compile(r"(?:(?:[%‰°′″]|[^\W\d_])[^,;]{0,14}|)")
+_UNIT = re.compile(r"(?:(?:[%‰°′″$€£¥]|[^\W\d_])[^,;]{0,14}|)")
 _SEPARATORS = {" ": "[ \u00a0\u202f]", "'": "['\u2019]"}
 
 
@@ -52,8 +52,9 @@ class NumberFormat(Settings):
         digits = "[0-9]+"
         if self.thousands:
             separator = _SEPARATORS.get(self.thousands, re.escape(self.thousands))
-            digits = f"(?:[0-9]{{1,3}}(?:{separator}[0-9]{{3}})+|[0-9]+)"
-        number = f"{_SIGN}(?:{digits}(?:{decimal}[0-9]*)?|{decimal}[0-9]+){_EXPONENT}"
+            digits = f"(?:[1-9][0-9]{{0,2}}(?:{separator}[0-9]{{3}})+|[0-9]+)"  # 0,653 has a decimal comma
+        exponent = "" if self.thousands else _EXPONENT
+        number = f"{_SIGN}(?:{digits}(?:{decimal}[0-9]*)?|{decimal}[0-9]+){exponent}"
         before = f"{re.escape(self.currency)}\\s*" if self.currency else ""
         after = f"\\s*{re.escape(self.unit)}" if self.unit else ""
         return f"^{before}{number}{after}$"

@@ -29,12 +29,14 @@ class NumberColumn(Settings):
     Attributes:
         name: name of the column.
         format: how numbers are written in text.
+        yes_no: whether the column holds yes and no, so that words for them are the numbers 1 and 0.
         grew_to: the last value of a column that only grows in the training table; None for other columns.
     """
 
     kind: Literal["number"] = "number"
     name: str
     format: NumberFormat = PLAIN
+    yes_no: bool = False
     grew_to: float | None = None
 
     @property
@@ -44,7 +46,7 @@ class NumberColumn(Settings):
 
     def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Features:
         """Return the features of cells; see `ebmood.detector.io.cell_values.read_numbers`."""
-        numbers = read_numbers(cells, self.format, missing)
+        numbers = read_numbers(cells, self.format, missing, self.yes_no)
         return {self.name: numbers.values}, numbers.errors
 
 

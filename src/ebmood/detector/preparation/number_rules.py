@@ -26,6 +26,9 @@ FEW_ROWS = 20
 EXPECTED_REPEATS = 10
 """Pairs of equal values to be expected by chance, from which whole numbers without any such pair are an id."""
 
+LARGE = 1e11
+"""Whole numbers above this that are times of our years, in milliseconds or shorter units, are times by any name."""
+
 GROWING_VALUES = 5
 """Different values that a column must have to be called growing."""
 
@@ -74,7 +77,7 @@ def decide_numbers(
     if gaps > MOSTLY_MISSING:
         return Decision.leave_out(name, "mostly missing", f"empty in {gaps:.0%} of the rows")
     if types.is_boolean(cells.type) or np.isin(distinct, (0.0, 1.0)).all():
-        return Decision(column, "yes/no", "0 or 1", problems=read.errors)
+        return Decision(column.model_copy(update={"yes_no": True}), "yes/no", "0 or 1", problems=read.errors)
     is_whole = bool((values == np.floor(values)).all()) and bool((np.abs(values) <= MAX_INTEGER).all())
     if is_whole and not style.unit and not style.currency:
         special = _decide_whole_numbers(name, cells, values, distinct, is_complete, missing)
@@ -123,11 +126,13 @@ def _decide_whole_numbers(
 
 def _date_format(name: str, distinct: NDArray[np.float64]) -> DateFormat | None:
     """Return the format of whole numbers that are dates, and else None."""
-    if is_time_name(name):
+    if is_time_name(name) or distinct[0] > LARGE:
         epoch = epoch_format(distinct)
         if epoch:
             return epoch
-    if len(distinct) > 1 and distinct[0] > 19_000_000 and distinct[-1] < 21_000_000:
+    if len(distinct) > 1 and any(
+        distinct[0] > 19e6 * unit and distinct[-1] < 21e6 * unit for unit in (1, 10**6)
+    ):
         text = pyarrow.array([str(int(value)) for value in distinct])
         return DateFormat.COMPACT if DateFormat.COMPACT in possible_formats(text) else None
     return None

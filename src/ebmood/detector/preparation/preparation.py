@@ -103,7 +103,9 @@ class Preparation(Settings):
         known = {*self.names, *(column.name for column in self.left_out), *others}
         unknown = [name for name in names if name not in known]
         if missing:
-            similar = get_close_matches(missing[0], unknown, n=1)
+            by_letters = {name.strip().lower(): name for name in unknown}
+            same = by_letters.get(missing[0].strip().lower())
+            similar = [same] if same else get_close_matches(missing[0], unknown, n=1)
             hint = f"is it {similar[0]!r}?" if similar else "give a table with all columns of the fit"
             raise InputError(
                 f"{source}: no column {missing[0]!r}, which the detector was fitted on (in total {len(missing)} "

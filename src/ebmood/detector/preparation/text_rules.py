@@ -1,6 +1,7 @@
 """Decide what a column of text holds: numbers, dates, or names."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -117,18 +118,22 @@ def decide_text(name: str, text: TextColumn, formats: Sequence[NumberFormat], co
     """
     if formats and text.is_plain and not _has_leading_zeros(text):
         return decide_numbers(name, text.raw, choose_format(formats, comma), text.missing)
+    is_open = any(style.decimal == "," and not style.thousands for style in formats)
     if not len(text.distinct):
         return Decision.leave_out(name, "empty", "has no values", constant="")
     words = set(compute.utf8_lower(text.distinct[:10]).to_pylist())
-    if len(text.distinct) <= 10 and words <= set(YES_NO):
+    if len(text.distinct) <= 10 and _are_yes_no(words):
         if len(words) == 1 and not text.cells.null_count:
             [value] = words
             return Decision.leave_out(name, "constant", f"always {value!r}", constant=value)
-        return Decision(NumberColumn(name=name), "yes/no", "0 or 1")
+        return Decision(NumberColumn(name=name, yes_no=True), "yes/no", "0 or 1")
     if formats and _has_leading_zeros(text):
         return decide_names(name, text.raw, text.missing, "codes that start with 0")
     if formats:
-        return decide_numbers(name, text.raw, choose_format(formats, comma), text.missing)
+        style = choose_format(formats, comma)
+        decision = decide_numbers(name, text.raw, style, text.missing)
+        is_guess = is_open and style.thousands == ","
+        return replace(decision, reason=f"{decision.reason}, which is a guess") if is_guess else decision
     dates = text.date_formats()
     if dates:
         return decide_dates(name, text.raw, dates[0], text.missing, _describe_dates(dates))
@@ -143,12 +148,27 @@ def _decide_mixture(name: str, text: TextColumn) -> Decision:
         if len(numbers.errors) <= ODD_SHARE * np.isfinite(numbers.values).sum():
             decision = decide_numbers(name, text.raw, style, text.missing, is_forced=True)
             return Decision(decision.column, "number", "number", style.describe(), numbers.errors)
-    for date_style in (DateFormat.ISO, DateFormat.DAY_FIRST, DateFormat.MONTH_FIRST, DateFormat.CLOCK):
+    for date_style in (
+        DateFormat.ISO,
+        DateFormat.DAY_FIRST,
+        DateFormat.MONTH_FIRST,
+        DateFormat.NAMED,
+        DateFormat.CLOCK,
+    ):
         if _are_many(read_dates(text.distinct, date_style)[1]):
             times = read_times(text.raw, date_style, text.missing)
             if len(times.errors) <= ODD_SHARE * (~np.isnat(times.values)).sum():
                 return decide_dates(name, text.raw, date_style, text.missing)
     return decide_names(name, text.raw, text.missing)
+
+
+def _are_yes_no(words: set[str]) -> bool:
+    """Return whether words, in lower case, are spellings of yes and no, and say both of them if they are several."""
+    numbers = {YES_NO.get(word, {"1": 1.0, "0": 0.0}.get(word)) for word in words}
+    usual = {"true", "false", "yes", "no", "1", "0"}
+    return (
+        None not in numbers and (len(words) == 1 or len(numbers) == 2) and (len(words) <= 2 or words <= usual)
+    )
 
 
 def _are_many(odd: NDArray[np.bool_]) -> bool:

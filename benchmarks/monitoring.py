@@ -15,6 +15,7 @@ import copy
 import math
 import sys
 import warnings
+from typing import Literal
 
 import numpy as np
 from monitoring_rivals import (
@@ -40,9 +41,11 @@ from ebmood.monitoring.restart import RestartingAlarm
 DELTAS = (0.01, 0.05, 0.1)
 
 
-def fit(x: np.ndarray, **settings: object) -> EnergyDetector:
+def fit(
+    x: np.ndarray, speed: Literal["default", "fast"] = "default", calibration: float = 0.2
+) -> EnergyDetector:
     with warnings.catch_warnings(action="ignore"):
-        return EnergyDetector(random_state=0, **settings).fit(x)  # type: ignore[arg-type]
+        return EnergyDetector(random_state=0, speed=speed, calibration=calibration).fit(x)
 
 
 def calibrated(detector: EnergyDetector, scores: np.ndarray) -> EnergyDetector:

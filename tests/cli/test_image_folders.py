@@ -1,6 +1,7 @@
 """The commands of the detector with folders of images: digits in files of two sizes."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -126,3 +127,17 @@ def test_the_service_refuses_a_detector_of_images(ebmood, model):
         f"ebmood: error: {model}: was fitted on images, which the service does not take; use ebmood score with a "
         "folder\n"
     )
+
+
+def test_other_files_are_named_and_reasons_are_refused(ebmood, model, folders, tmp_path):
+    shutil.copytree(folders / "in", tmp_path / "photos")
+    for name in ("a.heic", "b.heic", "notes.txt"):
+        (tmp_path / "photos" / name).write_bytes(b"x")
+    words = ("score", model, tmp_path / "photos", "-o", tmp_path / "s.csv")
+    code, _, err = ebmood(*words)
+    assert code == 0, err
+    assert "not read, as they are not images of a known kind: 2 .heic, 1 .txt (such as a.heic)" in err
+    assert json.loads(ebmood(*words, "--json")[1])["others"] == ["a.heic", "b.heic", "notes.txt"]
+    code, _, err = ebmood(*words, "--reasons", "2")
+    assert code == 2
+    assert "leave out --reasons" in err

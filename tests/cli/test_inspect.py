@@ -14,7 +14,7 @@ def test_the_training_data_and_the_preparation_are_shown(ebmood, model):
     assert [column["name"] for column in columns] == content["features"]
     assert [column["kind"] for column in columns] == ["number"] * 3 + ["category"]
     [left_out] = content["preparation"]["left_out"]
-    assert left_out == {"name": "id", "reason": "dropped, as you say", "constant": None}
+    assert left_out == {"name": "id", "reason": "dropped by an option", "constant": None}
     assert content["categories"] == {"site": ["Bergen", "Oslo"]}
     assert content["gaps"] == ["mean texture"]
     assert content["memory"] == [200]
@@ -27,7 +27,7 @@ def test_the_training_data_and_the_preparation_are_shown(ebmood, model):
     )
     assert lines["categories"] == "site (2 levels)"
     assert lines["with gaps"] == "mean texture"
-    assert lines["left out"] == "id (dropped, as you say)"
+    assert lines["left out"] == "id (dropped by an option)"
     assert lines["memory"] == "holds 200 training rows and 50 calibration rows"
     assert f"{content['false_alarm_rate']:.2%} of normal rows on average" in out
 

@@ -185,7 +185,7 @@ def test_reasons_name_the_column_to_blame(ebmood, model, tmp_path):
     assert len(flagged) > 100
     assert flagged["reasons"].str.contains("power|flow").mean() > 0.9
     assert scores.loc[~scores["flag"], "reasons"].isna().all()
-    assert "columns that lead the alarms" in err
+    assert "columns that explain flagged rows best" in err
     assert "expected: with a usual value of 'power'" in err
 
 
@@ -205,6 +205,34 @@ def test_the_notes_name_what_is_new(ebmood, model, tmp_path):
     code, _, err = ebmood("score", model, tmp_path / "new.csv", "-o", tmp_path / "s.csv")
     for words in ("flow (10)", "site = 'west' (5)", "firmware = '8' (3)"):
         assert words in err
+
+
+def test_few_calibration_rows_are_mentioned(ebmood, tmp_path):
+    table = write(plant(120), tmp_path / "t.csv")
+    assert "with 24 calibration rows" in ebmood("fit", table, "-o", tmp_path / "m")[2]
+    assert "calibration rows," not in ebmood("fit", table, "-o", tmp_path / "m", "--calibration", "loo")[2]
+
+
+def test_bad_rows_of_a_feed_are_counted(ebmood, model, tmp_path):
+    feed = plant(80, seed=8).astype({"flow": object})
+    feed.loc[[5, 50], "flow"] = "ERR"
+    code, out, err = ebmood("monitor", model, write(feed, tmp_path / "feed.csv"), "--json")
+    assert code in (0, 1), err
+    watched = json.loads(out)
+    assert watched["bad_rows"] == 2
+    assert "row 6, column 'flow': 'ERR' is not a number" in watched["first_bad_row"]
+
+
+def test_renamed_columns_and_other_formats_are_explained(ebmood, model, tmp_path):
+    upper = plant(50, seed=9).rename(columns=str.upper)
+    code, _, err = ebmood("score", model, write(upper, tmp_path / "u.csv"), "-o", tmp_path / "s.csv")
+    assert code == 2
+    assert "is it 'MEASURED'?" in err
+    comma = write(plant(50, seed=9), tmp_path / "c.semicolon.csv")
+    code, _, err = ebmood("score", model, comma, "-o", tmp_path / "s.csv")
+    assert code == 2
+    assert "none of 50 rows can be read" in err
+    assert "same format as the training table" in err
 
 
 def test_all_odd_columns_are_named_at_once(ebmood, tmp_path):

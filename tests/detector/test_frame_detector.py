@@ -126,18 +126,30 @@ def test_contributions_name_the_value_that_makes_a_row_strange(detector, files):
     assert labels[int(gains[3].argmax())] == "flow [m3/h]"
 
 
-def test_bad_rows_are_found_with_their_reasons(detector):
+def test_bad_rows_are_marked_with_their_reasons(detector):
     rows = pump_table(40, 2).to_dict("records")
-    assert detector.find_bad_rows(rows) == {}
+    expected = detector.score_batch(rows, mark_bad_rows=True)
+    assert expected.errors == {}
     for number in (0, 7, 8, 39):
         rows[number]["flow [m3/h]"] = "broken" if number % 2 else float("inf")
-    bad = detector.find_bad_rows(rows)
-    assert list(bad) == [0, 7, 8, 39]
-    for number, reason in bad.items():
-        assert reason.startswith(f"X: row {number}, column 'flow [m3/h]': ")
-        assert ("'broken' is not a number" if number % 2 else "infinite") in reason
+    batch = detector.score_batch(rows, alpha=0.2, reasons=1, mark_bad_rows=True)
+    assert batch.errors == {
+        number: f"column 'flow [m3/h]': {'inf is infinite' if number % 2 == 0 else repr('broken') + ' is not a number'}"
+        for number in (0, 7, 8, 39)
+    }
+    good = [number for number in range(40) if number not in batch.errors]
+    np.testing.assert_array_equal(batch.scores[good], expected.scores[good])
+    assert np.isnan(batch.scores[list(batch.errors)]).all()
+    assert not batch.flags[list(batch.errors)].any()
     with pytest.raises(InputError, match="X: row 0, column"):
         detector.score_samples(rows)
+
+
+def test_errors_are_counted_over_all_chunks(detector, monkeypatch):
+    monkeypatch.setattr("ebmood.detector.io.frame_stream.CHUNK_ROWS", 7)
+    rows = pump_table(40, 2).to_dict("records")
+    rows[20]["flow [m3/h]"] = "broken"
+    assert list(detector.score_batch(rows, mark_bad_rows=True).errors) == [20]
 
 
 @pytest.mark.parametrize(

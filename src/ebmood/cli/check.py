@@ -152,5 +152,5 @@ def _table(profile: "Profile") -> "Table":
         )
         for decision in profile.decisions
     ]
-    rows += [(name, "", "nothing", "as you say") for name in profile.dropped]
+    rows += [(name, "", "nothing", "by an option") for name in profile.dropped]
     return Table("check", f"{profile.source}: {profile.rows} rows", columns, tuple(rows), ())

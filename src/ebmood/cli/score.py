@@ -29,7 +29,6 @@ from ebmood.cli.progress_bar import progress_bar
 if TYPE_CHECKING:
     from ebmood.detector import EnergyDetector
     from ebmood.detector.folder_scoring import FolderScores
-    from ebmood.detector.score_options import ScoreOptions
 
 EPILOG = """Examples
 
@@ -99,10 +98,8 @@ def score(
     --reasons, `reasons` names the columns that explain a flagged row. A
     row that cannot be read has no score, and the reason in `error`.
     """
-    from ebmood.detector.score_options import ScoreOptions
-
     start = time.monotonic()
-    options = ScoreOptions(on_error is OnError.mark, max_bad, reasons)
+    options = (on_error is OnError.mark, max_bad, reasons)
     if table.is_dir() and (out.is_dir() or not out.suffix) and str(out) != "-":
         folder_scores, estimator = _score_folder(
             model, table, out, keep or (), drop or (), device, alpha, options, jobs, cluster
@@ -116,13 +113,16 @@ def score(
             from ebmood.detector.io.open_input import open_input
             from ebmood.detector.io.score_writer import open_score_writer
             from ebmood.detector.saved_detector import load_saved_detector, score_input
+            from ebmood.detector.score_options import ScoreOptions
 
             use_threads(threads)
             _check_options(table, out, jobs, cluster, json)
             detector, source = load_saved_detector(model, device, alpha), open_input(table, skip_corrupt)
-            notes = BatchNotes()
+            score_options, notes = ScoreOptions(*options), BatchNotes()
             with open_score_writer(out) as write:
-                for batch in score_input(detector, source, keep or (), drop or (), progress, options, notes):
+                for batch in score_input(
+                    detector, source, keep or (), drop or (), progress, score_options, notes
+                ):
                     write(batch)
                     rows += len(batch.scores)
                     flagged += int(batch.flags.sum())
@@ -173,7 +173,7 @@ def _score_folder(
     drop: Sequence[str],
     device: str,
     alpha: float | None,
-    options: "ScoreOptions",
+    options: tuple[bool, float, int],
     jobs: int | None,
     cluster: str | None,
 ) -> "tuple[FolderScores, EnergyDetector]":
@@ -185,6 +185,7 @@ def _score_folder(
             from ebmood.detector.folder_scoring import score_folder
             from ebmood.detector.image_detector import ImageDetector
             from ebmood.detector.saved_detector import load_saved_detector
+            from ebmood.detector.score_options import ScoreOptions
 
             detector = load_saved_detector(
                 model, alpha=alpha
@@ -202,7 +203,7 @@ def _score_folder(
                     drop=drop,
                     device=device,
                     alpha=alpha,
-                    options=options,
+                    options=ScoreOptions(*options),
                     jobs=tasks,
                     open_executor=open_executor,
                     progress=progress,

@@ -55,8 +55,8 @@ def serve(
 ) -> None:
     """Answer HTTP requests with scores, p-values and flags of rows.
 
-    Rows have the columns of the training table. null, NaN and a column that
-    is not there are missing values. A row that cannot be scored gets an
+    Rows have the columns of the training table. null, NaN and an absent
+    column are missing values. A row that cannot be scored gets an
     error; the other rows of the request are scored.
     """
     from ebmood.core.errors import EbmoodError

@@ -125,7 +125,7 @@ class BatchNotes:
         if self.looked_at and self.leading:
             share = self.flagged / max(1, self.rows)
             lines.append(
-                f"columns that lead the alarms, of {self.looked_at} looked at: {_join(self.leading)}"
+                f"columns that explain flagged rows best, among {self.looked_at} examined: {_join(self.leading)}"
             )
             column, count = max(self.explained.items(), key=lambda item: item[1], default=("", 0))
             if share > MANY_ALARMS * expected and count:

@@ -25,12 +25,12 @@ class Explainer:
     def __init__(self, estimator: EnergyDetector, preparation: Preparation):
         self._estimator = estimator
         self._columns = list(preparation.names)
-        position = {name: k for k, name in enumerate(self._columns)}
-        self._column_of = np.array([position[preparation.column_of(name)] for name in preparation.features])
+        features = [len(column.features) for column in preparation.columns]
+        self._starts = np.cumsum([0, *features[:-1]])  # the first feature of each column
         self._kept: list[Floats] = []
         self._seen = 0
         self._rng = np.random.default_rng(0)
-        self._limit = max(4, EXPLAINED_SCORES // (len(LEVELS) * len(self._column_of)))
+        self._limit = max(4, EXPLAINED_SCORES // (len(LEVELS) * sum(features)))
 
     def reasons(self, rows: Floats, flags: NDArray[np.bool_], count: int) -> Sequence[tuple[str, ...]]:
         """Return for each flagged row the columns that explain it best, the best one first.
@@ -72,7 +72,4 @@ class Explainer:
         replacements = self._estimator.replacements_
         assert replacements is not None  # a table has numbers
         by_feature = feature_contributions(self._estimator.scorer_.score_rows, rows, replacements)
-        starts = np.flatnonzero(
-            np.diff(self._column_of, prepend=-1)
-        )  # the features of a column follow each other
-        return np.maximum.reduceat(by_feature, starts, axis=1)
+        return np.maximum.reduceat(by_feature, self._starts, axis=1)

@@ -1,6 +1,5 @@
 """A detector of tables in files, applied to data frames in memory."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -93,23 +92,33 @@ class FrameDetector:
         """Return the scores of rows: `(N,)`, finite. Higher is more in-distribution."""
         return self.score_batch(X).scores
 
-    def score_batch(self, X: Any, alpha: float | None = None, reasons: int = 0) -> ScoreBatch:
+    def score_batch(
+        self, X: Any, alpha: float | None = None, reasons: int = 0, mark_bad_rows: bool = False
+    ) -> ScoreBatch:
         """Return scores, p-values and flags of rows, computed in one pass.
 
         Args:
             X: the rows.
             alpha: level of the flags; None for the `alpha` of the detector.
             reasons: number of columns that are named for each row that is flagged at the `alpha` of the detector.
+            mark_bad_rows: whether a row that cannot be read gets an entry in `errors` and no score. Else it is an
+                error.
         """
-        options = ScoreOptions(reasons=reasons)
+        options = ScoreOptions(mark_bad_rows, max_bad=1.0, reasons=reasons)
         batches = list(self.table_detector.score(FrameStream(X, self.columns), options=options))
         p_values = np.concatenate([batch.p_values for batch in batches])
+        flags = np.concatenate([batch.flags for batch in batches])
+        starts = np.cumsum([0, *(len(batch.scores) for batch in batches)]).tolist()
+        errors = {
+            start + row: problem
+            for start, batch in zip(starts, batches, strict=False)
+            for row, problem in (batch.errors or {}).items()
+        }
         return ScoreBatch(
             np.concatenate([batch.scores for batch in batches]),
             p_values,
-            np.concatenate([batch.flags for batch in batches])
-            if alpha is None
-            else flags_at(p_values, alpha),
+            flags if alpha is None else flags_at(p_values, alpha),
+            errors=errors if mark_bad_rows else None,
             reasons=[row for batch in batches for row in batch.reasons or ()] if reasons else None,
         )
 
@@ -149,22 +158,6 @@ class FrameDetector:
             InputError: a column is missing or unknown.
         """
         self.table_detector.check_table(FrameStream(X, self.columns), ())
-
-    def find_bad_rows(self, X: Any) -> Mapping[int, str]:
-        """Return the rows that cannot be scored, with the reason of each.
-
-        Args:
-            X: rows with the columns of the training table; see `check_columns`.
-        """
-        stream = FrameStream(X, self.columns)
-        preparation = self.table_detector.check_table(stream, ())
-        bad: dict[int, str] = {}
-        first_row = 0
-        for chunk in stream.chunks(preparation.names):
-            errors = sorted(preparation.read(chunk).errors.items())
-            bad |= {first_row + row: f"{chunk.describe_row(row)}, {text}" for row, text in errors}
-            first_row += chunk.rows.num_rows
-        return bad
 
 
 def flags_at(p_values: Floats, alpha: float) -> NDArray[np.bool_]:

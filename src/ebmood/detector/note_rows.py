@@ -37,6 +37,7 @@ def note_rows(
     good = np.ones(len(batch.scores), dtype=bool)
     good[list(errors)] = False
     gaps = set(estimator.model_.layout.table.gaps)
+    columns = [column.name for column in preparation.columns for _ in column.features]
     for number, (name, values) in enumerate(reading.features.items()):
         if not isinstance(values, np.ndarray):
             missing = values.is_null().to_numpy(zero_copy_only=False)
@@ -46,7 +47,7 @@ def note_rows(
         else:
             missing = np.isnan(values)
         if number not in gaps and (missing & good).any():
-            notes.new_gaps[preparation.column_of(name)] += int((missing & good).sum())
+            notes.new_gaps[columns[number]] += int((missing & good).sum())
     for column in preparation.columns:
         if isinstance(column, NumberColumn) and column.grew_to is not None:
             beyond = int((reading.features[column.name][good] > column.grew_to).sum())

@@ -65,6 +65,10 @@ def score_input(
             already have been scored.
     """
     _check_kind(detector, source, [*keep, *drop])
+    if options.reasons and isinstance(source, ImageStream):
+        raise InputError(
+            f"{source.source}: images have no columns that could be reasons; leave out --reasons"
+        )
     if isinstance(detector, ImageDetector):
         assert isinstance(source, ImageStream)
         return detector.score(source, progress)

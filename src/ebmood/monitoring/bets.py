@@ -1,7 +1,7 @@
 """Bets against uniform p-values: densities on (0, 1), each of which integrates to one.
 
-A bet multiplies its stake by f(p). If p is uniform, the expected factor is one, whatever was bet before. The densities
-are those of Beta(a, b). A small p-value is a value that is lower than the earlier ones:
+A bet multiplies its stake by f(p). If p is uniform, the expected factor is one, independently of earlier bets. The
+densities are those of Beta(a, b). A small p-value is a value that is lower than the earlier ones:
 
 - a < 1 or b > 1: values are lower than before;
 - a > 1 or b < 1: values are higher than before, as those of a sensor that is stuck at its median;

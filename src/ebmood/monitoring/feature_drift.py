@@ -58,7 +58,7 @@ def _compare_numbers(values: Floats, reference: Floats) -> float:
 
     center = np.median(np.concatenate([values, reference]))
     pairs = ((values, reference), (np.abs(values - center), np.abs(reference - center)))
-    smallest = min(ks_2samp(*pair, method="asymp").pvalue for pair in pairs)  # type: ignore[union-attr]
+    smallest = min(ks_2samp(*pair, method="asymp").pvalue for pair in pairs)  # type: ignore[union-attr]  # scipy declares a tuple
     return min(1.0, 2 * float(smallest))
 
 
@@ -77,11 +77,11 @@ def _compare_levels(values: Floats, reference: Floats) -> float:
     counts = counts[:, counts.sum(0) > 0]
     if counts.shape[1] < 2:
         return 1.0
-    return float(chi2_contingency(counts, correction=False).pvalue)  # type: ignore[union-attr]
+    return float(chi2_contingency(counts, correction=False).pvalue)  # type: ignore[union-attr]  # scipy declares a tuple
 
 
 def _compare_gaps(gaps: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:
     from scipy.stats import fisher_exact
 
     table = [[int(gaps.sum()), int((~gaps).sum())], [int(reference.sum()), int((~reference).sum())]]
-    return float(fisher_exact(table).pvalue)  # type: ignore[union-attr]
+    return float(fisher_exact(table).pvalue)  # type: ignore[union-attr]  # scipy declares a tuple

@@ -209,11 +209,13 @@ class Monitor:
             tested[self.untested] = 1.0
             p_values = tuple(tested.tolist())
         drifted = drifted_features(np.array(p_values), self.settings.fdr) if p_values else ()
+        segments = None if values is None else self.detector.segments_of(values)
+        offsets = self.detector.calibration_.offsets(len(scores), segments, self.detector.alpha)
         batch = Batch(
             first_row=first,
             rows=len(scores),
             label=label,
-            flagged=int((scores < self.detector.offset_).sum()),
+            flagged=int((scores < offsets).sum()),
             log_evidence=float(self.log_evidence.max()),
             peak=peak,
             p_values=p_values,

@@ -58,6 +58,11 @@ def read_reference(detector: EnergyDetector, rows: Any = None) -> Reference:
             "detector: was fitted with calibration='loo', whose scores are not exchangeable with those of new rows; "
             "fit it with calibration=0.2"
         )
+    if detector.calibration_.weights is not None:
+        raise InputError(
+            "detector: its calibration rows have weights, so they are not exchangeable with new rows; call "
+            "recalibrate(X) without weights"
+        )
     if rows is not None:
         names = tuple(detector.feature_names_in_) if hasattr(detector, "feature_names_in_") else None
         values = read_new_inputs(rows, detector.scorer_, names, detector.levels_).values

@@ -15,7 +15,8 @@ from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.arrays import read_rows
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.report import detector_charts
-from ebmood.report.page import Block, Charts, Facts, Grid, Page, Section, Text
+from ebmood.report.page import Block, Charts, Grid, Page, Section, Text
+from ebmood.report.training_facts import has_named_features, training_facts
 
 Floats = NDArray[np.float64]
 
@@ -25,10 +26,6 @@ MOST_ANOMALOUS = 12
 """Rows that are listed."""
 MAX_EXPLANATIONS = 3
 """Features that are listed for a row."""
-MAX_LEVELS = 8
-"""Levels that are listed for a category."""
-MAX_FEATURES = 1000
-"""Above this, `feature_contributions` is slow, and a name such as x[0,2,5] explains little."""
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2)
 CURVE = np.linspace(0.002, 0.3, 150)
 PROBES = {
@@ -84,7 +81,7 @@ def detector_page(
         sections.append(Section("anomalous", "The most anomalous rows", [anomalous]))
     if detector.probes_:
         sections.append(Section("self-test", "Self-test", _self_test(detector)))
-    sections.append(Section("fitted", "Training", _training(detector, versions or {})))
+    sections.append(Section("fitted", "Training", training_facts(detector, versions or {})))
     return Page(title, _lead(detector), tuple(sections), f"Made by ebmood {version('ebmood')}.")
 
 
@@ -236,7 +233,7 @@ def _most_anomalous(
 
 
 def _explain(detector: EnergyDetector, row: Any) -> tuple[str, ...]:
-    if not _has_named_features(detector):
+    if not has_named_features(detector):
         return ("not available for such inputs",)
     assert detector.replacements_ is not None
     gains = detector.feature_contributions(row).ravel()
@@ -260,12 +257,6 @@ def _describe_value(detector: EnergyDetector, feature: int, value: float) -> str
     return f"{name} = {text} ({common})"
 
 
-def _has_named_features(detector: EnergyDetector) -> bool:
-    """Return whether single features have a meaning (unlike pixels), and are not too many."""
-    is_table = len(detector.shape_in_ or ()) == 1 and detector.replacements_ is not None
-    return is_table and detector.n_features_in_ <= MAX_FEATURES
-
-
 def _self_test(detector: EnergyDetector) -> list[Block]:
     accepted = [probe for probe in detector.probes_ if probe.in_distribution > 0]
     if accepted:
@@ -283,82 +274,6 @@ def _self_test(detector: EnergyDetector) -> list[Block]:
     )
     head = ("probe", "description", "rows", "rated in-distribution")
     return [result, Grid("Artificial rows, scored after the fit", head, (False, False, True, True), rows)]
-
-
-def _training(detector: EnergyDetector, versions: Mapping[str, str]) -> list[Block]:
-    blocks: list[Block] = [Facts(tuple(_facts(detector, versions)))]
-    settings = detector.settings_.model_dump(mode="json")
-    rows = tuple((f"`{name}`", _format_setting(value)) for name, value in settings.items())
-    blocks.append(Grid("Settings of the energy", ("setting", "value"), (False, False), rows, folded=True))
-    if _has_named_features(detector):
-        blocks += [grid for grid in (_feature_ranges(detector), _category_levels(detector)) if grid.rows]
-    if detector.strangest_rows_:
-        blocks.append(_strangest_rows(detector))
-    return blocks
-
-
-def _strangest_rows(detector: EnergyDetector) -> Grid:
-    p_values = conformal.p_values(
-        np.array([score for _, score in detector.strangest_rows_]), detector.calibration_scores_
-    )
-    rows = tuple(
-        (f"{row + 1:,}", f"{score:.4g}", f"{p:.3g}")
-        for (row, score), p in zip(detector.strangest_rows_, p_values, strict=True)
-    )
-    note = (
-        "Each row is left out of its own score. Rows are counted from 1. Look at them: a wrong row in the training "
-        "data makes similar wrong rows ordinary.",
-    )
-    return Grid(
-        "The strangest rows of the training data", ("row", "score", "p-value"), (True, True, True), rows, note
-    )
-
-
-def _facts(detector: EnergyDetector, versions: Mapping[str, str]) -> list[tuple[str, str]]:
-    shape = detector.shape_in_
-    facts = [
-        ("Training rows", f"{detector.n_training_rows_:,}"),
-        ("Calibration rows", f"{len(detector.calibration_scores_):,}"),
-        ("Features of a row", "inputs of an embedding" if shape is None else " x ".join(map(str, shape))),
-        ("alpha", f"{detector.alpha:g}"),
-        ("Threshold", f"{detector.offset_:.6g}" if math.isfinite(detector.offset_) else "none"),
-        ("Seed", str(detector.seed_)),
-    ]
-    if hasattr(detector, "classes_"):
-        facts.append(("Classes", ", ".join(map(str, detector.classes_))))
-    if detector.scorer_.embedding is not None:
-        facts.append(("Embedding", f"`{type(detector.scorer_.embedding).__qualname__}`"))
-    libraries = ", ".join(f"{name} {number}" for name, number in versions.items())
-    return [*facts, ("Versions", libraries or "not recorded")]
-
-
-def _feature_ranges(detector: EnergyDetector) -> Grid:
-    quantiles, ranges = detector.replacements_, detector.scorer_.ranges
-    assert quantiles is not None
-    assert ranges is not None
-    columns = ranges[0], quantiles[0], quantiles[len(quantiles) // 2], quantiles[-1], ranges[1]
-    rows = tuple(
-        (name, *(f"{float(value):.5g}" for value in values))
-        for j, (name, *values) in enumerate(zip(detector.column_labels(), *columns, strict=True))
-        if j not in detector.levels_
-    )
-    head = ("feature", "smallest", "1 %", "median", "99 %", "largest")
-    return Grid("Features in the training rows", head, (False, *[True] * 5), rows, folded=True)
-
-
-def _category_levels(detector: EnergyDetector) -> Grid:
-    rows = tuple(
-        (detector.column_labels()[j], f"{len(levels):,}", ", ".join(levels[:MAX_LEVELS]))
-        for j, levels in detector.levels_.items()
-    )
-    head = ("feature", "levels", f"the most frequent ones, {MAX_LEVELS} at most")
-    return Grid("Categories in the rows of the fit", head, (False, True, False), rows, folded=True)
-
-
-def _format_setting(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {number}" for name, number in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _count(number: int, noun: str) -> str:

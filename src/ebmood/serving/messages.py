@@ -18,7 +18,7 @@ class ScoreRequest(Body):
     """Rows to be scored.
 
     Attributes:
-        rows: each maps column names to values. null, NaN and a column that is not there are missing values.
+        rows: each maps column names to values. null, NaN and an absent column are missing values.
     """
 
     rows: list[dict[str, Cell]] = Field(

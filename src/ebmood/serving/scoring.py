@@ -78,21 +78,26 @@ def score_requests(
     """
     if len(requests) > 1:
         rows = list(chain.from_iterable(requests))
-        try:
-            results = _score(detector, rows, monitor)
-        except InputError:  # scored below, so that only the requests that caused it are refused
-            pass
-        else:
+        results = _score(detector, rows)
+        # With a bad row, a column may have other types together than alone, so each request is scored on its own.
+        if isinstance(results, Results) and not results.errors:
+            _watch(detector, rows, results, monitor)
             ends = np.cumsum([len(request) for request in requests])[:-1]
             parts = zip(np.split(results.scores, ends), np.split(results.p_values, ends), strict=True)
             return [Results(scores, p_values, {}) for scores, p_values in parts]
-    return [_score_one(detector, request, monitor) for request in requests]
+    answers = []
+    for request in requests:
+        answer = _score(detector, request)
+        if isinstance(answer, Results):
+            _watch(detector, request, answer, monitor)
+        answers.append(answer)
+    return answers
 
 
 def find_reasons(detector: FrameDetector, rows: Rows, results: Results, count: int) -> Reasons:
     """Return the features that make each row strange, with their contributions; none for a row without a score."""
     labels = detector.estimator.column_labels()
-    good = [row for row in range(len(results.scores)) if row not in results.errors]
+    good = _good_rows(results)
     reasons: Reasons = [[] for _ in results.scores]
     if good:
         for row, gains in zip(good, detector.feature_contributions(_take(rows, good)), strict=True):
@@ -106,31 +111,25 @@ def describe(error: InputError) -> str:
     return str(error).removeprefix("X: ").split("; ")[0]
 
 
-def _score_one(detector: FrameDetector, rows: Rows, monitor: FeedMonitor | None) -> Results | InputError:
+def _score(detector: FrameDetector, rows: Rows) -> Results | InputError:
+    """Return the results for rows, or the error if they have other columns than the training table."""
     try:
-        return _score(detector, rows, monitor)
+        batch = detector.score_batch(rows, mark_bad_rows=True)
     except InputError as error:
-        try:
-            detector.check_columns(rows)
-        except InputError as of_columns:
-            return of_columns
-        bad = detector.find_bad_rows(rows)
-        if not bad:
-            return error
-    count = len(rows)
-    scores, p_values = np.full(count, np.nan), np.full(count, np.nan)
-    good = [row for row in range(count) if row not in bad]
-    if good:
-        results = _score(detector, _take(rows, good), monitor)
-        scores[good], p_values[good] = results.scores, results.p_values
-    return Results(scores, p_values, {row: describe(InputError(text)) for row, text in bad.items()})
+        return error
+    errors = {row: f"row {row}, {problem}" for row, problem in (batch.errors or {}).items()}
+    return Results(batch.scores, batch.p_values, errors)
 
 
-def _score(detector: FrameDetector, rows: Rows, monitor: FeedMonitor | None) -> Results:
-    batch = detector.score_batch(rows)
-    if monitor is not None:
-        monitor.update(detector.prepare(rows))
-    return Results(batch.scores, batch.p_values, {})
+def _watch(detector: FrameDetector, rows: Rows, results: Results, monitor: FeedMonitor | None) -> None:
+    """Give the rows that have scores to the monitor."""
+    good = _good_rows(results)
+    if monitor is not None and good:
+        monitor.update(detector.prepare(_take(rows, good)))
+
+
+def _good_rows(results: Results) -> list[int]:
+    return [row for row in range(len(results.scores)) if row not in results.errors]
 
 
 def _take(rows: Rows, numbers: list[int]) -> Rows:

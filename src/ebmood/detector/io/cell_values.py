@@ -48,6 +48,9 @@ YES_NO = {
 }
 """Words for yes and no in lower case, and the numbers that they stand for in a column of yes and no."""
 
+BOOLEANS = {"true": 1.0, "false": 0.0}
+"""How programs write booleans, in lower case. They are numbers in any column."""
+
 INFINITE = {sign + word: float(sign + word) for sign in ("", "+", "-") for word in ("inf", "infinity")}
 
 T = TypeVar("T")
@@ -190,7 +193,7 @@ def _parse_text(
     values, odd = style.parse(cells)
     if odd.any():
         lower = compute.utf8_lower(cells)
-        for word, number in (INFINITE | (YES_NO if yes_no else {})).items():
+        for word, number in (INFINITE | BOOLEANS | (YES_NO if yes_no else {})).items():
             is_word = compute.fill_null(compute.equal(lower, word), False).to_numpy(zero_copy_only=False)
             values[is_word] = number
             odd &= ~is_word

@@ -24,24 +24,22 @@ class FrameStream(TableStream):
         X: a data frame of pandas, polars or pyarrow, a pyarrow record batch, or a list of rows, each a mapping from
             column names to values. A column that a row of a list does not have is a missing value in this row.
         columns: columns that the rows of a list may lack altogether.
-        first_row: number of the first row, for messages.
 
     Raises:
         InputError: X is something else, has no rows or columns, or a column name occurs twice.
     """
 
-    def __init__(self, X: Any, columns: Sequence[str] = (), first_row: int = 0):
+    def __init__(self, X: Any, columns: Sequence[str] = ()):
         self.source = "X"
         self.table = to_arrow(X, columns)
         self.names = tuple(self.table.column_names)
-        self._first_row = first_row
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Yield all rows of some columns; this implements `TableStream.chunks`."""
         rows = 0
         for batch in self.table.select(list(columns)).combine_chunks().to_batches(CHUNK_ROWS):
             # A chunk counts from 1.
-            yield Chunk(self.source, self._first_row + rows - 1, batch)
+            yield Chunk(self.source, rows - 1, batch)
             rows += batch.num_rows
             self.fraction = rows / self.table.num_rows
 

@@ -93,7 +93,7 @@ class JSONLinesStream(TableStream):
 
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
         try:
-            row = json.loads(line, parse_int=str, object_pairs_hook=_unique_keys)
+            row = json.loads(line, object_pairs_hook=_unique_keys)
         except ValueError as error:
             raise EbmoodError(
                 f"{self.source}: line {number} is not JSON ({error}); correct the file"
@@ -113,7 +113,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _to_text(value: Any) -> str | None:
-    """Return a value as it stands in CSV. Whole numbers are text already, so that long ones keep all digits."""
+    """Return a value as it stands in CSV."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, float) and math.isnan(value):

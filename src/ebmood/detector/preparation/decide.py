@@ -14,7 +14,7 @@ from ebmood.detector.io.dates import DateFormat, epoch_format
 from ebmood.detector.io.number_format import NumberFormat, choose_format
 from ebmood.detector.preparation.columns import CategoryColumn
 from ebmood.detector.preparation.date_rules import decide_dates
-from ebmood.detector.preparation.decision import AS_YOU_SAY, Decision, Overrides
+from ebmood.detector.preparation.decision import BY_OPTION, Decision, Overrides
 from ebmood.detector.preparation.number_rules import decide_numbers
 from ebmood.detector.preparation.text_rules import TextColumn, decide_text, decimal_comma
 
@@ -47,12 +47,12 @@ def _decide_column(
 ) -> Decision:
     missing = overrides.missing
     if name in overrides.categories:
-        return Decision(CategoryColumn(name=name), "category", "category", AS_YOU_SAY)
+        return Decision(CategoryColumn(name=name), "category", "category", BY_OPTION)
     if is_unusable(cells.type):
         return Decision.leave_out(name, "other", f"holds {cells.type}")
     text = TextColumn(cells, missing) if is_text(cells.type) else None
     if name in overrides.dates:
-        return decide_dates(name, cells, _date_format(cells, text), missing, AS_YOU_SAY)
+        return decide_dates(name, cells, _date_format(cells, text), missing, BY_OPTION)
     if name in overrides.numbers:
         style = None
         if text:

@@ -49,5 +49,5 @@ class Overrides:
     missing: tuple[str, ...] = ()
 
 
-AS_YOU_SAY = "as you say"
+BY_OPTION = "by an option"
 """Reason for a decision of the user."""

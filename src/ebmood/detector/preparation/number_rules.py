@@ -14,7 +14,7 @@ from ebmood.detector.io.number_format import PLAIN, NumberFormat
 from ebmood.detector.io.scalars import MAX_INTEGER
 from ebmood.detector.preparation.columns import NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates
-from ebmood.detector.preparation.decision import AS_YOU_SAY, Decision
+from ebmood.detector.preparation.decision import BY_OPTION, Decision
 from ebmood.detector.preparation.name_rules import decide_names
 
 MOSTLY_MISSING = 0.95
@@ -61,7 +61,7 @@ def decide_numbers(
     if is_forced:
         grew_to = float(values[-1]) if _only_grows(values) else None
         return Decision(
-            column.model_copy(update={"grew_to": grew_to}), "number", "number", AS_YOU_SAY, read.errors
+            column.model_copy(update={"grew_to": grew_to}), "number", "number", BY_OPTION, read.errors
         )
     if any("2^53" in problem for problem in read.errors.values()):
         return decide_names(name, cells, missing, "whole numbers above 2^53")

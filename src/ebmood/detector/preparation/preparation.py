@@ -84,10 +84,6 @@ class Preparation(Settings):
         """The columns that are not read, but had one value, or none, in the training table."""
         return tuple(column for column in self.left_out if column.constant is not None)
 
-    def column_of(self, feature: str) -> str:
-        """Return the name of the column from which a feature is computed."""
-        return next(column.name for column in self.columns if feature in column.features)
-
     def check_columns(self, source: str, names: Sequence[str], others: Iterable[str] = ()) -> None:
         """Check that a table has all columns that are read, in any order, and no unknown ones.
 
@@ -99,7 +95,8 @@ class Preparation(Settings):
         Raises:
             InputError: a column is missing or unknown.
         """
-        missing = [name for name in self.names if name not in set(names)]
+        present = set(names)
+        missing = [name for name in self.names if name not in present]
         known = {*self.names, *(column.name for column in self.left_out), *others}
         unknown = [name for name in names if name not in known]
         if missing:

@@ -83,7 +83,7 @@ class Profile:
             hint = f"correct the table, name words for missing values with {missing}, or leave columns out with {drop}"
             raise InputError(f"{problems[0]}{more}; {hint} (`ebmood check` shows all columns)")
         columns = [decision.column for decision in self.decisions]
-        dropped = tuple(LeftOut(name=name, reason="dropped, as you say") for name in self.dropped)
+        dropped = tuple(LeftOut(name=name, reason="dropped by an option") for name in self.dropped)
         return Preparation(
             columns=tuple(column for column in columns if not isinstance(column, LeftOut)),
             left_out=(*(column for column in columns if isinstance(column, LeftOut)), *dropped),

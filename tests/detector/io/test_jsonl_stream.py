@@ -1,0 +1,46 @@
+import gzip
+import json
+
+import pytest
+from helpers.read_table import read_table
+
+from ebmood.core.errors import EbmoodError
+from ebmood.detector.io import jsonl_stream
+from ebmood.detector.io.open_input import open_table
+
+
+@pytest.fixture
+def lines(tmp_path):
+    def write(*rows: object, suffix: str = "jsonl"):
+        path = tmp_path / f"t.{suffix}"
+        text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows).encode()
+        path.write_bytes(gzip.compress(text) if suffix.endswith("gz") else text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "ndjson", "jsonl.gz"])
+def test_values_become_text_and_absent_keys_are_missing(lines, monkeypatch, suffix):
+    monkeypatch.setattr(jsonl_stream, "CHUNK_ROWS", 2)
+    path = lines(
+        {"a": 1, "b": "x"}, "", {"b": True, "a": 2.5}, {"a": 2**60 + 1}, {"a": None, "b": [1]}, suffix=suffix
+    )
+    assert open_table(path).names == ("a", "b")
+    assert read_table(path) == [["1", "2.5", str(2**60 + 1), None], ["x", "true", None, "[1]"]]
+    assert [chunk.first_row for chunk in open_table(path).chunks(["a"])] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "t.jsonl: the table has no rows"),
+        ([{"a": 1}, "{"], "line 2 is not JSON"),
+        ([{"a": 1}, "[1]"], "line 2 is not a JSON object"),
+        (['{"a": 1, "a": 2}'], "line 1 is not JSON .a key occurs twice."),
+        ([{"a": 1}] * 1001 + [{"b": 1}], "line 1002 has a key 'b'"),
+    ],
+)
+def test_malformed_lines_are_named(lines, rows, message):
+    with pytest.raises(EbmoodError, match=message):
+        read_table(lines(*rows))

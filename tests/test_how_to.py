@@ -14,6 +14,8 @@ from sklearn.datasets import load_digits
 
 from ebmood.objectives import Objective, ObjectiveSettings
 
+pytestmark = pytest.mark.xdist_group("how-to")  # its fixtures are built once
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs/how-to").glob("*.md"))
 COPIED = ["src", "tests/conftest.py", "tests/models/test_views.py", "pyproject.toml"]

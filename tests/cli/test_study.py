@@ -198,3 +198,26 @@ def start(*words: str, folder: Path, **options) -> subprocess.Popen:
         text=True,
         **options,
     )
+
+
+@pytest.mark.slow
+def test_stop_after_leaves_with_a_line_on_what_is_left_and_the_next_call_finishes(ebmood, tmp_path):
+    long = write_study(tmp_path, TOY + "  - {method: ssm, gamma: 1, training: {steps: 100000}}\n")
+    code, answer, messages = ebmood("study", long, "-o", tmp_path / "out", "-j", 1, "--stop-after", "8s")
+    assert (code, answer) == (0, "")
+    left = len([line for line in messages.splitlines() if line.startswith("[")])
+    command = f"ebmood study {long} -o {tmp_path / 'out'} --stop-after 8s"
+    assert (
+        messages.splitlines()[-1] == f"stopped after 8s: {4 - left} of 4 cells are left. Continue: {command}"
+    )
+    knn = write_study(tmp_path)
+    code, answer, _ = ebmood("study", knn, "-o", tmp_path / "out", "-j", 1, "--stop-after", "1h")
+    assert code == 0
+    assert answer.startswith("Scores of the methods\n")
+
+
+def test_an_invalid_time_is_an_error_in_one_line(ebmood, tmp_path):
+    code, out, err = ebmood("study", write_study(tmp_path), "-o", tmp_path / "out", "--stop-after", "soon")
+    assert (code, out) == (2, "")
+    assert err == "ebmood: error: --stop-after 'soon': not a duration; give for example 90s, 9m or 1h30m\n"
+    assert not (tmp_path / "out").exists()

@@ -14,6 +14,8 @@ from ebmood.detector.folder_scoring import ORIGIN_KEY, score_file, score_folder
 from ebmood.detector.io.open_input import open_table
 from ebmood.detector.table_detector import TableDetector
 
+pytestmark = pytest.mark.xdist_group("folder scoring")  # its fixtures are built once
+
 NAMES = ["a", "b"]
 
 

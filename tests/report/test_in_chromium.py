@@ -13,7 +13,10 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "ch
 
 NO_INITIATOR = "not an origin"
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path (apt-get install chromium)")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path (apt-get install chromium)"),
+    pytest.mark.xdist_group("report"),
+]  # its fixtures are built once
 
 
 def open_in_browser(html: str, folder: Path) -> tuple[str, list[str], list[str]]:

@@ -6,6 +6,8 @@ from itertools import pairwise
 import pytest
 from helpers.html_outline import Outline
 
+pytestmark = pytest.mark.xdist_group("report")  # its fixtures are built once
+
 
 @pytest.fixture(params=["model_html", "study_html"])
 def html(request) -> str:

@@ -11,6 +11,8 @@ from matplotlib.image import imread
 from ebmood.report.study_page import study_page
 from ebmood.study.plan import Plan
 
+pytestmark = pytest.mark.xdist_group("report")  # its fixtures are built once
+
 BASE = [0.71, 0.74, 0.69, 0.78, 0.73]
 
 

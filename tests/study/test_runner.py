@@ -55,6 +55,7 @@ class Log(StudyObserver):
         self.todo: list[str] = []
         self.done: list[str] = []
         self.retried: list[str] = []
+        self.left: list[str] = []
 
     def on_start(self, study, todo):
         self.todo = [task.name for task in todo]
@@ -64,6 +65,9 @@ class Log(StudyObserver):
 
     def on_retry(self, task):
         self.retried.append(task.name)
+
+    def on_stop(self, remaining):
+        self.left = [task.name for task in remaining]
 
 
 def thread() -> ThreadPoolExecutor:
@@ -98,6 +102,44 @@ def test_one_job_and_two_jobs_give_equal_records(tmp_path):
     assert [numbers(record) for record in one] == [numbers(record) for record in two]
     assert one[0].results != one[3].results
     assert not (tmp_path / "two" / "progress").exists()
+
+
+def test_a_study_that_stops_again_and_again_ends_with_equal_records(tmp_path):
+    study = make(tmp_path, "\n- {method: ssm, gamma: 1, training: {steps: 60}}\n- iforest\n", seeds=1)
+    expected = run_study(study, tmp_path / "without", open_executor=thread)
+    out, observers = tmp_path / "out", []
+    while not observers or observers[-1].left:
+        observers.append(Log())
+        deadline = time.time() + 0.15
+        records = run_study(study, out, observer=observers[-1], deadline=deadline, open_executor=thread)
+    assert len(observers) > 1
+    assert [numbers(record) for record in records] == [numbers(record) for record in expected]
+    assert not (out / "checkpoints").exists()
+
+
+def test_no_cell_starts_after_the_deadline(tmp_path):
+    study, observer = make(tmp_path, "\n- knn\n", seeds=2), Log()
+    assert run_study(study, tmp_path / "out", deadline=0.0, observer=observer, open_executor=thread) == []
+    assert observer.left == observer.todo
+    assert len(observer.left) == 2
+
+
+def test_a_cell_without_checkpoints_is_ended_after_the_grace_period(tmp_path, monkeypatch):
+    ended = []
+
+    class Runs(ThreadPoolExecutor):
+        def submit(self, fn, /, *args, **kwargs):
+            return Future()  # never done
+
+        def shutdown(self, wait=True, *, cancel_futures=False):
+            ended.append(cancel_futures)
+
+    monkeypatch.setattr("ebmood.study.runner.GRACE", 0.2)
+    study, observer = make(tmp_path, "\n- knn\n", seeds=1), Log()
+    deadline = time.time() + 0.2
+    run_study(study, tmp_path / "out", deadline=deadline, observer=observer, open_executor=lambda: Runs(1))
+    assert 0.4 < time.time() - deadline + 0.2 < 5
+    assert (ended, observer.left) == ([True], observer.todo)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from ebmood.training import Batches, make_fabric
 from ebmood.training.data_parallel import check_divisible
 from ebmood.training.run import Run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("data parallel")]  # its fixtures are built once
 SCRIPT = Path(two_ranks.__file__)
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 

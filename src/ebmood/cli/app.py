@@ -106,6 +106,8 @@ app.command(cls=PlainCommand, epilog=serve_.EPILOG)(serve_.serve)
 
     ebmood study --watch ebmood-segment
 
+    ebmood study segment --stop-after 9m       what is left runs at the next call
+
 Ctrl-C interrupts a study, and the same command resumes it. Exit codes: 0 success, 1 some cells
 failed, 2 an error in the command, the file or the data, 130 interrupted.""",
 )
@@ -178,6 +180,16 @@ def study(
             show_default=False,
         ),
     ] = None,
+    stop_after: Annotated[
+        str | None,
+        typer.Option(
+            "--stop-after",
+            metavar="TIME",
+            help="Stop after a time such as 9m or 1h30m: trainings write a checkpoint, and the same command continues "
+            "them with equal results. Allow half a minute more for a job's time limit.",
+            show_default=False,
+        ),
+    ] = None,
     full: Full = False,
     list_studies: Annotated[
         bool, typer.Option("--list", help="List the studies that ship with ebmood.")
@@ -225,6 +237,7 @@ def study(
                     skip_missing=skip_missing,
                 ),
                 full,
+                stop_after,
             )
         )
 

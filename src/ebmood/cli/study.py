@@ -1,6 +1,7 @@
 """`ebmood study`: read the study, run it with a progress display, print its answer."""
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ebmood.cli.durations import parse_duration
 from ebmood.cli.executor_options import open_executors
 from ebmood.cli.study_answer import print_answer
 from ebmood.cli.study_progress import progress_display
@@ -43,6 +45,7 @@ def run(
     tensorboard: bool,
     files: ImageFiles,
     full: bool,
+    stop_after: str | None = None,
 ) -> int:
     """Run a study and print its answer. Return the exit code.
 
@@ -51,6 +54,7 @@ def run(
     """
     errors = Console(stderr=True, highlight=False)
     folder = out or Path(f"ebmood-{Path(name).stem}")
+    deadline = None if stop_after is None else time.time() + parse_duration(stop_after, "--stop-after")
     try:
         if tensorboard:
             check_tensorboard()
@@ -67,9 +71,18 @@ def run(
                     retry_failed=retry_failed,
                     resume=resume,
                     tensorboard=tensorboard,
+                    deadline=deadline,
                     observer=observer,
                     open_executor=open_executor,
                 )
+        if observer.remaining:
+            command = _resume_command(name, out, seeds, cluster, stop_after)
+            errors.print(
+                f"stopped after {stop_after}: {observer.remaining} of {len(study.tasks)} cells are left. Continue: "
+                f"{command}",
+                soft_wrap=True,
+            )
+            return 0
         return int(print_answer(*read_study(folder), folder, full))
     except KeyboardInterrupt:
         command = _resume_command(name, out, seeds, cluster)
@@ -93,8 +106,15 @@ def _allow_imports_from(folder: Path) -> None:
         sys.path.append(str(folder))
 
 
-def _resume_command(name: str, out: Path | None, seeds: Sequence[int] | None, cluster: str | None) -> str:
+def _resume_command(
+    name: str,
+    out: Path | None,
+    seeds: Sequence[int] | None,
+    cluster: str | None,
+    stop_after: str | None = None,
+) -> str:
     options = [f"-o {out}"] if out else []
     options += [f"--seed {seed}" for seed in seeds or ()]
     options += [f"--cluster {cluster}"] if cluster else []
+    options += [f"--stop-after {stop_after}"] if stop_after else []
     return " ".join(["ebmood study", name, *options])

@@ -59,12 +59,16 @@ class LineDisplay(StudyObserver):
         console: where to print.
         folder: folder of the study.
         jobs: number of cells that run in parallel.
+
+    Attributes:
+        remaining: number of cells that were left when the time of the run was over; 0 if it ended.
     """
 
     def __init__(self, console: Console, folder: Path, jobs: int):
         self._console = console
         self._folder = folder
         self._jobs = jobs
+        self.remaining = 0
         self._total = 0
         self._done = 0
         self._printed_notes: set[str] = set()
@@ -101,6 +105,10 @@ class LineDisplay(StudyObserver):
             if note not in self._printed_notes and not is_degenerate:
                 self._printed_notes.add(note)
                 self._print(f"note: {note}", "yellow")
+
+    def on_stop(self, remaining: Sequence[NamedTask]) -> None:
+        """Keep the number of cells that are left."""
+        self.remaining = len(remaining)
 
     def _print(self, line: str, style: str | None = None) -> None:
         self._console.print(line, style=style, markup=False, soft_wrap=True)

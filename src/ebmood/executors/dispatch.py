@@ -20,6 +20,7 @@ def dispatch(
     progress_of: Callable[[Item], int] = lambda item: 0,
     on_retry: Callable[[Item], None] = lambda item: None,
     on_poll: Callable[[list[Item]], None] = lambda items: None,
+    may_start: Callable[[], bool] = lambda: True,
 ) -> Generator[tuple[Item, Future], None, None]:
     """Yield each item with its future when it is done: with a result, an error, or a `BrokenExecutor`.
 
@@ -34,7 +35,8 @@ def dispatch(
             generator.
         progress_of: how far an item has come, if a new attempt resumes there.
         on_retry: called with an item before its new attempt.
-        on_poll: called at least every half second with the running items.
+        on_poll: called at least every half second with the running items. An error that it raises ends them.
+        may_start: whether further items may start. Once it returns false, the generator ends with the running items.
 
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> done = dispatch(
@@ -48,8 +50,8 @@ def dispatch(
     idle: list[Executor] = []
     running: dict[Future, tuple[int, Executor]] = {}
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
+        while running or (waiting and may_start()):
+            while waiting and len(running) < jobs and may_start():
                 executor = idle.pop() if idle else open_executor()
                 try:
                     running[submit(executor, items[waiting[0]])] = waiting[0], executor

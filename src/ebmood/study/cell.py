@@ -20,7 +20,7 @@ from ebmood.recipes import Recipe
 from ebmood.study.diagnostics import mean_bits_per_dim, ray_profile, recorded_scores, score_landscape
 from ebmood.study.records import OODResult, Record
 from ebmood.study.sample_grids import sample_grids
-from ebmood.training import Checkpoints, DivergedError, Report
+from ebmood.training import Checkpoints, DivergedError, Report, TrainingStoppedError
 
 LIBRARIES = ("ebmood", "torch", "numpy", "scikit-learn", "zuko", "scipy", "lightning-fabric", "river")
 
@@ -84,6 +84,7 @@ def run_cell(
 
     Raises:
         EbmoodError: the data cannot be read.
+        TrainingStoppedError: the time of `stop_trainings_at` is over.
     """
     key = cell_key(cell)
     dataset = load(cell.dataset)
@@ -92,6 +93,8 @@ def run_cell(
         warnings.simplefilter("default")
         try:
             outcome = _fit_and_score(cell, dataset, report, checkpoints)
+        except TrainingStoppedError:
+            raise
         except Exception as error:  # every failure is recorded with its reason
             outcome = _failure(_reason(error), error.events if isinstance(error, DivergedError) else ())
     rollbacks = [str(w.message) for w in caught if issubclass(w.category, RollbackWarning)]

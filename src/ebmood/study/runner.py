@@ -5,6 +5,7 @@ writes records, so an interruption never leaves half a record.
 """
 
 import shutil
+import time
 from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import closing, suppress
@@ -28,6 +29,9 @@ from ebmood.study.worker import run_in_worker
 RECORDS = "records.jsonl"
 """Name of the file of records in the folder of a study."""
 
+GRACE = 30.0
+"""Seconds after the deadline in which cells may write a checkpoint, or end if they do not train."""
+
 
 class StudyObserver:
     """Receives the events of a running study. This base class ignores them."""
@@ -44,6 +48,13 @@ class StudyObserver:
     def on_finish(self, task: Task, record: Record) -> None:
         """The record of `task` was written."""
 
+    def on_stop(self, remaining: Sequence[Task]) -> None:
+        """The time of the run is over. `remaining` are the requested tasks without a record."""
+
+
+class _OutOfTimeError(Exception):
+    """The grace period after the deadline is over."""
+
 
 def run_study(
     study: Study,
@@ -54,6 +65,7 @@ def run_study(
     retry_failed: bool = False,
     resume: bool = True,
     tensorboard: bool = False,
+    deadline: float | None = None,
     observer: StudyObserver | None = None,
     open_executor: Callable[[], Executor] = SingleProcessExecutor,
 ) -> list[Record]:
@@ -68,6 +80,9 @@ def run_study(
         retry_failed: whether to run cells again whose last record is a failure.
         resume: whether interrupted cells resume from their checkpoints; otherwise they start again.
         tensorboard: whether to write TensorBoard events, under `tensorboard/`.
+        deadline: the time at which to stop, in seconds since the epoch as `time.time` returns; None for no limit. No
+            cell starts after it. Cells that train write a checkpoint and stop, and another call resumes them with
+            bitwise equal results. Cells that still run after `GRACE` seconds are ended.
         observer: receives the events of the run.
         open_executor: returns an executor for one cell at a time. A broken executor is replaced, and its cell
             resumes from its last checkpoint; a cell whose executor breaks twice without a new checkpoint is
@@ -87,13 +102,17 @@ def run_study(
                 _remove_checkpoints(folder, task)
         write_plan(folder, _plan(study, selected))
         observer.on_start(selected, todo)
-        running = _run(todo, folder.resolve(), jobs, tensorboard, observer, open_executor)
+        running = _run(todo, folder.resolve(), jobs, tensorboard, deadline, observer, open_executor)
+        remaining = {task.key: task for task in todo}
         with closing(running) as finished:
             for task, record in finished:
                 append_record(folder / RECORDS, record)
                 _remove_checkpoints(folder, task)
                 records[task.key] = record
+                del remaining[task.key]
                 observer.on_finish(task, record)
+        if remaining:
+            observer.on_stop(list(remaining.values()))
         with suppress(OSError):  # fails if checkpoints of other cells remain
             (folder / "checkpoints").rmdir()
     return [records[task.key] for task in study.tasks if task.key in records]
@@ -155,13 +174,17 @@ def _run(
     folder: Path,
     jobs: int,
     tensorboard: bool,
+    deadline: float | None,
     observer: StudyObserver,
     open_executor: Callable[[], Executor],
 ) -> Generator[tuple[Task, Record], None, None]:
-    """Yield each task with its record when it is finished."""
+    """Yield each task with its record when it is finished. Tasks that stop at the deadline are not yielded."""
 
     def submit(executor: Executor, task: Task) -> Future:
-        return executor.submit(run_in_worker, task.cell, CellPaths(folder, task.key), tensorboard)
+        return executor.submit(run_in_worker, task.cell, CellPaths(folder, task.key), tensorboard, deadline)
+
+    def may_start() -> bool:
+        return deadline is None or time.time() < deadline
 
     def newest_checkpoint(task: Task) -> int:
         return CellPaths(folder, task.key).newest_checkpoint
@@ -171,6 +194,8 @@ def _run(
         observer.on_retry(task)
 
     def on_progress(tasks: list[Task]) -> None:
+        if deadline is not None and time.time() >= deadline + GRACE:
+            raise _OutOfTimeError
         paths = {task.key: CellPaths(folder, task.key).snapshot for task in tasks}
         observer.on_progress({task.key: (task, read_snapshot(paths[task.key])) for task in tasks})
 
@@ -188,11 +213,13 @@ def _run(
             progress_of=newest_checkpoint,
             on_retry=on_retry,
             on_poll=on_progress,
+            may_start=may_start,
         )
-        with closing(finished):
+        with closing(finished), suppress(_OutOfTimeError):
             for task, future in finished:
                 _remove_snapshot(folder, task)
-                yield task, _record_of(task, future)
+                if (record := _record_of(task, future)) is not None:
+                    yield task, record
     finally:
         for task in todo:
             _remove_snapshot(folder, task)
@@ -200,8 +227,11 @@ def _run(
             snapshots.rmdir()
 
 
-def _record_of(task: Task, future: Future) -> Record:
-    """Return the record of a finished future; a broken executor or an error makes a failed record."""
+def _record_of(task: Task, future: Future) -> Record | None:
+    """Return the record of a finished future; a broken executor or an error makes a failed record.
+
+    It is None if the cell stopped at the deadline.
+    """
     error = future.exception()
     if isinstance(error, BrokenExecutor):
         reason = "its worker process died twice without progress: it was killed, or out of memory"
@@ -210,6 +240,8 @@ def _record_of(task: Task, future: Future) -> Record:
         reason = str(error) if isinstance(error, EbmoodError) else f"{type(error).__name__}: {error}"
         return failed_record(task.cell, reason)
     record = future.result()
+    if record is None:
+        return None
     if record.key != task.key:
         reason = (
             "the worker has other data files than this machine; copy the files, then run failed cells again"

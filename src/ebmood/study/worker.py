@@ -1,7 +1,7 @@
 """The function that runs in a worker process. It imports heavy libraries only after limiting threads."""
 
 import shutil
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 
 from ebmood.executors.process import one_thread
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ebmood.training import Progress, Report
 
 
-def run_in_worker(cell: "Cell", paths: CellPaths, tensorboard: bool = False) -> "Record":
+def run_in_worker(
+    cell: "Cell", paths: CellPaths, tensorboard: bool = False, deadline: float | None = None
+) -> "Record | None":
     """Run one cell on one thread, so that scores do not depend on the number of parallel cells.
 
     An interrupted cell resumes from its newest checkpoint. If the folder of the study is not visible (a cluster
@@ -23,10 +25,20 @@ def run_in_worker(cell: "Cell", paths: CellPaths, tensorboard: bool = False) -> 
         cell: the cell.
         paths: paths of its files.
         tensorboard: whether to write TensorBoard events.
+        deadline: the time at which its training stops, in seconds since the epoch; None for no limit.
+
+    Returns:
+        The record; None if the training stopped at the deadline.
     """
     from ebmood.study.cell import run_cell
     from ebmood.study.snapshots import SnapshotWriter
-    from ebmood.training import Checkpoints, MetricsFile, TensorBoard
+    from ebmood.training import (
+        Checkpoints,
+        MetricsFile,
+        TensorBoard,
+        TrainingStoppedError,
+        stop_trainings_at,
+    )
 
     with one_thread(), ExitStack() as stack:
         if not paths.snapshot.parent.is_dir():
@@ -42,4 +54,6 @@ def run_in_worker(cell: "Cell", paths: CellPaths, tensorboard: bool = False) -> 
             for callback in callbacks:
                 callback(progress)
 
-        return run_cell(cell, report, Checkpoints(paths.checkpoints))
+        with suppress(TrainingStoppedError), stop_trainings_at(deadline):
+            return run_cell(cell, report, Checkpoints(paths.checkpoints))
+        return None

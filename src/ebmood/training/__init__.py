@@ -4,6 +4,7 @@ from ebmood.training.batches import Batches
 from ebmood.training.best_state import BestState
 from ebmood.training.checkpoint import Checkpoints
 from ebmood.training.data_parallel import rank_seed
+from ebmood.training.deadline import TrainingStoppedError, stop_trainings_at
 from ebmood.training.loggers import MetricsFile, Progress, Report, TensorBoard, check_tensorboard
 from ebmood.training.rollback import DivergedError, Rollback
 from ebmood.training.run import Hook
@@ -23,9 +24,11 @@ __all__ = [
     "TensorBoard",
     "Trained",
     "Training",
+    "TrainingStoppedError",
     "check_tensorboard",
     "make_fabric",
     "rank_seed",
     "rate_factor",
+    "stop_trainings_at",
     "train",
 ]

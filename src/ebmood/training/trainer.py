@@ -15,6 +15,7 @@ from ebmood.core.errors import EbmoodError, RollbackWarning, one_line
 from ebmood.objectives import Objective
 from ebmood.training.acceleration import acceleration
 from ebmood.training.checkpoint import Checkpoints
+from ebmood.training.deadline import TrainingStoppedError, deadline_passed
 from ebmood.training.loggers import Progress, Report
 from ebmood.training.rollback import DivergedError, DivergenceGuard, Rollback
 from ebmood.training.run import Hook, Run
@@ -113,6 +114,7 @@ def train(
 
     Raises:
         DivergedError: the run diverged, and `rollback` allows no further rollback.
+        TrainingStoppedError: the time of `stop_trainings_at` is over. The run resumes from its checkpoints.
         EbmoodError: the batch cannot be split equally between the processes, or the checkpoints were written by
             another number of processes.
     """
@@ -141,8 +143,12 @@ def train(
             if run.end_epoch():
                 break
             guard.keep_snapshot()
-            if checkpoints is not None and checkpoints.due(run.step, fabric):
-                checkpoints.save(guard.checkpoint(), run.identity, fabric)
+            if checkpoints is not None:
+                stops = deadline_passed(fabric)
+                if stops or checkpoints.due(run.step, fabric):
+                    checkpoints.save(guard.checkpoint(), run.identity, fabric)
+                if stops:
+                    raise TrainingStoppedError
     run.finish()
     if tensor := run.find_non_finite():
         message = f"{tensor} is not finite after step {run.step}; lower the learning rate"

@@ -15,6 +15,8 @@ from ebmood.core.errors import EbmoodError, InputError
 from ebmood.detector import EnergyDetector
 from ebmood.detector.persistence.onnx_export import TOLERANCE, compare, export_onnx, sample_rows
 
+pytestmark = pytest.mark.xdist_group("onnx export")  # its fixtures are built once
+
 
 @pytest.fixture(scope="module")
 def exported(fitted, tmp_path_factory):

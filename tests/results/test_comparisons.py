@@ -11,8 +11,10 @@ from ebmood.results.arms import gather
 from ebmood.results.comparisons import (
     Change,
     average,
+    bootstrap_interval,
     change_of,
     compare,
+    difference_of,
     log_ratios,
     pair_marks,
     t_interval,
@@ -127,26 +129,55 @@ def test_one_value_has_no_interval():
     assert verdict(change_of({0: 1.0}), 1) == "undecided"
 
 
-FIVE = (0, 1, 2, 3, 4)
+def change_with(mean, half, seeds=5, differing=0):
+    """A change whose two intervals are `mean` +- `half`, of which `differing` seeds have the other sign."""
+    percents = (-mean,) * differing + (mean,) * (seeds - differing)
+    ends = {"low": mean - half, "high": mean + half}
+    bootstrap = {f"bootstrap_{name}": end for name, end in ends.items()}
+    return Change(percent=mean, seeds=tuple(range(seeds)), percents=percents, **ends, **bootstrap)
 
 
 @pytest.mark.parametrize(
-    ("percent", "low", "high", "seeds", "direction", "expected"),
+    ("change", "direction", "expected"),
     [
-        (5, 1, 9, FIVE, 1, "supported"),
-        (5, 1, 9, FIVE, -1, "contradicted"),
-        (-5, -9, -1, FIVE, -1, "supported"),
-        (-5, -9, -1, FIVE, 1, "contradicted"),
-        (5, -1, 11, FIVE, 1, "undecided"),
-        (-5, -11, 1, FIVE, 1, "undecided"),
-        (5, 0, 10, FIVE, 1, "undecided"),
-        (5, 1, 9, FIVE[:4], 1, "undecided"),
-        (5, None, None, FIVE[:1], 1, "undecided"),
-        (5, 1, 9, FIVE, None, "no direction"),
+        (change_with(5, 4), 1, "supported"),
+        (change_with(5, 4), -1, "contradicted"),
+        (change_with(-5, 4), -1, "supported"),
+        (change_with(-5, 4), 1, "contradicted"),
+        (change_with(5, 6), 1, "undecided"),
+        (change_with(-5, 6), 1, "undecided"),
+        (change_with(5, 5), 1, "undecided"),
+        (change_with(5, 4, seeds=4), 1, "undecided"),
+        (change_with(5, 4, seeds=9, differing=1), 1, "undecided"),
+        (change_with(5, 4, seeds=10, differing=1), 1, "supported"),
+        (change_with(5, 4).updated(low=-1), 1, "undecided"),
+        (change_with(5, 4).updated(bootstrap_low=-1), 1, "undecided"),
+        (change_with(5, 4), None, "no direction"),
     ],
 )
-def test_verdicts(percent, low, high, seeds, direction, expected):
-    assert verdict(Change(percent=percent, low=low, high=high, seeds=seeds), direction) == expected
+def test_verdicts(change, direction, expected):
+    assert verdict(change, direction) == expected
+
+
+def test_the_bootstrap_interval_is_that_of_scipy():
+    values = np.random.default_rng(1).exponential(size=10)
+    expected = stats.bootstrap(
+        (values,), np.mean, n_resamples=10_000, method="percentile", rng=0
+    ).confidence_interval
+    assert bootstrap_interval(values) == pytest.approx(tuple(expected), rel=0.02)
+    assert bootstrap_interval(values[::-1]) == bootstrap_interval(values)
+    assert bootstrap_interval(-values) == pytest.approx((-expected.high, -expected.low), rel=0.02)
+
+
+def test_a_change_has_both_intervals():
+    ratios = {0: 0.1, 1: 0.2, 2: 0.15, 3: 0.1, 4: 0.3}
+    change = change_of(ratios)
+    low, high = bootstrap_interval(list(ratios.values()))
+    assert change.bootstrap_low == pytest.approx(100 * (np.exp(low) - 1))
+    assert change.bootstrap_high == pytest.approx(100 * (np.exp(high) - 1))
+    difference = difference_of(ratios)
+    assert (difference.percent, difference.bootstrap_low) == (pytest.approx(0.17), pytest.approx(low))
+    assert difference_of({}).reason == "not run"
 
 
 def test_the_verdict_of_a_missing_change_tells_why():
@@ -155,10 +186,7 @@ def test_the_verdict_of_a_missing_change_tells_why():
 
 
 def test_verdict_on_some():
-    up, down, open_ = (
-        Change(percent=(low + high) / 2, low=low, high=high, seeds=FIVE)
-        for low, high in ((1, 9), (-9, -1), (-5, 5))
-    )
+    up, down, open_ = change_with(5, 4), change_with(-5, 4), change_with(1, 5)
     assert verdict_on_some([down, up, open_], 1) == "supported"
     assert verdict_on_some([down, down], 1) == "contradicted"
     assert verdict_on_some([down, open_], 1) == "undecided"
@@ -167,7 +195,7 @@ def test_verdict_on_some():
 
 
 def change_between(low, high, small=False):
-    return Change(percent=(low + high) / 2, low=low, high=high, seeds=FIVE, small=small)
+    return change_with((low + high) / 2, (high - low) / 2).updated(small=small)
 
 
 @pytest.mark.parametrize(

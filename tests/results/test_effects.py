@@ -3,7 +3,14 @@ from helpers.image_records import image_seeds
 from helpers.records import failed_record, seeds, with_pictures
 
 from ebmood.results.arms import gather
-from ebmood.results.effects import contrast, far_change, flow_average, flow_choices, gamma_grids, partial_mark
+from ebmood.results.effects import (
+    contrast,
+    far_differences,
+    flow_average,
+    flow_choices,
+    gamma_grids,
+    partial_mark,
+)
 
 
 def test_flows_of_the_paper_are_the_choice_if_none_was_run():
@@ -50,8 +57,6 @@ def test_the_change_of_the_density_far_from_the_data_is_paired():
     small = [with_pictures(record, 1.0) for record in seeds(2, "ssm", gamma=0.1)]
     large = [with_pictures(record, 2.0) for record in seeds(2, "ssm", gamma=1.0)]
     a, b = gather([*small, *large])
-    mean, low, high, count = far_change(b, a)
-    assert mean == pytest.approx(-(20**1.5))
-    assert (low, high, count) == (pytest.approx(mean), pytest.approx(mean), 2)
+    assert far_differences(b, a) == pytest.approx({0: -(20**1.5), 1: -(20**1.5)})
     [failed] = gather([failed_record("ssm", 0, gamma=5.0)])
-    assert far_change(failed, a) is None
+    assert far_differences(failed, a) == {}

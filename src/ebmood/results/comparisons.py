@@ -4,15 +4,20 @@ For each seed :math:`r_s = \log(a_s / b_s)`, where :math:`a_s` and :math:`b_s` a
 over the same out-of-distribution sets. The change is :math:`100\,(e^{\bar r} - 1)` per cent. Its interval is the
 two-sided 95 % Student-t interval of :math:`\bar r`, mapped in the same way. Exchanging the two arms negates every
 :math:`r_s`.
+
+A second interval is that of the paired bootstrap: the 2.5 % and 97.5 % quantiles of the mean of seeds that are drawn
+with replacement (Efron & Tibshirani 1993, chapter 13). Student's t assumes a normal distribution, which a few seeds of
+an unstable training do not have; the bootstrap is too narrow for few seeds. A verdict needs both intervals.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 from scipy import stats
 
+from ebmood.core.seeding import numpy_stream
 from ebmood.core.settings import Settings
 from ebmood.results.arms import Arm, Polarity, chosen_sets, mean_over_sets, seeds_mark
 from ebmood.results.conditions import Sets
@@ -20,8 +25,13 @@ from ebmood.results.text import unique_marks
 
 Verdict = Literal["supported", "contradicted", "undecided", "small", "failed", "not run", "no direction"]
 
-MIN_SEEDS = 5
-"""Number of paired seeds that a verdict needs."""
+ENOUGH_SEEDS = 10
+"""Number of paired seeds that a verdict needs if their signs differ."""
+
+AGREEING_SEEDS = 5
+"""Number of paired seeds that a verdict needs if all of them have the same sign."""
+
+RESAMPLES = 10_000
 
 
 class Change(Settings):
@@ -29,7 +39,8 @@ class Change(Settings):
 
     Attributes:
         percent: the change; None if no seeds could be paired.
-        low, high: ends of the 95 % interval; None with fewer than two seeds.
+        low, high: ends of the 95 % Student-t interval; None with fewer than two seeds.
+        bootstrap_low, bootstrap_high: ends of the 95 % interval of the paired bootstrap.
         seeds: the paired seeds.
         percents: the change of each paired seed.
         reason: why there is no change, beginning with `failed` or `not run`.
@@ -39,10 +50,22 @@ class Change(Settings):
     percent: float | None = None
     low: float | None = None
     high: float | None = None
+    bootstrap_low: float | None = None
+    bootstrap_high: float | None = None
     seeds: tuple[int, ...] = ()
     percents: tuple[float, ...] = ()
     reason: str = ""
     small: bool = False
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether there are enough seeds for a verdict, and both intervals exclude zero."""
+        signs = {np.sign(percent) for percent in self.percents}
+        needed = AGREEING_SEEDS if len(signs) == 1 else ENOUGH_SEEDS
+        if len(self.percents) < needed:
+            return False
+        intervals = ((self.low, self.high), (self.bootstrap_low, self.bootstrap_high))
+        return all(low is not None and high is not None and low * high > 0 for low, high in intervals)
 
 
 def t_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float | None, float | None]:
@@ -53,6 +76,22 @@ def t_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float | Non
         return mean, None, None
     half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
     return mean, mean - half, mean + half
+
+
+def bootstrap_interval(values: Sequence[float] | np.ndarray) -> tuple[float | None, float | None]:
+    """Return the 95 % percentile interval of the mean of values that are drawn with replacement.
+
+    The ends are None for a single value. Equal values give equal intervals.
+
+    >>> bootstrap_interval([1.0, 1.0, 1.0])
+    (1.0, 1.0)
+    """
+    values = np.sort(np.asarray(values, dtype=float))
+    if len(values) < 2:
+        return None, None
+    drawn = numpy_stream(0, "bootstrap").integers(0, len(values), (RESAMPLES, len(values)))
+    low, high = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975]).tolist()
+    return low, high
 
 
 def log_ratios(a: Arm, b: Arm, sets: Sets, polarity: Polarity) -> dict[int, float]:
@@ -81,13 +120,31 @@ def change_of(ratios: Mapping[int, float], reason: str = "not run", small: bool 
     """Return the relative change of log ratios by seed. `reason` is used if there are none."""
     if not ratios:
         return Change(reason=reason)
-    mean, low, high = t_interval(list(ratios.values()))
+    values = {seed: _percent(ratio) for seed, ratio in ratios.items()}
+    return _change(list(ratios.values()), values, small, _percent)
+
+
+def difference_of(differences: Mapping[int, float], small: bool = False) -> Change:
+    """Return the mean of paired differences by seed, in their own unit instead of per cent."""
+    if not differences:
+        return Change(reason="not run")
+    return _change(list(differences.values()), differences, small, float)
+
+
+def _change(
+    values: Sequence[float], by_seed: Mapping[int, float], small: bool, to_unit: Callable[[float], float]
+) -> Change:
+    """Return the change whose mean and intervals are computed from `values` and mapped by `to_unit`."""
+    mean, *ends = (*t_interval(values), *bootstrap_interval(values))
+    low, high, bootstrap_low, bootstrap_high = (None if end is None else to_unit(end) for end in ends)
     return Change(
-        percent=_percent(mean),
-        low=None if low is None else _percent(low),
-        high=None if high is None else _percent(high),
-        seeds=tuple(ratios),
-        percents=tuple(map(_percent, ratios.values())),
+        percent=to_unit(mean),
+        low=low,
+        high=high,
+        bootstrap_low=bootstrap_low,
+        bootstrap_high=bootstrap_high,
+        seeds=tuple(by_seed),
+        percents=tuple(by_seed.values()),
         small=small,
     )
 
@@ -114,8 +171,8 @@ def average(ratios: Sequence[Mapping[int, float]]) -> dict[int, float]:
 def verdict(change: Change, direction: int | None) -> Verdict:
     """Return whether a change supports the claim that it is positive (`direction` +1) or negative (-1).
 
-    The verdict is `undecided` with fewer than `MIN_SEEDS` paired seeds or if the interval contains zero, and
-    `small` for a change on a reduced data set.
+    The verdict is `undecided` if one of the two intervals contains zero, with fewer than `AGREEING_SEEDS` paired
+    seeds, and with fewer than `ENOUGH_SEEDS` whose signs differ. It is `small` for a change on a reduced data set.
     """
     if direction is None:
         return "no direction"
@@ -123,9 +180,7 @@ def verdict(change: Change, direction: int | None) -> Verdict:
         return "failed" if change.reason.startswith("failed") else "not run"
     if change.small:
         return "small"
-    if len(change.seeds) < MIN_SEEDS or change.low is None or change.high is None:
-        return "undecided"
-    if change.low <= 0 <= change.high:
+    if not change.is_decided:
         return "undecided"
     return "supported" if (change.percent > 0) == (direction > 0) else "contradicted"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ebmood.results import poster
 from ebmood.results.arms import Arm, Polarity, conditions_of
-from ebmood.results.comparisons import Change, average, change_of, log_ratios, t_interval
+from ebmood.results.comparisons import Change, average, change_of, log_ratios
 from ebmood.results.conditions import Condition, Sets
 from ebmood.results.pairs import Pair, pick
 from ebmood.results.text import unique_marks
@@ -142,18 +142,18 @@ def partial_mark(datasets: int, total: int = len(poster.DATASETS)) -> str:
     return f"partial: {datasets} of {total} data sets" if datasets < total else ""
 
 
-def far_change(a: Arm, b: Arm) -> tuple[float, float | None, float | None, int] | None:
-    """Return the mean paired difference of the log-density far from the data, its 95 % interval, and the seeds.
+def far_differences(a: Arm, b: Arm) -> dict[int, float]:
+    """Return for each seed the paired difference of the log-density far from the data.
 
-    The value of an arm is the median over rays at their end, minus the value at their start. The result is None
-    if no seed has rays of equal length in both arms.
+    The value of an arm is the median over rays at their end, minus the value at their start. Seeds without rays of
+    equal length in both arms are skipped.
     """
-    differences = []
+    differences = {}
     for seed in sorted(a.done.keys() & b.done.keys()):
         a_rays, b_rays = a.done[seed].rays, b.done[seed].rays
         if a_rays and b_rays and a_rays.distance[-1] == b_rays.distance[-1]:
-            differences.append(a_rays.median[-1] - b_rays.median[-1])
-    return (*t_interval(differences), len(differences)) if differences else None
+            differences[seed] = a_rays.median[-1] - b_rays.median[-1]
+    return differences
 
 
 def gamma_grids(arms: Sequence[Arm]) -> list[list[Arm]]:

@@ -20,12 +20,12 @@ def test_a_claim_on_several_effects_has_their_marks():
 
 
 def test_the_verdict_on_a_difference():
-    assert verdict_on_difference("gap", None, 1, small=False) == ("not run", "no gap")
-    assert verdict_on_difference("gap", (2.0, 1.0, 3.0, 5), 1, small=False) == (
-        "supported",
-        "gap +2 [+1, +3] (5 seeds)",
-    )
-    assert verdict_on_difference("gap", (2.0, None, None, 1), 1, small=True) == ("small", "gap +2 (1 seed)")
+    assert verdict_on_difference("gap", {}, 1, small=False) == ("not run", "no gap")
+    agreeing = dict(enumerate([1.0, 2.0, 3.0, 2.0, 2.0]))
+    half = 2.7764 * 0.5**0.5 / 5**0.5  # Student's t with 4 degrees of freedom, and the standard error
+    text = f"gap +2 [{2 - half:+.3g}, {2 + half:+.3g}] (5 seeds)"
+    assert verdict_on_difference("gap", agreeing, 1, small=False) == ("supported", text)
+    assert verdict_on_difference("gap", {0: 2.0}, 1, small=True) == ("small", "gap +2 (1 seed)")
 
 
 def test_numbers_of_the_poster_are_counted():

@@ -1,10 +1,17 @@
 """One claim of the paper with its verdict, and how verdicts on several results become one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ebmood.results import poster
-from ebmood.results.comparisons import Change, Verdict, verdict, verdict_on_all, verdict_on_some
+from ebmood.results.comparisons import (
+    Change,
+    Verdict,
+    difference_of,
+    verdict,
+    verdict_on_all,
+    verdict_on_some,
+)
 from ebmood.results.effects import Effect
 from ebmood.results.text import unique_marks
 
@@ -63,23 +70,23 @@ def claim_on_several(
 
 
 def verdict_on_difference(
-    name: str, difference: tuple[float, float | None, float | None, int] | None, direction: int, small: bool
+    name: str, differences: Mapping[int, float], direction: int, small: bool
 ) -> tuple[Verdict, str]:
-    """Return the verdict on a paired difference that is not a relative change, and the difference as text.
+    """Return the verdict on paired differences that are not relative changes, and their mean as text.
 
     Args:
         name: name of the quantity.
-        difference: mean, ends of its 95 % interval (None for a single seed), and number of seeds; or None.
-        direction: +1 if the claim is that it is positive, -1 for negative.
+        differences: the differences by seed; empty if nothing was run.
+        direction: +1 if the claim is that they are positive, -1 for negative.
         small: whether the data set is reduced.
     """
-    if difference is None:
+    change = difference_of(differences, small)
+    if change.percent is None:
         return "not run", f"no {name}"
-    mean, low, high, seeds = difference
-    change = Change(percent=mean, low=low, high=high, seeds=tuple(range(seeds)), small=small)
-    if low is None or high is None:
-        return verdict(change, direction), f"{name} {mean:+.3g} ({seeds} seed)"
-    return verdict(change, direction), f"{name} {mean:+.3g} [{low:+.3g}, {high:+.3g}] ({seeds} seeds)"
+    judged, seeds = verdict(change, direction), len(change.seeds)
+    if change.low is None or change.high is None:
+        return judged, f"{name} {change.percent:+.3g} ({seeds} seed)"
+    return judged, f"{name} {change.percent:+.3g} [{change.low:+.3g}, {change.high:+.3g}] ({seeds} seeds)"
 
 
 def not_run(text: str, data: str, reported: str, evidence: str) -> Claim:

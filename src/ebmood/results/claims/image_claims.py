@@ -15,7 +15,7 @@ from ebmood.results.claims.claim import (
     rises,
     verdict_on_difference,
 )
-from ebmood.results.comparisons import pair_marks, t_interval
+from ebmood.results.comparisons import pair_marks
 from ebmood.results.effects import Effect, effect_of, partial_mark
 from ebmood.results.gaps import gap_differences, mean_gaps
 from ebmood.results.pairs import Pair, bottleneck_pairs, embedding_pairs
@@ -121,10 +121,9 @@ def _gap_claim(pair: Pair) -> Claim:
     assert pair.a
     assert pair.b
     arm = pair.a
-    differences = list(gap_differences(pair).values())
-    difference = (*t_interval(differences), len(differences)) if differences else None
+    differences = gap_differences(pair)
     name = "difference of the mean gaps"
-    judged, text = verdict_on_difference(name, difference, 1, arm.condition.small)
+    judged, text = verdict_on_difference(name, differences, 1, arm.condition.small)
     evidence = [text]
     with_bottleneck, without = (list(mean_gaps(side).values()) for side in (pair.a, pair.b))
     if with_bottleneck and without:

@@ -10,7 +10,7 @@ from ebmood.results.conditions import Condition
 from ebmood.results.effects import (
     Effect,
     contrast,
-    far_change,
+    far_differences,
     gamma_grids,
     partial_mark,
     poster_conditions,
@@ -76,10 +76,10 @@ def gamma_claims(arms: Sequence[Arm]) -> Iterator[Claim]:
         text = f"A larger γ lowers {large.name} on non-natural sets"
         yield Claim(text, label, variant, "no number", effect, judge(effect, -1), (weights,), True)
 
-        change = far_change(large, small)
-        direction = 1 if change and change[0] > 0 else -1  # the claim is a change in any direction
+        differences = far_differences(large, small)
+        direction = 1 if sum(differences.values()) > 0 else -1  # the claim is a change in any direction
         name = "log-density at the end of the rays"
-        judged, evidence = verdict_on_difference(name, change, direction, large.condition.small)
+        judged, evidence = verdict_on_difference(name, differences, direction, large.condition.small)
         text = f"γ changes the density of {large.name} far from the data"
         marks = Effect(NOT_RUN, NOT_RUN, effect.marks)
         evidence = f"{weights}: {evidence}"

@@ -40,16 +40,22 @@ def test_features_of_image_do_not_depend_on_others(embedder, images):
     assert np.array_equal(together[17], embedder.embed(images[2:3])[0])
 
 
-def test_feature_maps_follow_a_shift_of_the_image(embedder):
-    assert embedder.has_feature_maps
-    image = np.full((1, 3, SIZE, SIZE), 127, np.uint8)
-    image[:, :, 16:24, 16:24] = 255
-    maps = embedder.feature_maps(np.concatenate([image, np.roll(image, 16, axis=3)]))
-    assert maps.shape == (2, 152, SIZE // 8, SIZE // 8)
-    # A shift by 16 pixels moves the grid by two cells; only the distance to the border differs.
-    square, moved, not_moved = maps[0, :, 2:4, 2:4], maps[1, :, 2:4, 4:6], maps[1, :, 2:4, 2:4]
-    for channels in (slice(0, 40), slice(40, None)):
-        assert np.abs(square - moved)[channels].mean() < 0.3 * np.abs(square - not_moved)[channels].mean()
+def test_feature_maps_are_the_outputs_of_two_blocks(embedder, images):
+    outputs = {}
+    hooks = [
+        embedder.network._blocks[k].register_forward_hook(lambda _, __, y, k=k: outputs.update({k: y}))
+        for k in (4, 10)
+    ]
+    with torch.inference_mode():
+        embedder.network.extract_features((torch.from_numpy(images).float() - 127) / 128)
+    for hook in hooks:
+        hook.remove()
+    maps = torch.from_numpy(embedder.feature_maps(images))
+    assert maps.shape == (5, 40 + 112, SIZE // 8, SIZE // 8)
+    torch.testing.assert_close(maps[:, :40], outputs[4], rtol=1e-3, atol=1e-3)
+    # Bilinear interpolation to twice the size keeps the mean of a map but for its border.
+    means = (maps[:, 40:].mean((2, 3)), outputs[10].mean((2, 3)))
+    assert torch.corrcoef(torch.stack([mean.flatten() for mean in means]))[0, 1] > 0.95
 
 
 def test_options_that_do_not_apply_are_refused():

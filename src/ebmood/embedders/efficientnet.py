@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.imports import describe
-from ebmood.embedders.embedder import Bytes, EmbedderIdentity, Features, ImageEmbedder
+from ebmood.embedders.embedder import RESIZING, Bytes, EmbedderIdentity, Features, ImageEmbedder
 from ebmood.embedders.options import EmbedderOptions
 from ebmood.embedders.packages import file_sha256, import_package, package_file
 from ebmood.embedders.pixels import scale_pixels
@@ -69,6 +69,7 @@ class EfficientNetLite0(ImageEmbedder):
             image_size=size,
             pixels="signed",
             dimension=self.FEATURES,
+            resizing=RESIZING,
             sha256=file_sha256(path),
         )
 

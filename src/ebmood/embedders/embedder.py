@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ebmood.core.errors import InputError
 from ebmood.core.settings import Settings
+from ebmood.data.images.resize import RULE
 
 Bytes = NDArray[np.uint8]
 Features = NDArray[np.float32]
@@ -17,6 +18,9 @@ Features = NDArray[np.float32]
 BATCH_IMAGES = 16
 """Images in every call of a network. The number is constant, because the last bits of the features of an image depend
 on the number of images in the call."""
+
+RESIZING = f"{RULE}; JPEG decoded at twice the size or more"
+"""Identifies the rule by which images are resized before they are embedded."""
 
 PixelRange = Literal["imagenet", "unit", "signed", "bytes"]
 """What a network expects of pixels: `ebmood.embedders.pixels` has the formulas."""
@@ -32,6 +36,7 @@ class EmbedderIdentity(Settings):
         image_size: pixels per side of an image; None for texts.
         pixels: what the network expects of pixels; None for texts.
         dimension: number of features of an item.
+        resizing: version of the rule by which images are resized; None for texts.
         sha256: SHA-256 of the file of the weights or of the graph, or of the tensors of a module.
     """
 
@@ -41,6 +46,7 @@ class EmbedderIdentity(Settings):
     image_size: int | None = Field(default=None, ge=1)
     pixels: PixelRange | None = None
     dimension: int = Field(ge=1)
+    resizing: str | None = None
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
@@ -49,9 +55,19 @@ class Embedder(ABC):
 
     Attributes:
         identity: what the embedder is.
+        device: the device on which it computes.
     """
 
     identity: EmbedderIdentity
+    device: str = "cpu"
+
+    def __deepcopy__(self, memo: object) -> "Embedder":
+        return self  # it does not change, and a session of onnxruntime cannot be copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from ebmood.embedders.lookup import reopen_embedder
+
+        return reopen_embedder, (self.identity, self.identity.name, self.device)
 
     @property
     def dimension(self) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmood.cli.check import column_choices, describe_preparation
+from ebmood.cli.embed_options import Embed, EmbedOutput, ImageSize, PixelRangeOption, Pixels, embedder_of
 from ebmood.cli.messages import (
     describe_segments,
     interrupted,
@@ -49,6 +50,7 @@ class Speed(StrEnum):
 
 if TYPE_CHECKING:
     from ebmood.detector.saved_detector import SavedDetector
+    from ebmood.embedders import Embedder
 
 FEW_CALIBRATION_ROWS = 60
 """Calibration rows below which `fit` recommends leave-one-out calibration."""
@@ -63,7 +65,11 @@ EPILOG = """Examples
 
     zcat big.csv.gz | ebmood fit - -o model
 
-    ebmood fit photos -o model --size 16
+    ebmood fit photos -o model --embed efficientnet-lite0
+
+    ebmood fit photos -o model --embed network.onnx#features --image-size 128
+
+    ebmood fit digits -o model --size 16
 
 Give only normal rows or images. Next: ebmood score model new.csv -o scores.csv
 
@@ -134,9 +140,13 @@ def fit(
             min=4,
             max=64,
             metavar="S",
-            help="Images: resize to S x S pixels. The work grows at least as S^2. [default: 16]",
+            help="Images without --embed: resize to S x S pixels. The work grows at least as S^2. [default: 16]",
         ),
     ] = None,
+    embed: Embed = None,
+    embed_output: EmbedOutput = None,
+    image_size: ImageSize = None,
+    pixels: PixelRangeOption = None,
     skip_corrupt: SkipCorrupt = False,
     threads: Threads = None,
     device: Device = "cpu",
@@ -155,6 +165,8 @@ def fit(
     here, it is an alarm.
     The detector holds training rows. It is saved without pickle files.
     Images are cropped to the central square and resized to S x S pixels.
+    Their pixels are the features, or with --embed the outputs of a network
+    that was trained on other images, which see what a photo shows.
     """
     start = time.monotonic()
     try:
@@ -188,9 +200,16 @@ def fit(
                     "--date": date, "--missing": missing, "--segment": segment,
                 }  # fmt: skip
                 _refuse_options(table, "a folder of images", options)
+                estimator.embed = _image_embedder(
+                    table, embed, embed_output, image_size, pixels, size, device
+                )
                 detector = ImageDetector.fit(estimator, source, size or DEFAULT_SIZE, progress)
             else:
-                _refuse_options(table, "a table", {"--size": size})
+                options = {
+                    "--size": size, "--embed": embed, "--embed-output": embed_output, "--image-size": image_size,
+                    "--pixels": pixels,
+                }  # fmt: skip
+                _refuse_options(table, "a table", options)
                 choices = column_choices(drop, category, number, date, missing, label_column)
                 detector = TableDetector.fit(estimator, source, choices, progress)
             detector.save(out)
@@ -199,6 +218,34 @@ def fit(
     skipped = source.skipped if isinstance(source, ImageStream) else None
     others = source.others if isinstance(source, ImageStream) else ()
     _report(out, detector, skipped, others, time.monotonic() - start, json)
+
+
+def _image_embedder(
+    folder: Path,
+    name: str | None,
+    output: str | None,
+    image_size: int | None,
+    pixels: Pixels | None,
+    size: int | None,
+    device: str,
+) -> "Embedder | None":
+    """Return the embedder of images that the options name, or None without `--embed`."""
+    from ebmood.core.errors import EbmoodError
+
+    if name is None:
+        options = {"--embed-output": output, "--image-size": image_size, "--pixels": pixels}
+        given = [option for option, value in options.items() if value is not None]
+        if given:
+            raise EbmoodError(
+                f"{given[0]}: needs --embed; name a network, such as --embed efficientnet-lite0"
+            )
+        return None
+    if size is not None:
+        raise EbmoodError("--size and --embed: --size is for pixels as features; give --image-size")
+    embedder = embedder_of(name, output, image_size, pixels, device)
+    if embedder.identity.items != "images":
+        raise EbmoodError(f"{folder}: a folder of images, but --embed {name} embeds texts; name another")
+    return embedder
 
 
 def _refuse_options(table: Path, kind: str, options: dict[str, object]) -> None:
@@ -235,7 +282,10 @@ def _report(
     if skipped is None:
         rows, next_input = f"rows of {estimator.n_features_in_} features", "NEW.csv"
     else:
-        rows, next_input = f"images of {' x '.join(map(str, estimator.shape_in_ or ()))} numbers", "FOLDER"
+        kind = f"images of {' x '.join(map(str, estimator.shape_in_ or ()))} numbers"
+        if estimator.embedder_ is not None:
+            kind = f"images with {estimator.n_features_in_} features of {estimator.embedder_.identity.name}"
+        rows, next_input = kind, "FOLDER"
     if estimator.n_left_out_rows_:
         print_message(
             f"left out as the strangest: {estimator.n_left_out_rows_} rows; alpha holds for rows like the others"

@@ -83,6 +83,7 @@ def summary(model: Path) -> dict[str, Any]:
         "seed": metadata.seed,
         "energy": metadata.energy.model_dump(mode="json"),
         "embedding": metadata.embedding,
+        "embedder": None if metadata.embedder is None else metadata.embedder.model_dump(mode="json"),
         "categories": {names[column]: list(levels) for column, levels in metadata.levels.items()},
         "gaps": [names[column] for column in metadata.layout.table.gaps if column < len(names)],
         "memory": list(metadata.layout.rows),
@@ -113,6 +114,7 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
         ("left out", ", ".join(f"{c['name']} ({c['reason']})" for c in preparation.get("left_out", ()))),
         ("classes", ", ".join(map(str, content["classes"] or ()))),
         ("embedding", content["embedding"] or ""),
+        ("embedder", _describe_embedder(content["embedder"])),
         ("alpha", f"{content['alpha']:g}"),
         ("flags", _describe_flags(content)),
         ("segments", "\n".join(describe_segments(content["segments"]))),
@@ -133,6 +135,14 @@ def _describe_rows(content: dict[str, Any]) -> str:
         text = f"{content['training_rows']} rows, calibrated on {content['calibration_rows']} more"
     left_out = content["left_out_rows"]
     return text + (f"; the {left_out} strangest rows were left out" if left_out else "")
+
+
+def _describe_embedder(embedder: dict[str, Any] | None) -> str:
+    if embedder is None:
+        return ""
+    output = "" if embedder["output"] is None else f", output {embedder['output']}"
+    pixels = "" if embedder["pixels"] is None else f", pixels {embedder['pixels']}"
+    return f"{embedder['name']}{output}: {embedder['dimension']} features{pixels}, SHA-256 {embedder['sha256'][:12]}..."
 
 
 def _describe_held_calibration(content: dict[str, Any]) -> str:

@@ -6,15 +6,17 @@ once. If the file grows beyond a limit, the entries that were written first are 
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from ebmood.core.errors import EbmoodError
+from ebmood.core.errors import DataWarning, EbmoodError
 from ebmood.core.files import cache_folder
 from ebmood.core.settings import digest
-from ebmood.embedders.embedder import EmbedderIdentity, Features
+from ebmood.embedders.embedder import Embedder, EmbedderIdentity, Features
 
 MAX_BYTES = 2**30
 """Bytes of features that are kept for an embedder: 200,000 images of 1,280 features."""
@@ -104,3 +106,20 @@ class FeatureCache:
             f"{self.path}: the cache of features cannot be used ({error}); delete the file, or set EBMOOD_CACHE to "
             "another folder"
         )
+
+
+@contextmanager
+def open_cache(embedder: Embedder) -> Iterator[FeatureCache | None]:
+    """Open the cache of the features of an embedder. If that fails, warn, and yield None.
+
+    Warns:
+        DataWarning: the cache cannot be opened.
+    """
+    try:
+        cache = FeatureCache(embedder.identity, embedder.device)
+    except EbmoodError as error:
+        warnings.warn(f"features are computed without a cache: {error}", DataWarning, stacklevel=3)
+        yield None
+        return
+    with cache:
+        yield cache

@@ -10,9 +10,6 @@ import typer
 if TYPE_CHECKING:
     from ebmood.embedders import Embedder
 
-DEFAULT_TEXT_EMBEDDER = "wordllama"
-"""The embedder of `--text` without `--embed`."""
-
 
 class Pixels(StrEnum):
     """What a network expects of pixels."""
@@ -30,6 +27,13 @@ Embed = Annotated[
         help="Images: learn from the features of a network. efficientnet-lite0, an ONNX file, or the import path "
         "package.module:attribute of a torch.nn.Module.",
         show_default=False,
+    ),
+]
+Text = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Read a column of free text as the features of its word vectors. Name or pattern. May be repeated.",
     ),
 ]
 EmbedOutput = Annotated[

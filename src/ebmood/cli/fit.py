@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmood.cli.check import column_choices, describe_preparation
-from ebmood.cli.embed_options import Embed, EmbedOutput, ImageSize, PixelRangeOption, Pixels, embedder_of
+from ebmood.cli.embed_options import (
+    Embed,
+    EmbedOutput,
+    ImageSize,
+    PixelRangeOption,
+    Pixels,
+    Text,
+    embedder_of,
+)
 from ebmood.cli.messages import (
     describe_segments,
     interrupted,
@@ -64,6 +72,8 @@ EPILOG = """Examples
     ebmood fit labelled.csv -o model --label-column state --supervised
 
     zcat big.csv.gz | ebmood fit - -o model
+
+    ebmood fit reviews.csv -o model --text review
 
     ebmood fit photos -o model --embed efficientnet-lite0
 
@@ -143,6 +153,7 @@ def fit(
             help="Images without --embed: resize to S x S pixels. The work grows at least as S^2. [default: 16]",
         ),
     ] = None,
+    text: Text = None,
     embed: Embed = None,
     embed_output: EmbedOutput = None,
     image_size: ImageSize = None,
@@ -157,8 +168,8 @@ def fit(
     What each column holds is found by its values: numbers, categories, or
     dates, of which the hour, the weekday and the month are read. Ids, row
     counters, constants and free text are left out. `ebmood check TABLE`
-    shows this without a fit; --drop, --number, --category and --date change
-    it.
+    shows this without a fit; --drop, --number, --category, --date and --text
+    change it.
     Part of the rows (--calibration) is not used for training, but to
     calibrate the p-values and the flags.
     A missing value is a value of its own. In a column that has none
@@ -197,7 +208,7 @@ def fit(
             if isinstance(source, ImageStream):
                 options = {
                     "--label-column": label_column, "--drop": drop, "--category": category, "--number": number,
-                    "--date": date, "--missing": missing, "--segment": segment,
+                    "--date": date, "--missing": missing, "--segment": segment, "--text": text,
                 }  # fmt: skip
                 _refuse_options(table, "a folder of images", options)
                 estimator.embed = _image_embedder(
@@ -205,12 +216,14 @@ def fit(
                 )
                 detector = ImageDetector.fit(estimator, source, size or DEFAULT_SIZE, progress)
             else:
+                if embed is not None:
+                    raise EbmoodError(f"{table}: a table, but --embed is for images; give --text COLUMN")
                 options = {
-                    "--size": size, "--embed": embed, "--embed-output": embed_output, "--image-size": image_size,
+                    "--size": size, "--embed-output": embed_output, "--image-size": image_size,
                     "--pixels": pixels,
                 }  # fmt: skip
                 _refuse_options(table, "a table", options)
-                choices = column_choices(drop, category, number, date, missing, label_column)
+                choices = column_choices(drop, category, number, date, missing, label_column, text)
                 detector = TableDetector.fit(estimator, source, choices, progress)
             detector.save(out)
     except KeyboardInterrupt:

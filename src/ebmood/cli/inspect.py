@@ -110,6 +110,14 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
             "dates",
             ", ".join(f"{c['name']} ({', '.join(c['cycles'])})" for c in columns if c["kind"] == "date"),
         ),
+        (
+            "texts",
+            ", ".join(
+                f"{c['name']} ({c['embedder']['dimension']} features of {c['embedder']['name']})"
+                for c in columns
+                if c["kind"] == "text"
+            ),
+        ),
         ("only grow", ", ".join(c["name"] for c in columns if c.get("grew_to") is not None)),
         ("left out", ", ".join(f"{c['name']} ({c['reason']})" for c in preparation.get("left_out", ()))),
         ("classes", ", ".join(map(str, content["classes"] or ()))),
@@ -164,7 +172,14 @@ def _describe_input(content: dict[str, Any]) -> tuple[str, str]:
         return "images", f"{colour}, the central square, {content['images']['size']} pixels per side"
     if not content["features"]:
         return "inputs", f"of shape {content['shape']}, without names"
-    return "features", f"{len(content['features'])}: {', '.join(content['features'])}"
+    embedded = {
+        f"{column['name']} (feature {k})"
+        for column in (content["preparation"] or {}).get("columns", ())
+        if column["kind"] == "text"
+        for k in range(column["embedder"]["dimension"])
+    }
+    names = [name for name in content["features"] if name not in embedded]
+    return "features", ": ".join(filter(None, [str(len(content["features"])), ", ".join(names)]))
 
 
 def _describe_flags(content: dict[str, Any]) -> str:

@@ -35,7 +35,8 @@ def load_saved_detector(
         embed: where the embedder of the fit is now; None if it is where it was.
 
     Raises:
-        EbmoodError: there is no detector, it was changed, its embedder was changed or is absent, or it was fitted on other inputs.
+        EbmoodError: there is no detector, it was changed, its embedder was changed or is absent, or it was fitted on
+            other inputs.
     """
     estimator = load(folder, embed=embed, device=device)
     if alpha is not None:

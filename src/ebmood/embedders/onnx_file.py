@@ -14,7 +14,15 @@ import numpy as np
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.imports import describe
 from ebmood.core.interface import for_interface
-from ebmood.embedders.embedder import BATCH_IMAGES, RESIZING, Bytes, EmbedderIdentity, Features, ImageEmbedder
+from ebmood.embedders.embedder import (
+    BATCH_IMAGES,
+    RESIZING,
+    Bytes,
+    EmbedderIdentity,
+    Features,
+    ImageEmbedder,
+    PixelRange,
+)
 from ebmood.embedders.options import EmbedderOptions
 from ebmood.embedders.packages import file_sha256, import_package
 from ebmood.embedders.pixels import scale_pixels
@@ -54,7 +62,7 @@ class ONNXFile(ImageEmbedder):
         self._channels_last = entry.shape[1] != 3
         size = _image_size(path, entry.shape, self._channels_last, options.image_size)
         self.batch = entry.shape[0] if isinstance(entry.shape[0], int) else BATCH_IMAGES
-        self._pixels = options.pixels or ("bytes" if self._type == np.uint8 else "imagenet")
+        self._pixels: PixelRange = options.pixels or ("bytes" if self._type == np.uint8 else "imagenet")
         if self._type == np.uint8 and self._pixels != "bytes":
             raise InputError(f"{path}: the graph takes bytes; leave out the pixel range {self._pixels}")
         output = _choose_output(path, self._session.get_outputs(), options.output)

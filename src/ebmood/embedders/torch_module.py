@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.imports import describe
-from ebmood.embedders.embedder import RESIZING, Bytes, EmbedderIdentity, Features, ImageEmbedder
+from ebmood.embedders.embedder import RESIZING, Bytes, EmbedderIdentity, Features, ImageEmbedder, PixelRange
 from ebmood.embedders.onnx_file import DEFAULT_SIZE, check_output
 from ebmood.embedders.options import EmbedderOptions
 from ebmood.embedders.pixels import scale_pixels
@@ -37,7 +37,7 @@ class TorchModule(ImageEmbedder):
         network = module if options.output is None else feature_extractor(module, options.output)
         self._network = network.to(options.device).eval().requires_grad_(False)
         self.device, self._path = options.device, path
-        self._pixels = options.pixels or "imagenet"
+        self._pixels: PixelRange = options.pixels or "imagenet"
         size = options.image_size or DEFAULT_SIZE
         dimension = self._embed_batch(
             torch.zeros(self.batch, 3, size, size, dtype=torch.uint8).numpy()

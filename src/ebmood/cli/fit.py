@@ -57,6 +57,7 @@ class Speed(StrEnum):
 
 
 if TYPE_CHECKING:
+    from ebmood.detector.preparation import Preparation
     from ebmood.detector.saved_detector import SavedDetector
     from ebmood.embedders import Embedder
 
@@ -270,6 +271,19 @@ def _refuse_options(table: Path, kind: str, options: dict[str, object]) -> None:
         raise EbmoodError(f"{table}: is {kind}, to which {', '.join(names)} does not apply; leave it out")
 
 
+def _print_text_note(preparation: "Preparation") -> None:
+    """Say that the features of a text outweigh other columns, if there are both."""
+    from ebmood.detector.preparation import EmbeddedColumn
+
+    texts = [column.name for column in preparation.columns if isinstance(column, EmbeddedColumn)]
+    others = len(preparation.columns) - len(texts)
+    if texts and others:
+        print_message(
+            f"the features of {', '.join(texts)} outweigh the {others} other column{'s' * (others > 1)}; if these "
+            "matter, fit one detector on the text and one on the others, with --drop"
+        )
+
+
 def _report(
     out: Path,
     detector: "SavedDetector",
@@ -292,6 +306,7 @@ def _report(
     if preparation is not None:
         for line in describe_preparation(preparation):
             print_message(line)
+        _print_text_note(preparation)
     if skipped is None:
         rows, next_input = f"rows of {estimator.n_features_in_} features", "NEW.csv"
     else:

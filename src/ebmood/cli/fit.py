@@ -212,9 +212,7 @@ def fit(
                     "--date": date, "--missing": missing, "--segment": segment, "--text": text,
                 }  # fmt: skip
                 _refuse_options(table, "a folder of images", options)
-                estimator.embed = _image_embedder(
-                    table, embed, embed_output, image_size, pixels, size, device
-                )
+                estimator.embed = _image_embedder(embed, embed_output, image_size, pixels, size, device)
                 detector = ImageDetector.fit(estimator, source, size or DEFAULT_SIZE, progress)
             else:
                 if embed is not None:
@@ -235,7 +233,6 @@ def fit(
 
 
 def _image_embedder(
-    folder: Path,
     name: str | None,
     output: str | None,
     image_size: int | None,
@@ -256,10 +253,7 @@ def _image_embedder(
         return None
     if size is not None:
         raise EbmoodError("--size and --embed: --size is for pixels as features; give --image-size")
-    embedder = embedder_of(name, output, image_size, pixels, device)
-    if embedder.identity.items != "images":
-        raise EbmoodError(f"{folder}: a folder of images, but --embed {name} embeds texts; name another")
-    return embedder
+    return embedder_of(name, output, image_size, pixels, device)
 
 
 def _refuse_options(table: Path, kind: str, options: dict[str, object]) -> None:

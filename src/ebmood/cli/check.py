@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmood.cli.embed_options import Text
 from ebmood.cli.messages import interrupted, print_json, print_message
 from ebmood.cli.options import Category, Date, Drop, Json, Missing, Number
 from ebmood.cli.progress_bar import progress_bar
@@ -42,15 +43,17 @@ def check(
     number: Number = None,
     date: Date = None,
     missing: Missing = None,
+    text: Text = None,
     json: Json = False,
 ) -> None:
     """Show what each column of a table holds, what a fit does with it, and why. Nothing is fitted."""
     try:
         with progress_bar("reading") as progress:
             from ebmood.detector.io.open_input import open_table
+            from ebmood.detector.preparation.name_rules import FREE_TEXT
             from ebmood.detector.preparation.training_table import read_profile
 
-            choices = column_choices(drop, category, number, date, missing, label_column)
+            choices = column_choices(drop, category, number, date, missing, label_column, text)
             profile = read_profile(open_table(table), choices, progress)
     except KeyboardInterrupt:
         raise interrupted("nothing was written") from None
@@ -68,6 +71,9 @@ def check(
         print_table(console, _table(profile))
         for problem in problems:
             print_message(problem)
+        prose = [decision.column.name for decision in profile.decisions if decision.kind == FREE_TEXT]
+        if prose:
+            print_message(f"free text: {', '.join(prose)}; --text '{prose[0]}' reads it by its word vectors")
         if not problems:
             print_message(f"A fit can read this table. Next: ebmood fit {table} -o MODEL")
     if problems:
@@ -81,6 +87,7 @@ def column_choices(
     date: list[str] | None,
     missing: list[str] | None,
     label_column: str | None,
+    text: list[str] | None = None,
 ) -> "Choices":
     """Return what the options say about the columns of a table."""
     from ebmood.detector.preparation.choices import Choices
@@ -92,23 +99,30 @@ def column_choices(
         dates=date or (),
         missing=missing or (),
         label_column=label_column,
+        texts=text or (),
     )
 
 
 def describe_preparation(preparation: "Preparation") -> list[str]:
     """Return in lines for people what is read of the columns of a table, and what is not."""
-    from ebmood.detector.preparation import CategoryColumn, DateColumn
+    from ebmood.detector.preparation import CategoryColumn, DateColumn, EmbeddedColumn
 
     columns = preparation.columns
     categories = [column.name for column in columns if isinstance(column, CategoryColumn)]
     dates = [
         f"{column.name} ({', '.join(column.cycles)})" for column in columns if isinstance(column, DateColumn)
     ]
+    texts = [
+        f"{column.name} ({column.embedder.dimension} features of {column.embedder.name})"
+        for column in columns
+        if isinstance(column, EmbeddedColumn)
+    ]
     growing = [column.name for column in columns if getattr(column, "grew_to", None) is not None]
     left_out = [f"{column.name} ({column.reason})" for column in preparation.left_out]
     lines = [
         ("categories", categories),
         ("cycles of dates", dates),
+        ("texts", texts),
         ("only grow, so that later rows lie beyond the fit", growing),
         ("left out", left_out),
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmood.cli.embed_options import EmbedAgain, allow_import
 from ebmood.cli.messages import interrupted, print_json
 from ebmood.cli.options import Device, Drop, Json, Model, SkipCorrupt
 from ebmood.cli.progress_bar import progress_bar
@@ -89,6 +90,7 @@ def evaluate(
         ),
     ] = None,
     drop: Drop = None,
+    embed: EmbedAgain = None,
     skip_corrupt: SkipCorrupt = False,
     device: Device = "cpu",
     json: Json = False,
@@ -114,7 +116,7 @@ def evaluate(
 
             if page is not None:
                 refuse_folder(page)
-            detector = load_saved_detector(model, device)
+            detector = load_saved_detector(model, device, embed=allow_import(embed))
             sources = [open_input(table, skip_corrupt) for table in tables]
             keep = [] if label_column is None else _match_label_column(sources[0], label_column)
             batches = [list(score_input(detector, source, keep, drop or (), progress)) for source in sources]
@@ -128,7 +130,7 @@ def evaluate(
             if page is not None:
                 progress("writing the page", None)
                 if is_outlier is None or label_column is None:
-                    content = detector_page_of(model, tables[0], tables[1:], drop or (), skip_corrupt)
+                    content = detector_page_of(model, tables[0], tables[1:], drop or (), skip_corrupt, embed)
                 else:
                     content = labelled_page_of(model, tables[0], is_outlier, [*(drop or ()), label_column])
                 write_page(page, content)

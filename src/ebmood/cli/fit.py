@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmood.cli.check import column_choices, describe_preparation
+from ebmood.cli.embed_options import (
+    Embed,
+    EmbedOutput,
+    ImageSize,
+    PixelRangeOption,
+    Pixels,
+    Text,
+    embedder_of,
+)
 from ebmood.cli.messages import (
     describe_segments,
     interrupted,
@@ -48,7 +57,9 @@ class Speed(StrEnum):
 
 
 if TYPE_CHECKING:
+    from ebmood.detector.preparation import Preparation
     from ebmood.detector.saved_detector import SavedDetector
+    from ebmood.embedders import Embedder
 
 FEW_CALIBRATION_ROWS = 60
 """Calibration rows below which `fit` recommends leave-one-out calibration."""
@@ -63,7 +74,13 @@ EPILOG = """Examples
 
     zcat big.csv.gz | ebmood fit - -o model
 
-    ebmood fit photos -o model --size 16
+    ebmood fit reviews.csv -o model --text review
+
+    ebmood fit photos -o model --embed efficientnet-lite0
+
+    ebmood fit photos -o model --embed network.onnx#features --image-size 128
+
+    ebmood fit digits -o model --size 16
 
 Give only normal rows or images. Next: ebmood score model new.csv -o scores.csv
 
@@ -134,9 +151,14 @@ def fit(
             min=4,
             max=64,
             metavar="S",
-            help="Images: resize to S x S pixels. The work grows at least as S^2. [default: 16]",
+            help="Images without --embed: resize to S x S pixels. The work grows at least as S^2. [default: 16]",
         ),
     ] = None,
+    text: Text = None,
+    embed: Embed = None,
+    embed_output: EmbedOutput = None,
+    image_size: ImageSize = None,
+    pixels: PixelRangeOption = None,
     skip_corrupt: SkipCorrupt = False,
     threads: Threads = None,
     device: Device = "cpu",
@@ -147,14 +169,16 @@ def fit(
     What each column holds is found by its values: numbers, categories, or
     dates, of which the hour, the weekday and the month are read. Ids, row
     counters, constants and free text are left out. `ebmood check TABLE`
-    shows this without a fit; --drop, --number, --category and --date change
-    it.
+    shows this without a fit; --drop, --number, --category, --date and --text
+    change it.
     Part of the rows (--calibration) is not used for training, but to
     calibrate the p-values and the flags.
     A missing value is a value of its own. In a column that has none
     here, it is an alarm.
     The detector holds training rows. It is saved without pickle files.
     Images are cropped to the central square and resized to S x S pixels.
+    Their pixels are the features, or with --embed the outputs of a network
+    that was trained on other images, which see what a photo shows.
     """
     start = time.monotonic()
     try:
@@ -185,13 +209,20 @@ def fit(
             if isinstance(source, ImageStream):
                 options = {
                     "--label-column": label_column, "--drop": drop, "--category": category, "--number": number,
-                    "--date": date, "--missing": missing, "--segment": segment,
+                    "--date": date, "--missing": missing, "--segment": segment, "--text": text,
                 }  # fmt: skip
                 _refuse_options(table, "a folder of images", options)
+                estimator.embed = _image_embedder(embed, embed_output, image_size, pixels, size, device)
                 detector = ImageDetector.fit(estimator, source, size or DEFAULT_SIZE, progress)
             else:
-                _refuse_options(table, "a table", {"--size": size})
-                choices = column_choices(drop, category, number, date, missing, label_column)
+                if embed is not None:
+                    raise EbmoodError(f"{table}: a table, but --embed is for images; give --text COLUMN")
+                options = {
+                    "--size": size, "--embed-output": embed_output, "--image-size": image_size,
+                    "--pixels": pixels,
+                }  # fmt: skip
+                _refuse_options(table, "a table", options)
+                choices = column_choices(drop, category, number, date, missing, label_column, text)
                 detector = TableDetector.fit(estimator, source, choices, progress)
             detector.save(out)
     except KeyboardInterrupt:
@@ -201,6 +232,30 @@ def fit(
     _report(out, detector, skipped, others, time.monotonic() - start, json)
 
 
+def _image_embedder(
+    name: str | None,
+    output: str | None,
+    image_size: int | None,
+    pixels: Pixels | None,
+    size: int | None,
+    device: str,
+) -> "Embedder | None":
+    """Return the embedder of images that the options name, or None without `--embed`."""
+    from ebmood.core.errors import EbmoodError
+
+    if name is None:
+        options = {"--embed-output": output, "--image-size": image_size, "--pixels": pixels}
+        given = [option for option, value in options.items() if value is not None]
+        if given:
+            raise EbmoodError(
+                f"{given[0]}: needs --embed; name a network, such as --embed efficientnet-lite0"
+            )
+        return None
+    if size is not None:
+        raise EbmoodError("--size and --embed: --size is for pixels as features; give --image-size")
+    return embedder_of(name, output, image_size, pixels, device)
+
+
 def _refuse_options(table: Path, kind: str, options: dict[str, object]) -> None:
     """Raise an error if one of the options is set."""
     from ebmood.core.errors import EbmoodError
@@ -208,6 +263,19 @@ def _refuse_options(table: Path, kind: str, options: dict[str, object]) -> None:
     names = [name for name, value in options.items() if value]
     if names:
         raise EbmoodError(f"{table}: is {kind}, to which {', '.join(names)} does not apply; leave it out")
+
+
+def _print_text_note(preparation: "Preparation") -> None:
+    """Say that the features of a text outweigh other columns, if there are both."""
+    from ebmood.detector.preparation import EmbeddedColumn
+
+    texts = [column.name for column in preparation.columns if isinstance(column, EmbeddedColumn)]
+    others = len(preparation.columns) - len(texts)
+    if texts and others:
+        print_message(
+            f"the features of {', '.join(texts)} outweigh the {others} other column{'s' * (others > 1)}; if these "
+            "matter, fit one detector on the text and one on the others, with --drop"
+        )
 
 
 def _report(
@@ -232,10 +300,14 @@ def _report(
     if preparation is not None:
         for line in describe_preparation(preparation):
             print_message(line)
+        _print_text_note(preparation)
     if skipped is None:
         rows, next_input = f"rows of {estimator.n_features_in_} features", "NEW.csv"
     else:
-        rows, next_input = f"images of {' x '.join(map(str, estimator.shape_in_ or ()))} numbers", "FOLDER"
+        kind = f"images of {' x '.join(map(str, estimator.shape_in_ or ()))} numbers"
+        if estimator.embedder_ is not None:
+            kind = f"images with {estimator.n_features_in_} features of {estimator.embedder_.identity.name}"
+        rows, next_input = kind, "FOLDER"
     if estimator.n_left_out_rows_:
         print_message(
             f"left out as the strangest: {estimator.n_left_out_rows_} rows; alpha holds for rows like the others"

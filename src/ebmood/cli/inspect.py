@@ -83,6 +83,7 @@ def summary(model: Path) -> dict[str, Any]:
         "seed": metadata.seed,
         "energy": metadata.energy.model_dump(mode="json"),
         "embedding": metadata.embedding,
+        "embedder": None if metadata.embedder is None else metadata.embedder.model_dump(mode="json"),
         "categories": {names[column]: list(levels) for column, levels in metadata.levels.items()},
         "gaps": [names[column] for column in metadata.layout.table.gaps if column < len(names)],
         "memory": list(metadata.layout.rows),
@@ -109,10 +110,19 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
             "dates",
             ", ".join(f"{c['name']} ({', '.join(c['cycles'])})" for c in columns if c["kind"] == "date"),
         ),
+        (
+            "texts",
+            ", ".join(
+                f"{c['name']} ({c['embedder']['dimension']} features of {c['embedder']['name']})"
+                for c in columns
+                if c["kind"] == "text"
+            ),
+        ),
         ("only grow", ", ".join(c["name"] for c in columns if c.get("grew_to") is not None)),
         ("left out", ", ".join(f"{c['name']} ({c['reason']})" for c in preparation.get("left_out", ()))),
         ("classes", ", ".join(map(str, content["classes"] or ()))),
         ("embedding", content["embedding"] or ""),
+        ("embedder", _describe_embedder(content["embedder"])),
         ("alpha", f"{content['alpha']:g}"),
         ("flags", _describe_flags(content)),
         ("segments", "\n".join(describe_segments(content["segments"]))),
@@ -135,6 +145,14 @@ def _describe_rows(content: dict[str, Any]) -> str:
     return text + (f"; the {left_out} strangest rows were left out" if left_out else "")
 
 
+def _describe_embedder(embedder: dict[str, Any] | None) -> str:
+    if embedder is None:
+        return ""
+    output = "" if embedder["output"] is None else f", output {embedder['output']}"
+    pixels = "" if embedder["pixels"] is None else f", pixels {embedder['pixels']}"
+    return f"{embedder['name']}{output}: {embedder['dimension']} features{pixels}, SHA-256 {embedder['sha256'][:12]}..."
+
+
 def _describe_held_calibration(content: dict[str, Any]) -> str:
     count = content["held_calibration_rows"]
     return f" and {count} calibration rows" if count else ""
@@ -154,7 +172,14 @@ def _describe_input(content: dict[str, Any]) -> tuple[str, str]:
         return "images", f"{colour}, the central square, {content['images']['size']} pixels per side"
     if not content["features"]:
         return "inputs", f"of shape {content['shape']}, without names"
-    return "features", f"{len(content['features'])}: {', '.join(content['features'])}"
+    embedded = {
+        f"{column['name']} (feature {k})"
+        for column in (content["preparation"] or {}).get("columns", ())
+        if column["kind"] == "text"
+        for k in range(column["embedder"]["dimension"])
+    }
+    names = [name for name in content["features"] if name not in embedded]
+    return "features", ": ".join(filter(None, [str(len(content["features"])), ", ".join(names)]))
 
 
 def _describe_flags(content: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ebmood.cli.embed_options import EmbedAgain, allow_import
 from ebmood.cli.messages import (
     describe_segments,
     interrupted,
@@ -40,6 +41,7 @@ def recalibrate(
         ),
     ] = None,
     drop: Drop = None,
+    embed: EmbedAgain = None,
     skip_corrupt: SkipCorrupt = False,
     device: Device = "cpu",
     json: Json = False,
@@ -61,7 +63,10 @@ def recalibrate(
 
             if folder.is_file():
                 raise EbmoodError(f"{folder}: is a file; give a folder to save the detector to with -o")
-            detector, source = load_saved_detector(model, device), open_input(table, skip_corrupt)
+            detector, source = (
+                load_saved_detector(model, device, embed=allow_import(embed)),
+                open_input(table, skip_corrupt),
+            )
             estimator = detector.estimator
             if estimator.supervised:
                 raise EbmoodError(

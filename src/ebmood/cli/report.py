@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmood.cli.embed_options import EmbedAgain, allow_import
 from ebmood.cli.messages import print_message
 from ebmood.cli.options import Drop
 from ebmood.core.errors import EbmoodError
@@ -57,6 +58,7 @@ def report(
     ] = None,
     more: Annotated[list[Path] | None, typer.Argument(metavar="[OOD]...", hidden=True)] = None,
     drop: Drop = None,
+    embed: EmbedAgain = None,
 ) -> None:
     """Write an HTML page about a detector or a study.
 
@@ -71,7 +73,7 @@ def report(
     refuse_folder(out)
     others = [*(outside or ()), *(more or ())]
     if (target / JSON_NAME).is_file():
-        page = detector_page_of(target, inside, others, drop or ())
+        page = detector_page_of(target, inside, others, drop or (), embed=allow_import(embed))
     elif (target / RECORDS).is_file():
         if inside or others:
             raise EbmoodError(f"{target}: is a study; --in and --out apply only to detectors")
@@ -112,6 +114,7 @@ def detector_page_of(
     outside: Sequence[Path],
     drop: Sequence[str] = (),
     skip_corrupt: bool = False,
+    embed: str | None = None,
 ) -> "Page":
     """Return the page of a saved detector, with or without test rows.
 
@@ -121,6 +124,7 @@ def detector_page_of(
         outside: tables or folders of out-of-distribution rows or images.
         drop: columns of the tables that were not in the training data.
         skip_corrupt: whether damaged images are skipped.
+        embed: where the embedder of the fit is now; None if it is where it was.
 
     Raises:
         EbmoodError: the detector or the rows cannot be used.
@@ -134,8 +138,8 @@ def detector_page_of(
     metadata, _ = read_detector(folder)
     title = f"Detector {folder.resolve().name}"
     if inside is None and not outside:
-        return detector_page(load(folder), title, versions=metadata.versions)
-    detector = load_saved_detector(folder)
+        return detector_page(load(folder, embed=embed), title, versions=metadata.versions)
+    detector = load_saved_detector(folder, embed=embed)
 
     def read(path: Path) -> EvaluationSet:
         return EvaluationSet(*read_all_rows(detector, open_input(path, skip_corrupt), drop))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmood.cli.embed_options import EmbedAgain, allow_import
 from ebmood.cli.messages import interrupted, print_json, print_message, print_others, print_skipped
 from ebmood.cli.options import (
     Alpha,
@@ -87,6 +88,7 @@ def score(
         ),
     ] = None,
     cluster: Cluster = None,
+    embed: EmbedAgain = None,
     skip_corrupt: SkipCorrupt = False,
     json: Json = False,
 ) -> None:
@@ -117,7 +119,10 @@ def score(
 
             use_threads(threads)
             _check_options(table, out, jobs, cluster, json)
-            detector, source = load_saved_detector(model, device, alpha), open_input(table, skip_corrupt)
+            detector, source = (
+                load_saved_detector(model, device, alpha, allow_import(embed)),
+                open_input(table, skip_corrupt),
+            )
             score_options, notes = ScoreOptions(*options), BatchNotes()
             with open_score_writer(out) as write:
                 for batch in score_input(

@@ -17,6 +17,7 @@ from ebmood.detector.contamination import LISTED, Contamination, strangest
 from ebmood.detector.feature_contributions import feature_contributions, replacement_values
 from ebmood.detector.fitting import fit_score_model, rows_without_strangest, settings_for
 from ebmood.detector.io.rows import Rows, column_labels
+from ebmood.detector.item_embedding import embed_items, find_embedder
 from ebmood.detector.labels import Labels, encode_labels
 from ebmood.detector.model_inputs import ModelInputs, read_new_inputs, read_training_inputs
 from ebmood.detector.nested_parameters import NestedParameters
@@ -35,6 +36,7 @@ from ebmood.detector.segments import find_segment_column
 from ebmood.detector.training_ranges import training_ranges
 from ebmood.detector.updates import Updates
 from ebmood.detector.user_embedding import frozen_copy
+from ebmood.embedders import Embedder
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -67,8 +69,11 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
             before the fit, and the energies use more neighbours than there may be outliers. `"auto"` leaves out rows
             that are far from most others. `alpha` then holds for rows like those that remain.
         supervised: whether to learn from the classes `y` as well; else `y` is ignored.
-        embed: a module that maps inputs to rows. `X` may then be anything that it accepts. `fit` copies it and does not
-            train it. It receives float32 tensors for arrays and data frames, other tensors unchanged, or lists.
+        embed: what maps inputs to rows. An embedder of `ebmood.embedders`, or its name, takes images (paths, images of
+            Pillow, or bytes `(N, 3, H, W)`) or texts: `efficientnet-lite0`, `wordllama`, the path of an ONNX file, or
+            an import path `package.module:attribute`; the methods then see its features as a table without names. Or
+            a module: `X` may then be anything that it accepts. `fit` copies it and does not train it. It receives
+            float32 tensors for arrays and data frames, other tensors unchanged, or lists.
         memory: what the detector holds: `rows`, or `prototypes`, which are centres of clusters of rows, for those who
             may not share rows. It then finds fewer outliers (docs/results/tables.md).
         speed: `fast` holds a quarter of the rows in half of the views: scores are computed about four times as fast,
@@ -96,6 +101,7 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         levels_ (dict): the names of the levels of each category column, by its position.
         training_scores_ (ndarray): scores of the training rows, each computed without the row itself; after
             `partial_fit`, of those that were held and of the new ones. Not saved.
+        embedder_ (Embedder): the embedder of images or texts, or None.
         model_ (ScoreModel): views and energies, `(N, D) -> (N,)`.
         settings_ (EnergySettings): the settings of the energy.
         strangest_rows_ (tuple): indices in the X of `fit` and scores of the ten strangest of the rows that were used.
@@ -120,7 +126,7 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         calibration: Calibration = 0.2,
         contamination: Contamination = None,
         supervised: bool = False,
-        embed: nn.Module | None = None,
+        embed: nn.Module | Embedder | str | None = None,
         memory: Literal["rows", "prototypes"] = "rows",
         speed: Literal["default", "fast"] = "default",
         energy: EnergySettings | None = None,
@@ -157,8 +163,9 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         device = check_parameters(self)
         self.settings_ = SPEEDS[self.speed] if self.energy is None else self.energy
         self.seed_ = resolve_seed(self.random_state)
-        embedding = None if self.embed is None else frozen_copy(self.embed, device)
-        inputs = read_training_inputs(X, embedding, device)
+        embedding = frozen_copy(self.embed, device) if isinstance(self.embed, nn.Module) else None
+        self.embedder_ = find_embedder(self.embed, str(device))
+        inputs = read_training_inputs(self._embedded(X), embedding, device)
         self._store_columns(inputs.rows)
         self.segment_column_ = (
             None if self.segment is None else find_segment_column(self.segment, self.shape_in_, self._names())
@@ -341,7 +348,11 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
 
     def _read(self, X: Any) -> ModelInputs:
         check_is_fitted(self)
-        return read_new_inputs(X, self.scorer_, self._names(), self.levels_)
+        return read_new_inputs(self._embedded(X), self.scorer_, self._names(), self.levels_)
+
+    def _embedded(self, X: Any) -> Any:
+        """Return the features of X, or X itself if there is no embedder."""
+        return X if self.embedder_ is None else embed_items(self.embedder_, X)
 
     def _names(self) -> tuple[str, ...] | None:
         return tuple(self.feature_names_in_) if hasattr(self, "feature_names_in_") else None

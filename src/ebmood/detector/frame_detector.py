@@ -18,6 +18,7 @@ from ebmood.detector.saved_detector import read_all_rows
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.detector.score_options import ScoreOptions
 from ebmood.detector.table_detector import NOTE, TableDetector
+from ebmood.embedders import Embedder
 
 Floats = NDArray[np.float64]
 
@@ -171,7 +172,7 @@ def flags_at(p_values: Floats, alpha: float) -> NDArray[np.bool_]:
 
 
 def load(
-    folder: Path | str, *, embed: nn.Module | None = None, device: str = "cpu"
+    folder: Path | str, *, embed: nn.Module | Embedder | str | None = None, device: str = "cpu"
 ) -> EnergyDetector | FrameDetector:
     """Load a detector that `EnergyDetector.save` or `ebmood fit` wrote. On the same machine its scores are equal.
 
@@ -179,7 +180,8 @@ def load(
 
     Args:
         folder: the folder of the saved detector.
-        embed: a module constructed like the one of the fit. A copy of it receives the saved weights.
+        embed: a module constructed like the one of the fit: a copy of it receives the saved weights. An embedder of
+            images or texts is found without it, unless its file has moved, or it is a module of an import path.
         device: the device on which to score.
 
     Returns:

@@ -1,6 +1,7 @@
-"""A detector of images in folders: each image is resized to one small shape, and an `EnergyDetector` sees its bytes.
+"""A detector of images in folders. An `EnergyDetector` sees the bytes of small images, or features of an embedder.
 
-The shape is `(C, S, S)`: S pixels per side, in colour if any training image is in colour. Images may differ in size;
+Without an embedder, each image is resized to the shape `(C, S, S)`: S pixels per side, in colour if any training image
+is in colour. With an embedder, it is resized to the size of the embedder, in colour. Images may differ in size;
 `ebmood.data.images.resize` describes how each is resized. The scores are returned with the paths of the images.
 """
 
@@ -21,9 +22,11 @@ from ebmood.data.images.resize import RULE
 from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.image_stream import ImageStream
+from ebmood.detector.item_embedding import EmbeddedItems, find_embedder
 from ebmood.detector.parameters import check_alpha_and_device
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.score_batch import ScoreBatch
+from ebmood.embedders import ImageEmbedder
 
 NOTE = "images"
 """Key of the image shape in the notes of a saved detector."""
@@ -45,7 +48,7 @@ class ImageShape(Settings):
     """
 
     channels: Literal[1, 3]
-    size: int = Field(ge=1, le=256)
+    size: int = Field(ge=1, le=4096)
     rule: str = RULE
 
 
@@ -54,8 +57,8 @@ class ImageDetector:
     """A detector of images.
 
     Attributes:
-        estimator: fitted on bytes `(N, C, S, S)`.
-        shape: C and S.
+        estimator: fitted on bytes `(N, C, S, S)`, or with an embedder.
+        shape: C and S; with an embedder, the shape that it receives.
         images: number of images in the training folder.
     """
 
@@ -74,25 +77,36 @@ class ImageDetector:
         """Read a folder and fit an estimator on it.
 
         Args:
-            estimator: not yet fitted, not supervised.
+            estimator: not yet fitted, not supervised. Its parameter `embed` may be an embedder of images.
             folder: images that are assumed to be in-distribution.
-            size: pixels per side.
+            size: pixels per side, without an embedder.
             progress: called with the progress of reading and fitting.
 
         Raises:
             EbmoodError: the folder or a parameter cannot be used.
         """
-        check_alpha_and_device(estimator.alpha, estimator.device)
+        device = check_alpha_and_device(estimator.alpha, estimator.device)
         if estimator.supervised:
             raise InputError(
                 f"{folder.source}: classes of images are not learned from a folder; "
                 f"{for_interface('leave --supervised out', 'set supervised=False')}"
             )
-        x = _read_training_images(folder, size, progress)
+        embedder = find_embedder(estimator.embed, str(device))
+        if embedder is not None and not isinstance(embedder, ImageEmbedder):
+            raise InputError(
+                f"{folder.source}: images, but {embedder.identity.name} embeds texts; name another"
+            )
+        if embedder is not None:
+            estimator.embed = embedder  # opened once
+            shape = ImageShape(channels=3, size=embedder.image_size)
+            x = read_features(folder, embedder, progress)[0]
+        else:
+            x = _read_training_images(folder, size, progress)
+            shape = ImageShape(channels=3 if x.shape[1] == 3 else 1, size=size)
         with name_source(folder.source):
             progress("fitting", None)
             estimator.fit(x)
-        return cls(estimator, ImageShape(channels=3 if x.shape[1] == 3 else 1, size=size), len(x))
+        return cls(estimator, shape, len(x))
 
     def save(self, folder: Path) -> None:
         """Write estimator and shape to a folder, as `EnergyDetector.save` does.
@@ -109,12 +123,15 @@ class ImageDetector:
         Raises:
             EbmoodError: it was not fitted on a folder of images.
         """
-        shape = read_shape(folder, estimator.notes_)
+        shape, embedder = read_shape(folder, estimator.notes_), estimator.embedder_
+        rows = estimator.notes_.get("rows")
+        if isinstance(embedder, ImageEmbedder):  # fitted in Python if there is no shape
+            shape = ImageShape(channels=3, size=embedder.image_size)
+            return cls(estimator, shape, rows if isinstance(rows, int) else estimator.history_[0].rows)
         if shape is None or estimator.shape_in_ != (shape.channels, shape.size, shape.size):
             raise EbmoodError(
                 f"{folder}: fitted on inputs of shape {estimator.shape_in_}, not on a folder of images"
             )
-        rows = estimator.notes_.get("rows")
         return cls(estimator, shape, rows if isinstance(rows, int) else 0)
 
     def score(
@@ -129,9 +146,32 @@ class ImageDetector:
         Raises:
             EbmoodError: an image cannot be read. Earlier chunks may already have been scored.
         """
+        embedder = self.estimator.embedder_
+        if isinstance(embedder, ImageEmbedder):
+            for part in folder.features(embedder):
+                scores = self.estimator.score_samples(EmbeddedItems(part.features))
+                yield self.estimator.decide(scores, _file_column(part.names))
+                progress("scoring", folder.fraction)
+            return
         for chunk in folder.chunks(self.shape.channels, self.shape.size):
             yield self.estimator.decide(self.estimator.score_samples(chunk.pixels), _file_column(chunk.names))
             progress("scoring", folder.fraction)
+
+
+def read_features(
+    folder: ImageStream, embedder: ImageEmbedder, progress: ProgressCallback = ignore_progress
+) -> tuple[EmbeddedItems, list[str]]:
+    """Return the features of all images of a folder, and their paths inside it.
+
+    Raises:
+        EbmoodError: an image cannot be used; see `ImageStream.features`.
+    """
+    chunks = []
+    for chunk in folder.features(embedder):
+        chunks.append(chunk)
+        progress("embedding", folder.fraction)
+    names = [name for chunk in chunks for name in chunk.names]
+    return EmbeddedItems(np.concatenate([chunk.features for chunk in chunks])), names
 
 
 def read_shape(folder: Path, notes: dict) -> ImageShape | None:

@@ -1,5 +1,6 @@
 """Check the parameters of the detector that do not depend on the rows."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,6 +10,7 @@ from ebmood.core.errors import InputError
 from ebmood.detector.contamination import check_contamination
 from ebmood.detector.parameters import LEAVE_ONE_OUT, check_alpha_and_device
 from ebmood.detector.score_model import SPEEDS, EnergySettings
+from ebmood.embedders import Embedder
 
 if TYPE_CHECKING:  # `EnergyDetector.fit` calls this module
     from ebmood.detector.estimator import EnergyDetector
@@ -20,8 +22,10 @@ def check_parameters(detector: "EnergyDetector") -> torch.device:
     Raises:
         InputError: a parameter is invalid.
     """
-    if detector.embed is not None and not isinstance(detector.embed, nn.Module):
-        raise InputError(f"embed={type(detector.embed).__name__}: must be a torch.nn.Module")
+    if detector.embed is not None and not isinstance(detector.embed, (nn.Module, Embedder, str, Path)):
+        raise InputError(
+            f"embed={type(detector.embed).__name__}: must be a torch.nn.Module, an embedder, or the name of one"
+        )
     if detector.energy is not None and not isinstance(detector.energy, EnergySettings):
         raise InputError(f"energy={detector.energy!r}: must be EnergySettings, or None for the default")
     if detector.memory not in ("rows", "prototypes"):

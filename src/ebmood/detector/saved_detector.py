@@ -8,7 +8,7 @@ import pyarrow
 
 from ebmood.core.errors import InputError
 from ebmood.detector.batch_notes import BatchNotes
-from ebmood.detector.image_detector import NOTE, ImageDetector
+from ebmood.detector.image_detector import NOTE, ImageDetector, read_features
 from ebmood.detector.io.image_stream import ImageStream
 from ebmood.detector.io.open_input import InputStream
 from ebmood.detector.io.table_stream import TableStream
@@ -18,25 +18,33 @@ from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.detector.score_options import STRICT, ScoreOptions
 from ebmood.detector.table_detector import TableDetector
+from ebmood.embedders import ImageEmbedder, TextEmbedder
 
 SavedDetector = TableDetector | ImageDetector
 
 
-def load_saved_detector(folder: Path, device: str = "cpu", alpha: float | None = None) -> SavedDetector:
+def load_saved_detector(
+    folder: Path, device: str = "cpu", alpha: float | None = None, embed: str | None = None
+) -> SavedDetector:
     """Load a detector of tables or of images.
 
     Args:
         folder: the folder of the detector.
         device: the device on which to score.
         alpha: level of the flags; None for that of the fit.
+        embed: where the embedder of the fit is now; None if it is where it was.
 
     Raises:
-        EbmoodError: there is no detector, it was changed, or it was fitted on other inputs.
+        EbmoodError: there is no detector, it was changed, its embedder was changed or is absent, or it was fitted on
+            other inputs.
     """
-    estimator = load(folder, device=device)
+    estimator = load(folder, embed=embed, device=device)
     if alpha is not None:
         estimator.set_alpha(alpha)
-    kind = ImageDetector if NOTE in estimator.notes_ else TableDetector
+    if isinstance(estimator.embedder_, TextEmbedder):
+        raise InputError(f"{folder}: fitted in Python on texts; load it with ebmood.load")
+    is_image = NOTE in estimator.notes_ or estimator.embedder_ is not None
+    kind = ImageDetector if is_image else TableDetector
     return kind.from_estimator(folder, estimator)
 
 
@@ -95,6 +103,9 @@ def read_all_rows(
     _check_kind(detector, source, drop)
     if isinstance(detector, ImageDetector):
         assert isinstance(source, ImageStream)
+        if isinstance(detector.estimator.embedder_, ImageEmbedder):
+            features, names = read_features(source, detector.estimator.embedder_)
+            return features, tuple(names)
         chunks = list(source.chunks(detector.shape.channels, detector.shape.size))
         names = tuple(name for chunk in chunks for name in chunk.names)
         return np.concatenate([chunk.pixels for chunk in chunks]), names

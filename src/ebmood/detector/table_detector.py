@@ -21,7 +21,7 @@ from ebmood.detector.io.table_stream import Chunk, TableStream
 from ebmood.detector.note_rows import note_rows
 from ebmood.detector.parameters import check_alpha_and_device
 from ebmood.detector.persistence.load import load
-from ebmood.detector.preparation import CategoryColumn, NumberColumn, Preparation
+from ebmood.detector.preparation import CategoryColumn, EmbeddedColumn, NumberColumn, Preparation
 from ebmood.detector.preparation.choices import AUTOMATIC, Choices
 from ebmood.detector.preparation.training_table import read_profile
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
@@ -118,6 +118,10 @@ class TableDetector:
         rows = estimator.notes_.get("rows")
         categories = tuple(estimator.column_labels()[column] for column in estimator.levels_)
         preparation = read_preparation(folder, estimator.notes_, names, categories)
+        for column in () if preparation is None else preparation.columns:
+            if isinstance(column, EmbeddedColumn):
+                with name_source(str(folder)):
+                    column.open()  # a package that is absent or has changed is refused now
         return cls(estimator, preparation, rows if isinstance(rows, int) else None)
 
     def score(

@@ -30,6 +30,7 @@ from ebmood.detector.row_scorer import RowScorer
 from ebmood.detector.score_model import EnergySettings, ScoreModel
 from ebmood.detector.self_test import Probe, run_self_test
 from ebmood.detector.training_ranges import training_ranges
+from ebmood.embedders import Embedder
 
 HELD_CALIBRATION_ROWS = 2048
 """Calibration rows that a detector holds for `partial_fit`, at most."""
@@ -44,7 +45,7 @@ class Updates(Decisions):
     """The methods of `EnergyDetector` that change a fitted detector."""
 
     contamination: Contamination
-    embed: nn.Module | None
+    embed: nn.Module | Embedder | str | None
     memory: Literal["rows", "prototypes"]
     segment: str | int | None
     calibration_rows_: Reservoir | None
@@ -61,6 +62,10 @@ class Updates(Decisions):
     @abstractmethod
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit the detector."""
+
+    @abstractmethod
+    def _embedded(self, X: Any) -> Any:
+        """Return the features of X, or X itself if there is no embedder."""
 
     @abstractmethod
     def _names(self) -> tuple[str, ...] | None:
@@ -131,6 +136,7 @@ class Updates(Decisions):
         if not hasattr(self, "calibration_"):
             return self.fit(X, y)
         self._check_can_grow()
+        X = self._embedded(X)
         levels = extend_levels(X, self.levels_)
         rows = read_rows(X, levels)
         check_columns(rows, self.shape_in_ or (), self._names())
@@ -207,9 +213,10 @@ class Updates(Decisions):
         again = "fit the detector on all rows again"
         if self.supervised:
             return f"a supervised detector does not take more rows; {again}"
-        if self.embed is not None:
+        if isinstance(self.embed, nn.Module):
             return (
-                f"a detector with embed= does not take more rows; {again}, or give outputs of the module as X"
+                f"a detector with a module as embed= does not take more rows; {again}, or give outputs of the module "
+                "as X"
             )
         if self.memory != "rows":
             return f"prototypes do not take more rows; {again}, or set memory='rows'"

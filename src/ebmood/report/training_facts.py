@@ -65,6 +65,9 @@ def _facts(detector: EnergyDetector, versions: Mapping[str, str]) -> list[tuple[
         facts.append(("Classes", ", ".join(map(str, detector.classes_))))
     if detector.scorer_.embedding is not None:
         facts.append(("Embedding", f"`{type(detector.scorer_.embedding).__qualname__}`"))
+    if detector.embedder_ is not None:
+        identity = detector.embedder_.identity
+        facts.append(("Embedder", f"`{identity.name}`, SHA-256 {identity.sha256[:12]}..."))
     libraries = ", ".join(f"{name} {number}" for name, number in versions.items())
     return [*facts, ("Versions", libraries or "not recorded")]
 
@@ -100,5 +103,7 @@ def _format_setting(value: Any) -> str:
 
 def has_named_features(detector: EnergyDetector) -> bool:
     """Return whether single features have a meaning (unlike pixels), and are not too many."""
+    if detector.embedder_ is not None:
+        return False
     is_table = len(detector.shape_in_ or ()) == 1 and detector.replacements_ is not None
     return is_table and detector.n_features_in_ <= MAX_FEATURES

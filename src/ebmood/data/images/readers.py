@@ -120,12 +120,14 @@ def images_from_array(pixels: np.ndarray, labels: np.ndarray | None) -> ImageSeq
     return ImageSequence(len(pixels), lambda i: Image.fromarray(np.ascontiguousarray(pixels[i])), labels)
 
 
-def open_image(source: object, name: str) -> "Image":
+def open_image(source: object, name: str, smallest_side: int | None = None) -> "Image":
     """Return the image in a file, loaded, and turned upright as its EXIF orientation says.
 
     Args:
         source: a path or an open binary file.
         name: name of the image in messages.
+        smallest_side: pixels per side that are needed. A JPEG file is then decoded at 1/2, 1/4 or 1/8 of its size, if
+            both sides keep at least twice as many. None for the whole size.
 
     Raises:
         CorruptDataError: the file is not a readable image.
@@ -134,6 +136,8 @@ def open_image(source: object, name: str) -> "Image":
 
     try:
         with Image.open(source) as image:  # pyright: ignore[reportArgumentType]
+            if smallest_side is not None:
+                image.draft(None, (2 * smallest_side, 2 * smallest_side))  # pyright: ignore[reportArgumentType]
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
             return image

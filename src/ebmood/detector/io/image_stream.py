@@ -1,9 +1,9 @@
-"""Read the images of a folder in chunks, each resized to one small shape."""
+"""Read the images of a folder in chunks: each resized to one small shape, or its features."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ from ebmood.core.interface import for_interface
 from ebmood.data.images.image_folders import SUFFIXES, image_names, other_names
 from ebmood.data.images.readers import SKIP_HINT, CorruptDataError, import_vision, open_image
 from ebmood.data.images.resize import count_channels, resize_image
+from ebmood.embedders import ImageEmbedder
+from ebmood.embedders.embedder import Features
+from ebmood.embedders.feature_cache import open_cache
+from ebmood.embedders.images import ImageFile, embed_images
 
 CHUNK_IMAGES = 512
 """Images in a chunk."""
@@ -31,6 +35,19 @@ class ImageChunk:
     names: list[str]
     pixels: NDArray[np.uint8]
     has_colour: bool
+
+
+@dataclass(frozen=True)
+class FeatureChunk:
+    """The features of some images of a folder.
+
+    Attributes:
+        names: n paths inside the folder.
+        features: `(n, E)`.
+    """
+
+    names: list[str]
+    features: Features
 
 
 @dataclass
@@ -88,9 +105,31 @@ class ImageStream:
             if names:
                 yield ImageChunk(names, np.stack(images), has_colour)
         if not images_read:
-            raise EbmoodError(
-                f"{self.source}: none of {len(self.names)} images can be read; {self.skipped[0]}"
-            )
+            self._refuse_none()
+
+    def features(self, embedder: ImageEmbedder) -> Iterator[FeatureChunk]:
+        """Yield the features of all images. Those of images that were embedded before are in a cache.
+
+        Raises:
+            EbmoodError: an image is damaged, has more than 8 bits per channel, or has features that are not finite; or
+                no image can be read.
+
+        Warns:
+            DataWarning: the cache cannot be opened.
+        """
+        items = [ImageFile(Path(self.source) / name) for name in self.names]
+        images_read = 0
+        with open_cache(embedder) as cache:
+            for chunk in embed_images(embedder, items, cache, self._skip):
+                self.fraction = chunk.seen / len(items)
+                images_read += len(chunk.positions)
+                if chunk.positions:
+                    yield FeatureChunk([self.names[k] for k in chunk.positions], chunk.features)
+        if not images_read:
+            self._refuse_none()
+
+    def _refuse_none(self) -> NoReturn:
+        raise EbmoodError(f"{self.source}: none of {len(self.names)} images can be read; {self.skipped[0]}")
 
     def _read(self, name: str):
         """Return an image, or None if it is damaged and `skip_corrupt` is set."""
@@ -98,11 +137,15 @@ class ImageStream:
         try:
             return open_image(path, path)
         except CorruptDataError as error:
-            reason = str(error).removesuffix(SKIP_HINT).removesuffix("; ")
-            if not self.skip_corrupt:
-                raise EbmoodError(
-                    f"{reason}; replace or delete it, or skip damaged images with "
-                    f"{for_interface('--skip-corrupt', 'skip_corrupt=True')}"
-                ) from error
-            self.skipped.append(reason)
+            self._skip(error)
             return None
+
+    def _skip(self, error: CorruptDataError) -> None:
+        """Add a damaged image to `skipped`, or raise an error if `skip_corrupt` is not set."""
+        reason = str(error).removesuffix(SKIP_HINT).removesuffix("; ")
+        if not self.skip_corrupt:
+            raise EbmoodError(
+                f"{reason}; replace or delete it, or skip damaged images with "
+                f"{for_interface('--skip-corrupt', 'skip_corrupt=True')}"
+            ) from error
+        self.skipped.append(reason)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ebmood.core.errors import EbmoodError, InputError
+from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.feature_contributions import LEVELS
 from ebmood.detector.parameters import resolve_device
@@ -21,16 +22,21 @@ from ebmood.detector.score_model import ScoreModel
 from ebmood.detector.segments import find_segment_column
 from ebmood.detector.updates import HELD_CALIBRATION_ROWS
 from ebmood.detector.user_embedding import frozen_copy
+from ebmood.embedders import Embedder, reopen_embedder
+from ebmood.embedders.lookup import check_identity
 
 
-def load(folder: Path | str, *, embed: nn.Module | None = None, device: str = "cpu") -> EnergyDetector:
+def load(
+    folder: Path | str, *, embed: nn.Module | Embedder | str | None = None, device: str = "cpu"
+) -> EnergyDetector:
     """Load a detector that `EnergyDetector.save` wrote. On the same machine its scores are equal to the bit.
 
     No file in the folder is executed: it holds JSON and safetensors. The notes of `save` are in `notes_`.
 
     Args:
         folder: the folder of the saved detector.
-        embed: a module constructed like the one of the fit. A copy of it receives the saved weights.
+        embed: a module constructed like the one of the fit: a copy of it receives the saved weights. An embedder of
+            images or texts is found without it, unless its file has moved, or it is a module of an import path.
         device: the device on which to score.
 
     Raises:
@@ -39,18 +45,20 @@ def load(folder: Path | str, *, embed: nn.Module | None = None, device: str = "c
     """
     folder = Path(folder)
     metadata, weights = read_detector(folder)
+    embedder = _embedder(folder, metadata, embed, device)
     detector = EnergyDetector(
         alpha=metadata.alpha,
         calibration=metadata.calibration,
         contamination=metadata.contamination,
         memory=metadata.memory,
         supervised=metadata.supervised,
-        embed=embed,
+        embed=embed if embedder is None else embedder,
         energy=metadata.energy,
         segment=metadata.segment,
         device=device,
         random_state=metadata.seed,
     )
+    detector.embedder_ = embedder
     _restore_model(folder, detector, metadata, weights)
     _compare_witness(folder, detector, metadata, weights["score"])
     _restore_columns(folder, detector, metadata)
@@ -74,7 +82,9 @@ def _restore_model(
     detector.model_ = _model(folder, metadata, score).to(device)
     detector.scorer_ = RowScorer(
         model=detector.model_,
-        embedding=_embedding(folder, metadata, weights, detector.embed, device),
+        embedding=None
+        if detector.embedder_ is not None
+        else _embedding(folder, metadata, weights, detector.embed, device),
         shape=shape,
         ranges=None if shape is None else _array(folder, score, "ranges", (2, width)),
         lowest_scores=_array(folder, score, "lowest", (1 + classes,)),
@@ -155,11 +165,30 @@ def _model(folder: Path, metadata: DetectorMetadata, score: Weights) -> ScoreMod
     return model.eval().requires_grad_(False)
 
 
+def _embedder(
+    folder: Path, metadata: DetectorMetadata, embed: nn.Module | Embedder | str | None, device: str
+) -> Embedder | None:
+    """Return the embedder of the fit, after a comparison with its identity; None if there was none."""
+    if metadata.embedder is None:
+        return None
+    if isinstance(embed, nn.Module):
+        raise InputError(
+            f"{folder}: fitted with the embedder {metadata.embedder.name}, not with a module; leave embed= out"
+        )
+    with name_source(str(folder)):
+        if isinstance(embed, Embedder):
+            check_identity(embed, metadata.embedder)
+            return embed
+        return reopen_embedder(
+            metadata.embedder, None if embed is None else str(embed), str(resolve_device(device))
+        )
+
+
 def _embedding(
     folder: Path,
     metadata: DetectorMetadata,
     weights: dict[str, Weights],
-    module: nn.Module | None,
+    module: object,
     device: torch.device,
 ) -> nn.Module | None:
     if metadata.embedding is None:

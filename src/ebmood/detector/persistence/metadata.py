@@ -14,6 +14,7 @@ from ebmood.detector.calibration_scores import CalibrationScores
 from ebmood.detector.history import Event
 from ebmood.detector.score_model import EnergySettings, MemoryLayout
 from ebmood.detector.self_test import Probe
+from ebmood.embedders import EmbedderIdentity
 
 PositiveFinite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -61,6 +62,7 @@ class DetectorMetadata(Settings):
         probes: results of the self-test.
         history: the calls that fitted, recalibrated or extended the detector.
         embedding: class name of the user's module; None without one.
+        embedder: identity of the embedder of images or texts; None without one.
         versions: versions of the libraries that fitted and wrote the detector.
         notes: JSON values of the caller.
         files: SHA-256 of each file of weights.
@@ -91,6 +93,7 @@ class DetectorMetadata(Settings):
     probes: tuple[Probe, ...]
     history: tuple[Event, ...] = Field(min_length=1)
     embedding: str | None
+    embedder: EmbedderIdentity | None = None
     versions: dict[str, str]
     notes: dict[str, JsonValue]
     files: dict[Literal["score", "embed"], str]
@@ -119,6 +122,8 @@ class DetectorMetadata(Settings):
             classes if has_class_scores else 0
         ):
             raise ValueError("there must be calibration scores for every class")
+        if self.embedder and (self.embedding or self.columns.shape != (self.embedder.dimension,)):
+            raise ValueError("with an embedder, the columns must be its features, and there is no embedding")
         if set(self.files) != {"score"} | ({"embed"} if self.embedding else set()):
             raise ValueError("files must name the weights of the score, and of the embedding if there is one")
         if not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in self.files.values()):

@@ -161,6 +161,11 @@ def _check_exportable(detector: "EnergyDetector") -> None:
         raise EbmoodError(
             f"export needs {', '.join(missing)}; install them with `pip install 'ebmood[onnx]'`"
         )
+    if detector.embedder_ is not None:
+        raise InputError(
+            f"export: the ONNX graph takes rows of numbers, but the detector was fitted with the embedder "
+            f"{detector.embedder_.identity.name}; use ebmood score"
+        )
     if detector.shape_in_ is None:
         raise InputError(
             "export: the inputs of embed= are not arrays of floating-point numbers, which an ONNX graph needs"

@@ -79,6 +79,7 @@ def _metadata(
         class_calibration_scores=class_scores and tuple(tuple(scores.tolist()) for scores in class_scores),
         probes=detector.probes_,
         history=detector.history_,
+        embedder=None if detector.embedder_ is None else detector.embedder_.identity,
         embedding=None if scorer.embedding is None else type(scorer.embedding).__qualname__,
         versions={name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
         notes=notes,

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from ebmood.core.errors import InputError
 from ebmood.detector.io.column_names import match_columns
 from ebmood.detector.preparation.decision import Overrides
+from ebmood.embedders import EmbedderIdentity, open_embedder
+
+TEXT_EMBEDDER = "wordllama"
+"""The embedder of texts by default."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,8 @@ class Choices:
         dates: columns to read as dates.
         missing: further words for missing values.
         label_column: the class of each row, which is not a feature.
+        texts: columns whose texts are embedded.
+        embedder: identity of the embedder of these texts; None for `TEXT_EMBEDDER`.
     """
 
     drop: Sequence[str] = ()
@@ -27,12 +33,14 @@ class Choices:
     dates: Sequence[str] = ()
     missing: Sequence[str] = ()
     label_column: str | None = None
+    texts: Sequence[str] = ()
+    embedder: EmbedderIdentity | None = None
 
     def resolve(self, names: Sequence[str], source: str) -> tuple[tuple[str, ...], Overrides]:
         """Return the names of columns that are left out, and the decisions about the others.
 
-        A name decides before a pattern. Among patterns, those of `drop` decide first, then those of `categories` and
-        `dates`.
+        A name decides before a pattern. Among patterns, those of `drop` decide first, then those of `categories`,
+        `dates` and `numbers`.
 
         Raises:
             InputError: a name or pattern matches no column, or a column is named twice.
@@ -42,12 +50,14 @@ class Choices:
             "categories": self.categories,
             "dates": self.dates,
             "numbers": self.numbers,
+            "texts": self.texts,
         }
         matches = {
             "drop": match_columns(self.drop, names, source, "--drop"),
             "categories": match_columns(self.categories, names, source, "--category"),
             "dates": match_columns(self.dates, names, source, "--date"),
             "numbers": match_columns(self.numbers, names, source, "--number"),
+            "texts": match_columns(self.texts, names, source, "--text"),
         }
         chosen: dict[str, str] = {}
         for kind, entries in kinds.items():
@@ -67,10 +77,17 @@ class Choices:
         def columns(kind: str) -> Iterable[str]:
             return (name for name in names if chosen.get(name) == kind)
 
+        texts, embedder = frozenset(columns("texts")), self.embedder
+        if texts and embedder is None:
+            embedder = open_embedder(TEXT_EMBEDDER).identity
+        if embedder is not None and embedder.items != "texts":
+            raise InputError(f"{source}: {embedder.name} embeds images, not texts; give {TEXT_EMBEDDER}")
         overrides = Overrides(
             numbers=frozenset(columns("numbers")),
             categories=frozenset(columns("categories")),
             dates=frozenset(columns("dates")),
+            texts=texts,
+            embedder=embedder,
             missing=tuple(word.strip().lower() for word in self.missing),
         )
         return tuple(columns("drop")), overrides

@@ -1,6 +1,7 @@
-"""How one column of a raw table is read: as a number, a category, a date, or not at all."""
+"""How one column of a raw table is read: as a number, a category, a date, a text, or not at all."""
 
 from collections.abc import Collection
+from functools import cache
 from typing import Annotated, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from ebmood.detector.io.cell_values import read_categories, read_numbers, read_t
 from ebmood.detector.io.dates import DateFormat
 from ebmood.detector.io.number_format import PLAIN, NumberFormat
 from ebmood.detector.preparation.cycles import Cycle
+from ebmood.embedders import Embedder, EmbedderIdentity, TextEmbedder, reopen_embedder
 
 Values = NDArray[np.float64] | pyarrow.StringArray
 """A feature: numbers with NaN for missing ones, or names of categories with null for missing ones."""
@@ -99,7 +101,48 @@ class DateColumn(Settings):
         return dict(zip(self.features, waves, strict=True)), times.errors
 
 
-Column = Annotated[NumberColumn | CategoryColumn | DateColumn, Field(discriminator="kind")]
+class EmbeddedColumn(Settings):
+    """A column of texts, whose features are those of an embedder.
+
+    Attributes:
+        name: name of the column.
+        embedder: the embedder. It is compared with the installed one when it is opened.
+    """
+
+    kind: Literal["text"] = "text"
+    name: str
+    embedder: EmbedderIdentity
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features, such as `review (feature 17)`."""
+        return tuple(f"{self.name} (feature {k})" for k in range(self.embedder.dimension))
+
+    def open(self) -> TextEmbedder:
+        """Return the embedder.
+
+        Raises:
+            EbmoodError: its package is absent, or has changed.
+        """
+        embedder = _reopen(self.embedder.model_dump_json())
+        assert isinstance(embedder, TextEmbedder)
+        return embedder
+
+    def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Features:
+        """Return the features of cells. A missing cell is the empty text."""
+        names = read_categories(cells, missing)
+        texts = [name or "" for name in names.values.to_pylist()]
+        features = self.open().embed(texts).astype(np.float64)
+        return dict(zip(self.features, features.T, strict=True)), names.errors
+
+
+@cache
+def _reopen(identity: str) -> Embedder:
+    """Open the embedder of an identity in JSON, once."""
+    return reopen_embedder(EmbedderIdentity.model_validate_json(identity))
+
+
+Column = Annotated[NumberColumn | CategoryColumn | DateColumn | EmbeddedColumn, Field(discriminator="kind")]
 """How a column is read."""
 
 

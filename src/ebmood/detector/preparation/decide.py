@@ -12,7 +12,7 @@ from ebmood.detector.io.arrow import compute
 from ebmood.detector.io.cell_values import decode, is_text, is_unusable, read_numbers
 from ebmood.detector.io.dates import DateFormat, epoch_format
 from ebmood.detector.io.number_format import NumberFormat, choose_format
-from ebmood.detector.preparation.columns import CategoryColumn
+from ebmood.detector.preparation.columns import CategoryColumn, EmbeddedColumn
 from ebmood.detector.preparation.date_rules import decide_dates
 from ebmood.detector.preparation.decision import BY_OPTION, Decision, Overrides
 from ebmood.detector.preparation.number_rules import decide_numbers
@@ -48,6 +48,10 @@ def _decide_column(
     missing = overrides.missing
     if name in overrides.categories:
         return Decision(CategoryColumn(name=name), "category", "category", BY_OPTION)
+    if name in overrides.texts and overrides.embedder is not None:
+        embedder = overrides.embedder
+        treatment = f"{embedder.dimension} features of {embedder.name}"
+        return Decision(EmbeddedColumn(name=name, embedder=embedder), "text", treatment, BY_OPTION)
     if is_unusable(cells.type):
         return Decision.leave_out(name, "other", f"holds {cells.type}")
     text = TextColumn(cells, missing) if is_text(cells.type) else None

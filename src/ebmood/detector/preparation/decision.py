@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from ebmood.detector.preparation.columns import Column, LeftOut
+from ebmood.embedders import EmbedderIdentity
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,16 @@ class Overrides:
         categories: names of columns that are read as categories.
         dates: names of columns that are read as dates.
         missing: further words for missing values, in lower case.
+        texts: names of columns that are embedded.
+        embedder: the embedder of texts.
     """
 
     numbers: frozenset[str] = frozenset()
     categories: frozenset[str] = frozenset()
     dates: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
+    texts: frozenset[str] = frozenset()
+    embedder: EmbedderIdentity | None = None
 
 
 BY_OPTION = "by an option"

@@ -12,6 +12,9 @@ from ebmood.detector.preparation.decision import Decision
 UNSEEN = 0.2
 """Expected share of new rows whose value no training row has, from which names are an id or free text."""
 
+FREE_TEXT = "free text"
+"""The kind of a column of prose."""
+
 FREE_TEXT_WORDS = 3
 """Mean number of words from which names that hardly repeat are free text."""
 
@@ -42,7 +45,7 @@ def decide_names(name: str, cells: pyarrow.Array, missing: Collection[str], reas
         words = compute.list_value_length(compute.utf8_split_whitespace(levels))
         is_prose = compute.mean(words).as_py() >= FREE_TEXT_WORDS
         share = "every row has another text" if once == rows else f"{once / rows:.0%} of the texts occur once"
-        return Decision.leave_out(name, "free text" if is_prose else "id", share)
+        return Decision.leave_out(name, FREE_TEXT if is_prose else "id", share)
     description = f"{len(levels)} levels" if len(levels) != 1 else f"{levels[0].as_py()[:40]!r} or empty"
     return Decision(
         CategoryColumn(name=name), "category", "category", ", ".join(filter(None, [reason, description]))

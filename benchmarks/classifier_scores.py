@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ebmood.scores import SCORES, FitRows, InputScore, Outputs, Score
 from torch import Tensor
 
 from ebmood import separation
-from ebmood.scores import SCORES, FitRows, InputScore, Outputs, Score
 
 ID_SETS = ("train", "held out", "test")
 ROWS = 2000
@@ -196,9 +196,7 @@ def print_tables(records: list[dict]) -> None:
     print("| score | near AUROC | far AUROC | mean AUROC | mean FPR95 |\n| :-- | --: | --: | --: | --: |")
     overall = {score: np.mean([means[group, score] for group in groups], axis=0) for score in scores}
     for score, m in sorted(overall.items(), key=lambda item: -(item[1][0] + item[1][2])):
-        print(
-            f"| {score} | {m[0]:.2f} | {m[2]:.2f} | {(m[0] + m[2]) / 2:.2f} | {(m[1] + m[3]) / 2:.2f} |"
-        )
+        print(f"| {score} | {m[0]:.2f} | {m[2]:.2f} | {(m[0] + m[2]) / 2:.2f} | {(m[1] + m[3]) / 2:.2f} |")
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
     S(x) = max_y log p(y | x),    p(y | x) = exp f_y(x) / sum_k exp f_k(x)
 
 Hendrycks & Gimpel 2017, "A Baseline for Detecting Misclassified and Out-of-Distribution Examples in Neural Networks",
-Section 3. The logarithm does not change the order of rows, and separates rows whose probability rounds to 1.
+Section 3. The logarithm does not change the order of rows. It is computed from the other classes, so that it differs
+for rows whose probability rounds to 1.
 """
 
 from typing import Literal
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from ebmood.scores.score import FitRows, Outputs, Score, State
 
@@ -29,4 +31,6 @@ class MaxSoftmax(Score):
 
 def max_log_softmax(logits: Tensor) -> Tensor:
     """Return the largest log-probability: `(N, K) -> (N,)`."""
-    return logits.log_softmax(1).amax(1)
+    largest, column = logits.max(1, keepdim=True)
+    others = logits.scatter(1, column, -torch.inf).logsumexp(1)
+    return -nn.functional.softplus(others - largest[:, 0])

@@ -1,17 +1,20 @@
 """The joint energy of logits and features.
 
-    S(x) = (1 - w) s_f(x) + w s_l(x)        or        min(s_f(x), s_l(x))
+    S(x) = (1 - w) g(s_f(x)) + w g(s_l(x))        or        min(s_f(x), s_l(x)),        g(s) = -log(1 + exp(-s))
 
 s_f is the memory score of the features (`ebmood.scores.memory`), s_l a score of the logits. Both are standardised on
 in-distribution rows, without any other rows: (score - median) / (median - 5th percentile), so that 0 is a typical row
 and -1 the start of the strangest 5 %. The memory scores of in-distribution rows are leave-one-out scores.
+
+g is bounded above: a network with ReLU has large logits far from all rows, and without g they would outweigh features
+that are unlike all rows.
 """
 
 from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from ebmood.scores.energy import Energy
 from ebmood.scores.gen import GEN
@@ -39,6 +42,7 @@ class JointEnergy(Score):
         logits: the score of the logits, with its default settings.
         combine: `mean`: the weighted mean. `min`: the more alarmed of both decides.
         logit_weight: w of the mean.
+        bounded: whether the mean is over g of the scores, or over the scores.
     """
 
     kind: Literal["joint"] = "joint"
@@ -46,6 +50,7 @@ class JointEnergy(Score):
     logits: Literal["energy", "max-logit", "max-softmax", "gen"] = "energy"
     combine: Literal["mean", "min"] = "mean"
     logit_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
+    bounded: bool = True
 
     def fit_state(self, rows: FitRows) -> State:
         """Return the tensors of the memory score, and the center and scale `(2,)` of both scores."""
@@ -69,6 +74,8 @@ class JointEnergy(Score):
         standardised = (both - state["centers"][:, None]) / state["scales"][:, None]
         if self.combine == "min":
             return standardised.amin(0)
+        if self.bounded:
+            standardised = nn.functional.logsigmoid(standardised)
         return (1 - self.logit_weight) * standardised[0] + self.logit_weight * standardised[1]
 
 

@@ -74,13 +74,14 @@ class _LayerInput(nn.Module):
             for path in self.paths:
                 hooks.enter_context(self.module.get_submodule(path).register_forward_pre_hook(record(path)))
             output = self.module(x)
-        return self._checked(features, len(x)).flatten(1), output, last
+        # `len` would fix the number of rows in an exported graph.
+        return self._checked(features, x.shape[0]).flatten(1), output, last
 
     def _checked(self, features: Tensor | None, rows: int) -> Tensor:
         name, layers = type(self.module).__name__, " or ".join(self.paths[-3:])
         if features is None:
             raise EbmoodError(f"{name}: {layers} received no tensor in the forward pass; name another layer")
-        if features.ndim < 2 or len(features) != rows:
+        if features.ndim < 2 or features.shape[0] != rows:
             raise EbmoodError(
                 f"{name}: the input of {layers} has shape {tuple(features.shape)} for {rows} inputs, not one row for "
                 "each; name another layer"
@@ -104,11 +105,11 @@ class ClassifierOutputs(_LayerInput):
                 not one row for each.
         """
         features, output, _ = self.run(x)
-        return features, self._logits(output, len(x))
+        return features, self._logits(output, x.shape[0])
 
     def logits(self, x: Tensor) -> Tensor:
         """Return the logits alone, `(N, K)`."""
-        return self._logits(self.module(x), len(x))
+        return self._logits(self.module(x), x.shape[0])
 
     def head(self, x: Tensor) -> nn.Linear | None:
         """Return the layer whose input are the features of inputs `x`, if it is an `nn.Linear`."""
@@ -116,7 +117,12 @@ class ClassifierOutputs(_LayerInput):
         return layer if isinstance(layer, nn.Linear) else None
 
     def _logits(self, output: Any, rows: int) -> Tensor:
-        if isinstance(output, Tensor) and output.ndim == 2 and len(output) == rows and output.shape[1] > 1:
+        if (
+            isinstance(output, Tensor)
+            and output.ndim == 2
+            and output.shape[0] == rows
+            and output.shape[1] > 1
+        ):
             return output
         kind = (
             f"a tensor of shape {tuple(output.shape)}"

@@ -23,6 +23,9 @@ from ebmood.scores.score import FitRows, InputScore, Network, Outputs, State
 CANDIDATES = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08)
 """Steps of Hsu et al. 2020, Section 4."""
 
+CHUNK_INPUTS = 64
+"""Inputs in a pass through the network while the step is chosen."""
+
 
 class Odin(InputScore):
     """ODIN.
@@ -49,13 +52,14 @@ class Odin(InputScore):
         scale = float(x.double().std())
         if not scale > 0:
             raise InputError("X: all input values are equal, so score 'odin' finds no step; give step=")
-        direction = self.direction(network, x)
-        with torch.no_grad():
-            means = [
-                float(self._log_probability(network(x + scale * step * direction)).exp().mean())
-                for step in CANDIDATES
-            ]
-        return self.updated(step=scale * CANDIDATES[means.index(max(means))])
+        sums = [0.0] * len(CANDIDATES)
+        for part in x.split(CHUNK_INPUTS):
+            direction = self.direction(network, part)
+            with torch.no_grad():
+                for k, step in enumerate(CANDIDATES):
+                    moved = network(part + scale * step * direction)
+                    sums[k] += float(self._log_probability(moved.double()).exp().sum())
+        return self.updated(step=scale * CANDIDATES[sums.index(max(sums))])
 
     def perturb(self, network: Network, x: Tensor) -> Tensor:
         """Return inputs after the step: `(N, *shape)` to `(N, *shape)`."""

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from ebmood.classifiers import ClassifierDetector
 from ebmood.core.errors import CalibrationWarning, EbmoodError, InputError
 from ebmood.detector.calibration_scores import CalibrationScores
-from ebmood.scores import KNN, SCORES, FitRows, JointEnergy, MemoryScore, Odin, Score
+from ebmood.scores import KNN, SCORES, FitRows, Odin, Score
 
 every_score = pytest.mark.parametrize("name", [score.kind for score in SCORES])
 
@@ -256,7 +256,7 @@ def test_too_few_calibration_rows_warn_with_the_number_that_is_needed():
 
 
 def test_selected_rows_are_mostly_other_rows():
-    detector = fitted(JointEnergy(features=MemoryScore(space="whitened")), rows=1500)
+    detector = fitted("joint", rows=1500)
     new, other = labelled_rows(100, seed=2)[0], 20 * other_rows(100, seed=3)
     chosen = detector.select(torch.cat([new, other]), fdr=0.2)
     assert chosen[100:].mean() > 0.8

@@ -1,11 +1,19 @@
 """Whitening and distances of Gaussians."""
 
 import numpy as np
+import pytest
 import torch
 from helpers.classifier_outputs import classifier_outputs
 from scipy.spatial.distance import cdist
+from sklearn.covariance import ledoit_wolf
 
-from ebmood.scores.gaussian import class_means, inverse_root, squared_mahalanobis, within_class_residuals
+from ebmood.scores.gaussian import (
+    class_means,
+    inverse_root,
+    shrunk_inverse_root,
+    squared_mahalanobis,
+    within_class_residuals,
+)
 
 
 def test_whitened_residuals_have_the_identity_as_covariance():
@@ -37,3 +45,12 @@ def test_distances_equal_those_of_scipy():
 def test_constant_features_have_finite_distances():
     root = inverse_root(torch.zeros(5, 3, dtype=torch.float64), 1e-6)
     assert root.isfinite().all()
+
+
+@pytest.mark.parametrize("rows", [8, 300])
+def test_the_shrunk_covariance_is_that_of_scikit_learn(rows):
+    residuals = within_class_residuals(classifier_outputs().fit)[:rows]
+    covariance, shrinkage = ledoit_wolf(residuals.numpy(), assume_centered=True)
+    assert shrinkage > 0
+    root = shrunk_inverse_root(residuals).numpy()
+    np.testing.assert_allclose(root @ covariance @ root, np.eye(12), atol=1e-4)

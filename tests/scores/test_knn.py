@@ -29,3 +29,9 @@ def test_a_row_of_the_fit_is_its_own_nearest_row_at_any_length():
 def test_a_row_of_zeros_is_finite():
     rows = FitRows.of_arrays(np.eye(3), np.eye(3))
     assert np.isfinite(KNN().fit(rows).score_samples(Outputs.of_arrays(np.zeros((1, 3)), np.zeros((1, 3)))))
+
+
+def test_the_rule_takes_half_of_the_rows_of_a_class_and_fifty_at_most():
+    rule = KNN()._neighbours
+    assert [rule(10_000, 10), rule(300, 4), rule(10, 8), rule(1000, 10)] == [50, 37, 1, 50]
+    assert KNN(neighbours=60)._neighbours(40, 4) == 40

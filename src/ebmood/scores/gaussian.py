@@ -39,6 +39,22 @@ def inverse_root(residuals: Tensor, ridge: float) -> Tensor:
     return vectors / roots @ vectors.mT
 
 
+def shrunk_inverse_root(residuals: Tensor) -> Tensor:
+    """Return a matrix `(E, E)` that whitens, from a covariance that is shrunk towards equal variances.
+
+    The amount follows from the residuals `(N, E)`: Ledoit & Wolf 2004, "A well-conditioned estimator for
+    large-dimensional covariance matrices". It is small for many rows, and large for fewer rows than features.
+    """
+    from sklearn.covariance import ledoit_wolf_shrinkage  # imported here because it takes half a second
+
+    shrinkage = float(ledoit_wolf_shrinkage(residuals.cpu().numpy(), assume_centered=True))
+    # (1 - s) C + s m I is C + s / (1 - s) m I up to a factor.
+    return (
+        inverse_root(residuals, shrinkage / max(1 - shrinkage, RIDGE) + RIDGE)
+        / max(1 - shrinkage, RIDGE) ** 0.5
+    )
+
+
 def squared_mahalanobis(features: Tensor, means: Tensor, root: Tensor) -> Tensor:
     """Return squared distances of features `(N, E)` from means `(C, E)` in the metric of a whitening: `(N, C)`."""
     center = means.mean(0)

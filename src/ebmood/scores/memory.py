@@ -7,7 +7,9 @@ in-distribution rows with this label, or all rows together. center_c and scale_c
 each left out of its own energy, and the 95th percentile minus the median, as in `ebmood.detector.score_model`. The
 energies are computed in one of several spaces of features; see `MemoryScore`.
 
-All settings are fixed, or follow from in-distribution rows.
+All settings are fixed, or follow from in-distribution rows. The default space is `whitened`: scores in it hardly depend
+on units of features and on linear maps of them, and not at all without a ridge. It keeps the norm, while features of
+unit length say nothing of inputs that are far from all others.
 """
 
 from collections.abc import Sequence
@@ -25,7 +27,7 @@ from ebmood.models.memory import (
     leave_one_out,
     squared_distances,
 )
-from ebmood.scores.gaussian import RIDGE, inverse_root, within_class_residuals
+from ebmood.scores.gaussian import inverse_root, shrunk_inverse_root, within_class_residuals
 from ebmood.scores.knn import unit_length
 from ebmood.scores.score import FitRows, Outputs, Score, State
 
@@ -34,6 +36,9 @@ LEAST_ROWS = 10
 
 LEAST_CLASS_ROWS = 3
 """Rows that the shared memory of small classes needs. With fewer they join the largest class."""
+
+LEAST_WHITENED = 8
+"""Rows from which on the whitening and the memories have rows of their own."""
 
 SMALLEST_SCALE = 1e-6
 """Smallest scale of a z-score, relative to one."""
@@ -45,8 +50,8 @@ class MemoryScore(Score):
     Attributes:
         space: coordinates in which distances are measured. `raw`: features minus their mean. `normalised`: features
             divided by their norm. `whitened`: features in the metric of the Mahalanobis distance, whose covariance is
-            that around class means if there are labels, else that of all rows. `whitened-normalised`: the latter
-            divided by their norm.
+            that around class means if there are labels, else that of all rows. One random half of the rows determines
+            it, and the other half is held. `whitened-normalised`: the latter divided by their norm.
         classes: `best`: one memory for each class, and the largest score decides. `predicted`: the memory of the
             predicted class decides. `none`: one memory of all rows. Without labels it is `none`.
         energies: the memory energy, the relative distance, or the mean of both z-scores.
@@ -55,18 +60,19 @@ class MemoryScore(Score):
         rows: maximum number of rows that are held, of all classes together. If there are more, a random sample of them
             is used.
         seed: seed of the sample.
-        ridge: added to the covariance of the whitening, as a fraction of the mean variance of a feature.
+        ridge: added to the covariance of the whitening, as a fraction of the mean variance of a feature; None for the
+            rule of Ledoit and Wolf.
     """
 
     kind: Literal["memory"] = "memory"
-    space: Literal["raw", "normalised", "whitened", "whitened-normalised"] = "normalised"
+    space: Literal["raw", "normalised", "whitened", "whitened-normalised"] = "whitened"
     classes: Literal["best", "predicted", "none"] = "best"
     energies: Literal["memory", "relative", "both"] = "both"
     z_scores: Literal["class", "shared"] = "class"
     memory: MemorySettings = MemorySettings()
     rows: Annotated[int, Field(ge=2)] = 4096
     seed: int = 0
-    ridge: Annotated[float, Field(ge=0)] = RIDGE
+    ridge: Annotated[float, Field(ge=0)] | None = None
 
     def fit_state(self, rows: FitRows) -> State:
         """Return the rows in memory, their bandwidths, and the z-scores."""
@@ -77,8 +83,9 @@ class MemoryScore(Score):
 
         The score of a row is that under its own class.
         """
-        state = self._fit_space(rows)
-        held = self._sample(len(rows.outputs))
+        for_space, for_memory = self._halves(len(rows.outputs))
+        state = self._fit_space(rows.take(for_space))
+        held = self._sample(for_memory)
         coordinates = self._coordinates(state, rows.outputs.features[held])
         groups = self._groups(rows, held)
         state["class_memory"] = _memory_of_class(groups, rows, held)
@@ -132,11 +139,23 @@ class MemoryScore(Score):
         center, high = quantiles.unbind(1)
         return center, (high - center).clamp(min=SMALLEST_SCALE)
 
-    def _sample(self, count: int) -> Tensor:
-        if count <= self.rows:
-            return torch.arange(count)
-        chosen = numpy_stream(self.seed, "memory score").permutation(count)[: self.rows]
-        return torch.from_numpy(chosen).sort().values
+    def _halves(self, count: int) -> tuple[Tensor, Tensor]:
+        """Return the rows that determine the space, and those of the memories; all rows for both without a whitening.
+
+        A row is nearer to others in a space that is whitened with its help. With one half for each, the leave-one-out
+        scores are those of new rows.
+        """
+        everything = torch.arange(count)
+        if self.space in ("raw", "normalised") or count < LEAST_WHITENED:
+            return everything, everything
+        order = torch.from_numpy(numpy_stream(self.seed, "whitening").permutation(count))
+        return order[: count // 2].sort().values, order[count // 2 :].sort().values
+
+    def _sample(self, candidates: Tensor) -> Tensor:
+        if len(candidates) <= self.rows:
+            return candidates
+        chosen = numpy_stream(self.seed, "memory score").permutation(len(candidates))[: self.rows]
+        return candidates[torch.from_numpy(chosen).sort().values]
 
     def _groups(self, rows: FitRows, held: Tensor) -> list[Tensor]:
         """Return the positions in `held` of the rows of each memory."""
@@ -159,7 +178,8 @@ class MemoryScore(Score):
         if self.space in ("raw", "normalised"):
             return {"mean": mean}
         residuals = features - mean if rows.labels is None else within_class_residuals(rows)
-        return {"mean": mean, "root": inverse_root(residuals, self.ridge)}
+        root = shrunk_inverse_root(residuals) if self.ridge is None else inverse_root(residuals, self.ridge)
+        return {"mean": mean, "root": root}
 
     def _coordinates(self, state: State, features: Tensor) -> Tensor:
         if self.space == "normalised":

@@ -130,6 +130,10 @@ class FitRows:
         codes = None if labels is None else check_labels(labels, len(outputs), outputs.logits.shape[1])
         return cls(outputs, codes, None if weight is None else _head(outputs, weight, bias))
 
+    def take(self, rows: Tensor) -> "FitRows":
+        """Return some of the rows."""
+        return FitRows(self.outputs.take(rows), None if self.labels is None else self.labels[rows], self.head)
+
     @property
     def class_rows(self) -> list[tuple[int, Tensor]]:
         """Each class that has rows, ascending, with the indices of its rows."""

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ebmood.scores import SCORES, FitRows, InputScore, Outputs, Score
 from torch import Tensor
 
 from ebmood import separation
+from ebmood.scores import SCORES, FitRows, InputScore, Outputs, Score
 
 ID_SETS = ("train", "held out", "test")
 ROWS = 2000

@@ -62,6 +62,19 @@ def test_the_examples_of_the_quick_start_run(capsys):
     assert auroc["uniform"] > 0.9
 
 
+def test_the_example_of_the_classifier_guide_gives_an_alarm_and_survives_a_file(tmp_path, monkeypatch):
+    pytest.importorskip("torchvision")
+    monkeypatch.chdir(tmp_path)
+    watch, save = blocks("docs/guides/classifier.md", "python")
+    names = run(watch)
+    assert len(watch.strip().splitlines()) <= 15
+    flags = names["detector"].predict(names["new"])
+    assert flags[-1] == -1
+    assert (flags[:-1] == 1).mean() > 0.5
+    same = run(save, **names)["same"]
+    assert np.array_equal(same.p_values(names["new"]), names["detector"].p_values(names["new"]))
+
+
 def test_the_settings_of_the_performance_page_are_valid():
     (settings,) = blocks("docs/performance.md", "python")
     assert run(settings)["objective"].chain.kind == "mala"
@@ -153,7 +166,7 @@ def test_the_api_reference_lists_every_public_name():
     assert missing == []
 
 
-@pytest.mark.parametrize("package", ["models", "networks", "objectives", "samplers"])
+@pytest.mark.parametrize("package", ["models", "networks", "objectives", "samplers", "scores"])
 def test_the_api_reference_shows_every_module_of_the_reference(package):
     documented = re.findall(r"^::: ([\w.]+)$", (ROOT / f"docs/api/{package}.md").read_text(), re.MULTILINE)
     files = (ROOT / "src/ebmood" / package).rglob("*.py")

@@ -18,7 +18,14 @@ pytestmark = pytest.mark.xdist_group("how-to")  # its fixtures are built once
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs/how-to").glob("*.md"))
-COPIED = ["src", "tests/conftest.py", "tests/models/test_views.py", "pyproject.toml"]
+COPIED = [
+    "src",
+    "tests/conftest.py",
+    "tests/helpers/classifier_outputs.py",
+    "tests/models/test_views.py",
+    "tests/scores/test_scores.py",
+    "pyproject.toml",
+]
 
 CLASSIFIER = """
 embedding:
@@ -80,7 +87,7 @@ def tree(tmp_path_factory) -> Path:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, target / name)
-    assert len(apply_pages(target)) == 6
+    assert len(apply_pages(target)) == 7
     return target
 
 
@@ -162,3 +169,29 @@ def test_the_objective_page_lists_every_hook():
         assert len(hooks) > 2
         for hook in hooks:
             assert f"`{cls.__name__}.{hook}" in page, f"{cls.__name__}.{hook}"
+
+
+def test_a_detector_of_a_classifier_uses_the_score_that_the_page_adds(tree):
+    code = """
+import torch
+from torch import nn
+from ebmood import ClassifierDetector
+
+torch.manual_seed(0)
+network, rows = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)), torch.randn(200, 4)
+detector = ClassifierDetector(network, score="she", random_state=0).fit(rows, network(rows).argmax(1))
+scores = detector.score_samples(rows)
+means = detector.score_.means[detector.outputs(rows).predicted]
+torch.testing.assert_close(torch.from_numpy(scores), (detector.outputs(rows).features * means).sum(1))
+detector.save("she-model")
+assert (ClassifierDetector.load("she-model", network).score_samples(rows) == scores).all()
+"""
+    run(tree, "-W", "error", "-c", code)
+
+
+@pytest.mark.slow
+def test_the_score_that_the_page_adds_passes_the_tests_of_all_scores(tree):
+    output = run(
+        tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/scores/test_scores.py", "-k", "she"
+    )
+    assert "7 passed" in output

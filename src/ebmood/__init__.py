@@ -24,6 +24,7 @@ from ebmood.core.errors import (
 )
 
 if TYPE_CHECKING:
+    from ebmood.classifiers import ClassifierDetector
     from ebmood.core.metrics import Separation, separation
     from ebmood.data import (
         CIFAR10,
@@ -62,6 +63,7 @@ _MODULES = {
         "Toy",
         "split_dataset",
     ),
+    "classifiers": ("ClassifierDetector",),
     "detector": ("EnergyDetector", "EnergySettings", "load"),
     "core.metrics": ("Separation", "separation"),
     "monitoring": ("Monitor",),
@@ -83,6 +85,7 @@ __all__ = [
     "METHODS",
     "CalibrationWarning",
     "Cell",
+    "ClassifierDetector",
     "DataWarning",
     "Dataset",
     "DegenerateObjectiveWarning",

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ebmood.core.errors import EbmoodError
-from ebmood.networks import MLP, WideResNet, feature_extractor, import_module_object
+from ebmood.networks import MLP, WideResNet, classifier_outputs, feature_extractor, import_module_object
 
 
 class HeadFirst(nn.Module):
@@ -117,3 +117,23 @@ def test_a_path_without_a_module_is_an_error_of_one_line(path, parameters, messa
     with pytest.raises(EbmoodError, match=message) as error:
         import_module_object(path, parameters)
     assert "\n" not in str(error.value)
+
+
+def test_features_and_logits_of_one_forward_pass():
+    network = HeadFirst()
+    x = torch.randn(5, 3, 2, 2)
+    outputs = classifier_outputs(network)
+    features, logits = outputs(x)
+    assert torch.equal(features, network.body(x))
+    assert torch.equal(logits, network(x))
+    assert torch.equal(outputs.logits(x), logits)
+    assert outputs.head(x) is network.head
+    assert classifier_outputs(network, "body.2").head(x) is None
+
+
+@pytest.mark.parametrize(
+    "module", [nn.Linear(4, 1), nn.Sequential(nn.Linear(4, 2), nn.Flatten(0)), nn.LSTM(4, 2)]
+)
+def test_a_network_that_returns_no_logits(module):
+    with pytest.raises(EbmoodError, match=r"a classifier must return logits|has no nn\.Linear"):
+        classifier_outputs(module)(torch.randn(5, 4))

@@ -9,6 +9,7 @@ import typer
 from ebmood.cli import check as check_
 from ebmood.cli import evaluate as evaluate_
 from ebmood.cli import fit as fit_
+from ebmood.cli import fit_classifier as fit_classifier_
 from ebmood.cli import inspect as inspect_
 from ebmood.cli import monitor as monitor_
 from ebmood.cli import recalibrate as recalibrate_
@@ -33,6 +34,9 @@ Examples
     ebmood fit normal.csv -o model             learn from normal rows
 
     ebmood score model new.csv -o scores.csv   compute a score, a p-value and a flag for each row
+
+    ebmood fit-classifier held-out.npz -o model --module shop:network
+                                               a detector for a trained classifier
 
     ebmood monitor model feed.csv              give an alarm when a feed of rows has changed
 
@@ -81,6 +85,7 @@ def _root(
 
 app.command(cls=PlainCommand, epilog=check_.EPILOG)(check_.check)
 app.command(cls=PlainCommand, epilog=fit_.EPILOG)(fit_.fit)
+app.command(cls=PlainCommand, epilog=fit_classifier_.EPILOG)(fit_classifier_.fit_classifier)
 app.command(cls=PlainCommand, epilog=score_.EPILOG)(score_.score)
 app.command(cls=PlainCommand, epilog=evaluate_.EPILOG)(evaluate_.evaluate)
 app.command(cls=PlainCommand, epilog=monitor_.EPILOG)(monitor_.monitor)

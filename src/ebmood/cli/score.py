@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmood.cli import score_classifier
+from ebmood.cli.classifier_files import Module, Onnx, Weights
 from ebmood.cli.embed_options import EmbedAgain, allow_import
 from ebmood.cli.messages import interrupted, print_json, print_message, print_others, print_skipped
 from ebmood.cli.options import (
@@ -42,6 +44,8 @@ EPILOG = """Examples
     ebmood score model photos -o scores.csv
 
     zcat big.csv.gz | ebmood score model - -o - --keep id | grep ',true,'
+
+    ebmood score model new.npz -o scores.csv --module shop.networks:classifier --weights shop.safetensors
 
 The table may be larger than memory, and its columns may be in any order.
 
@@ -90,6 +94,9 @@ def score(
     cluster: Cluster = None,
     embed: EmbedAgain = None,
     skip_corrupt: SkipCorrupt = False,
+    module: Module = None,
+    weights: Weights = None,
+    onnx: Onnx = None,
     json: Json = False,
 ) -> None:
     """Compute a score, a p-value and a flag for each row of a table, or for each image.
@@ -99,8 +106,28 @@ def score(
     anomalous) and `flag` (true if the p-value is at most alpha). With
     --reasons, `reasons` names the columns that explain a flagged row. A
     row that cannot be read has no score, and the reason in `error`.
+    A detector of a classifier (fit-classifier) needs its network, and takes
+    an .npz file or a folder of images.
     """
     start = time.monotonic()
+    if score_classifier.is_classifier(model):
+        given = {"--keep": keep, "--drop": drop, "--reasons": reasons, "-j": jobs, "--cluster": cluster}
+        score_classifier.run(
+            model,
+            table,
+            out,
+            module=module,
+            weights=weights,
+            onnx=onnx,
+            alpha=alpha,
+            device=device,
+            threads=threads,
+            skip_corrupt=skip_corrupt,
+            json=json,
+            refused=[name for name, value in given.items() if value],
+        )
+        return
+    _refuse_network(model, module, weights, onnx)
     options = (on_error is OnError.mark, max_bad, reasons)
     if table.is_dir() and (out.is_dir() or not out.suffix) and str(out) != "-":
         folder_scores, estimator = _score_folder(
@@ -146,6 +173,16 @@ def score(
     print_message(f"{out}: {_describe_counts(rows, flagged, detector.estimator, seconds)}")
     for line in notes.lines(detector.estimator.false_alarm_rate_):
         print_message(line)
+
+
+def _refuse_network(model: Path, *options: object) -> None:
+    """Check that no network is named for a detector that has none."""
+    if any(option is not None for option in options):
+        from ebmood.core.errors import EbmoodError
+
+        raise EbmoodError(
+            f"{model}: not a detector of a classifier; leave out --module, --weights and --onnx"
+        )
 
 
 def _check_options(table: Path, out: Path, jobs: int | None, cluster: str | None, json: bool) -> None:

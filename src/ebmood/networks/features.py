@@ -36,35 +36,103 @@ def feature_extractor(module: nn.Module, layer: str | None = None) -> nn.Module:
     return _FeatureExtractor(module, layer)
 
 
-class _FeatureExtractor(nn.Module):
+def classifier_outputs(module: nn.Module, layer: str | None = None) -> "ClassifierOutputs":
+    """Return a module that gives the features and the logits of a classifier in one forward pass.
+
+    The features are those of `feature_extractor`, with the same arguments and errors.
+
+    >>> import torch
+    >>> outputs = classifier_outputs(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))
+    >>> features, logits = outputs(torch.zeros(5, 4))
+    >>> features.shape, logits.shape, outputs.head(torch.zeros(5, 4))
+    (torch.Size([5, 3]), torch.Size([5, 2]), Linear(in_features=3, out_features=2, bias=True))
+    """
+    return ClassifierOutputs(module, layer)
+
+
+class _LayerInput(nn.Module):
+    """Run a network, and return its output together with the input of one of its layers."""
+
     def __init__(self, module: nn.Module, layer: str | None):
         super().__init__()
         self.module = module
         self.paths = _linear_layers(module) if layer is None else [_checked_layer(module, layer)]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def run(self, x: Tensor) -> tuple[Tensor, Any, str]:
+        """Return the features `(N, E)`, the output of the network, and the layer that received the features."""
         features: Tensor | None = None
+        last = ""
 
-        def record(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-            nonlocal features
-            features = inputs[0] if inputs and isinstance(inputs[0], Tensor) else None
+        def record(path: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+            def hook(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+                nonlocal features, last
+                features, last = inputs[0] if inputs and isinstance(inputs[0], Tensor) else None, path
+
+            return hook
 
         with ExitStack() as hooks:
             for path in self.paths:
-                hooks.enter_context(self.module.get_submodule(path).register_forward_pre_hook(record))
-            self.module(x)
-        return self._checked(features, len(x)).flatten(1)
+                hooks.enter_context(self.module.get_submodule(path).register_forward_pre_hook(record(path)))
+            output = self.module(x)
+        # `len` would fix the number of rows in an exported graph.
+        return self._checked(features, x.shape[0]).flatten(1), output, last
 
     def _checked(self, features: Tensor | None, rows: int) -> Tensor:
         name, layers = type(self.module).__name__, " or ".join(self.paths[-3:])
         if features is None:
             raise EbmoodError(f"{name}: {layers} received no tensor in the forward pass; name another layer")
-        if features.ndim < 2 or len(features) != rows:
+        if features.ndim < 2 or features.shape[0] != rows:
             raise EbmoodError(
                 f"{name}: the input of {layers} has shape {tuple(features.shape)} for {rows} inputs, not one row for "
                 "each; name another layer"
             )
         return features
+
+
+class _FeatureExtractor(_LayerInput):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.run(x)[0]
+
+
+class ClassifierOutputs(_LayerInput):
+    """A classifier that returns its features as well. `classifier_outputs` makes it."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features `(N, E)` and logits `(N, K)`.
+
+        Raises:
+            EbmoodError: the network does not return one row of two or more logits for each input, or the features are
+                not one row for each.
+        """
+        features, output, _ = self.run(x)
+        return features, self._logits(output, x.shape[0])
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Return the logits alone, `(N, K)`."""
+        return self._logits(self.module(x), x.shape[0])
+
+    def head(self, x: Tensor) -> nn.Linear | None:
+        """Return the layer whose input are the features of inputs `x`, if it is an `nn.Linear`."""
+        layer = self.module.get_submodule(self.run(x)[2])
+        return layer if isinstance(layer, nn.Linear) else None
+
+    def _logits(self, output: Any, rows: int) -> Tensor:
+        if (
+            isinstance(output, Tensor)
+            and output.ndim == 2
+            and output.shape[0] == rows
+            and output.shape[1] > 1
+        ):
+            return output
+        kind = (
+            f"a tensor of shape {tuple(output.shape)}"
+            if isinstance(output, Tensor)
+            else type(output).__name__
+        )
+        raise EbmoodError(
+            f"{type(self.module).__name__} returns {kind} for {rows} inputs; a classifier must return logits (N, K) "
+            "with two or more classes, wrap it in a module that does"
+        )
 
 
 def _linear_layers(module: nn.Module) -> list[str]:

@@ -9,7 +9,7 @@ def test_the_p_value_in_the_graph_is_the_conformal_p_value(fitted):
     graph = DetectorGraph(fitted)
     calibration = fitted.calibration_scores_
     scores = np.concatenate([calibration, calibration - 1e-9, calibration + 1e-9, [-np.inf, -1e300, 1e300]])
-    p = (1.0 + graph.count_below(torch.from_numpy(scores)).numpy()) / (1.0 + len(calibration))
+    p = (1.0 + graph.p_values.count_below(torch.from_numpy(scores)).numpy()) / (1.0 + len(calibration))
     np.testing.assert_array_equal(p, p_values(scores, calibration))
 
 

@@ -12,10 +12,11 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -27,17 +28,63 @@ from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.files import atomic_path
 from ebmood.detector.persistence.metadata import DetectorMetadata
 
-FORMAT = "ebmood-detector"
-VERSION = 3
 JSON_NAME = "detector.json"
+CLASSIFIER_JSON = "classifier.json"
 MAX_JSON_BYTES = 2**30
 _WEIGHTS_NAME = re.compile(r"(score|embed)-[0-9a-f]{64}\.safetensors")
 
 Weights = dict[str, Tensor]
 
 
+class Metadata(Protocol):
+    """The content of the JSON file: settings that name SHA-256 of each file of weights."""
+
+    @property
+    def files(self) -> Mapping[Any, str]:
+        """SHA-256 of each file of weights, by its part."""
+        ...
+
+    def model_dump_json(self) -> str:
+        """Return the content as JSON."""
+        ...
+
+    @classmethod
+    def model_validate_json(cls, json_data: str) -> Self:
+        """Return the content of JSON after a check."""
+        ...
+
+
+M = TypeVar("M", bound=Metadata)
+
+
+@dataclass(frozen=True)
+class Format(Generic[M]):
+    """A kind of saved detector.
+
+    Attributes:
+        name: the name of the format in the JSON file.
+        version: its version.
+        json_name: name of the JSON file.
+        metadata: the class of the content.
+        what: what the folder holds, for messages.
+    """
+
+    name: str
+    version: int
+    json_name: str
+    metadata: type[M]
+    what: str
+
+
+DETECTOR = Format("ebmood-detector", 3, JSON_NAME, DetectorMetadata, "detector")
+"""An `EnergyDetector`."""
+
+
 def write_detector(
-    folder: Path, metadata: Callable[[dict[str, str]], DetectorMetadata], parts: dict[str, Weights]
+    folder: Path,
+    metadata: Callable[[dict[str, str]], M],
+    parts: dict[str, Weights],
+    form: Format[M] = DETECTOR,
 ) -> None:
     """Write weights and metadata to `folder`. A detector that is already there is replaced.
 
@@ -45,6 +92,7 @@ def write_detector(
         folder: created if it does not exist.
         metadata: returns the metadata; its argument is the SHA-256 of each file of weights.
         parts: the tensors of `score`, and of `embed` if there is an embedding.
+        form: the kind of detector.
 
     Raises:
         EbmoodError: the disk is full, the folder cannot be written, or a value cannot be written as JSON. A detector
@@ -54,25 +102,33 @@ def write_detector(
         raise EbmoodError(f"{folder}: is a file; give a folder to save the detector to")
     contents = {part: _serialize(tensors) for part, tensors in parts.items()}
     digests = {part: hashlib.sha256(content).hexdigest() for part, content in contents.items()}
-    text = _to_json(folder, lambda: metadata(digests))
+    text = _to_json(folder, lambda: metadata(digests), form)
     files = {folder / _file_name(part, digests[part]): content for part, content in contents.items()}
-    _replace_files(folder, files, text)
+    _replace_files(folder, files, text, form.json_name)
     for path in folder.iterdir():
         if _WEIGHTS_NAME.fullmatch(path.name) and path not in files:
             path.unlink(missing_ok=True)
 
 
-def read_detector(folder: Path) -> tuple[DetectorMetadata, dict[str, Weights]]:
+def read_detector(folder: Path, form: Format[M] = DETECTOR) -> tuple[M, dict[str, Weights]]:
     """Read what `write_detector` wrote: the metadata, and the tensors of each part.
+
+    Args:
+        folder: the folder of the detector.
+        form: the kind of detector that is expected.
 
     Raises:
         EbmoodError: there is no detector, or it was changed, truncated, is malformed, or has a newer format.
     """
-    path = folder / JSON_NAME
+    path = folder / form.json_name
     if not path.is_file():
-        reason = f"no {JSON_NAME} in it" if folder.is_dir() else "no such folder"
-        raise EbmoodError(f"{folder}: not a saved detector ({reason}); give the folder of a saved detector")
-    metadata = _parse(path, _read(path, MAX_JSON_BYTES))
+        other = next((name for name in (JSON_NAME, CLASSIFIER_JSON) if (folder / name).is_file()), None)
+        reason = f"no {form.json_name} in it" if folder.is_dir() else "no such folder"
+        reason += f", but {other}, of another kind of detector" if other else ""
+        raise EbmoodError(
+            f"{folder}: not a saved {form.what} ({reason}); give the folder of a saved {form.what}"
+        )
+    metadata = _parse(path, _read(path, MAX_JSON_BYTES), form)
     weights = {
         part: _read_weights(folder / _file_name(part, digest), digest)
         for part, digest in metadata.files.items()
@@ -86,10 +142,15 @@ def _serialize(tensors: Weights) -> bytes:
     )
 
 
-def _to_json(folder: Path, metadata: Callable[[], DetectorMetadata]) -> bytes:
+def _to_json(folder: Path, metadata: Callable[[], M], form: Format[M]) -> bytes:
     try:
         content = json.loads(metadata().model_dump_json())
-        document = {"format": FORMAT, "version": VERSION, "sha256": _digest(content), "detector": content}
+        document = {
+            "format": form.name,
+            "version": form.version,
+            "sha256": _digest(content),
+            "detector": content,
+        }
         return json.dumps(document, indent=1, ensure_ascii=False).encode()
     except ValidationError as error:
         first = error.errors()[0]
@@ -98,17 +159,17 @@ def _to_json(folder: Path, metadata: Callable[[], DetectorMetadata]) -> bytes:
         raise InputError(f"{folder}: cannot be written as JSON: {_one_line(error)}") from error
 
 
-def _replace_files(folder: Path, files: dict[Path, bytes], text: bytes) -> None:
+def _replace_files(folder: Path, files: dict[Path, bytes], text: bytes, json_name: str) -> None:
     """Write the weights and then the JSON. If that fails, delete the weights that are new."""
     folder_is_new = not folder.exists()
     new = [path for path in files if not path.exists()]
     try:
         for path, content in files.items():
             _write(path, content)
-        _write(folder / JSON_NAME, text)
+        _write(folder / json_name, text)
     except BaseException:  # also KeyboardInterrupt; if the JSON is already replaced, its weights must stay
         with suppress(OSError):
-            if not (folder / JSON_NAME).is_file() or (folder / JSON_NAME).read_bytes() != text:
+            if not (folder / json_name).is_file() or (folder / json_name).read_bytes() != text:
                 for path in new:
                     path.unlink(missing_ok=True)
                 if folder_is_new:
@@ -130,10 +191,10 @@ def _read_weights(file: Path, digest: str) -> Weights:
         raise EbmoodError(f"{file}: not a safetensors file ({_one_line(error)})") from error
 
 
-def _parse(path: Path, content: bytes) -> DetectorMetadata:
-    document = _parse_document(path, content)
+def _parse(path: Path, content: bytes, form: Format[M]) -> M:
+    document = _parse_document(path, content, form)
     try:
-        return DetectorMetadata.model_validate_json(json.dumps(document["detector"]))
+        return form.metadata.model_validate_json(json.dumps(document["detector"]))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "detector"
@@ -142,7 +203,7 @@ def _parse(path: Path, content: bytes) -> DetectorMetadata:
         raise EbmoodError(f"{path}: {_one_line(error)}; ebmood did not write this file") from error
 
 
-def _parse_document(path: Path, content: bytes) -> dict[str, Any]:
+def _parse_document(path: Path, content: bytes, form: Format[M]) -> dict[str, Any]:
     """Return the JSON document after a check of its format, version and SHA-256."""
     try:
         document = json.loads(content)
@@ -150,22 +211,22 @@ def _parse_document(path: Path, content: bytes) -> dict[str, Any]:
         raise EbmoodError(
             f"{path}: changed or truncated, not valid JSON ({_one_line(error)}); save the detector again"
         ) from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise EbmoodError(f"{path}: not a detector of ebmood (no format {FORMAT!r})")
+    if not isinstance(document, dict) or document.get("format") != form.name:
+        raise EbmoodError(f"{path}: not a {form.what} of ebmood (no format {form.name!r})")
     version = document.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise EbmoodError(
             f"{path}: version {str(version)[:40]!r} is not a whole number from 1; save the detector again"
         )
-    if version < VERSION:
+    if version < form.version:
         release = "0.2 or earlier" if version < 2 else "0.3"
         raise EbmoodError(
             f"{path}: saved by ebmood {release}, whose detectors this version does not read; fit the detector again, "
             f"or score with ebmood<{'0.3' if version < 2 else '0.4'}"
         )
-    if version > VERSION:
+    if version > form.version:
         raise EbmoodError(
-            f"{path}: format {version} of a newer ebmood; this version reads up to {VERSION}, update ebmood"
+            f"{path}: format {version} of a newer ebmood; this version reads up to {form.version}, update ebmood"
         )
     if document.get("sha256") != _digest(document.get("detector")):
         raise EbmoodError(

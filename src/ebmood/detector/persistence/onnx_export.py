@@ -103,7 +103,7 @@ def compare(detector: "EnergyDetector", path: Path | str, rows: Floats) -> Agree
         EbmoodError: scores differ by more than 1e-5 max(1, |a|), or 1e-3 max(1, |a|) with an embedding; or p-values
             differ although no score ties.
     """
-    graph_scores, graph_p = _run_graph(path, rows.reshape(-1, *(detector.shape_in_ or ())))
+    graph_scores, graph_p = run_graph(path, rows.reshape(-1, *(detector.shape_in_ or ())))
     calibration = detector.calibration_scores_
     scores = detector.scorer_.score_rows(rows)
     p = p_values(scores, calibration)
@@ -155,12 +155,21 @@ def sample_rows(detector: "EnergyDetector") -> Floats:
     return np.concatenate(rows)
 
 
-def _check_exportable(detector: "EnergyDetector") -> None:
+def check_packages() -> None:
+    """Check that the packages of the extra `onnx` are installed.
+
+    Raises:
+        EbmoodError: one is missing.
+    """
     missing = [name for name in REQUIRED_PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise EbmoodError(
             f"export needs {', '.join(missing)}; install them with `pip install 'ebmood[onnx]'`"
         )
+
+
+def _check_exportable(detector: "EnergyDetector") -> None:
+    check_packages()
     if detector.embedder_ is not None:
         raise InputError(
             f"export: the ONNX graph takes rows of numbers, but the detector was fitted with the embedder "
@@ -182,7 +191,7 @@ def _refuse_segments_and_weights(detector: "EnergyDetector") -> None:
         raise InputError("export: the ONNX graph has no weights; recalibrate without weights first")
 
 
-def _run_graph(path: Path | str, rows: Floats) -> tuple[Floats, Floats]:
+def run_graph(path: Path | str, rows: NDArray) -> tuple[Floats, Floats]:
     """Return scores and p-values of the graph in `path`."""
     import onnxruntime
 
@@ -201,7 +210,7 @@ def _convert(graph: DetectorGraph, rows: Floats) -> Any:
     """Return the ONNX model of `graph`, traced on three rows."""
     example = torch.from_numpy(rows[:3].copy())
     try:
-        with warnings.catch_warnings(), _quiet_exporter(), torch.no_grad():
+        with warnings.catch_warnings(), quiet_exporter(), torch.no_grad():
             warnings.simplefilter("ignore")  # the exporter warns of its own internals
             program = torch.onnx.export(
                 graph,
@@ -238,7 +247,7 @@ def _metadata(detector: "EnergyDetector") -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _quiet_exporter():
+def quiet_exporter():
     """Suppress the log messages of the exporter about its own steps."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ebmood.detector.training_ranges import MAX_RANGES, range_widths
@@ -18,42 +19,26 @@ if TYPE_CHECKING:
     from ebmood.detector.estimator import EnergyDetector
 
 
-class DetectorGraph(nn.Module):
-    """Map rows `(N, *shape)` to scores and p-values, `(N,)` each.
+class PValues(nn.Module):
+    """Conformal p-values of scores: `(N,) -> (N,)`.
 
     Args:
-        detector: a fitted detector whose inputs are floating-point numbers.
+        calibration: `(n,)` calibration scores, ascending.
     """
 
-    embedding: nn.Module | None
     calibration: Tensor
-    low: Tensor
-    high: Tensor
-    width: Tensor
 
-    def __init__(self, detector: "EnergyDetector"):
+    def __init__(self, calibration: NDArray[np.float64]):
         super().__init__()
-        scorer = detector.scorer_
-        self.model = scorer.model
-        self.embedding = scorer.embedding
-        self.shape = scorer.shape
-        self.rows = len(detector.calibration_scores_)
+        self.rows = len(calibration)
         self.bisections = self.rows.bit_length()
         padded = np.full(2**self.bisections, np.inf)  # infinity is above every score
-        padded[: self.rows] = detector.calibration_scores_
+        padded[: self.rows] = calibration
         self.register_buffer("calibration", torch.from_numpy(padded))
-        if self.embedding is not None and scorer.ranges is not None:
-            self.register_buffer("low", torch.from_numpy(scorer.ranges[0]))
-            self.register_buffer("high", torch.from_numpy(scorer.ranges[1]))
-            self.register_buffer("width", torch.from_numpy(range_widths(scorer.ranges)))
-            self.lowest_score = float(scorer.lowest_scores[0])
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return scores and p-values."""
-        score = (
-            self.model(x) if self.embedding is None else self._embedded_score(self.embedding, x.flatten(1))
-        )
-        return score, (1.0 + self.count_below(score)) / (1.0 + self.rows)
+    def forward(self, score: Tensor) -> Tensor:
+        """Return the p-values of scores."""
+        return (1.0 + self.count_below(score)) / (1.0 + self.rows)
 
     def count_below(self, score: Tensor) -> Tensor:
         """Return how many calibration scores are less than or equal to each score.
@@ -65,6 +50,39 @@ class DetectorGraph(nn.Module):
             larger = count + 2**power
             count = torch.where(self.calibration[larger - 1] <= score, larger, count)
         return count.to(torch.float64)
+
+
+class DetectorGraph(nn.Module):
+    """Map rows `(N, *shape)` to scores and p-values, `(N,)` each.
+
+    Args:
+        detector: a fitted detector whose inputs are floating-point numbers.
+    """
+
+    embedding: nn.Module | None
+    low: Tensor
+    high: Tensor
+    width: Tensor
+
+    def __init__(self, detector: "EnergyDetector"):
+        super().__init__()
+        scorer = detector.scorer_
+        self.model = scorer.model
+        self.embedding = scorer.embedding
+        self.shape = scorer.shape
+        self.p_values = PValues(detector.calibration_scores_)
+        if self.embedding is not None and scorer.ranges is not None:
+            self.register_buffer("low", torch.from_numpy(scorer.ranges[0]))
+            self.register_buffer("high", torch.from_numpy(scorer.ranges[1]))
+            self.register_buffer("width", torch.from_numpy(range_widths(scorer.ranges)))
+            self.lowest_score = float(scorer.lowest_scores[0])
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return scores and p-values."""
+        score = (
+            self.model(x) if self.embedding is None else self._embedded_score(self.embedding, x.flatten(1))
+        )
+        return score, self.p_values(score)
 
     def _embedded_score(self, embedding: nn.Module, x: Tensor) -> Tensor:
         """Compute the same as `RowScorer.score_rows`: clip distant rows, and lower their scores."""

@@ -1,0 +1,128 @@
+"""Rows of a classifier in files: an `.npz` with arrays, or a folder of images with one subfolder for each class."""
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from ebmood.core.errors import EbmoodError, InputError, one_line
+from ebmood.core.settings import Settings
+from ebmood.data.images.resize import RULE
+from ebmood.detector.io.image_stream import ImageStream
+
+Channel = Annotated[float, Field(allow_inf_nan=False)]
+Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class ImageInput(Settings):
+    """How images become inputs: `(bytes / 255 - mean) / std`, `(C, S, S)`.
+
+    Attributes:
+        size: S. The central square is resized to it (`ebmood.data.images.resize`).
+        mean: of each channel; their number is C, 1 or 3.
+        std: of each channel.
+        rule: version of the resizing rule.
+    """
+
+    size: int = Field(ge=1, le=1024)
+    mean: tuple[Channel, ...] = IMAGENET_MEAN
+    std: tuple[Deviation, ...] = IMAGENET_STD
+    rule: str = RULE
+
+    @model_validator(mode="after")
+    def _check(self) -> "ImageInput":
+        if len(self.mean) not in (1, 3) or len(self.mean) != len(self.std):
+            raise ValueError("mean and std must both have one value for each channel, 1 or 3")
+        if self.rule != RULE:
+            raise ValueError(f"the resizing rule {self.rule!r} is not that of this version, {RULE!r}")
+        return self
+
+    def inputs(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Return bytes `(n, C, S, S)` as inputs, float32."""
+        mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return (torch.from_numpy(pixels).float() / 255 - mean) / std
+
+
+@dataclass(frozen=True)
+class ArrayRows:
+    """The arrays of an `.npz` file.
+
+    Attributes:
+        x: `(N, *shape)`, as the network takes it.
+        y: `(N,)` labels, or None.
+    """
+
+    x: NDArray
+    y: NDArray | None
+
+
+@dataclass
+class ImageRows:
+    """Images of a folder.
+
+    Attributes:
+        stream: the images.
+        image: how they become inputs.
+        names: paths of the images that were read so far.
+        classes: names of the subfolders in alphabetical order, which are the columns of the logits; None if the images
+            are not in one subfolder for each class.
+    """
+
+    stream: ImageStream
+    image: ImageInput
+    names: list[str] = field(default_factory=list)
+    classes: tuple[str, ...] | None = None
+
+    @classmethod
+    def open(cls, folder: Path, image: ImageInput, skip_corrupt: bool) -> "ImageRows":
+        """List the images of a folder.
+
+        Raises:
+            EbmoodError: there are none.
+        """
+        stream = ImageStream.open(folder, skip_corrupt)
+        parents = {str(PurePosixPath(name).parent) for name in stream.names}
+        flat = any("/" in parent or parent == "." for parent in parents)
+        return cls(stream, image, classes=None if flat else tuple(sorted(parents)))
+
+    def batches(self, with_labels: bool, batch_size: int = 64) -> Iterator[Tensor | tuple[Tensor, Tensor]]:
+        """Yield inputs, or pairs of inputs and labels."""
+        for chunk in self.stream.chunks(len(self.image.mean), self.image.size):
+            for start in range(0, len(chunk.names), batch_size):
+                names = chunk.names[start : start + batch_size]
+                x = self.image.inputs(chunk.pixels[start : start + batch_size])
+                self.names += names
+                if with_labels and self.classes is not None:
+                    yield x, torch.tensor([self.classes.index(name.split("/")[0]) for name in names])
+                else:
+                    yield x
+
+
+def read_arrays(path: Path) -> ArrayRows:
+    """Return the arrays `X` and, if it is there, `y` of an `.npz` file. Pickled objects are refused.
+
+    Raises:
+        EbmoodError: the file cannot be read, or has no array `X`.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names = list(file.files) if isinstance(file, np.lib.npyio.NpzFile) else []
+            if "X" not in names:
+                raise EbmoodError(f"{path}: no array X; the arrays are {', '.join(names) or 'none'}")
+            x, y = file["X"], file["y"] if "y" in names else None
+    except EbmoodError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise EbmoodError(f"{path}: not a readable .npz file ({one_line(error)[:120]})") from error
+    if not x.ndim or not len(x):
+        raise InputError(f"{path}: X has no rows")
+    return ArrayRows(x, y)

@@ -1,0 +1,71 @@
+"""Read the inputs of a classifier: arrays and tensors in batches, or batches as a data loader yields them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ebmood.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some inputs of a network.
+
+    Attributes:
+        x: `(n, *shape)`.
+        y: `(n,)` labels, if the batch had some.
+    """
+
+    x: Tensor
+    y: Tensor | None = None
+
+
+def read_batches(X: Any, batch_size: int) -> Iterator[Batch]:
+    """Yield the inputs in batches.
+
+    Args:
+        X: an array or a tensor `(N, *shape)`; or an iterable of batches, such as a `DataLoader`. A batch is an array or
+            a tensor `(n, *shape)`, or a pair (or longer tuple) that starts with inputs and labels `(n,)`.
+        batch_size: rows in a batch, for arrays and tensors.
+
+    Raises:
+        InputError: X is none of these, or a batch is empty or holds no numbers.
+    """
+    if isinstance(X, np.ndarray | Tensor):
+        x = _inputs(X, "X")
+        for start in range(0, len(x), batch_size):
+            yield Batch(x[start : start + batch_size])
+    elif isinstance(X, str | bytes | dict) or not isinstance(X, Iterable):
+        raise InputError(
+            f"X: {type(X).__name__} is not an array, a tensor, or an iterable of batches; give one of them"
+        )
+    else:
+        for number, batch in enumerate(X):
+            yield _batch(batch, f"X: batch {number}")
+
+
+def _batch(batch: Any, name: str) -> Batch:
+    if not isinstance(batch, tuple | list):
+        return Batch(_inputs(batch, name))
+    if len(batch) < 2:
+        raise InputError(f"{name}: a sequence of {len(batch)} elements; give inputs, or inputs and labels")
+    x, y = _inputs(batch[0], name), torch.as_tensor(batch[1])
+    if y.shape != (len(x),):
+        raise InputError(f"{name}: labels of shape {tuple(y.shape)} for {len(x)} inputs; give one for each")
+    return Batch(x, y)
+
+
+def _inputs(x: Any, name: str) -> Tensor:
+    if not isinstance(x, np.ndarray | Tensor):
+        raise InputError(f"{name}: {type(x).__name__} is not an array or a tensor (n, *shape)")
+    try:
+        tensor = torch.as_tensor(x).detach()
+    except TypeError as error:
+        raise InputError(f"{name}: an array of {getattr(x, 'dtype', '')} values; give numbers") from error
+    if not tensor.ndim or not len(tensor):
+        raise InputError(f"{name}: no rows; give an array or a tensor (n, *shape)")
+    return tensor

@@ -1,0 +1,23 @@
+"""Inputs of a classifier as batches; the detector's tests have the errors."""
+
+import numpy as np
+import torch
+
+from ebmood.classifiers.inputs import read_batches
+
+
+def test_an_array_is_cut_into_batches():
+    x = np.arange(10.0).reshape(5, 2)
+    batches = list(read_batches(x, batch_size=2))
+    assert [len(batch.x) for batch in batches] == [2, 2, 1]
+    assert torch.equal(torch.cat([batch.x for batch in batches]), torch.from_numpy(x))
+    assert all(batch.y is None for batch in batches)
+
+
+def test_pairs_and_longer_tuples_have_labels_and_other_elements_are_ignored():
+    x = torch.ones(3, 2)
+    for batch in ((x, [0, 1, 2]), [x, torch.tensor([0, 1, 2])], (x, np.array([0, 1, 2]), "path")):
+        (read,) = read_batches([batch], batch_size=1)
+        assert read.y is not None
+        assert read.y.tolist() == [0, 1, 2]
+        assert read.x.shape == (3, 2)

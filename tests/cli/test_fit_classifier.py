@@ -1,0 +1,239 @@
+"""`ebmood fit-classifier` and `ebmood score` with its detector: arrays, images and ONNX graphs, and their errors."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from helpers.classifier_outputs import labelled_rows, other_rows, trained_classifier
+from safetensors.torch import save_file
+
+from ebmood.classifiers import ClassifierDetector
+
+MODULE = "helpers.classifier_outputs:SmallClassifier"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    """Held-out rows, new rows, and the weights of the network. Tests must not change them."""
+    folder = tmp_path_factory.mktemp("classifier")
+    x, y = labelled_rows(300, seed=1)
+    np.savez(folder / "held-out.npz", X=x.numpy(), y=y.numpy())
+    np.savez(folder / "new.npz", X=torch.cat([labelled_rows(30, seed=2)[0], other_rows(30, seed=3)]).numpy())
+    save_file(dict(trained_classifier().state_dict()), folder / "net.safetensors")
+    return folder
+
+
+def network(files: Path) -> tuple[object, ...]:
+    return "--module", MODULE, "--weights", files / "net.safetensors"
+
+
+def test_scores_are_those_of_python(ebmood, files, tmp_path):
+    fit = ("fit-classifier", files / "held-out.npz", "-o", tmp_path / "model", *network(files))
+    code, out, err = ebmood(*fit, "--score", "mahalanobis", "--class-conditional", "--alpha", 0.1, "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert (result["rows"], result["calibration_rows"], result["features"], result["classes"]) == (
+        240,
+        60,
+        12,
+        4,
+    )
+    assert result["accuracy"] > 0.8
+    words = ("score", tmp_path / "model", files / "new.npz", "-o", tmp_path / "s.csv", *network(files))
+    code, out, err = ebmood(*words, "--json")
+    assert code == 0, err
+    scores = pd.read_csv(tmp_path / "s.csv")
+    assert list(scores) == ["score", "p_value", "flag"]
+    x, y = labelled_rows(300, seed=1)
+    detector = ClassifierDetector(
+        trained_classifier(), score="mahalanobis", class_conditional=True, alpha=0.1, random_state=0
+    ).fit(x, y)
+    batch = detector.score_batch(np.load(files / "new.npz")["X"])
+    np.testing.assert_allclose(scores["score"], batch.scores, rtol=1e-5)
+    np.testing.assert_allclose(scores["p_value"], batch.p_values)
+    assert json.loads(out)["flagged"] == batch.flags.sum() > 0
+
+
+def test_the_messages_name_rates_and_the_network(ebmood, files, tmp_path):
+    fit = ("fit-classifier", files / "held-out.npz", "-o", tmp_path / "model", *network(files))
+    code, _, err = ebmood(*fit)
+    assert code == 0
+    assert re.search(
+        r"score joint of 12 features and 4 logits, from 240 rows and 60 calibration rows, of which", err
+    )
+    assert "expected false alarms: 4.92% of rows like these" in err
+    code, _, err = ebmood("score", tmp_path / "model", files / "new.npz", "-o", tmp_path / "s.csv")
+    assert code == 2
+    assert f"give --module {MODULE}, with --weights FILE" in err
+    words = ("score", tmp_path / "model", files / "new.npz", "-o", tmp_path / "s.csv", "--module", MODULE)
+    code, _, err = ebmood(*words)
+    assert code == 2
+    assert "the weights of SmallClassifier differ" in err
+    code, _, err = ebmood(*words, "--keep", "id", "-j", 2)
+    assert code == 2
+    assert "--keep, -j: for tables" in err
+    assert not (tmp_path / "s.csv").exists()
+
+
+def write_images(folder: Path, count: int) -> None:
+    image = pytest.importorskip("PIL.Image")
+    rng = np.random.default_rng(0)
+    for name, level in (("bright", 200), ("dark", 50)):
+        (folder / name).mkdir(parents=True)
+        for k in range(count):
+            pixels = np.clip(level + 20 * rng.normal(size=(9, 9, 3)), 0, 255).astype(np.uint8)
+            image.fromarray(pixels).save(folder / name / f"{k:03}.png")
+
+
+BRIGHTNESS = """
+import torch
+from torch import nn
+
+
+class Brightness(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(3, 2)
+        with torch.no_grad():
+            self.fc.weight.copy_(torch.tensor([[1.0, 1, 1], [-1, -1, -1]]))
+            self.fc.bias.zero_()
+
+    def forward(self, x):
+        assert x.shape[1:] == (3, 8, 8)
+        return self.fc(x.mean((2, 3)))
+
+
+classifier = Brightness()
+"""
+
+
+def test_a_folder_of_images_with_a_subfolder_for_each_class(ebmood, tmp_path, monkeypatch):
+    write_images(tmp_path / "photos", 60)
+    monkeypatch.chdir(tmp_path)
+    Path("brightness_net.py").write_text(BRIGHTNESS)
+    net = ("--module", "brightness_net:classifier")
+    fit = ("fit-classifier", "photos", "-o", "model", *net, "--score", "knn", "--json")
+    code, _, err = ebmood(*fit)
+    assert code == 2
+    assert "--size" in err
+    code, out, err = ebmood(*fit, "--size", 8)
+    assert code == 0, err
+    assert json.loads(out)["accuracy"] == 1.0
+    code, _, err = ebmood("score", "model", "photos", "-o", "s.csv", *net)
+    assert code == 0, err
+    scores = pd.read_csv("s.csv")
+    assert list(scores) == ["file", "score", "p_value", "flag"]
+    assert scores["file"].tolist() == sorted(f"{c}/{k:03}.png" for c in ("bright", "dark") for k in range(60))
+    assert scores["flag"].mean() < 0.2
+    (tmp_path / "photos" / "grey").mkdir()
+    (tmp_path / "photos" / "dark" / "000.png").rename(tmp_path / "photos" / "grey" / "000.png")
+    code, _, err = ebmood(*fit, "--size", 8)
+    assert code == 2
+    assert "must be from 0 to 1" in err
+
+
+def test_an_image_with_nan_features_is_named(ebmood, tmp_path, monkeypatch):
+    write_images(tmp_path / "photos", 30)
+    monkeypatch.chdir(tmp_path)
+    broken = BRIGHTNESS.replace(
+        "x.mean((2, 3))", "(x.mean((2, 3)) * torch.where(x.mean((1, 2, 3)) < 0, torch.nan, 1)[:, None])"
+    )
+    Path("broken_net.py").write_text(broken)
+    code, _, err = ebmood(
+        "fit-classifier", "photos", "-o", "model", "--module", "broken_net:classifier", "--size", 8
+    )
+    assert code == 2
+    assert "photos/dark/000.png: the features are not finite" in err
+    assert not Path("model").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the exporter warns of its own internals
+def test_an_onnx_graph_gives_the_scores_of_its_network(ebmood, files, tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+
+    class Both(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = trained_classifier()
+
+        def forward(self, x):
+            features = self.inner.body(x)
+            return self.inner.head(features), features
+
+    torch.onnx.export(
+        Both().eval(),
+        (torch.zeros(2, 6),),
+        tmp_path / "net.onnx",
+        input_names=["x"],
+        output_names=["logits", "embedding"],
+        dynamic_shapes=({0: torch.export.Dim("rows", min=1)},),
+        dynamo=True,
+        verbose=False,
+    )
+    net = ("--onnx", tmp_path / "net.onnx")
+    fit = ("fit-classifier", files / "held-out.npz", "-o", tmp_path / "model", *net, "--score", "mahalanobis")
+    code, _, err = ebmood(*fit)
+    assert code == 2
+    assert "has no output 'features'; its outputs are logits, embedding" in err
+    code, _, err = ebmood(*fit, "--features", "embedding")
+    assert code == 0, err
+    code, _, err = ebmood("score", tmp_path / "model", files / "new.npz", "-o", tmp_path / "s.csv", *net)
+    assert code == 0, err
+    x, y = labelled_rows(300, seed=1)
+    detector = ClassifierDetector(trained_classifier(), score="mahalanobis", random_state=0).fit(x, y)
+    expected = detector.score_samples(np.load(files / "new.npz")["X"])
+    np.testing.assert_allclose(pd.read_csv(tmp_path / "s.csv")["score"], expected, rtol=1e-4)
+    for score, message in (("odin", "an ONNX graph has none"), ("vim", "needs the last linear layer")):
+        code, _, err = ebmood(*fit[:-1], score, "--features", "embedding")
+        assert code == 2
+        assert message in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "either --module PATH or --onnx FILE"),
+        (("--module", "no_such_module:net"), "module 'no_such_module:net' cannot be imported"),
+        (("--module", MODULE, "--layer", "head.0"), "has no layer 'head.0'"),
+        (("--module", MODULE, "--weights", "none.safetensors"), "none.safetensors: not a readable"),
+        (("--module", MODULE, "--score", "guess"), "score='guess': unknown; the scores are"),
+        (("--module", "torch.nn:Identity"), "has no nn.Linear"),
+        (("--onnx", "none.onnx"), "none.onnx: cannot be read"),
+        (("--module", MODULE, "--calibration", "loo"), "calibration='loo'"),
+    ],
+)
+def test_options_that_cannot_be_used(ebmood, files, tmp_path, words, message):
+    code, _, err = ebmood("fit-classifier", files / "held-out.npz", "-o", tmp_path / "model", *words)
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": np.zeros((30, 6))}, "no array X; the arrays are x"),
+        ({"X": np.zeros((30, 5))}, "refuses rows 0 to 29 of shape (5,)"),
+        ({"X": np.array([{}])}, "not a readable .npz file"),
+        ({"X": np.zeros((30, 6)), "y": np.full(30, 7)}, "labels: row 0: 7; must be from 0 to 3"),
+    ],
+)
+def test_arrays_that_cannot_be_used(ebmood, files, tmp_path, arrays, message):
+    np.savez(tmp_path / "rows.npz", **arrays)
+    code, _, err = ebmood("fit-classifier", tmp_path / "rows.npz", "-o", tmp_path / "model", *network(files))
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_network_for_a_detector_of_tables_is_refused(ebmood, model, tables, tmp_path):
+    code, _, err = ebmood("score", model, tables / "in.csv", "-o", tmp_path / "s.csv", "--module", MODULE)
+    assert code == 2
+    assert "not a detector of a classifier" in err

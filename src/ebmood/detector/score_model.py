@@ -93,7 +93,9 @@ class EnergySettings(Settings):
 
 SPEEDS = {
     "default": EnergySettings(),
-    "fast": EnergySettings(rows=512, views=("min-max", "whitened-normal-scores", "raw", "whitened-raw", "whitened-unit-length")),
+    "fast": EnergySettings(
+        rows=512, views=("min-max", "whitened-normal-scores", "raw", "whitened-raw", "whitened-unit-length")
+    ),
 }
 """Settings by the parameter `speed` of the detector. docs/results/tables.md has what `fast` gains and loses."""
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ebmood.models.views.one_unit import columns_share_unit
+
 MIN_COLUMNS = 64
 """Feature vectors have at least this many columns."""
 
@@ -12,7 +14,7 @@ MIN_DISTINCT = 0.1
 """Distinct values of a typical column of features, as a fraction of the rows."""
 
 ENOUGH_DISTINCT = 64
-"""So many distinct values suffice, for features of few bits."""
+"""So many distinct values suffice, because features of few bits have no more."""
 
 CHECK_ROWS = 2_000
 """Rows that are examined; evenly spaced, at most twice as many."""
@@ -21,11 +23,12 @@ CHECK_ROWS = 2_000
 def are_features(x: np.ndarray) -> bool:
     """Return whether the columns of `(N, D)` appear to be features of a network, such as embeddings.
 
-    Euclidean distances of such rows make sense without any scaling of columns: no few columns dominate them because of
-    their units. This is so if the variance of the table is spread over many columns. The measure is the participation
-    ratio `(sum v_c)^2 / sum v_c^2` of the variances v_c of columns: it is D for equal variances, and about the number of
-    columns with the largest unit in a table of mixed units. Columns that are constant have no part in it. Values must be
-    continuous; tables of codes or grey levels are not features.
+    Euclidean distances of such rows make sense without any scaling of columns: no few columns dominate them because
+    of their units. This is so if the variance of the table is spread over many columns. The measure is the
+    participation ratio `(sum v_c)^2 / sum v_c^2` of the variances v_c of columns. It is D for equal variances, and
+    about the number of columns with the largest unit in a table of mixed units. Columns that are constant have no part
+    in it. Values must be continuous: tables of codes are not features, nor are those of grey levels or grades
+    (`columns_share_unit`).
 
     >>> rows = np.random.default_rng(0).normal(size=(50, 100))
     >>> are_features(rows)
@@ -43,6 +46,8 @@ def are_features(x: np.ndarray) -> bool:
     # avoids overflow and underflow in the squares
     variances = np.square((varying / np.abs(varying).max()).std(axis=0))
     if variances.sum() ** 2 < MIN_EFFECTIVE_COLUMNS * np.square(variances).sum():
+        return False
+    if columns_share_unit(varying):
         return False
     return distinct_values(varying) >= min(MIN_DISTINCT * len(sample), ENOUGH_DISTINCT)
 

@@ -2,11 +2,13 @@
 
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from ebmood.models.views.raw import Raw
 from ebmood.models.views.view import View
+
+SMALLEST = 1e-30
+"""Smallest divisor. It is not zero in float32, to which ONNX may convert it."""
 
 
 class UnitLength(View):
@@ -39,6 +41,7 @@ class UnitLength(View):
 
 
 def directions(x: Tensor) -> Tensor:
-    """Return rows divided by their Euclidean length: `(N, P) -> (N, P)`. Rows of zeros stay zero."""
-    scaled = x / x.abs().amax(1, keepdim=True).clamp(min=1e-290)  # avoids overflow of squares
-    return scaled / scaled.square().sum(1, keepdim=True).sqrt().clamp(min=1e-100)
+    """Return rows divided by their Euclidean length: `(N, P) -> (N, P)`. Rows below 1e-60 become zero or shorter."""
+    # The largest value is divided out first, so that squares do not overflow.
+    scaled = x / x.abs().amax(1, keepdim=True).clamp(min=SMALLEST)
+    return scaled / scaled.square().sum(1, keepdim=True).sqrt().clamp(min=SMALLEST)

@@ -16,7 +16,13 @@ from ebmood.objectives import Objective, ObjectiveSettings
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs/how-to").glob("*.md"))
-COPIED = ["src", "tests/conftest.py", "tests/models/test_views.py", "pyproject.toml"]
+COPIED = [
+    "src",
+    "tests/conftest.py",
+    "tests/helpers/feature_rows.py",
+    "tests/models/test_views.py",
+    "pyproject.toml",
+]
 
 CLASSIFIER = """
 embedding:

@@ -181,21 +181,22 @@ def surface_images(name: str) -> tuple[Images, Images]:
 
 
 def docstrings(package: str, count: int) -> list[str]:
-    """Return a random sample of the docstrings of a package, of 60 characters or more."""
+    """Return a random sample of the docstrings of 60 characters or more in 300 random files of a package."""
     spec = find_spec(package)
     assert spec is not None
     assert spec.submodule_search_locations is not None
+    rng = np.random.default_rng(0)
+    paths = sorted(Path(spec.submodule_search_locations[0]).rglob("*.py"))
     found = set()
-    for path in Path(spec.submodule_search_locations[0]).rglob("*.py"):
+    for i in rng.permutation(len(paths))[:300]:
         try:
-            tree = ast.parse(path.read_text(errors="ignore"))
+            tree = ast.parse(paths[i].read_text(errors="ignore"))
         except SyntaxError:  # a file for later versions of Python
             continue
         for node in ast.walk(tree):
             if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)):
                 found.add(" ".join((ast.get_docstring(node) or "")[:400].split()))
     texts = sorted(text for text in found if len(text) >= 60)
-    rng = np.random.default_rng(0)
     return [texts[i] for i in rng.choice(len(texts), min(count, len(texts)), replace=False)]
 
 

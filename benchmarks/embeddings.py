@@ -1,6 +1,6 @@
 """Compare outlier detectors on features of images and texts.
 
-    python benchmarks/embeddings.py FOLDER [--splits 5] [--cache FILE] [--detectors NAME ...] [--halvings 50]
+    python benchmarks/embeddings.py FOLDER [--splits 5] [--cache FILE] [--detectors NAME ...] [--halvings 50] [--every N]
 
 FOLDER holds tables in ADBench's format: `.npz` files with `X` and `y`, which is 1 for outliers. Tables for development
 are made by `benchmarks/embedding_tables.py`. A random half of the normal rows trains, and the other half is tested with
@@ -236,11 +236,15 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=5, help="random splits of each table (%(default)s)")
     parser.add_argument("--detectors", nargs="*", default=[*OURS, *rivals()])
     parser.add_argument("--cache", type=Path, default=Path("embeddings-cells.jsonl"), help="(%(default)s)")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="take every Nth table (%(default)s)"
+    )
     parser.add_argument("--by", metavar="REGEX", help="also print means of tables by group 1 of this pattern")
     parser.add_argument("--halvings", type=int, help="confirm the rule on this many random halves")
     arguments = parser.parse_args()
     tasks = list(adbench(arguments.folder, arguments.folder.name, arguments.splits))
-    tables = list(dict.fromkeys(task.table for task in tasks))
+    tables = list(dict.fromkeys(task.table for task in tasks))[:: arguments.every]
+    tasks = [task for task in tasks if task.table in tables]
     found = compute(tasks, arguments.detectors, arguments.cache)
     print_means(found, "All")
     if arguments.by:

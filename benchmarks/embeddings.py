@@ -1,6 +1,6 @@
 """Compare outlier detectors on features of images and texts.
 
-    python benchmarks/embeddings.py FOLDER [--splits 5] [--cache FILE] [--detectors NAME ...] [--halvings 50] [--every N]
+    python benchmarks/embeddings.py FOLDER [--splits 5] [--cache FILE] [--detectors NAME ...] [--halvings 50]
 
 FOLDER holds tables in ADBench's format: `.npz` files with `X` and `y`, which is 1 for outliers. Tables for development
 are made by `benchmarks/embedding_tables.py`. A random half of the normal rows trains, and the other half is tested with

@@ -22,6 +22,7 @@ COPIED = [
     "src",
     "tests/conftest.py",
     "tests/helpers/classifier_outputs.py",
+    "tests/helpers/feature_rows.py",
     "tests/models/test_views.py",
     "tests/scores/test_scores.py",
     "pyproject.toml",

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from helpers.awkward_rows import SETTINGS, awkward_rows, fit, score
+from helpers.feature_rows import features
+from sklearn.metrics import roc_auc_score
 
-from ebmood.detector.score_model import EnergySettings, ScoreModel
+from ebmood.detector.score_model import SPEEDS, EnergySettings, ScoreModel
 
 
 @pytest.fixture
@@ -85,6 +87,78 @@ def test_raw_columns_are_a_view_only_if_they_share_a_unit(rows: np.ndarray) -> N
     pixels = np.random.default_rng(0).integers(0, 16, (200, 9)).astype(float)
     assert "raw" in fit(pixels).layout.views
     assert "raw" not in fit(rows).layout.views
+
+
+FOR_FEATURES = ("whitened-raw", "whitened-unit-length")
+
+
+def test_features_of_a_network_have_views_of_their_own() -> None:
+    x = features()
+    assert fit(x).layout.views == FOR_FEATURES
+    assert fit(x, SPEEDS["fast"]).layout.views == FOR_FEATURES
+    assert fit(x, EnergySettings(views=("min-max", "unit-length"))).layout.views == ("unit-length",)
+
+
+def test_other_tables_have_no_views_of_features() -> None:
+    x, ordinary = features(), ("min-max", "robust", "normal-scores", "whitened-normal-scores")
+    gap, category = x.copy(), x.copy()
+    gap[:5, 0] = np.nan
+    category[:, 0] = np.arange(60) % 3
+    assert fit(gap).layout.views == ordinary
+    assert fit(category, levels={0: 3}).layout.views == ordinary
+    assert fit(x * np.logspace(0, 6, 90)).layout.views == ordinary
+    assert (
+        fit(x, EnergySettings(views=ordinary)).layout.views == ordinary
+    )  # as in detectors of earlier versions
+
+
+def test_far_features_have_low_finite_scores_and_a_restored_model_has_equal_scores() -> None:
+    x = features()
+    model = fit(x)
+    far = x.copy()
+    far[np.arange(60), np.arange(60)] += 1e3 * np.ptp(x)
+    assert score(model, far).max() < score(model, x).min()
+    for value in (0.0, 1e15, 1e300, -1e300, 1.7e308, 5e-324):
+        assert np.isfinite(score(model, np.full((1, 90), value))).all()
+    copy = ScoreModel(model.settings, model.layout)
+    copy.load_state_dict(model.state_dict())
+    assert (score(model, x) == score(copy, x)).all()
+
+
+def test_a_feature_that_training_rows_hardly_have_counts_by_the_common_range() -> None:
+    x = features()
+    x[:, 0] = 0.0
+    model = fit(x)
+    row = torch.from_numpy(x[:1].copy())
+    row[0, 0] = 0.9 * np.ptp(x)
+    assert float(model.excess(row)) == 0
+    row[0, 0] = 3.0 * np.ptp(x)
+    assert float(model.excess(row)) == pytest.approx(2)
+
+
+def test_other_directions_are_found_although_the_lengths_of_rows_vary() -> None:
+    """As images of one class in different contrast: their features differ in length more than in direction."""
+    rng = np.random.default_rng(0)
+    directions = rng.normal(size=(3, 90))
+
+    def rows(count: int, noise: float) -> np.ndarray:
+        x = (2 + rng.normal(size=(count, 3))) @ directions + noise * rng.normal(size=(count, 90))
+        return x * np.exp(rng.normal(size=(count, 1)))
+
+    x, test, y = rows(100, 0.5), np.concatenate([rows(200, 0.5), rows(200, 1.0)]), np.repeat([0, 1], 200)
+    for view in ("unit-length", "whitened-unit-length"):
+        assert roc_auc_score(y, -score(fit(x, EnergySettings(views=(view,))), test)) > 0.88
+    assert roc_auc_score(y, -score(fit(x, EnergySettings(views=("robust",))), test)) < 0.75
+    assert roc_auc_score(y, -score(fit(x), test)) > 0.85
+
+
+def test_the_computation_graph_of_features_does_not_depend_on_the_rows() -> None:
+    x = features()
+    model = fit(x)
+    example = (torch.from_numpy(x[:7]),)
+    program = torch.export.export(model, example, dynamic_shapes={"x": {0: torch.export.Dim("rows")}})
+    rows = torch.from_numpy(np.concatenate([x, 1e6 * x, 0 * x]))
+    torch.testing.assert_close(program.module()(rows), model(rows))
 
 
 def test_structure_that_no_single_column_shows_is_found() -> None:

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from helpers.feature_rows import features
 from scipy.spatial.distance import cdist
 from scipy.stats import norm, rankdata
+from sklearn.covariance import ShrunkCovariance
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
 from ebmood.models.views import (
@@ -14,16 +16,21 @@ from ebmood.models.views import (
     Raw,
     Robust,
     Standardised,
+    UnitLength,
     View,
     Whitened,
     WhitenedNormalScores,
+    WhitenedRaw,
+    WhitenedUnitLength,
 )
+from ebmood.models.views.features import are_features
 from ebmood.models.views.one_unit import columns_share_unit
 from ebmood.models.views.robust import MAX_SPAN
 
 DIGITS, WINE = load_digits().data, load_wine().data
 
-PER_COLUMN = [view for view in VIEWS if not issubclass(view, Whitened)]
+PER_COLUMN = [view for view in VIEWS if not issubclass(view, (Whitened, UnitLength))]
+OF_DIRECTIONS = [UnitLength, WhitenedUnitLength]
 AFFINE = [Standardised, MinMax, Raw]
 
 
@@ -122,7 +129,7 @@ def test_each_column_is_monotone_and_does_not_depend_on_other_columns_of_the_row
     assert (z[:, [0, 2]] == z[0, [0, 2]]).all()
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", [view for view in VIEWS if view not in OF_DIRECTIONS])
 def test_a_training_column_that_is_constant_has_coordinates_zero(view):
     x = np.column_stack([WINE[:, 0], np.full(len(WINE), 1e9), WINE[:, 1]])
     without = transform(fit(view, WINE[:, :2]), WINE[:, :2])
@@ -170,8 +177,14 @@ def test_raw_columns_are_divided_by_one_number_and_have_mean_variance_1():
     assert z.var(axis=0)[vary].mean() == pytest.approx(1)
 
 
-def test_only_raw_needs_columns_of_one_unit():
-    assert [view for view in VIEWS if view.needs_one_unit] == [Raw]
+def test_only_some_views_need_columns_of_one_unit():
+    assert {view for view in VIEWS if view.needs_one_unit} == {
+        Raw,
+        UnitLength,
+        WhitenedRaw,
+        WhitenedUnitLength,
+    }
+    assert {view for view in VIEWS if view.for_features} == {UnitLength, WhitenedRaw, WhitenedUnitLength}
     assert len({view.name for view in VIEWS}) == len(VIEWS)
 
 
@@ -249,6 +262,107 @@ def test_whitened_normal_scores_are_normal_scores_that_are_whitened(rows):
     expected = transform(fit(Whitened, transform(scores, x)), transform(scores, WINE))
     result = transform(fit(WhitenedNormalScores, x), WINE)
     np.testing.assert_allclose(cdist(result, result), cdist(expected, expected), atol=1e-6)
+
+
+# Features of a network
+
+
+def test_distances_of_directions_are_those_of_the_cosine():
+    x, new = features(), features(20, seed=1)
+    view = fit(UnitLength, x)
+    z, other = transform(view, x), transform(view, new)
+    cosine = cdist(new, x, "cosine")
+    ratio = cdist(other, z, "sqeuclidean") / cosine
+    np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-9)
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-9)
+    vary = x.std(axis=0) > 0
+    assert z.var(axis=0)[vary].mean() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("view", OF_DIRECTIONS)
+@pytest.mark.parametrize("rows", [60, 200])
+def test_the_length_of_a_row_does_not_change_its_direction(view, rows):
+    x = features(rows)
+    lengths = np.random.default_rng(1).uniform(1e-6, 1e6, (rows, 1))
+    fitted = fit(view, x)
+    np.testing.assert_allclose(transform(fitted, x * lengths), transform(fitted, x), atol=1e-6)
+    np.testing.assert_allclose(transform(fit(view, x * lengths), x), transform(fitted, x), atol=1e-6)
+    assert np.isfinite(transform(fitted, np.zeros((1, x.shape[1])))).all()
+
+
+@pytest.mark.parametrize("shape", [(200, 70), (40, 70)])
+def test_whitened_raw_distances_are_those_of_a_shrunken_covariance(shape):
+    """Scikit-learn's covariance with the same shrinkage is an independent implementation."""
+    x, new = features(*shape), features(30, shape[1], seed=1)
+    shrunk = ShrunkCovariance(shrinkage=0.5).fit(x)
+    fitted = fit(WhitenedRaw, x)
+    result = cdist(transform(fitted, new), transform(fitted, x), "sqeuclidean")
+    scale = float(fitted.center_and_scale.scale[0]) ** 2
+    trace_per_column = np.trace(np.cov(x.T, bias=True)) / x.shape[1]
+    expected = cdist(new, x, "mahalanobis", VI=shrunk.precision_) ** 2
+    assert trace_per_column == pytest.approx(scale, rel=0.2)  # constant columns have no part in the scale
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("view", [UnitLength, WhitenedRaw, WhitenedUnitLength])
+@pytest.mark.parametrize("rows", [40, 200])
+def test_rotations_and_a_common_unit_do_not_change_distances_of_features(view, rows):
+    x = features(rows, 70)
+    rotation = np.linalg.qr(np.random.default_rng(2).normal(size=(70, 70)))[0]
+    before = transform(fit(view, x), x)
+    after = transform(fit(view, 3.7 * x @ rotation), 3.7 * x @ rotation)
+    # The scale of a view is that of the columns that vary, which a rotation changes; ratios remain.
+    a, b = cdist(before, before), cdist(after, after)
+    np.testing.assert_allclose(a / a.mean(), b / b.mean(), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("view", [WhitenedRaw, WhitenedUnitLength])
+def test_the_distances_of_a_row_that_is_left_out_are_near_those_of_a_fit_without_it(view):
+    x = features(50, 80)
+    fitted = fit(view, x)
+    coordinates = torch.from_numpy(transform(fitted, x))
+    left_out = fitted.leave_out(coordinates, slice(0, 50)).numpy()
+    within = cdist(coordinates, coordinates, "sqeuclidean")
+    for row in range(0, 50, 10):
+        others = np.delete(np.arange(50), row)
+        refitted = fit(view, x[others])
+        exact = cdist(transform(refitted, x[[row]]), transform(refitted, x[others]), "sqeuclidean")[0]
+        # A fit without the row has another scale of all columns, which is the same for all rows.
+        assert np.median(left_out[row, others] / exact) == pytest.approx(1, abs=0.06)
+        assert np.median(within[row, others] / exact) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        (features(), True),
+        (features(2500, 100), True),
+        (features().astype(np.float32), True),
+        (1e-200 * features(), True),
+        (1e200 * features(), True),
+        (features(2500, 100).astype(np.float16).astype(float), True),
+        (features(60, 60), False),  # too few columns
+        (features() * np.logspace(0, 6, 90), False),  # a unit for each column
+        (np.column_stack([features(), 1e6 * features(60, 3, seed=1)]), False),  # three columns dominate
+        (np.column_stack([features(), np.full((60, 400), 7.0)]), True),
+        ((features() > 1).astype(float), False),  # booleans
+        (np.random.default_rng(0).integers(0, 6, (500, 100)).astype(float), False),  # codes
+        (np.random.default_rng(0).integers(0, 256, (2500, 100)).astype(float), False),  # grey levels
+        (np.full((20, 100), 3.0), False),
+        (DIGITS, False),
+        (features(1), False),
+    ],
+)
+def test_features_are_recognized(x, expected):
+    assert are_features(x) is expected
+
+
+def test_neither_the_order_of_columns_nor_a_common_unit_and_origin_decide_what_features_are():
+    rng = np.random.default_rng(0)
+    for x in (features(), features() * np.logspace(0, 6, 90)):
+        expected = are_features(x)
+        assert are_features(x[:, rng.permutation(90)]) is expected
+        assert are_features(1e-3 * x + 5) is expected
 
 
 # Columns of one unit

@@ -15,6 +15,7 @@ from ebmood.detector.contamination import count_contaminated, neighbours_for, st
 from ebmood.detector.prototypes import MAX_PROTOTYPES, find_prototypes
 from ebmood.detector.reservoir import sample_union
 from ebmood.detector.score_model import VIEWS_BY_NAME, EnergySettings, MemoryLayout, ScoreModel
+from ebmood.models.views.features import are_features
 from ebmood.models.views.one_unit import columns_share_unit
 from ebmood.models.views.view import constant_scales, varies
 
@@ -87,11 +88,13 @@ def fit_score_model(
     left_out, new_gaps = leave_out_cells(x, table)
     columns = Columns(table)
     columns.fit(x)
-    views = _views(settings, columns.numbers(torch.from_numpy(x)).numpy())
+    numbers = columns.numbers(torch.from_numpy(x)).numpy()
+    features = not table.groups and are_features(numbers)
+    views = _views(settings, numbers, features)
     model = ScoreModel(settings, MemoryLayout(table=table, rows=tuple(map(len, kept)), views=views))
     model.columns.load_state_dict(columns.state_dict())
     model.memory.copy_(torch.from_numpy(x[memory]))
-    _set_ranges(model, x if earlier is None else np.concatenate([x, earlier.ranges]))
+    _set_ranges(model, x if earlier is None else np.concatenate([x, earlier.ranges]), features)
     with torch.no_grad():
         _fit_views(model, model.columns.numbers(model.memory))
         in_memory = model.fit_memories(torch.from_numpy(left_out[memory])).numpy()
@@ -178,23 +181,37 @@ def _rows_to_keep(
     return kept
 
 
-def _views(settings: EnergySettings, numbers: Floats) -> tuple:
-    """Return the names of the views that suit the columns of numbers."""
+def _views(settings: EnergySettings, numbers: Floats, features: bool) -> tuple:
+    """Return the names of the views that suit the columns of numbers.
+
+    Views for features take the place of all others, or have no part.
+    """
+    for_features = tuple(name for name in settings.views if VIEWS_BY_NAME[name].for_features)
+    if features and for_features:
+        return for_features
     varying = numbers[:, varies(torch.from_numpy(numbers)).numpy()] if numbers.shape[1] else numbers
     one_unit = varying.shape[1] > 0 and columns_share_unit(varying)
-    views = tuple(name for name in settings.views if one_unit or not VIEWS_BY_NAME[name].needs_one_unit)
+    views = tuple(
+        name
+        for name in settings.views
+        if name not in for_features and (one_unit or not VIEWS_BY_NAME[name].needs_one_unit)
+    )
     if not views or not numbers.shape[1]:
         return settings.views[:1]  # without numbers all views are equal, and at least one is needed
     return views
 
 
-def _set_ranges(model: ScoreModel, x: Floats) -> None:
+def _set_ranges(model: ScoreModel, x: Floats, features: bool) -> None:
     numbers = model.columns.numbers(torch.from_numpy(x))
     if not numbers.shape[1]:
         return
     low, high = numbers.amin(0), numbers.amax(0)
     model.middle.copy_(low / 2 + high / 2)
-    model.extent.copy_(torch.where(varies(numbers), high - low, constant_scales(numbers)))
+    if features:
+        # Features have one scale, and many are zero for nearly all training rows, so that their own ranges say little.
+        model.extent.fill_(float((high / 2 - low / 2).max() * 2))
+    else:
+        model.extent.copy_(torch.where(varies(numbers), high - low, constant_scales(numbers)))
 
 
 def _fit_views(model: ScoreModel, numbers: torch.Tensor) -> None:

@@ -59,7 +59,9 @@ class EnergySettings(Settings):
     """Settings of the default energy. The default values are intended for tables of any kind.
 
     Attributes:
-        views: the views. `raw` is left out unless all columns appear to be measured on one scale, as pixels are.
+        views: the views. `raw` is left out unless all columns appear to be measured on one scale, as pixels are. If the
+            columns appear to be features of a network, only `unit-length`, `whitened-raw` and `whitened-unit-length`
+            are used, as far as they are listed; otherwise these are left out.
         memory: settings of the memory energy and of the relative distance.
         rows: maximum number of training rows that the model holds. If there are more, a random sample of them is used,
             which keeps their density. With classes it applies to all of them together.
@@ -70,7 +72,11 @@ class EnergySettings(Settings):
     """
 
     views: tuple[ViewName, ...] = Field(
-        default=("min-max", "robust", "normal-scores", "whitened-normal-scores", "raw"), min_length=1
+        default=(
+            *("min-max", "robust", "normal-scores", "whitened-normal-scores", "raw"),
+            *("whitened-raw", "whitened-unit-length"),
+        ),
+        min_length=1,
     )
     memory: MemorySettings = MemorySettings()
     rows: int = Field(default=2048, ge=2)
@@ -80,12 +86,16 @@ class EnergySettings(Settings):
 
     def work(self, rows: int, held: int, columns: int) -> float:
         """Return about how many multiplications the comparison of `rows` rows with `held` rows needs, in all views."""
-        return float(rows) * held * len(self.views) * (columns + OPERATIONS_PER_PAIR)
+        for_features = sum(VIEWS_BY_NAME[name].for_features for name in self.views)
+        views = max(for_features, len(self.views) - for_features)
+        return float(rows) * held * views * (columns + OPERATIONS_PER_PAIR)
 
 
 SPEEDS = {
     "default": EnergySettings(),
-    "fast": EnergySettings(rows=512, views=("min-max", "whitened-normal-scores", "raw")),
+    "fast": EnergySettings(
+        rows=512, views=("min-max", "whitened-normal-scores", "raw", "whitened-raw", "whitened-unit-length")
+    ),
 }
 """Settings by the parameter `speed` of the detector. docs/results/tables.md has what `fast` gains and loses."""
 

@@ -8,6 +8,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 import torch
+from helpers.feature_rows import features
 from torch import nn
 
 from ebmood.core.calibration import p_values
@@ -70,6 +71,19 @@ def test_categories_and_gaps_enter_the_graph_as_numbers_of_levels_and_nan(tmp_pa
     expected = detector.score_samples(new)
     np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5)
     low, high = (p_values(expected + d, detector.calibration_scores_) for d in (-1e-5, 1e-5))
+    assert ((low <= p) & (p <= high)).all()
+
+
+def test_the_graph_agrees_with_a_detector_of_features(tmp_path):
+    detector = EnergyDetector(random_state=0).fit(features(150))
+    assert detector.model_.layout.views == ("whitened-raw", "whitened-unit-length")
+    export_onnx(detector, tmp_path / "model.onnx")  # compares sample rows, some of them far outside
+    rows = np.concatenate([features(30, seed=1), np.zeros((1, 90))])
+    scores, p = run_graph(tmp_path / "model.onnx", rows)
+    np.testing.assert_allclose(scores, detector.score_samples(rows), rtol=1e-5, atol=1e-5)
+    low, high = (
+        p_values(detector.score_samples(rows) + d, detector.calibration_scores_) for d in (-1e-5, 1e-5)
+    )
     assert ((low <= p) & (p <= high)).all()
 
 

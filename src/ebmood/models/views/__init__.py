@@ -5,8 +5,9 @@ from ebmood.models.views.normal_scores import NormalScores
 from ebmood.models.views.raw import Raw
 from ebmood.models.views.robust import Robust
 from ebmood.models.views.standardised import Standardised
+from ebmood.models.views.unit_length import UnitLength
 from ebmood.models.views.view import View
-from ebmood.models.views.whitened import Whitened, WhitenedNormalScores
+from ebmood.models.views.whitened import Whitened, WhitenedNormalScores, WhitenedRaw, WhitenedUnitLength
 
 VIEWS: tuple[type[View], ...] = (
     Standardised,
@@ -15,6 +16,9 @@ VIEWS: tuple[type[View], ...] = (
     NormalScores,
     Whitened,
     WhitenedNormalScores,
+    UnitLength,
+    WhitenedRaw,
+    WhitenedUnitLength,
     Raw,
 )
 """All views. A new view is one file and a line here."""
@@ -26,7 +30,10 @@ __all__ = [
     "Raw",
     "Robust",
     "Standardised",
+    "UnitLength",
     "View",
     "Whitened",
     "WhitenedNormalScores",
+    "WhitenedRaw",
+    "WhitenedUnitLength",
 ]

@@ -31,6 +31,8 @@ class View(nn.Module, ABC):
     name: ClassVar[str]
     needs_one_unit: ClassVar[bool] = False
     """Whether the view makes sense only if all columns are measured on one scale, such as pixels."""
+    for_features: ClassVar[bool] = False
+    """Whether the view is for the features of a network; see `ebmood.models.views.features`."""
     takes_categories: ClassVar[bool] = False
     """Whether categories and gaps add to the distances of this view. If they did in all views, they would hide faults
     of numbers."""

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from ebmood.models.views.normal_scores import NormalScores
+from ebmood.models.views.raw import Raw
 from ebmood.models.views.standardised import Standardised
-from ebmood.models.views.view import MAX_COORDINATE, View, varies
+from ebmood.models.views.unit_length import UnitLength
+from ebmood.models.views.view import MAX_COORDINATE, AffineView, View, varies
 
 SHRINKAGE = 0.5
 """Weight of the ball."""
@@ -45,19 +47,23 @@ class Whitened(View):
         rank = min(columns, rows)
         self.rows = rows
         self.before = self._view_before(columns, rows)
-        self.center_and_scale = Standardised(columns, rows)
+        self.center_and_scale = self._scaling(columns, rows)
         self._add(axes=torch.zeros(columns, rank), deviations=torch.ones(rank), rest=torch.ones(()))
 
     @staticmethod
     def _view_before(columns: int, rows: int) -> View | None:
         return None
 
+    @staticmethod
+    def _scaling(columns: int, rows: int) -> AffineView:
+        return Standardised(columns, rows)
+
     def fit(self, x: Tensor) -> Self:
         """Set the axes and the deviations along them."""
         if self.before is not None:
             x = self.before.fit(x)(x)
         self.center_and_scale.fit(x)
-        if self.before is not None:  # its results have no unit
+        if self.before is not None and not self.needs_one_unit:  # its results have no unit
             self.center_and_scale.scale[~varies(x)] = 1.0
         x = self.center_and_scale(x)
         count, columns = x.shape
@@ -117,3 +123,29 @@ class WhitenedNormalScores(Whitened):
     @staticmethod
     def _view_before(columns: int, rows: int) -> View | None:
         return NormalScores(columns, rows)
+
+
+class WhitenedRaw(Whitened):
+    """Whitened columns that keep their proportions: they are divided by one number, not by their deviations.
+
+    For features of a network. A feature that hardly varies keeps little weight, and so do directions of small variance
+    because of the ball. Distances are those of Mahalanobis with a shrunken covariance.
+    """
+
+    name = "whitened-raw"
+    needs_one_unit = True
+    for_features = True
+
+    @staticmethod
+    def _scaling(columns: int, rows: int) -> AffineView:
+        return Raw(columns, rows)
+
+
+class WhitenedUnitLength(WhitenedRaw):
+    """Whitened directions of rows; see `UnitLength`."""
+
+    name = "whitened-unit-length"
+
+    @staticmethod
+    def _view_before(columns: int, rows: int) -> View | None:
+        return UnitLength(columns, rows)

@@ -35,6 +35,15 @@ def test_saving_replaces_a_detector_and_keeps_other_files(saved, quick):
     assert (saved / "README").read_text() == "mine"
 
 
+def test_the_format_before_embedders_is_read(saved, wine_detector):
+    def to_version_3(document):
+        document["version"] = 3
+        del document["detector"]["embedder"]
+
+    rewrite(saved, to_version_3)
+    np.testing.assert_array_equal(load(saved).score_samples(TABLE), wine_detector.score_samples(TABLE))
+
+
 def fork() -> int:
     with warnings.catch_warnings(action="ignore"):  # Python warns of forks in processes with threads
         return os.fork()
@@ -130,8 +139,8 @@ DEEPLY_NESTED = b'{"a":' * 100_000
         (write_json(DEEPLY_NESTED), "changed or truncated"),
         (write_json(pickle.dumps({"format": "ebmood-detector"})), "not valid JSON"),
         (write_json(b"[1]"), "not a detector of ebmood"),
-        (write_json(b'{"format": "ebmood-detector", "version": 3}'), "changed"),
-        (change_json(lambda d: d.update(version=4)), "newer ebmood.*update"),
+        (write_json(b'{"format": "ebmood-detector", "version": 4}'), "changed"),
+        (change_json(lambda d: d.update(version=5)), "newer ebmood.*update"),
         (change_json(lambda d: d.update(version=2)), "ebmood 0.3,.*fit the detector again.*ebmood<0.4"),
         (change_json(lambda d: d.update(version=1)), "ebmood 0.2 or earlier.*fit the detector again"),
         (change_json(lambda d: d.update(version="1")), "not a whole number"),

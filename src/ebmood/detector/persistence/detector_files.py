@@ -63,7 +63,8 @@ class Format(Generic[M]):
 
     Attributes:
         name: the name of the format in the JSON file.
-        version: its version.
+        version: the version that is written.
+        oldest: the oldest version that is read.
         json_name: name of the JSON file.
         metadata: the class of the content.
         what: what the folder holds, for messages.
@@ -71,13 +72,14 @@ class Format(Generic[M]):
 
     name: str
     version: int
+    oldest: int
     json_name: str
     metadata: type[M]
     what: str
 
 
-DETECTOR = Format("ebmood-detector", 3, JSON_NAME, DetectorMetadata, "detector")
-"""An `EnergyDetector`."""
+DETECTOR = Format("ebmood-detector", 4, 3, JSON_NAME, DetectorMetadata, "detector")
+"""An `EnergyDetector`. Version 4 adds embedders and views for features to version 3."""
 
 
 def write_detector(
@@ -218,7 +220,7 @@ def _parse_document(path: Path, content: bytes, form: Format[M]) -> dict[str, An
         raise EbmoodError(
             f"{path}: version {str(version)[:40]!r} is not a whole number from 1; save the detector again"
         )
-    if version < form.version:
+    if version < form.oldest:
         release = "0.2 or earlier" if version < 2 else "0.3"
         raise EbmoodError(
             f"{path}: saved by ebmood {release}, whose detectors this version does not read; fit the detector again, "

@@ -3,6 +3,7 @@
     detector.json                   settings, columns, calibration scores, probes, versions, SHA-256 of all files
     score-<sha256>.safetensors      views, energies, the training rows in memory, and calibration rows
     embed-<sha256>.safetensors      weights of the user's embedding, if there is one
+    patches-<sha256>.safetensors    of a detector of patches: its memory, and training images
 
 Weights are written first, under names that contain their SHA-256. Then `detector.json` is replaced atomically; it alone
 determines which weights belong to the detector. A crash at any time leaves either the old or the new detector complete.
@@ -14,8 +15,9 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -25,26 +27,65 @@ from torch import Tensor
 
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.files import atomic_path
+from ebmood.core.settings import Settings
 from ebmood.detector.persistence.metadata import DetectorMetadata
 
 FORMAT = "ebmood-detector"
 VERSION = 3
+PATCH_FORMAT = "ebmood-patches"
 JSON_NAME = "detector.json"
 MAX_JSON_BYTES = 2**30
-_WEIGHTS_NAME = re.compile(r"(score|embed)-[0-9a-f]{64}\.safetensors")
+_WEIGHTS_NAME = re.compile(r"(score|embed|patches)-[0-9a-f]{64}\.safetensors")
 
 Weights = dict[str, Tensor]
+Metadata = TypeVar("Metadata", bound=Settings)
+
+
+@dataclass(frozen=True)
+class FileFormat(Generic[Metadata]):
+    """A format of saved detectors.
+
+    Attributes:
+        name: its name in `detector.json`.
+        version: the version that is written, and the only one that is read.
+        metadata: the content of `detector.json`. Its field `files` has the SHA-256 of each part.
+    """
+
+    name: str
+    version: int
+    metadata: type[Metadata]
+
+
+ROWS = FileFormat(FORMAT, VERSION, DetectorMetadata)
+"""The format of an `EnergyDetector`."""
 
 
 def write_detector(
     folder: Path, metadata: Callable[[dict[str, str]], DetectorMetadata], parts: dict[str, Weights]
 ) -> None:
-    """Write weights and metadata to `folder`. A detector that is already there is replaced.
+    """Write weights and metadata of an `EnergyDetector`; see `write_files`.
 
     Args:
         folder: created if it does not exist.
         metadata: returns the metadata; its argument is the SHA-256 of each file of weights.
         parts: the tensors of `score`, and of `embed` if there is an embedding.
+    """
+    write_files(folder, ROWS, metadata, parts)
+
+
+def write_files(
+    folder: Path,
+    kind: FileFormat[Metadata],
+    metadata: Callable[[dict[str, str]], Metadata],
+    parts: dict[str, Weights],
+) -> None:
+    """Write weights and metadata to `folder`. A detector that is already there is replaced.
+
+    Args:
+        folder: created if it does not exist.
+        kind: the format.
+        metadata: returns the metadata; its argument is the SHA-256 of each file of weights.
+        parts: the tensors of each part.
 
     Raises:
         EbmoodError: the disk is full, the folder cannot be written, or a value cannot be written as JSON. A detector
@@ -54,7 +95,7 @@ def write_detector(
         raise EbmoodError(f"{folder}: is a file; give a folder to save the detector to")
     contents = {part: _serialize(tensors) for part, tensors in parts.items()}
     digests = {part: hashlib.sha256(content).hexdigest() for part, content in contents.items()}
-    text = _to_json(folder, lambda: metadata(digests))
+    text = _to_json(folder, kind, lambda: metadata(digests))
     files = {folder / _file_name(part, digests[part]): content for part, content in contents.items()}
     _replace_files(folder, files, text)
     for path in folder.iterdir():
@@ -63,21 +104,45 @@ def write_detector(
 
 
 def read_detector(folder: Path) -> tuple[DetectorMetadata, dict[str, Weights]]:
-    """Read what `write_detector` wrote: the metadata, and the tensors of each part.
+    """Read what `write_detector` wrote; see `read_files`.
 
     Raises:
-        EbmoodError: there is no detector, or it was changed, truncated, is malformed, or has a newer format.
+        EbmoodError: as `read_files`; or it is a detector of patches.
+    """
+    if is_patch_detector(folder):
+        raise EbmoodError(
+            f"{folder}: a detector of patches (`ebmood fit --where`), to which this does not apply; `ebmood score`, "
+            "`evaluate`, `report` and `inspect` take it, and in Python ebmood.load"
+        )
+    return read_files(folder, ROWS)
+
+
+def read_files(folder: Path, kind: FileFormat[Metadata]) -> tuple[Metadata, dict[str, Weights]]:
+    """Read what `write_files` wrote: the metadata, and the tensors of each part.
+
+    Raises:
+        EbmoodError: there is no detector, or it was changed, truncated, is malformed, or has another format.
     """
     path = folder / JSON_NAME
     if not path.is_file():
         reason = f"no {JSON_NAME} in it" if folder.is_dir() else "no such folder"
         raise EbmoodError(f"{folder}: not a saved detector ({reason}); give the folder of a saved detector")
-    metadata = _parse(path, _read(path, MAX_JSON_BYTES))
+    metadata = _parse(path, kind, _read(path, MAX_JSON_BYTES))
+    files: dict[str, str] = metadata.files  # type: ignore[attr-defined]  # every format has it
     weights = {
-        part: _read_weights(folder / _file_name(part, digest), digest)
-        for part, digest in metadata.files.items()
+        part: _read_weights(folder / _file_name(part, digest), digest) for part, digest in files.items()
     }
     return metadata, weights
+
+
+def is_patch_detector(folder: Path) -> bool:
+    """Return whether a folder has a detector of patches. A folder without a readable detector has none."""
+    path = folder / JSON_NAME
+    try:
+        document = json.loads(_read(path, MAX_JSON_BYTES)) if path.is_file() else None
+    except (EbmoodError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.get("format") == PATCH_FORMAT
 
 
 def _serialize(tensors: Weights) -> bytes:
@@ -86,10 +151,11 @@ def _serialize(tensors: Weights) -> bytes:
     )
 
 
-def _to_json(folder: Path, metadata: Callable[[], DetectorMetadata]) -> bytes:
+def _to_json(folder: Path, kind: FileFormat[Metadata], metadata: Callable[[], Metadata]) -> bytes:
     try:
         content = json.loads(metadata().model_dump_json())
-        document = {"format": FORMAT, "version": VERSION, "sha256": _digest(content), "detector": content}
+        head = {"format": kind.name, "version": kind.version, "sha256": _digest(content)}
+        document = head | {"detector": content}
         return json.dumps(document, indent=1, ensure_ascii=False).encode()
     except ValidationError as error:
         first = error.errors()[0]
@@ -130,10 +196,10 @@ def _read_weights(file: Path, digest: str) -> Weights:
         raise EbmoodError(f"{file}: not a safetensors file ({_one_line(error)})") from error
 
 
-def _parse(path: Path, content: bytes) -> DetectorMetadata:
-    document = _parse_document(path, content)
+def _parse(path: Path, kind: FileFormat[Metadata], content: bytes) -> Metadata:
+    document = _parse_document(path, kind, content)
     try:
-        return DetectorMetadata.model_validate_json(json.dumps(document["detector"]))
+        return kind.metadata.model_validate_json(json.dumps(document["detector"]))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "detector"
@@ -142,7 +208,7 @@ def _parse(path: Path, content: bytes) -> DetectorMetadata:
         raise EbmoodError(f"{path}: {_one_line(error)}; ebmood did not write this file") from error
 
 
-def _parse_document(path: Path, content: bytes) -> dict[str, Any]:
+def _parse_document(path: Path, kind: FileFormat[Any], content: bytes) -> dict[str, Any]:
     """Return the JSON document after a check of its format, version and SHA-256."""
     try:
         document = json.loads(content)
@@ -150,22 +216,22 @@ def _parse_document(path: Path, content: bytes) -> dict[str, Any]:
         raise EbmoodError(
             f"{path}: changed or truncated, not valid JSON ({_one_line(error)}); save the detector again"
         ) from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise EbmoodError(f"{path}: not a detector of ebmood (no format {FORMAT!r})")
+    if not isinstance(document, dict) or document.get("format") != kind.name:
+        raise EbmoodError(f"{path}: not a detector of ebmood (no format {kind.name!r})")
     version = document.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise EbmoodError(
             f"{path}: version {str(version)[:40]!r} is not a whole number from 1; save the detector again"
         )
-    if version < VERSION:
+    if version < kind.version:
         release = "0.2 or earlier" if version < 2 else "0.3"
         raise EbmoodError(
             f"{path}: saved by ebmood {release}, whose detectors this version does not read; fit the detector again, "
             f"or score with ebmood<{'0.3' if version < 2 else '0.4'}"
         )
-    if version > VERSION:
+    if version > kind.version:
         raise EbmoodError(
-            f"{path}: format {version} of a newer ebmood; this version reads up to {VERSION}, update ebmood"
+            f"{path}: format {version} of a newer ebmood; this version reads up to {kind.version}, update ebmood"
         )
     if document.get("sha256") != _digest(document.get("detector")):
         raise EbmoodError(

@@ -112,11 +112,11 @@ def evaluate(
             from ebmood.core.metrics import separation
             from ebmood.detector.io.open_input import open_input
             from ebmood.detector.outlier_labels import find_outliers, read_labels, split_batches
-            from ebmood.detector.saved_detector import load_saved_detector, score_input
+            from ebmood.detector.saved_detector import load_any_detector, score_input
 
             if page is not None:
                 refuse_folder(page)
-            detector = load_saved_detector(model, device, embed=allow_import(embed))
+            detector = load_any_detector(model, device, embed=allow_import(embed))
             sources = [open_input(table, skip_corrupt) for table in tables]
             keep = [] if label_column is None else _match_label_column(sources[0], label_column)
             batches = [list(score_input(detector, source, keep, drop or (), progress)) for source in sources]

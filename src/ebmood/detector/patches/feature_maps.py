@@ -109,6 +109,6 @@ def _check_finite(embedder: ImageEmbedder, maps: Features, names: Sequence[str])
     finite = np.isfinite(maps).all(axis=(1, 2, 3))
     if not finite.all():
         raise EbmoodError(
-            f"{names[int(finite.argmin())]}: {embedder.identity.name} returns NaN or infinity for this image; check the "
-            "image and the network"
+            f"{names[int(finite.argmin())]}: {embedder.identity.name} returns NaN or infinity for this image; check "
+            "the image and the network"
         )

@@ -77,8 +77,8 @@ class PatchDetector(Decisions, OutlierMixin, BaseEstimator):
     in memory (`ebmood.detector.patches.patch_memory`). The score of an image is minus the mean of its highest energies,
     and its p-value is split-conformal.
 
-    `X` is a list of paths or of images of Pillow, or an array of bytes `(N, 3, H, W)`. Of every image the central square
-    is used.
+    `X` is a list of paths or of images of Pillow, or an array of bytes `(N, 3, H, W)`. Of every image the central
+    square is used.
 
     Args:
         embed: an embedder with feature maps, or its name.
@@ -233,10 +233,11 @@ class PatchDetector(Decisions, OutlierMixin, BaseEstimator):
         self.calibration_ = CalibrationScores.of_rows(scores, least=rows_needed(self.alpha))
         self.offset_ = self.calibration_.offset(self.alpha)
         if not np.isfinite(self.offset_):
-            advice = advise_for_calibration(self.alpha, self.calibration, images)
+            advice = advise_for_calibration(self.alpha, self.calibration, images).replace("rows", "images")
+            advice = advice.removesuffix(", or set calibration='loo'")
             warnings.warn(
                 f"alpha={self.alpha} needs {rows_needed(self.alpha)} calibration images, but there are only "
-                f"{len(scores)}, so no image will be flagged; {advice.replace('rows', 'images').split(', or set cal')[0]}",
+                f"{len(scores)}, so no image will be flagged; {advice}",
                 CalibrationWarning,
                 stacklevel=4,
             )

@@ -1,4 +1,4 @@
-"""A detector of patches for folders of images: the scores with the paths, the strangest places, and pictures of maps."""
+"""A detector of patches for folders of images: scores with paths, the strangest places, and pictures of maps."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

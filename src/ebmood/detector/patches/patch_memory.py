@@ -4,8 +4,8 @@ A patch is a place of a feature map, averaged with its neighbours (3 x 3). So fa
 "Towards total recall in industrial anomaly detection", equations 1 to 3). The rest differs from it:
 
 - Each feature is divided by its standard deviation over the training patches.
-- The memory is a uniform random sample of the training patches, not a greedy coreset. A coreset thins out dense regions,
-  and the energy needs their density.
+- The memory is a uniform random sample of the training patches. A greedy coreset of the same size is not better with
+  the energy below.
 - The energy of a patch is the relative distance of `ebmood.models.memory` with a = 1,
 
       E(x) = log m(x) - log mean_{i in N_k(x)} m(i),

@@ -56,6 +56,7 @@ class ONNXFile(ImageEmbedder):
         if not path.is_file():
             raise EbmoodError(f"{path}: no such file; give the ONNX file of the embedder")
         sha256 = file_sha256(path, *_external_files(path))
+        self._path = path
         self._session = _open_session(runtime, path)
         entry = _image_input(path, self._session.get_inputs())
         self._input, self._type = entry.name, TYPES[entry.type]
@@ -89,9 +90,9 @@ class ONNXFile(ImageEmbedder):
             )
         except Exception as error:  # onnxruntime has no common class of its errors
             raise EbmoodError(
-                f"output {self._output!r} of the embedder cannot be computed ({describe(error)})"
+                f"{self._path}: output {self._output!r} cannot be computed ({describe(error)})"
             ) from error
-        return check_output(np.asarray(y), len(images), f"output {self._output!r} of the embedder")
+        return check_output(np.asarray(y), len(images), f"{self._path}: output {self._output!r}")
 
 
 def check_output(y: np.ndarray, rows: int, what: str) -> Features:

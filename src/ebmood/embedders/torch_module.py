@@ -4,6 +4,7 @@ The path is `package.module:attribute`: a module, or a class or function without
 so it is imported only if the user names it, and never because a saved detector does.
 """
 
+import copy
 import hashlib
 
 import torch
@@ -32,7 +33,7 @@ class TorchModule(ImageEmbedder):
     """
 
     def __init__(self, path: str, options: EmbedderOptions):
-        module = import_module_object(path)
+        module = copy.deepcopy(import_module_object(path))  # it belongs to the user
         sha256 = module_sha256(module)
         network = module if options.output is None else feature_extractor(module, options.output)
         self._network = network.to(options.device).eval().requires_grad_(False)

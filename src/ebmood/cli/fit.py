@@ -58,11 +58,11 @@ class Speed(StrEnum):
 
 
 if TYPE_CHECKING:
+    from ebmood.detector import EnergyDetector
     from ebmood.detector.io.image_stream import ImageStream
     from ebmood.detector.patches.patch_folder import PatchFolderDetector
     from ebmood.detector.progress_callback import ProgressCallback
     from ebmood.detector.saved_detector import SavedDetector
-    from ebmood.detector import EnergyDetector
     from ebmood.embedders import Embedder
 
 FEW_CALIBRATION_ROWS = 60
@@ -252,7 +252,10 @@ def fit(
 
 
 def _fit_patches(
-    estimator: "EnergyDetector", embedder: "Embedder | None", source: "ImageStream", progress: "ProgressCallback"
+    estimator: "EnergyDetector",
+    embedder: "Embedder | None",
+    source: "ImageStream",
+    progress: "ProgressCallback",
 ) -> "PatchFolderDetector":
     """Fit a detector of patches with the parameters of an estimator."""
     from ebmood.detector.patches import PatchDetector

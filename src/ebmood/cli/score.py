@@ -94,7 +94,7 @@ def score(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Detector of `fit --where`: for each flagged image, write a picture of what is strange in it, NAME.png.",
+            help="Detector of `fit --where`: write a picture of what is strange in each flagged image, NAME.png.",
             show_default=False,
         ),
     ] = None,
@@ -204,9 +204,9 @@ def _score_folder(
             from ebmood.cli.executor_options import open_executors
             from ebmood.core.errors import EbmoodError
             from ebmood.detector.folder_scoring import score_folder
-            from ebmood.detector.table_detector import TableDetector
             from ebmood.detector.saved_detector import load_any_detector
             from ebmood.detector.score_options import ScoreOptions
+            from ebmood.detector.table_detector import TableDetector
 
             detector = load_any_detector(
                 model, alpha=alpha

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ebmood.core import calibration as conformal
 from ebmood.core.metrics import separation
+from ebmood.detector.decisions import Decisions
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.arrays import read_rows
 from ebmood.detector.score_batch import ScoreBatch
@@ -73,8 +74,8 @@ def detector_page(
     normal = batches.get(NORMAL) if inside is not None else None
     others = {name: batches[name] for name in outside or {}}
     sections = [
-        Section("scores", "Scores", _scores(detector, normal, others)),
-        Section("false-alarms", "False alarms", _false_alarms(detector, normal)),
+        Section("scores", "Scores", score_blocks(detector, normal, others)),
+        Section("false-alarms", "False alarms", false_alarm_blocks(detector, normal)),
     ]
     if sets:
         anomalous = _most_anomalous(detector, sets, batches)
@@ -116,9 +117,16 @@ def _lead(detector: EnergyDetector) -> str:
     )
 
 
-def _scores(
-    detector: EnergyDetector, normal: ScoreBatch | None, others: Mapping[str, ScoreBatch]
+def score_blocks(
+    detector: Decisions, normal: ScoreBatch | None, others: Mapping[str, ScoreBatch]
 ) -> list[Block]:
+    """Return the part of a page about scores: how well normal rows are separated from others.
+
+    Args:
+        detector: fitted.
+        normal: the results of normal test rows, or None.
+        others: the results of out-of-distribution sets by name.
+    """
     scores = {name: batch.scores for name, batch in others.items()}
     histogram = detector_charts.histogram(
         "scores", detector.calibration_scores_, detector.offset_, normal and normal.scores, scores
@@ -156,7 +164,8 @@ def _scores(
     return [table, Charts((histogram, roc, precision_recall))]
 
 
-def _false_alarms(detector: EnergyDetector, normal: ScoreBatch | None) -> list[Block]:
+def false_alarm_blocks(detector: Decisions, normal: ScoreBatch | None) -> list[Block]:
+    """Return the part of a page about false alarms, on normal test rows if there are some."""
     calibration = len(detector.calibration_scores_)
     explanation = Text(
         f"The p-value of a new row is the fraction of the {calibration:,} calibration rows, and the row itself, that "

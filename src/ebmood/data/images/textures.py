@@ -46,8 +46,8 @@ def damage_images(
     """Return damaged copies of images, and which pixels are damaged: `(N, 3, S, S)` and `(N, S, S)`.
 
     The area of each damage is uniform between `SMALLEST_AREA` and `LARGEST_AREA`. A scratch is a curved line, lighter
-    or darker than the texture. A blot is a round stain of one colour, through which the texture is seen. A swapped patch
-    is a rectangle of another texture.
+    or darker than the texture. A blot is a round stain of one colour, through which the texture is seen. A swapped
+    patch is a rectangle of another texture.
 
     Args:
         images: `(N, 3, S, S)`, uint8, with S of at least 32.

@@ -31,11 +31,11 @@ class HeatScale:
     """Which energies are coloured, the same for all images of a detector.
 
     Attributes:
-        low: energies below it are not coloured: the median, over the calibration images, of the largest energy of an
-            image.
-        high: energies above it have the last colour. The largest energy of a calibration image lies in the middle.
-        threshold: the energy above which a patch alone has its image flagged; None if no image can be flagged. A line
-            surrounds such places.
+        low: energies below it are not coloured: minus the median score of the calibration images.
+        high: energies above it have the last colour. It is four times as far from `low` as minus the lowest score of a
+            calibration image.
+        threshold: minus the threshold of the scores; None if no image can be flagged. A line surrounds places with
+            higher energies.
     """
 
     low: float
@@ -47,7 +47,7 @@ class HeatScale:
         """Return the scale for the scores of calibration images, ascending, and the threshold of the scores."""
         low, largest = float(-np.median(scores)), float(-scores[0])
         spread = max(largest - low, 1e-6 * max(1.0, abs(low)))
-        return cls(low, low + 2 * spread, -offset if np.isfinite(offset) else None)
+        return cls(low, low + 4 * spread, -offset if np.isfinite(offset) else None)
 
 
 def enlarge(energies: Maps, size: int) -> Maps:

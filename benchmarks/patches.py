@@ -5,9 +5,9 @@
     python benchmarks/patches.py --picture docs/guides/patches.png --kinds bricks
 
 For each texture, a detector is fitted on images without damage. A hit is a damaged image of which the pixel with the
-highest energy is damaged. Chance is the mean fraction of damaged pixels. The hits of a detector that knows nothing have
-this probability. It ends with exit code 1 if fewer than 90 % of the images with one kind of damage are hits, or the peak
-memory is 2 GB or more. Every run is one process. docs/guides/patches.md has the results of the last run.
+highest energy is damaged. Chance is the mean fraction of damaged pixels: a pixel that is drawn at random is a hit with
+this probability. It ends with exit code 1 if fewer than 90 % of the images with one kind of damage are hits, or the
+peak memory is 2 GB or more. Every run is one process. docs/guides/images.md has the results of the last run.
 
 The defaults of `PatchSettings` were chosen with --seed 1, and not with the seed of the results.
 """
@@ -91,16 +91,8 @@ def measure(kind: TextureKind, detector: PatchDetector, args: argparse.Namespace
     auroc = separation(inside.scores, np.concatenate(scores)).auroc
     flagged = np.concatenate(flags).mean()
     seconds = 1000 * (scored - fitted) / len(normal)
-    return [
-        *hits,
-        float(np.mean(hits)),
-        float(np.mean(areas)),
-        auroc,
-        flagged,
-        inside.flags.mean(),
-        fitted - start,
-        seconds,
-    ]
+    rates = [float(np.mean(hits)), float(np.mean(areas)), auroc, flagged, inside.flags.mean()]
+    return [*hits, *rates, fitted - start, seconds]
 
 
 def print_row(name: str, values) -> None:

@@ -104,9 +104,9 @@ def test_what_does_not_apply_is_one_line(ebmood, model, photos, tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("a\n1\n2\n")
     fit = ("fit", photos / "fit", "-o", tmp_path / "m")
-    rows = tmp_path / "rows.csv"
-    rows.write_text("a\n" + "\n".join(map(str, np.random.default_rng(0).normal(size=60))) + "\n")
-    assert ebmood("fit", rows, "-o", tmp_path / "rows", "--alpha", 0.2)[0] == 0
+    pooled = tmp_path / "pooled"
+    assert ebmood("fit", photos / "fit", "-o", pooled, "--embed", "pooled", "--alpha", 0.2)[0] == 0
+    maps = ("--maps", tmp_path / "x")
     for words, message in {
         (*fit, "--where"): "--where: no network is named; give --embed one of: efficientnet-lite0",
         (*fit, "--where", "--embed", "pooled"): "pooled has no feature maps",
@@ -115,7 +115,8 @@ def test_what_does_not_apply_is_one_line(ebmood, model, photos, tmp_path):
         (*fit, "--where", "--embed", "filters", "--calibration", "loo"): "calibrated on other images",
         ("fit", table, "-o", tmp_path / "m", "--where"): "--where does not apply",
         ("score", model, table, "-o", tmp_path / "s.csv"): "fitted on images",
-        ("score", model, table, "-o", tmp_path / "s.csv", "--maps", tmp_path / "x"): "--maps is for a folder",
+        ("score", model, table, "-o", tmp_path / "s.csv", *maps): "--maps is for a folder",
+        ("score", pooled, photos / "in", "-o", tmp_path / "s.csv", *maps): "the detector has no patches",
         ("score", model, photos / "in", "-o", tmp_path / "s"): "are written to one file",
         (
             "score",
@@ -127,9 +128,9 @@ def test_what_does_not_apply_is_one_line(ebmood, model, photos, tmp_path):
             photos / "in",
         ): "lies in the folder",
         ("report", model, table, "-o", tmp_path / "p.html"): "a table, but the detector was fitted on images",
-        ("monitor", model, rows): "a detector of patches",
+        ("monitor", model, table): "a detector of patches",
         ("recalibrate", model, photos / "in"): "a detector of patches",
-        ("export", model, "-o", tmp_path / "e.onnx"): "a detector of patches",
+        ("export", model, tmp_path / "e.onnx"): "a detector of patches",
     }.items():
         code, _, err = ebmood(*words)
         assert code == 2, (words, err)

@@ -133,6 +133,7 @@ def detector_page_of(
     Raises:
         EbmoodError: the detector or the rows cannot be used.
     """
+    from ebmood.detector.io.image_stream import ImageStream
     from ebmood.detector.io.open_input import open_input
     from ebmood.detector.persistence.detector_files import is_patch_detector, read_detector
     from ebmood.detector.persistence.load import load
@@ -148,7 +149,9 @@ def detector_page_of(
     detector = load_saved_detector(folder, embed=embed)
 
     def read(path: Path) -> EvaluationSet:
-        return EvaluationSet(*read_all_rows(detector, open_input(path, skip_corrupt), drop))
+        source = open_input(path, skip_corrupt)
+        rows, files = read_all_rows(detector, source, drop)
+        return EvaluationSet(rows, files, Path(source.source) if isinstance(source, ImageStream) else None)
 
     return detector_page(
         detector.estimator,

@@ -87,7 +87,7 @@ def measure(kind: TextureKind, detector: PatchDetector, args: argparse.Namespace
         rows += [np.concatenate([images[k].transpose(1, 2, 0), overlay(images[k], maps[k], detector.heat_scale_)])
                  for k in range(2)]  # fmt: skip
     if args.picture:
-        Image.fromarray(np.concatenate(rows, axis=1)).save(args.picture, optimize=True)
+        Image.fromarray(np.concatenate(rows, axis=1)).quantize(96).save(args.picture, optimize=True)
     auroc = separation(inside.scores, np.concatenate(scores)).auroc
     flagged = np.concatenate(flags).mean()
     seconds = 1000 * (scored - fitted) / len(normal)

@@ -106,6 +106,7 @@ class PatchDetector(Decisions, OutlierMixin, BaseEstimator):
 
     supervised = False
     segment_column_ = None
+    memory: Literal["rows", "prototypes"]
     embedder_: ImageEmbedder
     memory_: PatchMemory
     settings_: PatchSettings

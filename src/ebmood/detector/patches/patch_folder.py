@@ -89,7 +89,8 @@ class PatchFolderDetector:
             columns += [pyarrow.array([place[axis] for place in places], pyarrow.int32()) for axis in (0, 1)]
             kept = pyarrow.RecordBatch.from_arrays(columns, names=[FILE_COLUMN, *PLACE_COLUMNS])
             result = estimator.decide(np.concatenate(scores), kept)
-            names.clear(), scores.clear(), places.clear()
+            for part in (names, scores, places):
+                part.clear()
             return result
 
         images_read = 0

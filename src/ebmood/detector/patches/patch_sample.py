@@ -89,7 +89,9 @@ def find_patch_prototypes(patches: Tensor, sources: NDArray[np.intp], seed: int)
 
     x = patches.numpy()
     count = min(MAX_PROTOTYPES, max(2, len(x) // 20))
-    k_means = MiniBatchKMeans(count, n_init=1, random_state=stream_seed(seed, "patch prototypes") % 2**32)
+    k_means = MiniBatchKMeans(
+        count, n_init="auto", random_state=stream_seed(seed, "patch prototypes") % 2**32
+    )
     labels = np.asarray(k_means.fit(x).labels_)
     clusters = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     large = [rows for rows in clusters if len(np.unique(sources[rows])) >= MIN_IMAGES]

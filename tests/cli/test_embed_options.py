@@ -158,6 +158,7 @@ def test_a_column_of_text(ebmood, tmp_path):
     code, _, err = ebmood("fit", table, "-o", tmp_path / "m", "--text", "review", "--speed", "fast")
     assert code == 0, err
     assert "texts: review (256 features of wordllama)" in err
+    assert "the features of review outweigh the 1 other column;" in err
     others = write_table(tmp_path / "o.csv", ["stock prices fell on Monday", "", REVIEWS[0]], [3, 3, 3])
     code, _, err = ebmood("score", tmp_path / "m", others, "-o", tmp_path / "s.csv")
     assert code == 0, err

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from helpers.onnx_embedder import write_embedder
 from helpers.quick_energy import QUICK
 
 from ebmood import EbmoodError, EnergyDetector
@@ -55,3 +56,26 @@ def test_a_shape_of_another_resizing_rule_is_refused(detector, tmp_path):
         read_shape(tmp_path, {NOTE: note})
     with pytest.raises(EbmoodError, match="the image shape is malformed"):
         read_shape(tmp_path, {NOTE: {"channels": 2, "size": 4}})
+
+
+def test_an_embedder_may_be_named_and_sees_images_in_colour(folder, tmp_path, monkeypatch):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path / "cache"))
+    name = str(write_embedder(tmp_path / "e.onnx", size=4)) + "#features"
+    detector = ImageDetector.fit(
+        EnergyDetector(embed=name, energy=QUICK, random_state=0), ImageStream.open(folder)
+    )
+    assert (detector.shape.channels, detector.shape.size) == (3, 4)
+    detector.save(tmp_path / "model")
+    loaded = load_saved_detector(tmp_path / "model")
+    features, names = read_all_rows(loaded, ImageStream.open(folder))
+    assert len(features) == len(names) == 100
+    (batch,) = score_input(loaded, ImageStream.open(folder, skip_corrupt=True))
+    np.testing.assert_array_equal(batch.scores, detector.estimator.score_samples(features))
+
+
+def test_an_embedder_of_texts_is_refused(folder):
+    pytest.importorskip("wordllama")
+    with pytest.raises(EbmoodError, match="images, but wordllama embeds texts"):
+        ImageDetector.fit(EnergyDetector(embed="wordllama"), ImageStream.open(folder))

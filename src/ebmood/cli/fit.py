@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from ebmood.detector.io.image_stream import ImageStream
     from ebmood.detector.patches.patch_folder import PatchFolderDetector
     from ebmood.detector.progress_callback import ProgressCallback
+    from ebmood.detector.preparation import Preparation
     from ebmood.detector.saved_detector import SavedDetector
     from ebmood.embedders import Embedder
 
@@ -227,7 +228,7 @@ def fit(
                         "--speed": speed is not Speed.default,
                     }  # fmt: skip
                     _refuse_options(table, "a folder of images with --where", options)
-                embedder = _image_embedder(table, embed, embed_output, image_size, pixels, size, device)
+                embedder = _image_embedder(embed, embed_output, image_size, pixels, size, device)
                 if where:
                     detector = _fit_patches(estimator, embedder, source, progress)
                 else:
@@ -274,7 +275,6 @@ def _fit_patches(
 
 
 def _image_embedder(
-    folder: Path,
     name: str | None,
     output: str | None,
     image_size: int | None,
@@ -295,10 +295,7 @@ def _image_embedder(
         return None
     if size is not None:
         raise EbmoodError("--size and --embed: --size is for pixels as features; give --image-size")
-    embedder = embedder_of(name, output, image_size, pixels, device)
-    if embedder.identity.items != "images":
-        raise EbmoodError(f"{folder}: a folder of images, but --embed {name} embeds texts; name another")
-    return embedder
+    return embedder_of(name, output, image_size, pixels, device)
 
 
 def _refuse_options(table: Path, kind: str, options: dict[str, object]) -> None:
@@ -308,6 +305,19 @@ def _refuse_options(table: Path, kind: str, options: dict[str, object]) -> None:
     names = [name for name, value in options.items() if value]
     if names:
         raise EbmoodError(f"{table}: is {kind}, to which {', '.join(names)} does not apply; leave it out")
+
+
+def _print_text_note(preparation: "Preparation") -> None:
+    """Say that the features of a text outweigh other columns, if there are both."""
+    from ebmood.detector.preparation import EmbeddedColumn
+
+    texts = [column.name for column in preparation.columns if isinstance(column, EmbeddedColumn)]
+    others = len(preparation.columns) - len(texts)
+    if texts and others:
+        print_message(
+            f"the features of {', '.join(texts)} outweigh the {others} other column{'s' * (others > 1)}; if these "
+            "matter, fit one detector on the text and one on the others, with --drop"
+        )
 
 
 def _report(
@@ -342,6 +352,7 @@ def _report(
     if preparation is not None:
         for line in describe_preparation(preparation):
             print_message(line)
+        _print_text_note(preparation)
     if skipped is None:
         rows, next_input = f"rows of {estimator.n_features_in_} features", "NEW.csv"
     else:

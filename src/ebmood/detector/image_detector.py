@@ -22,7 +22,7 @@ from ebmood.data.images.resize import RULE
 from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.image_stream import ImageStream
-from ebmood.detector.item_embedding import EmbeddedItems
+from ebmood.detector.item_embedding import EmbeddedItems, find_embedder
 from ebmood.detector.parameters import check_alpha_and_device
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.score_batch import ScoreBatch
@@ -85,14 +85,19 @@ class ImageDetector:
         Raises:
             EbmoodError: the folder or a parameter cannot be used.
         """
-        check_alpha_and_device(estimator.alpha, estimator.device)
+        device = check_alpha_and_device(estimator.alpha, estimator.device)
         if estimator.supervised:
             raise InputError(
                 f"{folder.source}: classes of images are not learned from a folder; "
                 f"{for_interface('leave --supervised out', 'set supervised=False')}"
             )
-        embedder = estimator.embed
-        if isinstance(embedder, ImageEmbedder):
+        embedder = find_embedder(estimator.embed, str(device))
+        if embedder is not None and not isinstance(embedder, ImageEmbedder):
+            raise InputError(
+                f"{folder.source}: images, but {embedder.identity.name} embeds texts; name another"
+            )
+        if embedder is not None:
+            estimator.embed = embedder  # opened once
             shape = ImageShape(channels=3, size=embedder.image_size)
             x = read_features(folder, embedder, progress)[0]
         else:

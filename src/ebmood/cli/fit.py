@@ -61,8 +61,8 @@ if TYPE_CHECKING:
     from ebmood.detector import EnergyDetector
     from ebmood.detector.io.image_stream import ImageStream
     from ebmood.detector.patches.patch_folder import PatchFolderDetector
-    from ebmood.detector.progress_callback import ProgressCallback
     from ebmood.detector.preparation import Preparation
+    from ebmood.detector.progress_callback import ProgressCallback
     from ebmood.detector.saved_detector import SavedDetector
     from ebmood.embedders import Embedder
 

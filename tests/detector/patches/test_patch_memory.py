@@ -1,6 +1,7 @@
 import numpy as np
 import torch
 
+from ebmood.detector.patches import patch_memory
 from ebmood.detector.patches.patch_memory import PatchMemory, PatchSettings, image_energies, patches_of
 from ebmood.models.memory import TIE
 
@@ -72,6 +73,13 @@ def test_an_image_has_the_same_energies_alone_and_with_others():
     together = memory(torch.from_numpy(NEW))
     for k in range(3):
         assert torch.equal(memory(torch.from_numpy(NEW[k : k + 1]))[0], together[k])
+
+
+def test_large_maps_are_computed_in_parts(monkeypatch):
+    memory = fitted()
+    whole = memory(torch.from_numpy(NEW))
+    monkeypatch.setattr(patch_memory, "CHUNK_PATCHES", 8)
+    np.testing.assert_allclose(memory(torch.from_numpy(NEW)), whole, atol=1e-5)
 
 
 def test_the_energies_of_mirrored_maps_are_mirrored():

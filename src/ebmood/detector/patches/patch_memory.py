@@ -35,6 +35,9 @@ from ebmood.models.memory import (
 SMALLEST_DEVIATION = 1e-6
 """Features that vary less than this fraction of the largest deviation are divided by that."""
 
+CHUNK_PATCHES = 2048
+"""Patches of an image whose distances to the memory are computed at once: 50 MB for 3,000 patches in memory."""
+
 
 class PatchSettings(Settings):
     """Settings of a memory of patches.
@@ -117,8 +120,9 @@ class PatchMemory(nn.Module):
         return average_neighbours(energies[:, None])[:, 0]
 
     def _energies(self, image: Tensor) -> Tensor:
-        patches = self.standardise(patches_of(image[None])).double()
-        return self.energy(squared_distances(patches, self.memory.double())).float()
+        patches, memory = self.standardise(patches_of(image[None])).double(), self.memory.double()
+        parts = [self.energy(squared_distances(part, memory)) for part in patches.split(CHUNK_PATCHES)]
+        return torch.cat(parts).float()
 
 
 def image_energies(energies: Tensor, deciding: float) -> Tensor:

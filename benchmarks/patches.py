@@ -9,7 +9,7 @@ highest energy is damaged. Chance is the mean fraction of damaged pixels: a pixe
 this probability. It ends with exit code 1 if fewer than 90 % of the images with one kind of damage are hits, or the
 peak memory is 2 GB or more. Every run is one process. docs/guides/images.md has the results of the last run.
 
-The defaults of `PatchSettings` were chosen with --seed 1, and not with the seed of the results.
+The defaults of `PatchSettings` were chosen with images of the same textures from another seed.
 """
 
 import argparse

@@ -4,8 +4,8 @@ A patch is a place of a feature map, averaged with its neighbours (3 x 3). So fa
 "Towards total recall in industrial anomaly detection", equations 1 to 3). The rest differs from it:
 
 - Each feature is divided by its standard deviation over the training patches.
-- The memory is a uniform random sample of the training patches. A greedy coreset of the same size is not better with
-  the energy below.
+- The memory is a uniform random sample of the training patches. On the textures of the
+  benchmark, a greedy coreset of the same size was not better with the energy below.
 - The energy of a patch is the relative distance of `ebmood.models.memory` with a = 1,
 
       E(x) = log m(x) - log mean_{i in N_k(x)} m(i),
@@ -16,7 +16,7 @@ A patch is a place of a feature map, averaged with its neighbours (3 x 3). So fa
 - The energies of a place and its neighbours (3 x 3) are averaged.
 - The score of an image is minus the mean energy of its strangest 1 % of places, not of a single place.
 
-`benchmarks/patches.py` compares these choices.
+`benchmarks/patches.py` measures the result, and with `--neighbours 1 --compare 0` that of the nearest patch.
 """
 
 import torch

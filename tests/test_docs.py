@@ -151,6 +151,7 @@ def test_the_modules_that_the_architecture_page_names_exist():
         ("the logsumexp of the logits", "torch.logsumexp"),
         ("the energy of the detector", "class MemoryEnergy"),
         ("the cost of another category", "class MismatchCosts"),
+        ("what is wrong in a photo", "class PatchMemory"),
     ],
 )
 def test_each_question_of_the_architecture_page_has_one_file_as_answer(question, code):

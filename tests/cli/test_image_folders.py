@@ -65,6 +65,7 @@ def test_other_digits_are_separated_and_shown_on_a_page(ebmood, model, folders, 
     text = page.read_text()
     assert "inner/" in text
     assert "not available for such inputs" in text
+    assert text.count('<img src="data:image/jpeg;base64,') == 12
 
 
 def test_colour_images_are_converted_to_the_greyscale_of_the_fit(ebmood, model, folders, tmp_path):

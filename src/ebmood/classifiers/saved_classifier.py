@@ -94,7 +94,9 @@ class ClassifierMetadata(Settings):
         return self
 
 
-CLASSIFIER = Format("ebmood-classifier", 1, 1, CLASSIFIER_JSON, ClassifierMetadata, "detector of a classifier")
+CLASSIFIER = Format(
+    "ebmood-classifier", 1, 1, CLASSIFIER_JSON, ClassifierMetadata, "detector of a classifier"
+)
 """A `ClassifierDetector`."""
 
 

@@ -75,6 +75,16 @@ EmbedAgain = Annotated[
 ]
 
 
+Where = Annotated[
+    bool,
+    typer.Option(
+        "--where",
+        help="With --embed: compare patches, so that scores find small damage, and maps show where it is. For aligned "
+        "scenes: one camera, one pose, or one texture.",
+    ),
+]
+
+
 def allow_import(name: str | None) -> str | None:
     """Return `name` unchanged. If it is an import path, modules of the current folder can be imported from now on."""
     folder = str(Path.cwd())

@@ -14,7 +14,7 @@ from ebmood.cli.progress_bar import progress_bar
 from ebmood.cli.report import detector_page_of, labelled_page_of, refuse_folder, write_page
 
 if TYPE_CHECKING:
-    from ebmood.detector import EnergyDetector
+    from ebmood.detector.decisions import Decisions
     from ebmood.detector.io.open_input import InputStream
     from ebmood.detector.score_batch import ScoreBatch
     from ebmood.results.tables.table import Table
@@ -112,11 +112,11 @@ def evaluate(
             from ebmood.core.metrics import separation
             from ebmood.detector.io.open_input import open_input
             from ebmood.detector.outlier_labels import find_outliers, read_labels, split_batches
-            from ebmood.detector.saved_detector import load_saved_detector, score_input
+            from ebmood.detector.saved_detector import load_any_detector, score_input
 
             if page is not None:
                 refuse_folder(page)
-            detector = load_saved_detector(model, device, embed=allow_import(embed))
+            detector = load_any_detector(model, device, embed=allow_import(embed))
             sources = [open_input(table, skip_corrupt) for table in tables]
             keep = [] if label_column is None else _match_label_column(sources[0], label_column)
             batches = [list(score_input(detector, source, keep, drop or (), progress)) for source in sources]
@@ -164,7 +164,7 @@ def evaluate(
         console.print(f"normal rows of segment {name}: {segment['flagged']:.3f} of {segment['rows']} flagged")
 
 
-def flagged_by_segment(estimator: "EnergyDetector", batches: "Sequence[ScoreBatch]") -> dict[str, dict]:
+def flagged_by_segment(estimator: "Decisions", batches: "Sequence[ScoreBatch]") -> dict[str, dict]:
     """Return the number of rows and the fraction of flagged rows of every segment."""
     import numpy as np
 
@@ -226,7 +226,7 @@ def _names(tables: list[Path], label_column: str | None) -> list[str]:
     return [f"{tables[0]}, normal", f"{tables[0]}, outliers"]
 
 
-def _table(model: Path, results: list[dict], estimator: "EnergyDetector") -> "Table":
+def _table(model: Path, results: list[dict], estimator: "Decisions") -> "Table":
     """Return the results as a table, whose first row is for the normal rows."""
     from ebmood.results.tables.table import Column, Table
 

@@ -16,6 +16,7 @@ from ebmood.cli.embed_options import (
     PixelRangeOption,
     Pixels,
     Text,
+    Where,
     embedder_of,
 )
 from ebmood.cli.messages import (
@@ -57,7 +58,11 @@ class Speed(StrEnum):
 
 
 if TYPE_CHECKING:
+    from ebmood.detector import EnergyDetector
+    from ebmood.detector.io.image_stream import ImageStream
+    from ebmood.detector.patches.patch_folder import PatchFolderDetector
     from ebmood.detector.preparation import Preparation
+    from ebmood.detector.progress_callback import ProgressCallback
     from ebmood.detector.saved_detector import SavedDetector
     from ebmood.embedders import Embedder
 
@@ -79,6 +84,8 @@ EPILOG = """Examples
     ebmood fit photos -o model --embed efficientnet-lite0
 
     ebmood fit photos -o model --embed network.onnx#features --image-size 128
+
+    ebmood fit photos -o model --embed efficientnet-lite0 --where
 
     ebmood fit digits -o model --size 16
 
@@ -156,6 +163,7 @@ def fit(
     ] = None,
     text: Text = None,
     embed: Embed = None,
+    where: Where = False,
     embed_output: EmbedOutput = None,
     image_size: ImageSize = None,
     pixels: PixelRangeOption = None,
@@ -179,6 +187,8 @@ def fit(
     Images are cropped to the central square and resized to S x S pixels.
     Their pixels are the features, or with --embed the outputs of a network
     that was trained on other images, which see what a photo shows.
+    With --where, patches of them are compared: `ebmood score --maps` and
+    `ebmood report` show what is wrong in a photo.
     """
     start = time.monotonic()
     try:
@@ -212,13 +222,23 @@ def fit(
                     "--date": date, "--missing": missing, "--segment": segment, "--text": text,
                 }  # fmt: skip
                 _refuse_options(table, "a folder of images", options)
-                estimator.embed = _image_embedder(embed, embed_output, image_size, pixels, size, device)
-                detector = ImageDetector.fit(estimator, source, size or DEFAULT_SIZE, progress)
+                if where:
+                    options = {
+                        "--contamination": contamination, "--supervised": supervised,
+                        "--speed": speed is not Speed.default,
+                    }  # fmt: skip
+                    _refuse_options(table, "a folder of images with --where", options)
+                embedder = _image_embedder(embed, embed_output, image_size, pixels, size, device)
+                if where:
+                    detector = _fit_patches(estimator, embedder, source, progress)
+                else:
+                    estimator.embed = embedder
+                    detector = ImageDetector.fit(estimator, source, size or DEFAULT_SIZE, progress)
             else:
                 if embed is not None:
                     raise EbmoodError(f"{table}: a table, but --embed is for images; give --text COLUMN")
                 options = {
-                    "--size": size, "--embed-output": embed_output, "--image-size": image_size,
+                    "--where": where, "--size": size, "--embed-output": embed_output, "--image-size": image_size,
                     "--pixels": pixels,
                 }  # fmt: skip
                 _refuse_options(table, "a table", options)
@@ -230,6 +250,28 @@ def fit(
     skipped = source.skipped if isinstance(source, ImageStream) else None
     others = source.others if isinstance(source, ImageStream) else ()
     _report(out, detector, skipped, others, time.monotonic() - start, json)
+
+
+def _fit_patches(
+    estimator: "EnergyDetector",
+    embedder: "Embedder | None",
+    source: "ImageStream",
+    progress: "ProgressCallback",
+) -> "PatchFolderDetector":
+    """Fit a detector of patches with the parameters of an estimator."""
+    from ebmood.detector.patches import PatchDetector
+    from ebmood.detector.patches.feature_maps import check_has_maps
+    from ebmood.detector.patches.patch_folder import PatchFolderDetector
+
+    detector = PatchDetector(
+        embed=check_has_maps(embedder),
+        alpha=estimator.alpha,
+        calibration=estimator.calibration,  # type: ignore[arg-type]  # "loo" is refused with its reason
+        memory=estimator.memory,
+        device=estimator.device,
+        random_state=estimator.random_state,
+    )
+    return PatchFolderDetector.fit(detector, source, progress)
 
 
 def _image_embedder(
@@ -280,13 +322,15 @@ def _print_text_note(preparation: "Preparation") -> None:
 
 def _report(
     out: Path,
-    detector: "SavedDetector",
+    detector: "SavedDetector | PatchFolderDetector",
     skipped: list[str] | None,
     others: Sequence[str],
     seconds: float,
     json: bool,
 ) -> None:
     """Print the result of a fit."""
+    from ebmood.detector.patches import PatchDetector
+
     if json:
         from ebmood.cli.inspect import summary
 
@@ -296,6 +340,14 @@ def _report(
     print_skipped(skipped or ())
     print_others(others)
     estimator = detector.estimator
+    if isinstance(estimator, PatchDetector):
+        print_message(
+            f"{out}: fitted on {len(estimator.memory_.memory)} "
+            f"{'patches' if estimator.memory == 'rows' else 'prototypes of patches'} of "
+            f"{estimator.n_training_rows_} images, calibrated on {len(estimator.calibration_scores_)} more, in "
+            f"{seconds:.0f} s. Next: ebmood score {out} FOLDER -o SCORES.csv --maps MAPS"
+        )
+        return
     preparation = getattr(detector, "preparation", None)
     if preparation is not None:
         for line in describe_preparation(preparation):

@@ -21,6 +21,7 @@ def inspect(model: Model, json: Json = False) -> None:
     if json:
         print_json(content)
         return
+    lines = _patch_lines(content) if "patches" in content else _lines(content)
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -28,7 +29,7 @@ def inspect(model: Model, json: Json = False) -> None:
     grid = Table(box=None, show_header=False, pad_edge=False)
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
-    for name, text in _lines(content):
+    for name, text in lines:
         grid.add_row(name, Text(text))
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=100)
@@ -46,11 +47,13 @@ def summary(model: Path) -> dict[str, Any]:
     import numpy as np
 
     from ebmood.detector.image_detector import read_shape
-    from ebmood.detector.persistence.detector_files import read_detector
+    from ebmood.detector.persistence.detector_files import is_patch_detector, read_detector
     from ebmood.detector.segments import find_segment_column, summarise_segments
     from ebmood.detector.table_detector import read_preparation
     from ebmood.detector.updates import HELD_CALIBRATION_ROWS
 
+    if is_patch_detector(model):
+        return _patch_summary(model)
     metadata, _ = read_detector(model)
     names = metadata.columns.names or tuple(f"x{i}" for i in range(metadata.layout.table.columns))
     categories = tuple(names[column] for column in metadata.levels)
@@ -93,6 +96,55 @@ def summary(model: Path) -> dict[str, Any]:
         "versions": metadata.versions,
         "sha256": dict(metadata.files),
     }
+
+
+def _patch_summary(model: Path) -> dict[str, Any]:
+    """Return the content of a saved detector of patches as JSON values."""
+    import numpy as np
+
+    from ebmood.detector.calibration_scores import CalibrationScores
+    from ebmood.detector.patches.patch_files import read_patch_metadata
+
+    metadata = read_patch_metadata(model)
+    calibration = CalibrationScores(np.array(metadata.calibration_scores))
+    offset = calibration.offset(metadata.alpha)
+    return {
+        "training_rows": metadata.training_images,
+        "calibration_rows": len(metadata.calibration_scores),
+        "calibration": metadata.calibration,
+        "left_out_rows": 0,
+        "alpha": metadata.alpha,
+        "false_alarm_rate": calibration.false_alarm_rate(metadata.alpha),
+        "offset": offset if np.isfinite(offset) else None,
+        "segments": [],
+        "weighted": False,
+        "patches": metadata.patches,
+        "pictures": metadata.pictures,
+        "held": "patches" if metadata.memory == "rows" else "prototypes of patches",
+        "settings": metadata.settings.model_dump(mode="json"),
+        "embedder": metadata.embedder.model_dump(mode="json"),
+        "seed": metadata.seed,
+        "history": [event.model_dump(mode="json") for event in metadata.history],
+        "versions": metadata.versions,
+        "sha256": dict(metadata.files),
+    }
+
+
+def _patch_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return names and values of a detector of patches for the terminal."""
+    pictures = f" and pictures of {content['pictures']} training images" if content["pictures"] else ""
+    size = content["embedder"]["image_size"]
+    return [
+        ("fitted on", _describe_rows(content).replace("rows", "images")),
+        ("images", f"colour, the central square, {size} pixels per side"),
+        ("embedder", _describe_embedder(content["embedder"])),
+        ("alpha", f"{content['alpha']:g}"),
+        ("flags", _describe_flags(content).replace("rows", "images")),
+        ("seed", str(content["seed"])),
+        ("memory", f"holds {content['patches']} {content['held']}{pictures}"),
+        ("history", "\n".join(map(_describe_event, content["history"]))),
+        ("versions", ", ".join(f"{name} {number}" for name, number in content["versions"].items())),
+    ]
 
 
 def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:

@@ -23,6 +23,8 @@ EPILOG = """Examples
 
     ebmood report model --in normal-test.csv --out faults.csv -o report.html
 
+    ebmood report model photos -o photos.html
+
     ebmood report ebmood-quick -o study.html
 
 The file contains everything that it shows, and no script. It needs no network connection."""
@@ -65,7 +67,9 @@ def report(
     For a detector it shows the training data, the false-alarm rate and the
     self-test. With test rows it also shows how well the detector separates
     them, its actual false alarms, and the most anomalous rows with the
-    features that explain them. For a study it shows tables and figures.
+    features that explain them. For a detector of `fit --where`, it shows
+    the strangest images with maps of what is wrong in them, and the nearest
+    training images. For a study it shows tables and figures.
     """
     from ebmood.detector.persistence.detector_files import JSON_NAME
     from ebmood.study.runner import RECORDS
@@ -129,20 +133,25 @@ def detector_page_of(
     Raises:
         EbmoodError: the detector or the rows cannot be used.
     """
+    from ebmood.detector.io.image_stream import ImageStream
     from ebmood.detector.io.open_input import open_input
-    from ebmood.detector.persistence.detector_files import read_detector
+    from ebmood.detector.persistence.detector_files import is_patch_detector, read_detector
     from ebmood.detector.persistence.load import load
     from ebmood.detector.saved_detector import load_saved_detector, read_all_rows
     from ebmood.report.detector_page import EvaluationSet, detector_page
 
-    metadata, _ = read_detector(folder)
     title = f"Detector {folder.resolve().name}"
+    if is_patch_detector(folder):
+        return _patch_page_of(folder, title, inside, outside, skip_corrupt, embed)
+    metadata, _ = read_detector(folder)
     if inside is None and not outside:
         return detector_page(load(folder, embed=embed), title, versions=metadata.versions)
     detector = load_saved_detector(folder, embed=embed)
 
     def read(path: Path) -> EvaluationSet:
-        return EvaluationSet(*read_all_rows(detector, open_input(path, skip_corrupt), drop))
+        source = open_input(path, skip_corrupt)
+        rows, files = read_all_rows(detector, source, drop)
+        return EvaluationSet(rows, files, Path(source.source) if isinstance(source, ImageStream) else None)
 
     return detector_page(
         detector.estimator,
@@ -151,6 +160,39 @@ def detector_page_of(
         {name: read(path) for name, path in zip(_distinct_names(outside), outside, strict=True)},
         metadata.versions,
     )
+
+
+def _patch_page_of(
+    folder: Path,
+    title: str,
+    inside: Path | None,
+    outside: Sequence[Path],
+    skip_corrupt: bool,
+    embed: str | None,
+) -> "Page":
+    from ebmood.cli.progress_bar import progress_bar
+    from ebmood.detector.io.image_stream import ImageStream
+    from ebmood.detector.io.open_input import open_input
+    from ebmood.detector.patches.patch_files import load_patch_detector, read_patch_metadata
+    from ebmood.report.patch_page import patch_page
+
+    def read(path: Path) -> ImageStream:
+        source = open_input(path, skip_corrupt)
+        if not isinstance(source, ImageStream):
+            raise EbmoodError(
+                f"{path}: a table, but the detector was fitted on images; give a folder of images"
+            )
+        return source
+
+    with progress_bar("scoring") as progress:
+        return patch_page(
+            load_patch_detector(folder, embed=embed),
+            title,
+            None if inside is None else read(inside),
+            {name: read(path) for name, path in zip(_distinct_names(outside), outside, strict=True)},
+            read_patch_metadata(folder).versions,
+            progress,
+        )
 
 
 def labelled_page_of(

@@ -30,7 +30,7 @@ from ebmood.cli.options import (
 from ebmood.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
-    from ebmood.detector import EnergyDetector
+    from ebmood.detector.decisions import Decisions
     from ebmood.detector.folder_scoring import FolderScores
 
 EPILOG = """Examples
@@ -42,6 +42,8 @@ EPILOG = """Examples
     ebmood score model parquet-folder -o score-folder --cluster tcp://head:8786
 
     ebmood score model photos -o scores.csv
+
+    ebmood score model photos -o scores.csv --maps maps
 
     zcat big.csv.gz | ebmood score model - -o - --keep id | grep ',true,'
 
@@ -92,6 +94,14 @@ def score(
         ),
     ] = None,
     cluster: Cluster = None,
+    maps: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Detector of `fit --where`: write a picture of what is strange in each flagged image, NAME.png.",
+            show_default=False,
+        ),
+    ] = None,
     embed: EmbedAgain = None,
     skip_corrupt: SkipCorrupt = False,
     module: Module = None,
@@ -105,7 +115,9 @@ def score(
     columns, then `score` (higher is more normal), `p_value` (small is
     anomalous) and `flag` (true if the p-value is at most alpha). With
     --reasons, `reasons` names the columns that explain a flagged row. A
-    row that cannot be read has no score, and the reason in `error`.
+    row that cannot be read has no score, and the reason in `error`. With a
+    detector of `fit --where`, the columns `where_x` and `where_y` hold the
+    pixel at the centre of the strangest patch of each image.
     A detector of a classifier (fit-classifier) needs its network, and takes
     an .npz file or a folder of images.
     """
@@ -129,6 +141,10 @@ def score(
         return
     _refuse_network(model, module, weights, onnx)
     options = (on_error is OnError.mark, max_bad, reasons)
+    if maps is not None and not table.is_dir():
+        from ebmood.core.errors import EbmoodError
+
+        raise EbmoodError(f"{table}: a table, but --maps is for a folder of images; leave it out")
     if table.is_dir() and (out.is_dir() or not out.suffix) and str(out) != "-":
         folder_scores, estimator = _score_folder(
             model, table, out, keep or (), drop or (), device, alpha, options, jobs, cluster
@@ -141,19 +157,19 @@ def score(
             from ebmood.detector.io.image_stream import ImageStream
             from ebmood.detector.io.open_input import open_input
             from ebmood.detector.io.score_writer import open_score_writer
-            from ebmood.detector.saved_detector import load_saved_detector, score_input
+            from ebmood.detector.saved_detector import load_any_detector, score_input
             from ebmood.detector.score_options import ScoreOptions
 
             use_threads(threads)
             _check_options(table, out, jobs, cluster, json)
             detector, source = (
-                load_saved_detector(model, device, alpha, allow_import(embed)),
+                load_any_detector(model, device, alpha, allow_import(embed)),
                 open_input(table, skip_corrupt),
             )
             score_options, notes = ScoreOptions(*options), BatchNotes()
             with open_score_writer(out) as write:
                 for batch in score_input(
-                    detector, source, keep or (), drop or (), progress, score_options, notes
+                    detector, source, keep or (), drop or (), progress, score_options, notes, maps
                 ):
                     write(batch)
                     rows += len(batch.scores)
@@ -200,7 +216,7 @@ def _check_options(table: Path, out: Path, jobs: int | None, cluster: str | None
         raise EbmoodError(f"{out}: is the table itself; give another file with -o")
 
 
-def _describe_counts(rows: int, flagged: int, estimator: "EnergyDetector", seconds: float) -> str:
+def _describe_counts(rows: int, flagged: int, estimator: "Decisions", seconds: float) -> str:
     return (
         f"{rows} rows, {flagged} flagged ({flagged / max(1, rows):.1%}; expected for normal rows: "
         f"{estimator.false_alarm_rate_:.1%}), in {seconds:.0f} s"
@@ -218,21 +234,21 @@ def _score_folder(
     options: tuple[bool, float, int],
     jobs: int | None,
     cluster: str | None,
-) -> "tuple[FolderScores, EnergyDetector]":
+) -> "tuple[FolderScores, Decisions]":
     """Score a folder file by file."""
     try:
         with progress_bar("scoring") as progress:
             from ebmood.cli.executor_options import open_executors
             from ebmood.core.errors import EbmoodError
             from ebmood.detector.folder_scoring import score_folder
-            from ebmood.detector.image_detector import ImageDetector
-            from ebmood.detector.saved_detector import load_saved_detector
+            from ebmood.detector.saved_detector import load_any_detector
             from ebmood.detector.score_options import ScoreOptions
+            from ebmood.detector.table_detector import TableDetector
 
-            detector = load_saved_detector(
+            detector = load_any_detector(
                 model, alpha=alpha
             )  # reports a problem of the detector once, not for every file
-            if isinstance(detector, ImageDetector):
+            if not isinstance(detector, TableDetector):
                 raise EbmoodError(
                     f"{out}: scores of images are written to one file; give a name such as {out}.csv with -o"
                 )
@@ -256,7 +272,7 @@ def _score_folder(
 
 
 def _report_folder(
-    out: Path, scores: "FolderScores", estimator: "EnergyDetector", seconds: float, json: bool
+    out: Path, scores: "FolderScores", estimator: "Decisions", seconds: float, json: bool
 ) -> int:
     """Print the results for a folder, and return the exit code."""
     files = scores.completed.values()

@@ -2,7 +2,17 @@
 
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.frame_detector import Detector, FrameDetector, load
+from ebmood.detector.patches import PatchDetector, PatchSettings
 from ebmood.detector.score_model import EnergySettings
 from ebmood.detector.self_test import Probe
 
-__all__ = ["Detector", "EnergyDetector", "EnergySettings", "FrameDetector", "Probe", "load"]
+__all__ = [
+    "Detector",
+    "EnergyDetector",
+    "EnergySettings",
+    "FrameDetector",
+    "PatchDetector",
+    "PatchSettings",
+    "Probe",
+    "load",
+]

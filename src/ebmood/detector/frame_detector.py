@@ -9,9 +9,13 @@ import pyarrow
 from numpy.typing import NDArray
 from torch import nn
 
+from ebmood.core.errors import InputError
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.frame_stream import FrameStream
 from ebmood.detector.parameters import check_alpha_and_device
+from ebmood.detector.patches import PatchDetector
+from ebmood.detector.patches.patch_files import load_patch_detector
+from ebmood.detector.persistence.detector_files import is_patch_detector
 from ebmood.detector.persistence.load import load as load_estimator
 from ebmood.detector.preparation import NumberColumn, Preparation
 from ebmood.detector.saved_detector import read_all_rows
@@ -173,8 +177,8 @@ def flags_at(p_values: Floats, alpha: float) -> NDArray[np.bool_]:
 
 def load(
     folder: Path | str, *, embed: nn.Module | Embedder | str | None = None, device: str = "cpu"
-) -> EnergyDetector | FrameDetector:
-    """Load a detector that `EnergyDetector.save` or `ebmood fit` wrote. On the same machine its scores are equal.
+) -> EnergyDetector | FrameDetector | PatchDetector:
+    """Load a detector that its method `save` or `ebmood fit` wrote. On the same machine its scores are equal.
 
     No file in the folder is executed: it holds JSON and safetensors.
 
@@ -186,12 +190,16 @@ def load(
 
     Returns:
         An `EnergyDetector`, whose notes of `save` are in `notes_`; or a `FrameDetector`, which prepares raw data
-        frames, if `ebmood fit` learned it from a table. Both have the methods of `Detector`.
+        frames, if `ebmood fit` learned it from a table. Both have the methods of `Detector`. Or a `PatchDetector`.
 
     Raises:
         EbmoodError: there is no detector, or it was changed, truncated, is malformed, or newer than this library; or
             `embed` is missing, not needed, or differs from the module of the fit.
     """
+    if is_patch_detector(Path(folder)):
+        if isinstance(embed, nn.Module):
+            raise InputError(f"{folder}: fitted with an embedder, not with a module; leave embed= out")
+        return load_patch_detector(Path(folder), embed=embed, device=device)
     estimator = load_estimator(folder, embed=embed, device=device)
     if estimator.notes_.get(NOTE) is None:
         return estimator

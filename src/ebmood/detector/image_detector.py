@@ -5,7 +5,7 @@ is in colour. With an embedder, it is resized to the size of the embedder, in co
 `ebmood.data.images.resize` describes how each is resized. The scores are returned with the paths of the images.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -211,7 +211,11 @@ def _read_training_images(folder: ImageStream, size: int, progress: ProgressCall
     return pixels if any(chunk.has_colour for chunk in chunks) else pixels[:, :1]
 
 
+def file_texts(names: Iterable[str]) -> list[str]:
+    """Return paths as valid text. They may contain bytes that are not."""
+    return [name.encode(errors="backslashreplace").decode() for name in names]
+
+
 def _file_column(names: list[str]) -> pyarrow.RecordBatch:
-    # A path may contain bytes that are not valid text.
-    texts = [name.encode(errors="backslashreplace").decode() for name in names]
-    return pyarrow.RecordBatch.from_arrays([pyarrow.array(texts, pyarrow.string())], names=[FILE_COLUMN])
+    texts = pyarrow.array(file_texts(names), pyarrow.string())
+    return pyarrow.RecordBatch.from_arrays([texts], names=[FILE_COLUMN])

@@ -7,11 +7,15 @@ import numpy as np
 import pyarrow
 
 from ebmood.core.errors import InputError
+from ebmood.core.interface import for_interface
 from ebmood.detector.batch_notes import BatchNotes
 from ebmood.detector.image_detector import NOTE, ImageDetector, read_features
 from ebmood.detector.io.image_stream import ImageStream
 from ebmood.detector.io.open_input import InputStream
 from ebmood.detector.io.table_stream import TableStream
+from ebmood.detector.patches.patch_files import load_patch_detector
+from ebmood.detector.patches.patch_folder import PatchFolderDetector, check_map_folder
+from ebmood.detector.persistence.detector_files import is_patch_detector
 from ebmood.detector.persistence.load import load
 from ebmood.detector.preparation import concatenate_columns
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
@@ -21,6 +25,19 @@ from ebmood.detector.table_detector import TableDetector
 from ebmood.embedders import ImageEmbedder, TextEmbedder
 
 SavedDetector = TableDetector | ImageDetector
+AnyDetector = SavedDetector | PatchFolderDetector
+
+
+def load_any_detector(
+    folder: Path, device: str = "cpu", alpha: float | None = None, embed: str | None = None
+) -> AnyDetector:
+    """Load a detector of tables, of images or of patches. Arguments and errors are those of `load_saved_detector`."""
+    if not is_patch_detector(folder):
+        return load_saved_detector(folder, device, alpha, embed)
+    estimator = load_patch_detector(folder, embed=embed, device=device)
+    if alpha is not None:
+        estimator.set_alpha(alpha)
+    return PatchFolderDetector(estimator)
 
 
 def load_saved_detector(
@@ -49,13 +66,14 @@ def load_saved_detector(
 
 
 def score_input(
-    detector: SavedDetector,
+    detector: AnyDetector,
     source: InputStream,
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     progress: ProgressCallback = ignore_progress,
     options: ScoreOptions = STRICT,
     notes: BatchNotes | None = None,
+    maps: Path | None = None,
 ) -> Iterator[ScoreBatch]:
     """Score a table or a folder of images chunk by chunk, in bounded memory.
 
@@ -67,6 +85,7 @@ def score_input(
         progress: called with the progress of scoring.
         options: what to do with bad rows of a table, and how many reasons to give.
         notes: receives what is unusual about the rows of a table as a whole.
+        maps: folder for maps of flagged images, if it is a detector of patches.
 
     Raises:
         EbmoodError: detector and input are not of the same kind, or the input cannot be used. Earlier chunks may
@@ -77,9 +96,19 @@ def score_input(
         raise InputError(
             f"{source.source}: images have no columns that could be reasons; leave out --reasons"
         )
+    if maps is not None and not isinstance(detector, PatchFolderDetector):
+        option = for_interface("--maps", "maps=")
+        raise InputError(
+            f"{option}: the detector has no patches, only ebmood fit --where keeps them; leave it out"
+        )
     if isinstance(detector, ImageDetector):
         assert isinstance(source, ImageStream)
         return detector.score(source, progress)
+    if isinstance(detector, PatchFolderDetector):
+        assert isinstance(source, ImageStream)
+        if maps is not None:
+            check_map_folder(maps, source)
+        return detector.score(source, progress, maps)
     assert isinstance(source, TableStream)
     return detector.score(source, keep, drop, progress, options, notes)
 
@@ -119,10 +148,10 @@ def read_all_rows(
     return pyarrow.table({name: pyarrow.array(cells) for name, cells in raw.items()}), ()
 
 
-def _check_kind(detector: SavedDetector, source: InputStream, columns: Sequence[str]) -> None:
+def _check_kind(detector: AnyDetector, source: InputStream, columns: Sequence[str]) -> None:
     """Check that detector and input are of the same kind, and that only a table has `columns`."""
     is_image = isinstance(source, ImageStream)
-    if isinstance(detector, ImageDetector) and not is_image:
+    if not isinstance(detector, TableDetector) and not is_image:
         raise InputError(
             f"{source.source}: a table, but the detector was fitted on images; give a folder of images"
         )

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,15 @@ from numpy.typing import NDArray
 
 from ebmood.core import calibration as conformal
 from ebmood.core.metrics import separation
+from ebmood.detector.decisions import Decisions
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.arrays import read_rows
+from ebmood.detector.patches.heat_map import picture_of
+from ebmood.detector.patches.training_images import small_picture
 from ebmood.detector.score_batch import ScoreBatch
+from ebmood.embedders.images import ImageFile
 from ebmood.report import detector_charts
-from ebmood.report.page import Block, Charts, Grid, Page, Section, Text
+from ebmood.report.page import Block, Charts, Grid, Page, Picture, Pictures, Section, Text
 from ebmood.report.training_facts import has_named_features, training_facts
 
 Floats = NDArray[np.float64]
@@ -24,6 +29,8 @@ NORMAL = "normal rows"
 """Name of the set of normal test rows."""
 MOST_ANOMALOUS = 12
 """Rows that are listed."""
+PICTURE_SIDE = 192
+"""Pixels per side of an image that is listed, at most."""
 MAX_EXPLANATIONS = 3
 """Features that are listed for a row."""
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2)
@@ -43,10 +50,12 @@ class EvaluationSet:
     Attributes:
         rows: input of `EnergyDetector.score_samples` that supports slices.
         files: a name for each row; empty to number them from 1.
+        folder: the folder of images whose paths are `files`, to show the strangest ones; None if rows are not images.
     """
 
     rows: Any
     files: Sequence[str] = ()
+    folder: Path | None = None
 
 
 def detector_page(
@@ -73,12 +82,13 @@ def detector_page(
     normal = batches.get(NORMAL) if inside is not None else None
     others = {name: batches[name] for name in outside or {}}
     sections = [
-        Section("scores", "Scores", _scores(detector, normal, others)),
-        Section("false-alarms", "False alarms", _false_alarms(detector, normal)),
+        Section("scores", "Scores", score_blocks(detector, normal, others)),
+        Section("false-alarms", "False alarms", false_alarm_blocks(detector, normal)),
     ]
     if sets:
-        anomalous = _most_anomalous(detector, sets, batches)
-        sections.append(Section("anomalous", "The most anomalous rows", [anomalous]))
+        lowest = _lowest_scores(batches)
+        blocks = [_most_anomalous(detector, sets, batches, lowest), *_pictures(sets, lowest)]
+        sections.append(Section("anomalous", "The most anomalous rows", blocks))
     if detector.probes_:
         sections.append(Section("self-test", "Self-test", _self_test(detector)))
     sections.append(Section("fitted", "Training", training_facts(detector, versions or {})))
@@ -116,9 +126,16 @@ def _lead(detector: EnergyDetector) -> str:
     )
 
 
-def _scores(
-    detector: EnergyDetector, normal: ScoreBatch | None, others: Mapping[str, ScoreBatch]
+def score_blocks(
+    detector: Decisions, normal: ScoreBatch | None, others: Mapping[str, ScoreBatch]
 ) -> list[Block]:
+    """Return the part of a page about scores: how well normal rows are separated from others.
+
+    Args:
+        detector: fitted.
+        normal: the results of normal test rows, or None.
+        others: the results of out-of-distribution sets by name.
+    """
     scores = {name: batch.scores for name, batch in others.items()}
     histogram = detector_charts.histogram(
         "scores", detector.calibration_scores_, detector.offset_, normal and normal.scores, scores
@@ -156,7 +173,8 @@ def _scores(
     return [table, Charts((histogram, roc, precision_recall))]
 
 
-def _false_alarms(detector: EnergyDetector, normal: ScoreBatch | None) -> list[Block]:
+def false_alarm_blocks(detector: Decisions, normal: ScoreBatch | None) -> list[Block]:
+    """Return the part of a page about false alarms, on normal test rows if there are some."""
     calibration = len(detector.calibration_scores_)
     explanation = Text(
         f"The p-value of a new row is the fraction of the {calibration:,} calibration rows, and the row itself, that "
@@ -200,14 +218,33 @@ def _chance_band(levels: Floats, calibration: int, rows: int) -> tuple[Floats, F
     return np.where(k > 0, low, 0.0), np.where(k > 0, high, 0.0)
 
 
-def _most_anomalous(
-    detector: EnergyDetector, sets: Mapping[str, EvaluationSet], batches: Mapping[str, ScoreBatch]
-) -> Grid:
+def _lowest_scores(batches: Mapping[str, ScoreBatch]) -> list[tuple[float, str, int]]:
+    """Return the scores, sets and numbers of the rows that are listed."""
     candidates = [
         (score, name, row)
         for name, batch in batches.items()
         for row, score in enumerate(batch.scores.tolist())
     ]
+    return sorted(candidates)[:MOST_ANOMALOUS]
+
+
+def _pictures(sets: Mapping[str, EvaluationSet], lowest: Sequence[tuple[float, str, int]]) -> list[Pictures]:
+    """Return the listed images, the strangest first; nothing if rows are not images."""
+    pictures = []
+    for score, name, row in lowest:
+        folder, files = sets[name].folder, sets[name].files
+        if folder is not None:
+            image = picture_of(ImageFile(folder / files[row]), PICTURE_SIDE)
+            pictures.append(Picture(small_picture(image, PICTURE_SIDE), f"{name}, {files[row]}: {score:.4g}"))
+    return [Pictures(tuple(pictures), "The same images, the strangest first.")] if pictures else []
+
+
+def _most_anomalous(
+    detector: EnergyDetector,
+    sets: Mapping[str, EvaluationSet],
+    batches: Mapping[str, ScoreBatch],
+    lowest: Sequence[tuple[float, str, int]],
+) -> Grid:
     has_files = any(evaluation_set.files for evaluation_set in sets.values())
     rows = tuple(
         (
@@ -217,7 +254,7 @@ def _most_anomalous(
             f"{batches[name].p_values[row]:.4f}",
             _explain(detector, sets[name].rows[row : row + 1]),
         )
-        for score, name, row in sorted(candidates)[:MOST_ANOMALOUS]
+        for score, name, row in lowest
     )
     note = (
         "The last column lists the features for which another value would raise the score most, if all other features "

@@ -1,5 +1,6 @@
 """An HTML page as typed values, and its template: semantic HTML with style and figures included, without scripts."""
 
+import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,7 +87,37 @@ class Charts:
     kind = "charts"
 
 
-Block = Text | Facts | Grid | Chart | Charts
+@dataclass(frozen=True)
+class Picture:
+    """An image inside the page.
+
+    Attributes:
+        content: the content of a PNG or JPEG file.
+        label: description for screen readers.
+        small: whether it is shown at a third of the width.
+    """
+
+    content: bytes
+    label: str
+    small: bool = False
+
+    @property
+    def source(self) -> str:
+        """The address of the content, which is the content itself."""
+        kind = "png" if self.content.startswith(b"\x89PNG") else "jpeg"
+        return f"data:image/{kind};base64,{base64.b64encode(self.content).decode()}"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures side by side, with one caption."""
+
+    pictures: tuple[Picture, ...]
+    caption: str
+    kind = "pictures"
+
+
+Block = Text | Facts | Grid | Chart | Charts | Pictures
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ class ImageStream:
             if names:
                 yield ImageChunk(names, np.stack(images), has_colour)
         if not images_read:
-            self._refuse_none()
+            self.refuse_none()
 
     def features(self, embedder: ImageEmbedder) -> Iterator[FeatureChunk]:
         """Yield the features of all images. Those of images that were embedded before are in a cache.
@@ -117,18 +117,22 @@ class ImageStream:
         Warns:
             DataWarning: the cache cannot be opened.
         """
-        items = [ImageFile(Path(self.source) / name) for name in self.names]
-        images_read = 0
+        items, images_read = self.items(), 0
         with open_cache(embedder) as cache:
-            for chunk in embed_images(embedder, items, cache, self._skip):
+            for chunk in embed_images(embedder, items, cache, self.skip):
                 self.fraction = chunk.seen / len(items)
                 images_read += len(chunk.positions)
                 if chunk.positions:
                     yield FeatureChunk([self.names[k] for k in chunk.positions], chunk.features)
         if not images_read:
-            self._refuse_none()
+            self.refuse_none()
 
-    def _refuse_none(self) -> NoReturn:
+    def items(self) -> list[ImageFile]:
+        """Return all images, unread."""
+        return [ImageFile(Path(self.source) / name) for name in self.names]
+
+    def refuse_none(self) -> NoReturn:
+        """Raise the error that no image could be read."""
         raise EbmoodError(f"{self.source}: none of {len(self.names)} images can be read; {self.skipped[0]}")
 
     def _read(self, name: str):
@@ -137,10 +141,10 @@ class ImageStream:
         try:
             return open_image(path, path)
         except CorruptDataError as error:
-            self._skip(error)
+            self.skip(error)
             return None
 
-    def _skip(self, error: CorruptDataError) -> None:
+    def skip(self, error: CorruptDataError) -> None:
         """Add a damaged image to `skipped`, or raise an error if `skip_corrupt` is not set."""
         reason = str(error).removesuffix(SKIP_HINT).removesuffix("; ")
         if not self.skip_corrupt:

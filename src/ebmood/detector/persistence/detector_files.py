@@ -30,8 +30,9 @@ from ebmood.detector.persistence.metadata import DetectorMetadata
 
 JSON_NAME = "detector.json"
 CLASSIFIER_JSON = "classifier.json"
+PATCH_FORMAT = "ebmood-patches"
 MAX_JSON_BYTES = 2**30
-_WEIGHTS_NAME = re.compile(r"(score|embed)-[0-9a-f]{64}\.safetensors")
+_WEIGHTS_NAME = re.compile(r"(score|embed|patches)-[0-9a-f]{64}\.safetensors")
 
 Weights = dict[str, Tensor]
 
@@ -93,7 +94,7 @@ def write_detector(
     Args:
         folder: created if it does not exist.
         metadata: returns the metadata; its argument is the SHA-256 of each file of weights.
-        parts: the tensors of `score`, and of `embed` if there is an embedding.
+        parts: the tensors of each part, such as `score`, and `embed` if there is an embedding.
         form: the kind of detector.
 
     Raises:
@@ -123,6 +124,11 @@ def read_detector(folder: Path, form: Format[M] = DETECTOR) -> tuple[M, dict[str
         EbmoodError: there is no detector, or it was changed, truncated, is malformed, or has a newer format.
     """
     path = folder / form.json_name
+    if form.name != PATCH_FORMAT and is_patch_detector(folder):
+        raise EbmoodError(
+            f"{folder}: a detector of patches (`ebmood fit --where`), to which this does not apply; `ebmood score`, "
+            "`evaluate`, `report` and `inspect` take it, and in Python ebmood.load"
+        )
     if not path.is_file():
         other = next((name for name in (JSON_NAME, CLASSIFIER_JSON) if (folder / name).is_file()), None)
         reason = f"no {form.json_name} in it" if folder.is_dir() else "no such folder"
@@ -136,6 +142,16 @@ def read_detector(folder: Path, form: Format[M] = DETECTOR) -> tuple[M, dict[str
         for part, digest in metadata.files.items()
     }
     return metadata, weights
+
+
+def is_patch_detector(folder: Path) -> bool:
+    """Return whether a folder has a detector of patches. A folder without a readable detector has none."""
+    path = folder / JSON_NAME
+    try:
+        document = json.loads(_read(path, MAX_JSON_BYTES)) if path.is_file() else None
+    except (EbmoodError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.get("format") == PATCH_FORMAT
 
 
 def _serialize(tensors: Weights) -> bytes:

@@ -126,7 +126,7 @@ def test_the_whitened_space_does_not_depend_on_linear_maps_of_the_features():
     def mapped(rows: Outputs) -> Outputs:
         return Outputs(rows.features @ matrix + 3, rows.logits)
 
-    score = MemoryScore(ridge=0.0, energies="relative")
+    score = MemoryScore(space="whitened", ridge=0.0, energies="relative")
     expected = score.fit(data.fit).score_samples(data.new)
     scores = score.fit(FitRows(mapped(data.fit.outputs), data.fit.labels)).score_samples(mapped(data.new))
     np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5)

@@ -7,9 +7,8 @@ in-distribution rows with this label, or all rows together. center_c and scale_c
 each left out of its own energy, and the 95th percentile minus the median, as in `ebmood.detector.score_model`. The
 energies are computed in one of several spaces of features; see `MemoryScore`.
 
-All settings are fixed, or follow from in-distribution rows. The default space is `whitened`: scores in it hardly depend
-on units of features and on linear maps of them, and not at all without a ridge. It keeps the norm, while features of
-unit length say nothing of inputs that are far from all others.
+All settings are fixed, or follow from in-distribution rows. Features of unit length, the default space, say nothing of
+the norm, by which inputs may differ that are far from all others; `ebmood.scores.joint` uses whitened features as well.
 """
 
 from collections.abc import Sequence
@@ -30,6 +29,8 @@ from ebmood.models.memory import (
 from ebmood.scores.gaussian import inverse_root, shrunk_inverse_root, within_class_residuals
 from ebmood.scores.knn import unit_length
 from ebmood.scores.score import FitRows, Outputs, Score, State
+
+Space = Literal["raw", "normalised", "whitened", "whitened-normalised"]
 
 LEAST_ROWS = 10
 """Rows that a class needs for a memory of its own. The rows of all smaller classes share one."""
@@ -65,7 +66,7 @@ class MemoryScore(Score):
     """
 
     kind: Literal["memory"] = "memory"
-    space: Literal["raw", "normalised", "whitened", "whitened-normalised"] = "whitened"
+    space: Space = "normalised"
     classes: Literal["best", "predicted", "none"] = "best"
     energies: Literal["memory", "relative", "both"] = "both"
     z_scores: Literal["class", "shared"] = "class"

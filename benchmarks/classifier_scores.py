@@ -24,7 +24,7 @@ from ebmood import separation
 from ebmood.scores import SCORES, FitRows, InputScore, Outputs, Score
 
 ID_SETS = ("train", "held out", "test")
-ROWS = 2000
+ROWS = 1000
 """In-distribution test rows and rows of a set that are scored at most."""
 
 
@@ -140,6 +140,30 @@ def near_and_far(results: dict[str, tuple[float, float]]) -> np.ndarray:
     return 100 * np.concatenate([results["near"], np.mean(far, axis=0)])
 
 
+def compare_on_halves(records: list[dict], ours: str = "joint", repeats: int = 200) -> None:
+    """Print by how much one score is above the best of the others, which random halves of the classifiers select."""
+    classifiers = sorted({(r["data_set"], r["network"], r["run"]) for r in records})
+    values: dict[str, np.ndarray] = {}
+    for r in records:
+        of_score = values.setdefault(r["score"], np.zeros(len(classifiers)))
+        near, _, far, _ = near_and_far(r["sets"])
+        of_score[classifiers.index((r["data_set"], r["network"], r["run"]))] = (near + far) / 2
+    others = [score for score in values if score not in (ours, "memory")]
+    rng, gaps = np.random.default_rng(0), []
+    for _ in range(repeats):
+        chosen, confirming = np.split(rng.permutation(len(classifiers)), 2)
+        best = max(others, key=lambda score: values[score][chosen].mean())
+        gaps.append(values[ours][confirming].mean() - values[best][confirming].mean())
+    print(
+        f"\n{ours} minus the best other score of the choosing half, on the confirming half: "
+        f"{np.mean(gaps):+.2f} ± {np.std(gaps):.2f} AUROC, lowest {min(gaps):+.2f}"
+    )
+    best = max(others, key=lambda score: values[score].mean())
+    difference = values[ours] - values[best]
+    error = difference.std(ddof=1) / len(difference) ** 0.5
+    print(f"{ours} - {best} over {len(difference)} classifiers: {difference.mean():+.2f} ± {error:.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("out", type=Path)
@@ -175,6 +199,7 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(records))
     print_tables(records)
+    compare_on_halves(records)
 
 
 def print_tables(records: list[dict]) -> None:

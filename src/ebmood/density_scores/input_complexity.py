@@ -67,12 +67,7 @@ def as_bytes(x: np.ndarray) -> np.ndarray:
 
 
 def code_lengths(x: np.ndarray, codes: tuple[Code, ...]) -> np.ndarray:
-    """Return the length of the shortest code of each image, in nats: `(N, C, H, W) -> (N,)`.
-
-    >>> black = np.zeros((1, 1, 8, 8), np.uint8)
-    >>> code_lengths(black, ("deflate",)) / NATS_PER_BYTE  # 64 equal bytes
-    array([11.])
-    """
+    """Return the length of the shortest code of each image, in nats: `(N, C, H, W) -> (N,)`."""
     lengths = [min(CODES[code](image) for code in codes) for image in as_bytes(x)]
     return NATS_PER_BYTE * np.array(lengths, dtype=np.float64)
 

@@ -185,7 +185,7 @@ class Recipe(Settings):
             device: `auto`, `cpu` or `cuda`.
             report: called during training.
             select_by: function that is evaluated every ten epochs. The model with the highest value is returned instead
-                of the last one. Detectors of other libraries ignore it.
+                of the last one. Detectors of other libraries and combinations ignore it.
             checkpoints: where to resume from and where to write checkpoints; None for neither.
             fabric: from `make_fabric`, instead of `device`; for one model on several processes.
 

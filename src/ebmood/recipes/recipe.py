@@ -251,12 +251,13 @@ class Recipe(Settings):
 
     def _perturbed(self, split: Split, seed: int) -> Split:
         """Return the split that the model learns from: a background model sees perturbed rows."""
-        if self.mutation is None:
+        rate = self.mutation
+        if rate is None:
             return split
 
         def mutate(rows: np.ndarray, part: str) -> np.ndarray:
             generator = numpy_stream(seed, f"background/{part}")
-            return perturbed(rows, self.mutation or 0.0, split.train_x, generator)
+            return perturbed(rows, rate, split.train_x, generator)
 
         return replace(
             split,

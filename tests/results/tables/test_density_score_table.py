@@ -1,11 +1,14 @@
+from pathlib import Path
+
 import pytest
 from helpers.records import failed_record, made_record, made_result, seeds
 from helpers.table_rows import rows_of
 
 from ebmood.results.arms import gather
 from ebmood.results.tables.density_score_table import density_score_tables
-from ebmood.study.records import ScoreResults
+from ebmood.study.records import ScoreResults, read_records
 
+RESULTS = Path(__file__).parents[3] / "docs" / "results" / "density-scores"
 SETS = ("sky", "uniform")
 
 
@@ -80,3 +83,15 @@ def test_a_score_is_unstable_by_itself():
     marks = {row["score"]: row["marks"] for row in rows_of(means)}
     assert "unstable" in marks["log-density"]
     assert "unstable" not in marks["typicality"]
+
+
+@pytest.mark.skipif(not RESULTS.exists(), reason="needs the repository")
+def test_the_committed_tables_are_made_of_the_committed_records():
+    records = read_records(RESULTS / "records.jsonl")
+    tables = density_score_tables(gather(records, {"fmnist-small": (0, 1, 2)}))
+    for table in tables:
+        assert table.csv() == (RESULTS / "tables" / f"{table.name}.csv").read_text()
+    keys = {record.key for record in records}
+    combined = [record for record in records if record.members]
+    assert len(combined) == 2
+    assert all(set(record.members) <= keys for record in combined)

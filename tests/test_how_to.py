@@ -21,8 +21,7 @@ PAGES = sorted((ROOT / "docs/how-to").glob("*.md"))
 COPIED = [
     "src",
     "tests/conftest.py",
-    "tests/helpers/classifier_outputs.py",
-    "tests/helpers/feature_rows.py",
+    "tests/helpers",
     "tests/models/test_views.py",
     "tests/scores/test_scores.py",
     "pyproject.toml",
@@ -46,6 +45,7 @@ recipes:
   - {{method: ssm-residual, model: {{blocks: 2}}, training: {{steps: 50, warmup: 5}}, datasets: wine}}
   - {{method: ssm, model: {{activation: mish}}, training: {{steps: 50, warmup: 5}}, datasets: wine}}
   - {{method: fd-ssm, embedding: true, training: {{steps: 50, warmup: 5}}, datasets: digits}}
+  - {{method: spline, training: {{steps: 60}}, score: rank, datasets: wine}}
 """
 
 
@@ -88,7 +88,7 @@ def tree(tmp_path_factory) -> Path:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, target / name)
-    assert len(apply_pages(target)) == 7
+    assert len(apply_pages(target)) == 9
     return target
 
 
@@ -113,13 +113,19 @@ def test_a_study_trains_what_the_pages_add(tree):
     (tree / "study.yaml").write_text(STUDY)
     run(tree, "-m", "ebmood.cli", "study", "study.yaml", "-o", "out", "--data", str(tree))
     records = [json.loads(line) for line in (tree / "out/records.jsonl").read_text().splitlines()]
-    assert [record["reason"] for record in records] == [None] * 5
-    assert sorted(record["method"] for record in records) == ["fd-ssm"] * 3 + ["ssm", "ssm-residual"]
+    assert [record["reason"] for record in records] == [None] * 6
+    assert sorted(record["method"] for record in records) == ["fd-ssm"] * 3 + [
+        "spline",
+        "ssm",
+        "ssm-residual",
+    ]
     assert sum(record["embedding"] is not None for record in records) == 1
     for record in records:
         auroc = {result["name"]: result["auroc"] for result in record["results"]}
         assert auroc["uniform"] > 0.9, record["method"]
         assert auroc.keys() >= ({"cultivar-3", "cauchy"} if record["embedding"] is None else {"8", "9"})
+    (rank,) = next(record["density_scores"] for record in records if record["method"] == "spline")
+    assert (rank["score"], rank["status"]) == ("rank", "done")
     page = (tree / "out/results.md").read_text()
     assert "FD-SSM" in page
     assert "cauchy" in page
@@ -129,6 +135,21 @@ def test_a_study_trains_what_the_pages_add(tree):
 def test_the_test_that_the_objective_page_shows_passes(tree):
     output = run(
         tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "tests/objectives/test_fd_ssm.py"
+    )
+    assert "1 passed" in output
+
+
+def test_the_test_that_the_score_page_shows_passes(tree):
+    output = run(
+        tree,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "error",
+        "tests/density_scores/test_rank.py",
     )
     assert "1 passed" in output
 

@@ -113,6 +113,30 @@ def test_a_note_is_printed_once(ebmood, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "score", "expected"),
+    [
+        ("ssm", "waic", "score 'waic' needs a normalised log-density in nats"),
+        (
+            "spline",
+            "{kind: likelihood-ratio, background: {method: spline, datasets: rings}}",
+            "the background model is trained on other data, not on 'moons'",
+        ),
+    ],
+)
+def test_a_score_that_a_model_does_not_have_is_an_error_in_one_line(
+    ebmood, tmp_path, method, score, expected
+):
+    toys = "[{kind: toy, shape: moons, rows: 120}, {kind: toy, shape: rings, rows: 120}]"
+    recipe = f"{{method: {method}, score: {score}}}"
+    file = write_study(tmp_path, f"datasets: {toys}\nseeds: 1\nrecipes: [{recipe}]\n")
+    code, _, err = ebmood("study", str(file), "-o", str(tmp_path / "out"))
+    assert code == 2
+    (line,) = err.strip().splitlines()
+    assert expected in line
+    assert not (tmp_path / "out").exists()
+
+
 def test_failed_cells_are_printed_and_the_exit_code_is_1(ebmood, tmp_path):
     words = ("study", write_study(tmp_path, TOY + FAILING), "-o", tmp_path / "out", "-j", 1)
     code, answer, messages = ebmood(*words)

@@ -6,6 +6,7 @@ from helpers.quadratic import quadratic_model
 from helpers.splits import image_split, moons_split
 
 from ebmood.core.errors import EbmoodError
+from ebmood.models import AnchoredMLP, EnergyMLP, EnergyWideResNet, Glow, Radial, RealNVP, Spline
 from ebmood.models.density import image_shape
 
 
@@ -27,3 +28,13 @@ def test_a_table_without_images_is_an_error_of_one_line():
     with pytest.raises(EbmoodError, match="takes images") as error:
         image_shape(moons_split(40), "energy-wideresnet")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("settings", [EnergyMLP(), AnchoredMLP(), Radial(), Spline()])
+def test_settings_of_tables_know_whether_their_model_is_normalised(settings):
+    assert settings.build(moons_split(40), 1).normalised == settings.is_normalised
+
+
+@pytest.mark.parametrize("settings", [EnergyWideResNet(), RealNVP(), Glow(levels=2, steps=1, channels=4)])
+def test_settings_of_images_know_whether_their_model_is_normalised(settings):
+    assert settings.build(image_split((1, 16, 16)), 1).normalised == settings.is_normalised

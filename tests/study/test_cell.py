@@ -6,8 +6,12 @@ import pytest
 from sklearn.datasets import load_digits
 
 from ebmood.core.errors import EbmoodError
+from ebmood.core.metrics import separation
 from ebmood.data import Segment, Table, Toy
-from ebmood.recipes import METHODS, external_detector
+from ebmood.density_scores import WAIC, GradientNorm, LikelihoodRatio, Typicality
+from ebmood.models import DensityScorer
+from ebmood.recipes import METHODS, external_detector, likelihood_ratio_recipe, waic_recipe
+from ebmood.recipes import recipe as recipe_module
 from ebmood.study import cell as cells
 from ebmood.study.cell import Cell, cell_key, run_cell
 from ebmood.study.records import Record
@@ -204,3 +208,113 @@ def test_an_embedding_of_a_table_raises(tmp_path):
     (tmp_path / "study.yaml").write_text("datasets: segment\nrecipes: [{method: knn, embedding: true}]\n")
     with pytest.raises(EbmoodError, match=r"recipes\[0\].*this data set is a table"):
         load_study(str(tmp_path / "study.yaml"))
+
+
+SPLINE = METHODS["spline"]("corrected", None).overridden(
+    model={"hidden": (16,), "transforms": 1}, training={"steps": 5, "batch_size": 64}
+)
+SCORED = SPLINE.updated(scores=(Typicality(), Typicality(rows=5), GradientNorm()))
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_all_scores_of_a_cell_come_from_one_training(monkeypatch):
+    trainings = []
+    real = recipe_module.train
+    monkeypatch.setattr(recipe_module, "train", lambda *a, **k: trainings.append(1) or real(*a, **k))
+    record = run_cell(Cell(dataset=TOY, recipe=SCORED, seed=0))
+    assert len(trainings) == 1
+    plain = run_cell(Cell(dataset=TOY, recipe=SPLINE, seed=0))
+    assert record.results == plain.results
+    titles = ["typicality", "typicality of 5 rows", "gradient norm"]
+    assert [(each.score, each.status) for each in record.density_scores] == [(t, "done") for t in titles]
+    batches = record.density_scores[1].results[0]
+    assert batches.rows == record.results[0].rows // 5
+    # The score of the record is that of the formula, from the scores of the plain record.
+    split = cells.load(TOY) and TOY.split(cells.load(TOY), 0)
+    scorer = SPLINE.fit(split, 0).scorer
+    mean = scorer.score_samples(split.train_x).mean()
+    inside = -abs(scorer.score_samples(split.test_x) - mean)
+    for ood, result in zip(split.test_ood, record.density_scores[0].results, strict=True):
+        outside = -abs(scorer.score_samples(ood.x) - mean)
+        rows = min(len(inside), len(outside))
+        assert result.auroc == separation(inside[:rows], outside[:rows]).auroc
+
+
+def test_scores_are_fitted_before_any_ood_row_is_read(monkeypatch):
+    steps = []
+    real_fit, real_score = cells.fit_scores, DensityScorer.score_samples
+    monkeypatch.setattr(
+        cells, "fit_scores", lambda *a: (steps.append("fit"), real_fit(*a), steps.append("fitted"))[1]
+    )
+    split = TOY.split(cells.load(TOY), 0)
+    sets = {ood.x.tobytes() for ood in (*split.test_ood, *split.validation_ood)}
+
+    def score_samples(self, x):
+        steps.append("ood" if x.tobytes() in sets else "id")
+        return real_score(self, x)
+
+    monkeypatch.setattr(DensityScorer, "score_samples", score_samples)
+    run_cell(Cell(dataset=TOY, recipe=SCORED, seed=0))
+    assert steps.index("fitted") < steps.index("ood")
+    assert steps[: steps.index("fitted")].count("ood") == 0
+    assert steps.count("ood") == len(split.test_ood)  # once for all scores
+
+
+def test_a_score_that_fails_leaves_the_other_results(monkeypatch):
+    def broken(self, x, log_density):
+        raise ValueError("broken on purpose")
+
+    monkeypatch.setattr("ebmood.density_scores.gradient_norm.GradientNormScore.score", broken)
+    record = run_cell(Cell(dataset=TOY, recipe=SCORED.updated(scores=(GradientNorm(), Typicality())), seed=0))
+    failed, done = record.density_scores
+    assert (record.status, failed.status, done.status) == ("done", "failed", "done")
+    assert "ValueError: broken on purpose (broken, test_cell.py:" in failed.reason
+    assert failed.results == ()
+    assert len(done.results) == len(record.results)
+
+
+def test_a_failed_cell_names_its_scores_and_members(own_cache):
+    nan = SCORED.overridden(objective={"optimiser": {"lr": 1e30}})
+    record = run_cell(Cell(dataset=TOY, recipe=nan, seed=0))
+    assert record.status == "failed"
+    assert [each.score for each in record.density_scores] == [score.title for score in SCORED.scores]
+    assert {each.reason for each in record.density_scores} == {record.reason}
+    waic = Cell(dataset=TOY, recipe=waic_recipe(nan, WAIC(models=2)), seed=0)
+    record = run_cell(waic)
+    assert (record.status, record.score, record.members) == ("failed", "WAIC of 2", cells.member_keys(waic))
+
+
+def test_a_combination_reads_the_weights_that_its_members_stored(own_cache, monkeypatch):
+    recipe = waic_recipe(SPLINE, WAIC(models=2))
+    members = [Cell(dataset=TOY, recipe=each, seed=0, keep=True) for each in recipe.combination.members]
+    first, second = (run_cell(member) for member in members)
+    assert first.scores["id"] != second.scores["id"]  # other weights, the same test rows
+
+    def no_training(*args, **kwargs):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(recipe_module, "train", no_training)
+    record = run_cell(Cell(dataset=TOY, recipe=recipe, seed=0))
+    assert record.reason is None
+    assert record.members == (first.key, second.key)
+    a, b = np.array(first.scores["id"]), np.array(second.scores["id"])
+    np.testing.assert_allclose(record.scores["id"], (a + b) / 2 - np.square(a - b) / 4, rtol=1e-4, atol=1e-5)
+    assert not record.normalised
+
+
+def test_a_combination_without_stored_weights_trains_and_stores_them(own_cache):
+    recipe = likelihood_ratio_recipe(SPLINE, LikelihoodRatio(mutation=0.5))
+    cell = Cell(dataset=TOY, recipe=recipe, seed=0)
+    record = run_cell(cell)
+    assert len(list((own_cache / "models").glob("*.safetensors"))) == 2
+    assert not list((own_cache / "models").glob("*/"))  # no checkpoints remain
+    assert numbers(run_cell(cell)) == numbers(record)
+    model, background = (run_cell(Cell(dataset=TOY, recipe=r, seed=0)) for r in recipe.combination.members)
+    assert model.scores["id"] != background.scores["id"]
+    difference = np.array(model.scores["id"]) - np.array(background.scores["id"])
+    np.testing.assert_allclose(record.scores["id"], difference, rtol=1e-4, atol=1e-5)

@@ -168,7 +168,7 @@ def test_a_worker_that_always_dies_makes_a_failed_record_and_other_cells_finish(
 def test_a_cell_is_retried_as_long_as_each_worker_leaves_a_new_checkpoint(tmp_path):
     class Dies(ThreadPoolExecutor):
         def submit(self, fn, /, *args, **kwargs):
-            _, paths, _ = args
+            _, paths, *_ = args
             if paths.newest_checkpoint < 4:
                 paths.checkpoints.mkdir(parents=True, exist_ok=True)
                 (

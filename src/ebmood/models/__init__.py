@@ -3,6 +3,7 @@
 from ebmood.models.anchored import AnchoredEnergy, AnchoredMLP
 from ebmood.models.denoising import DenoisingEnergy
 from ebmood.models.density import DensityModel, ModelSettings, Scorer
+from ebmood.models.density_scorer import DensityScorer
 from ebmood.models.energy import EnergyMLP, EnergyModel, ScoreMatchingTerms, log_density_of
 from ebmood.models.energy_wideresnet import EnergyWideResNet
 from ebmood.models.external import ExternalDetector, ExternalScorer
@@ -26,6 +27,7 @@ __all__ = [
     "AnchoredMLP",
     "DenoisingEnergy",
     "DensityModel",
+    "DensityScorer",
     "EnergyMLP",
     "EnergyModel",
     "EnergyWideResNet",

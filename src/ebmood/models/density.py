@@ -69,6 +69,11 @@ class ModelSettings(Settings):
         """Whether the logits have second derivatives. Those of piecewise-linear networks are zero almost everywhere."""
         return True
 
+    @property
+    def is_normalised(self) -> bool:
+        """Whether the model will be `normalised`, which is known before it is built."""
+        return False
+
 
 def image_shape(split: Split, model: str) -> tuple[int, int, int]:
     """Return the shape `(C, H, W)` of a split's images.

@@ -4,31 +4,25 @@ A trained classifier is stored in the cache folder, so that all recipes of one d
 """
 
 import hashlib
-import json
 import shutil
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from filelock import FileLock
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from ebmood.core.errors import EbmoodError, RollbackWarning
-from ebmood.core.files import atomic_path, cache_folder
+from ebmood.core.files import cache_folder
 from ebmood.core.seeding import global_torch_stream
 from ebmood.core.settings import Settings, digest
 from ebmood.data.dataset import Split
 from ebmood.data.units import model_rows
 from ebmood.models import EnergyModel, EnergyWideResNet
+from ebmood.models.density_scorer import IMAGE_CHUNK
 from ebmood.networks import check_module_path, feature_extractor, import_module_object
 from ebmood.objectives import CrossEntropy
-from ebmood.recipes.scorer import IMAGE_CHUNK
+from ebmood.recipes.weights import read_weights, weights_lock, write_weights
 from ebmood.training import Checkpoints, Report, Trained, Training, make_fabric, train
 
 
@@ -81,13 +75,13 @@ class Classifier(Settings):
             model = self.model.build(split, split.classes)
         assert isinstance(model, EnergyModel)
         file = cache_folder("classifiers") / f"{self._key(split, seed)}.safetensors"
-        with _lock(file):
+        with weights_lock(file):
             if file.exists():
-                events = _read(file, model)
+                events = read_weights(file, model)
             else:
                 checkpoints = Checkpoints(file.with_suffix(""))
                 events = self._train(model, split, seed, device, report, checkpoints).events
-                _write(file, model, events)
+                write_weights(file, model, events)
                 shutil.rmtree(checkpoints.folder, ignore_errors=True)
         for event in events:
             warnings.warn(event, RollbackWarning, stacklevel=2)
@@ -179,35 +173,3 @@ def apply_network(network: nn.Module, x: np.ndarray, device: str) -> np.ndarray:
     target = make_fabric(device).device
     chunks = [x[start : start + IMAGE_CHUNK] for start in range(0, len(x), IMAGE_CHUNK)]
     return torch.cat([network(model_rows(chunk).to(target)).cpu() for chunk in chunks]).numpy()
-
-
-def _write(file: Path, model: EnergyModel, events: tuple[str, ...]) -> None:
-    """Write the weights of a classifier, and one line for every rollback of its training."""
-    tensors = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-    with atomic_path(file) as temporary:
-        save_file(tensors, temporary, {"events": json.dumps(events)})
-
-
-def _read(file: Path, model: EnergyModel) -> tuple[str, ...]:
-    """Load the weights into `model`. Return one line for every rollback of the training."""
-    with safe_open(file, "pt") as stored:
-        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  # not a mapping
-        model.load_state_dict(tensors)
-        return tuple(json.loads((stored.metadata() or {}).get("events", "[]")))
-
-
-@contextmanager
-def _lock(file: Path) -> Iterator[None]:
-    """Hold the lock of a cache file: the first cell trains the classifier, and the other cells wait for it."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(file.with_suffix(".lock"))
-        lock.acquire()
-    except OSError as error:
-        raise EbmoodError(
-            f"{file.parent}: cannot be written ({error.strerror}); set EBMOOD_CACHE to another folder"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()

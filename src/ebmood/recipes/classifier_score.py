@@ -9,14 +9,10 @@ from torch import Tensor
 
 from ebmood.core.settings import Settings
 from ebmood.data.dataset import Split
+from ebmood.density_scores import max_log_softmax
 from ebmood.models import EnergyModel, Scorer, log_density_of
 from ebmood.recipes.classifier import Classifier, apply_network
 from ebmood.training import Report
-
-
-def max_log_softmax(logits: Tensor) -> Tensor:
-    """Return `max_y log p(y | x)` (Hendrycks & Gimpel 2017): `(N, K) -> (N,)`."""
-    return logits.log_softmax(1).amax(1)
 
 
 class ClassifierScorer(Scorer):

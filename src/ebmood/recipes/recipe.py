@@ -14,16 +14,19 @@ import torch
 from lightning_fabric import Fabric
 from pydantic import BeforeValidator, SerializeAsAny
 
-from ebmood.core.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError
-from ebmood.core.seeding import global_torch_stream, torch_stream
+from ebmood.core.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError, InputError
+from ebmood.core.seeding import global_torch_stream, numpy_stream, stream_seed, torch_stream
 from ebmood.core.settings import Settings, by_kind, digest
 from ebmood.data.dataset import Split
 from ebmood.data.units import model_units
-from ebmood.models import EnergyWideResNet, ExternalDetector, ModelSettings, Scorer
+from ebmood.density_scores import AnyDensityScore, ScoredModel
+from ebmood.density_scores.likelihood_ratio import perturbed
+from ebmood.models import DensityScorer, EnergyWideResNet, ExternalDetector, ModelSettings, Scorer
 from ebmood.objectives import Objective, ObjectiveSettings, Supervised
 from ebmood.recipes.classifier_score import ClassifierScore
+from ebmood.recipes.combination import Combination
 from ebmood.recipes.embedding import Embedding, embed_split
-from ebmood.recipes.scorer import DensityScorer, Fitted
+from ebmood.recipes.fitted import Fitted
 from ebmood.recipes.variant import Variant
 from ebmood.training import (
     BestState,
@@ -47,7 +50,7 @@ class Recipe(Settings):
     Attributes:
         method: name in study files: `ssm`, `cd`, `vera`, `radial`, `spline`, `knn`, ...
         title: name in tables and figures.
-        family: `energy`, `flow` or `baseline`.
+        family: `energy`, `flow`, or `baseline`: a method that enters no comparison of the paper.
         variant: `paper`, `corrected`, or `both` where the corrections do not change this recipe.
         gamma: weight of the cross-entropy; None for training without labels.
         shortened: whether training is shorter than the protocol's.
@@ -55,6 +58,11 @@ class Recipe(Settings):
         model: settings of the model.
         objective: settings of the objective; None for detectors that are not trained by gradients.
         training: settings of the training; None for the same detectors.
+        scores: scores of the trained model besides its log-density; None for no others.
+        member: number of a further member of an ensemble: another initialisation and another order of the same training
+            rows; None for the model itself.
+        mutation: probability with which each value of a training or validation row is replaced by a uniform one before
+            a background model learns from it; None for the rows as they are.
     """
 
     method: str
@@ -69,6 +77,9 @@ class Recipe(Settings):
         Annotated[SerializeAsAny[ObjectiveSettings], BeforeValidator(by_kind(ObjectiveSettings))] | None
     ) = None
     training: Training | None = None
+    scores: tuple[AnyDensityScore, ...] | None = None
+    member: int | None = None
+    mutation: float | None = None
 
     @property
     def label(self) -> str:
@@ -84,11 +95,30 @@ class Recipe(Settings):
         return self.model.bottleneck if isinstance(self.model, EnergyWideResNet) else None
 
     @property
+    def combination(self) -> Combination | None:
+        """The models that this recipe combines, or None for a recipe of one model."""
+        return self.model if isinstance(self.model, Combination) else None
+
+    @property
     def degenerate(self) -> str | None:
         """Why the objective cannot learn a density with this model, or None."""
         if self.objective is None or not isinstance(self.model, ModelSettings):
             return None
         return self.objective.degenerate_on(self.model)
+
+    def scored_model(self, shape: tuple[int, ...]) -> ScoredModel:
+        """Return what decides which scores the model has, for inputs of a shape.
+
+        Raises:
+            InputError: the recipe has no density model.
+        """
+        if not isinstance(self.model, ModelSettings):
+            raise InputError(
+                f"method {self.method!r} is not a trained density model and has only its own score; remove the key "
+                "'score'"
+            )
+        images = len(shape) == 3 and self.embedding is None
+        return ScoredModel(self.method, self.model.is_normalised, images, 2 if self.gamma else 1)
 
     def overridden(
         self,
@@ -155,7 +185,7 @@ class Recipe(Settings):
             device: `auto`, `cpu` or `cuda`.
             report: called during training.
             select_by: function that is evaluated every ten epochs. The model with the highest value is returned instead
-                of the last one. Detectors of other libraries ignore it.
+                of the last one. Detectors of other libraries and combinations ignore it.
             checkpoints: where to resume from and where to write checkpoints; None for neither.
             fabric: from `make_fabric`, instead of `device`; for one model on several processes.
 
@@ -171,18 +201,21 @@ class Recipe(Settings):
             return Fitted(self.model.fit(split, seed), {})
         if isinstance(self.model, ClassifierScore):
             return Fitted(self.model.fit(split, seed, device, report), {})
+        if isinstance(self.model, Combination):
+            return self.model.fit(split, seed, device, report)
         if self.objective is None or self.training is None or not isinstance(self.model, ModelSettings):
             raise EbmoodError(f"recipe {self.method!r} needs a density model, an objective and training")
         self._check(split)
-        outputs = 1 if self.gamma is None else split.classes
-        with global_torch_stream(seed, "initialisation"):
-            model = self.model.build(split, outputs)
         fabric = fabric or make_fabric(device)
+        trained_on = _array_digest(split.train_x)
+        split, seed = self._perturbed(split, seed), self._training_seed(seed)
+        outputs = 1 if self.gamma is None else split.classes
+        scorer = self._untrained(split, seed, fabric, trained_on)
+        model = scorer.model
         shape = split.train_x.shape[1:]
         objective: Objective = self.objective.build(model, outputs, shape, rank_seed(seed, fabric))
         if self.gamma is not None:
             objective = Supervised(objective, self.gamma)
-        scorer = DensityScorer(model, fabric.device, self.training.input_noise, seed)
         trained = train(
             objective,
             torch.as_tensor(split.train_x),
@@ -197,6 +230,40 @@ class Recipe(Settings):
         samples = objective.sample_negatives(SAMPLES, torch_stream(seed, "shown", fabric.device))
         negatives = {name: x.cpu().numpy() for name, x in samples.items()}
         return Fitted(scorer, trained.history, trained.events, negatives)
+
+    def untrained(self, split: Split, seed: int, device: str = "cpu") -> DensityScorer:
+        """Return the model as it is before the first step, for weights of an earlier training. See `fit`."""
+        trained_on = _array_digest(split.train_x)
+        rows = self._perturbed(split, seed)
+        return self._untrained(rows, self._training_seed(seed), make_fabric(device), trained_on)
+
+    def _untrained(self, split: Split, seed: int, fabric: Fabric, trained_on: str) -> DensityScorer:
+        if self.training is None or not isinstance(self.model, ModelSettings):
+            raise EbmoodError(f"recipe {self.method!r} needs a density model, an objective and training")
+        outputs = 1 if self.gamma is None else split.classes
+        with global_torch_stream(seed, "initialisation"):
+            model = self.model.build(split, outputs)
+        return DensityScorer(model, fabric.device, self.training.input_noise, seed, trained_on)
+
+    def _training_seed(self, seed: int) -> int:
+        """Return the seed of initialisation, order and noise: that of the cell, or one of the member's own."""
+        return seed if self.member is None else stream_seed(seed, f"member {self.member}")
+
+    def _perturbed(self, split: Split, seed: int) -> Split:
+        """Return the split that the model learns from: a background model sees perturbed rows."""
+        rate = self.mutation
+        if rate is None:
+            return split
+
+        def mutate(rows: np.ndarray, part: str) -> np.ndarray:
+            generator = numpy_stream(seed, f"background/{part}")
+            return perturbed(rows, rate, split.train_x, generator)
+
+        return replace(
+            split,
+            train_x=mutate(split.train_x, "train"),
+            validation_x=mutate(split.validation_x, "validation"),
+        )
 
     def _check(self, split: Split) -> None:
         """Raise if labels are missing. Warn if the objective has no useful minimum on these data."""

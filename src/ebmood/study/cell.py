@@ -2,7 +2,6 @@
 
 import platform
 import time
-import traceback
 import warnings
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -11,14 +10,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ebmood.core.errors import EbmoodError, RollbackWarning
-from ebmood.core.metrics import separation
+from ebmood.core.errors import RollbackWarning
 from ebmood.core.settings import Settings, digest
-from ebmood.data import AnySource, Dataset, OODSet, Source, Split
+from ebmood.data import AnySource, Dataset, Source, Split
 from ebmood.models import Scorer
 from ebmood.recipes import Recipe
+from ebmood.recipes.trained import store
 from ebmood.study.diagnostics import mean_bits_per_dim, ray_profile, recorded_scores, score_landscape
-from ebmood.study.records import OODResult, Record
+from ebmood.study.measurements import failure_reason, fit_scores, ood_result
+from ebmood.study.records import Record
 from ebmood.study.sample_grids import sample_grids
 from ebmood.training import Checkpoints, DivergedError, Report, TrainingStoppedError
 
@@ -35,6 +35,8 @@ class Cell(Settings):
         selection: `last` scores the last step, or the state that early stopping selected. `paper` selects the
             state that is best on validation OOD sets drawn from the test OOD families, which is a leak.
         device: `auto`, `cpu` or `cuda`; not part of the key.
+        keep: whether the trained weights are stored in the cache, because another cell combines this model with others;
+            not part of the key.
     """
 
     dataset: AnySource
@@ -42,6 +44,7 @@ class Cell(Settings):
     seed: int
     selection: Literal["last", "paper"] = "last"
     device: Literal["auto", "cpu", "cuda"] = "cpu"
+    keep: bool = False
 
 
 def load(source: Source) -> Dataset:
@@ -65,9 +68,20 @@ def cell_key(cell: Cell) -> str:
         EbmoodError: the data cannot be read.
     """
     recipe = cell.recipe.model_dump(mode="json", exclude={"shortened", "title"}, exclude_none=True)
+    if cell.recipe.combination:
+        # The keys of the members stand for their settings, so that their titles do not count either.
+        of = cell.recipe.combination.of.model_dump(mode="json", exclude_none=True)
+        recipe["model"] = {"kind": recipe["model"]["kind"], "of": of, "members": list(member_keys(cell))}
     content = load(cell.dataset).digest()
     versions = list(cell.dataset.versions())
     return digest([content, cell.dataset.duplicates, recipe, cell.seed, cell.selection, versions])
+
+
+def member_keys(cell: Cell) -> tuple[str, ...]:
+    """Return the keys of the cells of the models that a cell combines; none for a cell of one model."""
+    combination = cell.recipe.combination
+    members = combination.members if combination else ()
+    return tuple(cell_key(cell.model_copy(update={"recipe": member})) for member in members)
 
 
 def run_cell(
@@ -96,7 +110,9 @@ def run_cell(
         except TrainingStoppedError:
             raise
         except Exception as error:  # every failure is recorded with its reason
-            outcome = _failure(_reason(error), error.events if isinstance(error, DivergedError) else ())
+            outcome = _failure(
+                failure_reason(error), error.events if isinstance(error, DivergedError) else ()
+            )
     rollbacks = [str(w.message) for w in caught if issubclass(w.category, RollbackWarning)]
     others = [str(w.message) for w in caught if not issubclass(w.category, RollbackWarning)]
     # The outcome contains the rollbacks of the model; those of an embedding's classifier are only in the warnings.
@@ -144,6 +160,12 @@ def _record(
             "shortened": recipe.shortened,
             "degenerate": recipe.degenerate,
             "normalised": False,
+            "score": recipe.combination and recipe.combination.of.title,
+            "members": member_keys(cell),
+            "density_scores": [
+                {"score": score.title, "status": "failed", "reason": outcome.get("reason")}
+                for score in recipe.scores or ()
+            ],
             "small": dataset.small,
             "absent": dataset.absent,
             "stand_ins": dataset.stand_ins,
@@ -171,13 +193,18 @@ def _fit_and_score(
     selects_on_ood = cell.selection == "paper" and cell.recipe.training is not None
     select_by = partial(_mean_aupr, split) if selects_on_ood else None
     fitted = cell.recipe.fit(split, cell.seed, cell.device, report, select_by, checkpoints)
+    if cell.keep:
+        store(cell.recipe, split, cell.seed, fitted)
     scorer = fitted.scorer
+    others = fit_scores(cell.recipe.scores or (), scorer, split.train_x)
+    # From here on, out-of-distribution rows are read.
     scores = {ood.name: scorer.score_samples(ood.x) for ood in split.test_ood}
     id_scores = scorer.score_samples(split.test_x)
     return {
         "status": "done",
         "normalised": scorer.normalised,
-        "results": tuple(_result(ood, id_scores, scores[ood.name]) for ood in split.test_ood),
+        "results": tuple(ood_result(ood, id_scores, scores[ood.name]) for ood in split.test_ood),
+        "density_scores": tuple(other.results(split, id_scores, scores) for other in others),
         "rows": {
             "train": len(split.train_x),
             "validation": len(split.validation_x),
@@ -195,31 +222,8 @@ def _fit_and_score(
     }
 
 
-def _result(ood: OODSet, id_scores: np.ndarray, ood_scores: np.ndarray) -> OODResult:
-    # Equal numbers on both sides give precision the same base rate for every set. Rows are in random order.
-    rows = min(len(id_scores), len(ood_scores))
-    metrics = separation(id_scores[:rows], ood_scores[:rows])
-    return OODResult(
-        name=ood.name,
-        kind=ood.kind,
-        rows=rows,
-        aupr_id=metrics.aupr_id,
-        aupr_ood=metrics.aupr_ood,
-        auroc=metrics.auroc,
-        fpr95=metrics.fpr95,
-    )
-
-
 def _mean_aupr(split: Split, scorer: Scorer) -> float:
     """Return the mean AUC-PR (ID positive) over the validation OOD sets, the paper's selection criterion."""
     id_scores = scorer.score_samples(split.validation_x)
-    results = (_result(ood, id_scores, scorer.score_samples(ood.x)) for ood in split.validation_ood)
+    results = (ood_result(ood, id_scores, scorer.score_samples(ood.x)) for ood in split.validation_ood)
     return float(np.mean([result.aupr_id for result in results]))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, EbmoodError):
-        return str(error)
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    file = frame.filename.rpartition("/")[2]
-    return f"{type(error).__name__}: {error} ({frame.name}, {file}:{frame.lineno})"

@@ -5,8 +5,7 @@ import torch
 
 from ebmood.core.seeding import numpy_stream, torch_stream
 from ebmood.data.units import model_rows
-from ebmood.models import ImageFlow, Scorer, bits_per_dim
-from ebmood.recipes.recipe import DensityScorer
+from ebmood.models import DensityScorer, ImageFlow, Scorer, bits_per_dim
 from ebmood.study.records import Landscape, Rays
 
 RECORDED_SCORES = 500

@@ -34,6 +34,21 @@ class OODResult(Settings):
     fpr95: float
 
 
+class ScoreResults(Settings):
+    """How well another score of the same trained model separates the sets.
+
+    Attributes:
+        score: name of the score in tables.
+        status, reason: `done`, or `failed` and the reason.
+        results: one entry per out-of-distribution set; `rows` counts batches if the score is one of batches.
+    """
+
+    score: str
+    status: Literal["done", "failed"]
+    reason: str | None = None
+    results: tuple[OODResult, ...] = ()
+
+
 class Rays(Settings):
     """Change of the log-density along straight lines from ID test rows in random directions.
 
@@ -73,7 +88,7 @@ class Record(Settings):
         duplicates: `together` or `across`, see `ebmood.data.source.Source`.
         method: `ssm`, `cd`, `vera`, `radial`, `spline`, or the class name of a detector.
         title: name of the method in tables and figures.
-        family: `energy`, `flow` or `baseline`.
+        family: `energy`, `flow`, or `baseline`: a method that enters no comparison of the paper.
         variant: `paper`, `corrected`, or `both` where the corrections do not change the recipe.
         gamma: weight of the cross-entropy; None without labels.
         bottleneck: fraction of channels that remain in the network's bottlenecks; None without bottlenecks.
@@ -85,6 +100,10 @@ class Record(Settings):
         normalised: whether scores are log-densities in nats; otherwise their scale and offset are unknown.
         status, reason: `done`, or `failed` and the reason.
         results: one entry per out-of-distribution set; empty for a failed cell.
+        score: name of the score of `results`, for a score of several models; None for the log-density, or for the score
+            of a detector.
+        members: keys of the cells of the models that this score combines; empty for one model.
+        density_scores: other scores of the same trained model.
         bits_per_dim: mean bits per dimension of dequantized ID test images under an image flow, otherwise None.
         rows: numbers of rows: `train`, `validation`, `test`, `duplicates`, `crossing`.
         losses: columns of the training history: `step` and one per logged value.
@@ -120,6 +139,9 @@ class Record(Settings):
     status: Literal["done", "failed"]
     reason: str | None = None
     results: tuple[OODResult, ...] = ()
+    score: str | None = None
+    members: tuple[str, ...] = ()
+    density_scores: tuple[ScoreResults, ...] = ()
     bits_per_dim: float | None = None
     rows: dict[str, int] = {}
     losses: dict[str, tuple[float, ...]] = {}

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, NonNegativeInt
 from ebmood.core.settings import Settings
 from ebmood.data import AnySource
 from ebmood.data.images import ImageSource
+from ebmood.density_scores import LikelihoodRatio
 from ebmood.recipes import Classifier, Embedding
 from ebmood.recipes.variant import current_name
 
@@ -46,6 +47,7 @@ class MethodEntry(Settings):
         bottleneck: fraction of channels that remain in the network's bottlenecks; None for no bottlenecks.
         embedding: True learns from the features of a classifier instead of the images.
         model, objective, training: settings of the recipe to change, by name.
+        score: scores besides the log-density: kinds of `ebmood.density_scores.SCORES`, or their settings.
         seeds, datasets: restrict the entry to some seeds, or some data sets (by name or kind).
     """
 
@@ -57,8 +59,25 @@ class MethodEntry(Settings):
     model: dict[str, Any] | None = None
     objective: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
+    score: Annotated[tuple[Any, ...], ListOrValue, Field(min_length=1)] = ("log-density",)
     seeds: Seeds | None = None
     datasets: Annotated[tuple[str, ...], ListOrValue] | None = None
+
+
+class RatioEntry(LikelihoodRatio):
+    """A likelihood ratio under `score`, with the background model.
+
+    Attributes:
+        background: an entry as under `recipes` that gives one recipe; None for the recipe of the model.
+    """
+
+    kind: Literal["likelihood-ratio"] = "likelihood-ratio"
+    background: Any = None
+
+    @property
+    def score(self) -> LikelihoodRatio:
+        """The settings without the background model."""
+        return LikelihoodRatio.model_validate(self.model_dump(exclude={"background"}))
 
 
 class DetectorEntry(Settings):

@@ -12,6 +12,7 @@ A complete study file::
       - {method: ssm, variant: [paper, corrected], gamma: [null, 1]}
       - {method: cd, gamma: 1, seeds: 3, training: {steps: 2000}, datasets: segment}
       - {detector: sklearn.mixture.GaussianMixture, parameters: {n_components: 10}}
+      - {method: spline, score: [log-density, typicality, {kind: waic, models: 3}]}
       - radial
 
 Relative paths are relative to the study file.
@@ -31,6 +32,7 @@ from pydantic import ValidationError
 from ebmood.core.errors import DegenerateObjectiveWarning, EbmoodError
 from ebmood.data import DATASETS, AnySource
 from ebmood.data.dataset import Dataset
+from ebmood.density_scores import CombinedScore
 from ebmood.recipes import (
     IMAGE_METHODS,
     METHODS,
@@ -42,6 +44,7 @@ from ebmood.recipes import (
 )
 from ebmood.study.cell import Cell, cell_key, load
 from ebmood.study.schema import DetectorEntry, ImageFiles, MethodEntry, StudyFile
+from ebmood.study.score_entries import read_scores, scored_recipes
 from ebmood.study.yaml_document import KeyPath, YamlDocument, suggestion
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -177,10 +180,23 @@ def _tasks(
 ) -> Iterator[Task]:
     """Yield the cells seed by seed, so that an interrupted study has complete seeds to compare."""
     seeds = sorted({seed for plan in plans for seed in plan.seeds})
-    for source, seed, plan in product(sources, seeds, plans):
+    kept = {
+        member.digest()
+        for plan in plans
+        if plan.recipe.combination
+        for member in plan.recipe.combination.members
+    }
+    # Members run first, so that their weights are in the cache when a combination needs them.
+    ordered = sorted(plans, key=lambda plan: plan.recipe.combination is not None)
+    for source, seed, plan in product(sources, seeds, ordered):
         if seed in plan.seeds and plan.covers(source):
             cell = Cell(
-                dataset=source.source, recipe=plan.recipe, seed=seed, selection=file.selection, device=device
+                dataset=source.source,
+                recipe=plan.recipe,
+                seed=seed,
+                selection=file.selection,
+                device=device,
+                keep=plan.recipe.digest() in kept,
             )
             yield Task(cell, cell_key(cell), f"{source.dataset.name}, {plan.recipe.label}, seed {seed}")
 
@@ -242,7 +258,7 @@ def _recipe_plans(
         recipes = [
             (shape, recipe)
             for shape in sorted(shapes)
-            for recipe in _recipes(document, checked, key_path, shape, file.embedding)
+            for recipe in _scored(document, checked, key_path, shape, sources, file)
         ]
     _check_datasets(document, checked.datasets, key_path, sources)
     for shape, recipe in recipes:
@@ -301,6 +317,50 @@ def _recipes(
             if changes:
                 recipe = _overridden(document, recipe, section, changes, (*key_path, section))
         yield recipe
+
+
+def _scored(
+    document: YamlDocument,
+    entry: MethodEntry,
+    key_path: KeyPath,
+    shape: tuple[int, ...],
+    sources: Sequence[LoadedSource],
+    file: StudyFile,
+) -> Iterator[Recipe]:
+    """Yield the recipes of an entry with their scores, and those of scores of several models."""
+    scores = read_scores(document, entry.score, key_path)
+
+    def background(value: Any, place: KeyPath) -> Recipe:
+        checked = document.validate(
+            MethodEntry, {"method": value} if isinstance(value, str) else value, place
+        )
+        _check_method(document, checked, place)
+        for source in sources:
+            covered = _is_selected(source, entry.datasets) and source.dataset.x.shape[1:] == shape
+            if covered and not _is_selected(source, checked.datasets):
+                message = f"the background model is trained on other data, not on {source.dataset.name!r}"
+                document.fail((*place, "datasets"), f"{message}; remove the key 'datasets'")
+        seeds = entry.seeds or file.seeds
+        if checked.seeds and not set(seeds) <= set(checked.seeds):
+            document.fail(
+                (*place, "seeds"), "the background model needs the seeds of its model; remove the key"
+            )
+        if checked.score != MethodEntry(method="").score:
+            document.fail((*place, "score"), "a background model has no scores of its own; remove the key")
+        made = list(_recipes(document, checked, place, shape, file.embedding))
+        if len(made) != 1:
+            document.fail(place, f"a background model is one recipe, not {len(made)}; remove the lists")
+        return made[0]
+
+    if file.selection == "paper":
+        for score, place in scores:
+            if isinstance(score, CombinedScore):
+                message = (
+                    f"score {score.kind!r} is not available with `selection: paper`; write `selection: last`"
+                )
+                document.fail(place, message)
+    for recipe in _recipes(document, entry, key_path, shape, file.embedding):
+        yield from scored_recipes(document, scores, recipe, shape, background)
 
 
 def _overridden(

@@ -33,6 +33,11 @@ class Glow(ModelSettings):
     steps: Count = 32
     channels: Count = 512
 
+    @property
+    def is_normalised(self) -> bool:
+        """Implement `ModelSettings.is_normalised`."""
+        return True
+
     def build(self, split: Split, outputs: int) -> ImageFlow:
         """Implement `ModelSettings.build`.
 

@@ -73,6 +73,11 @@ class Radial(ModelSettings):
     kind: Literal["radial"] = "radial"
     layers: int = 20
 
+    @property
+    def is_normalised(self) -> bool:
+        """Implement `ModelSettings.is_normalised`."""
+        return True
+
     def build(self, split: Split, outputs: int) -> RadialFlow:
         """Implement `ModelSettings.build`."""
         return RadialFlow(split.train_x.shape[1], self.layers)

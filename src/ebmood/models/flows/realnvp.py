@@ -40,6 +40,11 @@ class RealNVP(ModelSettings):
     channels: Count = 32
     blocks: Count = 4
 
+    @property
+    def is_normalised(self) -> bool:
+        """Implement `ModelSettings.is_normalised`."""
+        return True
+
     def build(self, split: Split, outputs: int) -> ImageFlow:
         """Implement `ModelSettings.build`.
 

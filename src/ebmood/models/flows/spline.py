@@ -52,6 +52,11 @@ class Spline(ModelSettings):
     hidden: tuple[int, ...] = (64, 64)
     bins: int = 8
 
+    @property
+    def is_normalised(self) -> bool:
+        """Implement `ModelSettings.is_normalised`."""
+        return True
+
     def build(self, split: Split, outputs: int) -> SplineFlow:
         """Implement `ModelSettings.build`."""
         x = torch.as_tensor(split.train_x)

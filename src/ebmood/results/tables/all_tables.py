@@ -7,6 +7,7 @@ from ebmood.results.tables.bits_table import bits_table
 from ebmood.results.tables.change_tables import bottleneck_table, embeddings_table, supervision_table
 from ebmood.results.tables.claim_table import claim_table
 from ebmood.results.tables.correction_tables import ssm_table, variants_table
+from ebmood.results.tables.density_score_table import density_score_tables
 from ebmood.results.tables.flow_table import flow_table
 from ebmood.results.tables.gamma_table import gamma_table
 from ebmood.results.tables.gap_table import gap_table
@@ -35,5 +36,6 @@ def all_tables(records: Sequence[Record], seeds: Mapping[str, Iterable[int]] | N
         gamma_table(arms),
         variants_table(arms),
         ssm_table(arms),
+        *density_score_tables(arms),
         *score_tables(arms),
     ]

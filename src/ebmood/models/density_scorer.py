@@ -1,13 +1,14 @@
 """A trained density model behind the interface that all scorers share."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ebmood.core.seeding import torch_stream
 from ebmood.data.units import model_rows
-from ebmood.models import DensityModel, Scorer
+from ebmood.models.density import DensityModel, Scorer
 
 TABLE_CHUNK = 1024
 """Rows of a table that are scored at once: the fastest number for MLPs on a CPU, and a bound on memory."""
@@ -24,45 +25,48 @@ class DensityScorer(Scorer):
         device: the model's device.
         noise: standard deviation of noise that is added to every input, as in training, or None.
         seed: seed of that noise. Every call draws the same noise, so that calls do not depend on each other.
+        trained_on: digest of the training rows of the split, or an empty string if it is unknown. Models are combined
+            only if they have the same one.
     """
 
-    def __init__(self, model: DensityModel, device: torch.device, noise: float | None = None, seed: int = 0):
+    def __init__(
+        self,
+        model: DensityModel,
+        device: torch.device,
+        noise: float | None = None,
+        seed: int = 0,
+        trained_on: str = "",
+    ):
         self.model = model
         self.device = device
         self.noise = noise
         self.seed = seed
+        self.trained_on = trained_on
         self.normalised = model.normalised
 
-    @torch.no_grad()
     def score_samples(self, x: np.ndarray) -> np.ndarray:
         """Return log-densities `(N, *shape) -> (N,)`, float64, computed chunk by chunk."""
+        return self.apply(self.model.log_density, x)
+
+    @torch.no_grad()
+    def apply(self, function: Callable[[Tensor], Tensor], x: np.ndarray) -> np.ndarray:
+        """Return the values of a function of the model's inputs, `(N, *shape) -> (N,)`, float64, chunk by chunk.
+
+        Args:
+            function: `(B, *shape) -> (B,)`; its inputs are float32 in model units, on the device of the model, with the
+                noise that `score_samples` adds. The model is in evaluation mode.
+            x: rows `(N, *shape)`.
+        """
         was_training = self.model.training
         self.model.eval()
         generator = torch_stream(self.seed, "noise at test")
         size = TABLE_CHUNK if x.ndim == 2 else IMAGE_CHUNK
         # Allocated once: small results between large intermediate arrays would fragment the heap.
-        scores = np.empty(len(x))
+        values = np.empty(len(x))
         for start in range(0, len(x), size):
             rows = model_rows(x[start : start + size])
             if self.noise is not None:
                 rows = rows + self.noise * torch.empty_like(rows).normal_(generator=generator)
-            scores[start : start + size] = self.model.log_density(rows.to(self.device)).cpu().numpy()
+            values[start : start + size] = function(rows.to(self.device)).cpu().numpy()
         self.model.train(was_training)
-        return scores
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """The result of fitting a recipe.
-
-    Attributes:
-        scorer: the fitted model.
-        history: history of training by column; empty for detectors of other libraries.
-        events: one line for every rollback of the training.
-        negatives: samples `(N, *shape)` that the model learnt to tell from data, by name of their source.
-    """
-
-    scorer: Scorer
-    history: dict[str, list[float]]
-    events: tuple[str, ...] = ()
-    negatives: dict[str, np.ndarray] = field(default_factory=dict)
+        return values

@@ -1,0 +1,64 @@
+"""The largest class probability of a joint model.
+
+    score(x) = max_y log p(y | x),   p(y | x) = softmax f(x)
+
+(Hendrycks & Gimpel 2017; for joint energy models Grathwohl et al. 2020, section 5.3.)
+"""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ebmood.data.units import model_rows
+from ebmood.density_scores.score import DensityScore, FittedScore, ScoredModel
+from ebmood.models import DensityScorer, EnergyModel
+
+
+def max_log_softmax(logits: Tensor) -> Tensor:
+    """Return `max_y log p(y | x)` (Hendrycks & Gimpel 2017): `(N, K) -> (N,)`."""
+    return logits.log_softmax(1).amax(1)
+
+
+class ClassProbabilityScore(FittedScore):
+    """The logarithm of the largest class probability.
+
+    Args:
+        scorer: a trained energy model with several logits.
+        model: its model.
+    """
+
+    def __init__(self, scorer: DensityScorer, model: EnergyModel):
+        super().__init__(scorer)
+        self._model = model
+
+    def score(self, x: np.ndarray, log_density: np.ndarray) -> np.ndarray:
+        """Implement `FittedScore.score`. Probabilities are computed in float64, so that few of them are one."""
+        return self.scorer.apply(lambda rows: max_log_softmax(self._model.logits(rows).double()), x)
+
+
+class ClassProbability(DensityScore):
+    """Settings of the largest class probability."""
+
+    kind: Literal["class-probability"] = "class-probability"
+    needs_classes = True
+
+    @property
+    def title(self) -> str:
+        """Implement `AnyScore.title`."""
+        return "max p(y|x)"
+
+    def fit(self, scorer: DensityScorer, train_x: np.ndarray) -> ClassProbabilityScore:
+        """Implement `DensityScore.fit`. Nothing is fitted.
+
+        Raises:
+            InputError: the model has no logits of classes.
+        """
+        model, classes = scorer.model, 0
+        if isinstance(model, EnergyModel):
+            with torch.no_grad():
+                classes = model.logits(model_rows(train_x[:1]).to(scorer.device)).shape[1]
+        self.check(ScoredModel(type(model).__name__, scorer.normalised, train_x.ndim == 4, classes))
+        assert isinstance(model, EnergyModel)
+        return ClassProbabilityScore(scorer, model)

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.files import atomic_path
+from ebmood.core.interface import for_interface
 from ebmood.detector.persistence.metadata import DetectorMetadata
 
 JSON_NAME = "detector.json"
@@ -125,10 +126,10 @@ def read_detector(folder: Path, form: Format[M] = DETECTOR) -> tuple[M, dict[str
     """
     path = folder / form.json_name
     if form.name != PATCH_FORMAT and is_patch_detector(folder):
-        raise EbmoodError(
-            f"{folder}: a detector of patches (`ebmood fit --where`), to which this does not apply; `ebmood score`, "
-            "`evaluate`, `report` and `inspect` take it, and in Python ebmood.load"
+        takes = for_interface(
+            "`ebmood score`, `evaluate`, `report` and `inspect` take it", "load it with ebmood.load"
         )
+        raise EbmoodError(f"{folder}: a detector of patches, to which this does not apply; {takes}")
     if not path.is_file():
         other = next((name for name in (JSON_NAME, CLASSIFIER_JSON) if (folder / name).is_file()), None)
         reason = f"no {form.json_name} in it" if folder.is_dir() else "no such folder"

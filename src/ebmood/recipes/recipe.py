@@ -19,8 +19,8 @@ from ebmood.core.seeding import global_torch_stream, torch_stream
 from ebmood.core.settings import Settings, by_kind, digest
 from ebmood.data.dataset import Split
 from ebmood.data.units import model_units
-from ebmood.models import EnergyWideResNet, ExternalDetector, ModelSettings, Scorer
-from ebmood.objectives import Objective, ObjectiveSettings, Supervised
+from ebmood.models import EnergyWideResNet, ExternalDetector, ModelSettings, Scorer, WhitenedModel
+from ebmood.objectives import InWhitenedCoordinates, Objective, ObjectiveSettings, Supervised
 from ebmood.recipes.classifier_score import ClassifierScore
 from ebmood.recipes.embedding import Embedding, embed_split
 from ebmood.recipes.scorer import DensityScorer, Fitted
@@ -48,7 +48,7 @@ class Recipe(Settings):
         method: name in study files: `ssm`, `cd`, `vera`, `radial`, `spline`, `knn`, ...
         title: name in tables and figures.
         family: `energy`, `flow` or `baseline`.
-        variant: `paper`, `corrected`, or `both` where the corrections do not change this recipe.
+        variant: `paper`, `corrected`, `modern`, or `both` where the corrections do not change this recipe.
         gamma: weight of the cross-entropy; None for training without labels.
         shortened: whether training is shorter than the protocol's.
         embedding: the classifier whose features replace the images; None for the data themselves.
@@ -179,9 +179,12 @@ class Recipe(Settings):
             model = self.model.build(split, outputs)
         fabric = fabric or make_fabric(device)
         shape = split.train_x.shape[1:]
-        objective: Objective = self.objective.build(model, outputs, shape, rank_seed(seed, fabric))
+        trained_model = model.inner if isinstance(model, WhitenedModel) else model
+        objective: Objective = self.objective.build(trained_model, outputs, shape, rank_seed(seed, fabric))
         if self.gamma is not None:
             objective = Supervised(objective, self.gamma)
+        if isinstance(model, WhitenedModel):
+            objective = InWhitenedCoordinates(model, objective)
         scorer = DensityScorer(model, fabric.device, self.training.input_noise, seed)
         trained = train(
             objective,

@@ -21,9 +21,9 @@ import torch
 
 from ebmood.core.seeding import global_torch_stream
 from ebmood.data import Segment, Sensorless, Split
-from ebmood.models import WhitenedModel
+from ebmood.models import AnchoredEnergy, TiedMixture, WhitenedModel
 from ebmood.objectives.held_out import held_out_contrast
-from ebmood.recipes import Recipe, modern
+from ebmood.recipes import DensityScorer, Recipe, modern
 
 NOISE = 0.5
 
@@ -52,10 +52,12 @@ def recipe_of(method: str) -> Recipe:
     return modern.modern_dsm() if method == "dsm" else getattr(modern, f"modern_{method}")(None)
 
 
-def loss_of(model: WhitenedModel, base: WhitenedModel, split: Split) -> float:
+def loss_of(model: object, base: TiedMixture, split: Split) -> float:
+    """Return the held-out loss of a model in the coordinates of all models of this split."""
+    assert isinstance(model, WhitenedModel)
     z = model.coordinates(torch.as_tensor(split.validation_x)).repeat(4, 1)
     z = z + NOISE * torch.randn(z.shape, generator=torch.Generator().manual_seed(0))
-    return float(held_out_contrast(model.inner, base.inner.base, z))
+    return float(held_out_contrast(model.inner, base, z))
 
 
 def main() -> None:
@@ -75,20 +77,20 @@ def main() -> None:
     print("| :-- | :-- | :-- | --: | --: | --: | --: |")
     for seed in arguments.seeds:
         splits = {name: source.split(datasets[name], seed) for name, source in sources.items()}
-        bases = {}
+        bases: dict[str, TiedMixture] = {}
         for name, split in splits.items():
             with global_torch_stream(seed, "initialisation"):
-                bases[name] = modern.MODEL.build(split, 1)
-            print(
-                f"| base | | {name} | {seed} | {loss_of(bases[name], bases[name], split):.4f} | | |",
-                flush=True,
-            )
+                model = modern.MODEL.build(split, 1)
+            assert isinstance(model.inner, AnchoredEnergy)
+            bases[name] = model.inner.base
+            print(f"| base | | {name} | {seed} | {loss_of(model, bases[name], split):.4f} | | |", flush=True)
         for method in arguments.methods:
             for change in CANDIDATES[method]:
                 for name, split in splits.items():
                     start = time.process_time()
                     fitted = recipe_of(method).overridden(**change).fit(split, seed)
                     seconds = time.process_time() - start
+                    assert isinstance(fitted.scorer, DensityScorer)
                     loss = loss_of(fitted.scorer.model, bases[name], split)
                     steps = int(fitted.history["step"][-1])
                     text = json.dumps(change.get("objective", change))

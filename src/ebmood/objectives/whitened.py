@@ -22,6 +22,7 @@ class InWhitenedCoordinates(Objective):
         super().__init__()
         self.objective = objective
         self.coordinates = model.coordinates
+        self.noise = model.noise
         self._whitened = (model,)  # in a tuple, since its parts are already modules of this one
 
     @property
@@ -48,11 +49,9 @@ class InWhitenedCoordinates(Objective):
     def _noisy(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Return z with noise."""
         z = self.coordinates(x)
-        if not self.model.noise:
+        if not self.noise:
             return z
-        return z + self.model.noise * torch.randn(
-            z.shape, generator=generator, dtype=z.dtype, device=z.device
-        )
+        return z + self.noise * torch.randn(z.shape, generator=generator, dtype=z.dtype, device=z.device)
 
     def sample_negatives(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the negatives of the inner objective, as rows x."""

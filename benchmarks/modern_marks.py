@@ -65,7 +65,13 @@ def main() -> None:
                 if arm.variant == "modern":
                     misses = [f"deviation {deviation:.3f}"] if deviation > LARGEST_DEVIATION else []
                     misses += [f"{loss:.3f} below the flow"] if loss > LARGEST_LOSS else []
-                    mark = "missed: " + ", ".join(misses) if misses else "reached" if paired else "no flow"
+                    mark = (
+                        "missed: " + ", ".join(misses)
+                        if misses
+                        else "reached"
+                        if len(paired) == len(by_seed)
+                        else f"reached on {len(paired)} pairs"
+                    )
                 over = "" if arm is flow else difference(by_seed, of_flow)
                 print(
                     f"| {arm.label} | {len(array)} | {array.mean():.3f} | {deviation:.3f} | {over} | {mark} |"

@@ -38,6 +38,9 @@ TABLES = {
 }
 """Overrides for two moons, by method. A method without an entry is trained as it is."""
 
+MODERN = {"model": {"hidden": (32, 32), "components": 8}, "training": {"steps": 60, "warmup": 5}}
+"""Overrides of all modern recipes for two moons."""
+
 WIDERESNET = {"width": 1, "stride_first": True}
 GAME = {"lr": 1e-3, "betas": (0.0, 0.9)}
 IMAGES = {
@@ -63,10 +66,10 @@ ENERGIES = [
 
 
 def table_recipes() -> list[Recipe]:
-    """Return every recipe for tables once: all methods, both variants, with and without labels."""
+    """Return every recipe for tables once: all methods and variants, with and without labels."""
     recipes: dict[str, Recipe] = {}
     for build in METHODS.values():
-        for variant in ("paper", "corrected"):
+        for variant in ("paper", "corrected", "modern"):
             for gamma in (None, 1.0):
                 try:
                     recipe = build(variant, gamma)
@@ -79,6 +82,8 @@ def table_recipes() -> list[Recipe]:
 
 def shorten(recipe: Recipe) -> Recipe:
     """Return a recipe for tables with the overrides of its method."""
+    if recipe.variant == "modern":
+        return recipe.overridden(**MODERN)
     return recipe.overridden(**TABLES.get(recipe.method, {}))
 
 

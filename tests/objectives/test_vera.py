@@ -6,8 +6,8 @@ from helpers.quadratic import fit_precision
 from torch import nn
 
 from ebmood.core.errors import EbmoodError
-from ebmood.models import EnergyModel
-from ebmood.networks import NoisyGenerator
+from ebmood.models import AnchoredEnergy, EnergyModel, TiedMixture
+from ebmood.networks import MLP, NoisyGenerator
 from ebmood.objectives import VERA, AdamW, Batch, VariationalEntropy
 from ebmood.training import Training
 
@@ -98,3 +98,37 @@ def test_images_need_a_resnet_generator():
         VERA().build(EnergyModel(Zero()), 1, (1, 16, 16), 0)
     objective = VERA(noise=4, resnet_channels=4).build(EnergyModel(Zero()), 1, (1, 16, 16), 0)
     assert objective.generator(torch.zeros(2, 4)).shape == (2, 1, 16, 16)
+
+
+def test_a_generator_that_starts_at_the_base_has_its_mean_and_covariance(noise):
+    base = TiedMixture(3, 2)
+    base.means.copy_(torch.tensor([[2.0, 0.0, 1.0], [-4.0, 1.0, 1.0]]))
+    base.variances.copy_(torch.tensor([1.0, 2.0, 3.0]))
+    model = AnchoredEnergy(base, MLP(3, (8,), 1, "silu"))
+    objective = VERA(noise=5, hidden=(8,), start="base", sigma=0.5).build(model, 1, (3,), 0)
+    assert isinstance(objective, VariationalEntropy)
+    x = objective.generator.sample(50_000, noise)[0].detach().double()
+    rows = base.sample(50_000, noise)
+    torch.testing.assert_close(x.mean(0), rows.mean(0), atol=0.1, rtol=0)
+    torch.testing.assert_close(torch.cov(x.T), torch.cov(rows.T), atol=0.2, rtol=0.03)
+
+
+def test_without_a_base_there_is_no_start_and_no_validation_loss():
+    model = EnergyModel(MLP(3, (8,), 1, "silu"))
+    with pytest.raises(TypeError, match="anchored"):
+        VERA(start="base").build(model, 1, (3,), 0)
+    with pytest.raises(NotImplementedError):
+        VERA(hidden=(8,)).build(model, 1, (3,), 0).validation_loss(torch.zeros(2, 3))
+
+
+def test_without_a_penalty_the_loss_is_the_difference_of_the_means(noise):
+    """The score is not computed, and the value is that of a vanishing weight."""
+    model = EnergyModel(MLP(3, (8,), 1, "silu"))
+    batch = Batch(torch.randn(40, 3, generator=noise), None)
+    losses = [
+        VERA(hidden=(8,), gradient_penalty=weight)
+        .build(model, 1, (3,), 0)
+        .energy_loss(batch, torch.Generator().manual_seed(0))[0]
+        for weight in (0.0, 1e-12)
+    ]
+    torch.testing.assert_close(*losses)

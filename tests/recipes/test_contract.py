@@ -30,10 +30,12 @@ def test_the_label_of_every_recipe_is_unique():
     labels = [recipe.label for recipe in table_recipes()]
     assert len(labels) == len(set(labels))
     assert {recipe.method for recipe in table_recipes()} == set(METHODS)
-    assert [label for label in labels if label.startswith("cd")] == [
+    assert [label for label in labels if label.split()[0] == "cd"] == [
         "cd",
         "cd paper gamma=1",
         "cd corrected gamma=1",
+        "cd modern",
+        "cd modern gamma=1",
     ]
 
 

@@ -2,6 +2,7 @@ from helpers.image_records import image_seeds
 from helpers.records import seeds
 
 from ebmood.results.arms import gather
+from ebmood.results.claims.flow_claims import flow_claims
 from ebmood.results.pairs import correction_pairs, flow_pairs, pick, supervision_pairs
 
 
@@ -30,6 +31,20 @@ def test_corrected_recipes_pair_with_those_of_the_paper():
     assert [(pair.first.label, pair.b.label) for pair in correction_pairs(arms)] == [
         ("SSM, corrected", "SSM, paper")
     ]
+
+
+def test_modern_recipes_pair_with_flows_and_are_no_side_of_a_claim_or_a_correction():
+    records = [*seeds(3, "cd", 0.9, variant="modern"), *seeds(3, "ssm", 0.8), *seeds(3, "radial", 0.7)]
+    arms = gather(records)
+    assert [(pair.first.label, pair.variant) for pair in flow_pairs(arms, "radial")] == [
+        ("CD, modern", "modern"),
+        ("SSM, corrected", "corrected"),
+    ]
+    assert not list(correction_pairs(arms))
+    claims = {(claim.text, claim.variant): claim for claim in flow_claims(arms)}
+    assert {variant for _, variant in claims} == {"corrected"}
+    assert claims["CD is above the flow", "corrected"].effect.aupr_id.percent is None
+    assert not pick(arms, arms[0].condition, "cd", "corrected", None)
 
 
 def test_models_of_embeddings_pair_with_flows_of_the_same_embeddings():

@@ -8,6 +8,17 @@ from ebmood.core.errors import DegenerateObjectiveWarning, EbmoodError
 from ebmood.recipes import METHODS
 from ebmood.study.study_file import load_study, preset_title, presets
 
+MODERN = {
+    "cd modern": "ad6cd83efcc1a418",
+    "vera modern": "9704e6a26a12d2e2",
+    "dsm modern": "0efdf8a495ab9280",
+    "nce modern": "2731415173b1e096",
+    "conditional-nce modern": "f6d97b7ec0575d00",
+    "energy-discrepancy modern": "6f6c05e6ee62bd43",
+    "residual-cd modern": "88b108f6d0f4b992",
+}
+"""Digests of the modern recipes by label."""
+
 MOONS = "datasets: {kind: toy, shape: moons, rows: 100}\n"
 
 
@@ -129,7 +140,7 @@ def test_a_detector_by_import_path_gets_its_parameters_as_numbers(tmp_path):
         (MOONS + "recipes: [{method: ssm, gamma: -1}]", "recipes[0].gamma[0]: -1 should be greater than 0"),
         (
             MOONS + "recipes: [{method: ssm, variant: papr}]",
-            "recipes[0].variant[0]: 'papr' should be 'paper' or 'corrected'",
+            "recipes[0].variant[0]: 'papr' should be 'paper', 'corrected' or 'modern'",
         ),
         (
             MOONS + "recipes: [{method: knn, datasets: [mons]}]",
@@ -201,6 +212,25 @@ def test_presets_are_valid(tmp_path, name):
         assert {task.cell.seed for task in study.tasks} == {0, 1, 2, 3, 4}
     if name == "gamma":
         assert {recipe.gamma for recipe in recipes} == {None, 0.01, 0.1, 1, 10, 100}
+
+
+def test_the_modern_preset(tmp_path, monkeypatch):
+    """Its settings are those of the records in docs/results/modern. A change of a setting changes the digests."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(1, 12), 10)
+    np.savez(tmp_path / "sensorless-2200.npz", X=rng.normal(size=(110, 48)), y=y)
+    monkeypatch.setenv(
+        "EBMOOD_DATA", str(tmp_path)
+    )  # relative paths of presets are relative to the data folder
+    study = load_study("modern")
+    assert len(study.tasks) == 2 * 10 * 13
+    assert study.seeds == {"segment": tuple(range(10)), "sensorless": tuple(range(10))}
+    recipes = {task.cell.recipe.label: task.cell.recipe for task in study.tasks}
+    digests = {label: recipe.digest() for label, recipe in recipes.items() if recipe.variant == "modern"}
+    assert digests == MODERN
+    assert not any(recipe.shortened or recipe.degenerate for recipe in recipes.values())
+    assert {task.cell.selection for task in study.tasks} == {"last"}
+    assert set(recipes) - set(MODERN) == {"base", "memory", "spline", "radial", "gmm", "knn"}
 
 
 def test_the_segment_preset_has_three_seeds_of_cd_and_five_of_the_others():

@@ -26,6 +26,8 @@ from ebmood.models import (
     RealNVP,
     Spline,
     TiedMixture,
+    WhitenedModel,
+    Whitening,
 )
 from ebmood.networks import MLP, WideResNet
 from ebmood.objectives import (
@@ -35,12 +37,16 @@ from ebmood.objectives import (
     SSM,
     VERA,
     AdamW,
+    ConditionalNCE,
     ContrastiveDivergence,
     CrossEntropy,
+    EnergyDiscrepancy,
+    InWhitenedCoordinates,
     Likelihood,
     MultilevelDenoising,
     Objective,
     ObjectiveSettings,
+    ResidualCD,
     Supervised,
 )
 from ebmood.samplers import MALA, SGLD
@@ -84,6 +90,16 @@ def base() -> TiedMixture:
         return TiedMixture(4, 2)
 
 
+def anchored() -> AnchoredEnergy:
+    return AnchoredEnergy(base(), MLP(4, (8,), 1, "silu"))
+
+
+def whitened(seed: int) -> Objective:
+    inner = anchored()
+    model = WhitenedModel(inner, Whitening(base()), noise=0.5)
+    return InWhitenedCoordinates(model, NCE().build(inner, 1, (4,), seed))
+
+
 def dropout_network() -> nn.Module:
     return nn.Sequential(nn.Linear(4, 8), nn.SiLU(), nn.Dropout(0.3), nn.Linear(8, CLASSES))
 
@@ -122,6 +138,14 @@ RUNS: dict[str, tuple[Build, Tensor, Training]] = {
         ROWS,
         SHORT,
     ),
+    "residual cd": (
+        lambda seed: ResidualCD(buffer=24).build(anchored(), 1, (4,), seed),
+        ROWS,
+        AVERAGED,
+    ),
+    "energy discrepancy": (table(EnergyDiscrepancy(samples=3)), ROWS, SHORT),
+    "conditional nce": (table(ConditionalNCE()), ROWS, SHORT),
+    "whitened": (lambda seed: whitened(seed), ROWS, AVERAGED),
     "nce": (
         lambda seed: NCE().build(AnchoredEnergy(base(), MLP(4, (8,), 1, "silu")), 1, (4,), seed),
         ROWS,
@@ -146,7 +170,6 @@ def run(name, seed, report=None, checkpoints=None) -> tuple[dict[str, np.ndarray
     objective = build(seed)
     y = torch.arange(len(x)) % CLASSES
     hooks = [BestState(objective, lambda: float(sum(p.sum() for p in objective.parameters())), every=2)]
-    hooks = hooks if training.average is None else []
     trained = train(objective, x, y, training, 0, CPU, hooks, report, checkpoints=checkpoints)
     return {name: tensor.numpy() for name, tensor in objective.state_dict().items()}, trained.history
 
@@ -177,7 +200,8 @@ def shipped_objectives(kind: type[Objective]) -> set[type[Objective]]:
 
 def test_every_objective_and_sampler_is_tested():
     objectives = [build(0) for build, *_ in RUNS.values()]
-    objectives += [objective.objective for objective in objectives if isinstance(objective, Supervised)]
+    wrappers = (Supervised, InWhitenedCoordinates)
+    objectives += [objective.objective for objective in objectives if isinstance(objective, wrappers)]
     assert shipped_objectives(Objective) <= {type(objective) for objective in objectives}
     chains = {type(one.settings.chain) for one in objectives if isinstance(one, ContrastiveDivergence)}
     assert chains == set(get_args(CD.model_fields["chain"].annotation))

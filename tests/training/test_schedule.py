@@ -29,8 +29,3 @@ def test_is_shorter_than():
     assert not Training(steps=8).is_shorter_than(Training(steps=8))
     assert Training(epochs=7, steps=9).is_shorter_than(Training(epochs=8, steps=8))
     assert Training(steps=8).is_shorter_than(Training(epochs=8, steps=8))
-
-
-def test_average_and_validate_every_exclude_each_other():
-    with pytest.raises(ValueError, match="set only one of them"):
-        Training(average=5, validate_every=2)

@@ -111,6 +111,40 @@ def test_average_applies_to_the_first_player_only():
     assert mean.b.item() == last.b.item()
 
 
+def test_hooks_see_averaged_parameters_and_the_training_continues_without_them():
+    """The hook restores the average after the second of five epochs of one step."""
+    seen = []
+
+    class Hook:
+        def after_epoch(self, epoch):
+            seen.append(objective.a.item())
+            return False
+
+        def at_end(self):
+            with torch.no_grad():
+                objective.a.fill_(seen[1])
+
+        def state(self):
+            return {}, {}
+
+        def restore(self, tensors, numbers):
+            pass
+
+    def trained(hooks):
+        objective = Recorded()
+        training = Training(steps=5, batch_size=8, warmup=0, average=5)
+        return objective, lambda: train(objective, torch.full((8, 1), 2.0), None, training, 0, CPU, hooks)
+
+    plain, run = trained([])
+    run()
+    objective, run = trained([Hook()])
+    run()
+    assert objective.values == plain.values, "steps start from the parameters, not from their average"
+    assert seen[-1] == plain.a.item()
+    assert seen[1] == pytest.approx(np.mean(plain.values[1:3]), rel=1e-5)
+    assert objective.a.item() == seen[1], "a restored state is not replaced by the last average"
+
+
 def test_a_single_process_ignores_slurm(tmp_path, monkeypatch, recwarn):
     (tmp_path / "srun").write_text("#!/bin/sh\n")
     (tmp_path / "srun").chmod(0o755)

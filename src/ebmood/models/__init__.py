@@ -21,11 +21,13 @@ from ebmood.models.knn import KNearestNeighbours
 from ebmood.models.memory import MemoryEnergy, MemorySettings, RelativeDistance
 from ebmood.models.memory_density import MemoryDensity
 from ebmood.models.mixture import TiedMixture
+from ebmood.models.whitened import DenoisingMLP, WhitenedMLP, WhitenedModel, Whitening
 
 __all__ = [
     "AnchoredEnergy",
     "AnchoredMLP",
     "DenoisingEnergy",
+    "DenoisingMLP",
     "DensityModel",
     "DensityScorer",
     "EnergyMLP",
@@ -49,6 +51,9 @@ __all__ = [
     "Spline",
     "SplineFlow",
     "TiedMixture",
+    "WhitenedMLP",
+    "WhitenedModel",
+    "Whitening",
     "bits_per_dim",
     "log_density_of",
 ]

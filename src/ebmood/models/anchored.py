@@ -36,6 +36,18 @@ class AnchoredEnergy(EnergyModel):
         """Return `log q(x, y) + f(x)[y]`: `(N, D) -> (N, C)`."""
         return self.base.class_log_density(x) + self.network(x)
 
+    def value_and_grad(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Implement `EnergyModel.value_and_grad`. With one class, the score of the base has a closed form."""
+        if self.base.classes > 1:
+            return super().value_and_grad(x, y)
+        with torch.enable_grad():
+            x = x.detach().requires_grad_(True)
+            output = self.network(x)[:, 0]
+            (gradient,) = torch.autograd.grad(output.sum(), x)
+        x = x.detach()
+        gradient = gradient + self.base.smoothed_score(x, self.base.variances.new_zeros(1))
+        return output.detach() + self.base.log_density(x), gradient
+
 
 class AnchoredMLP(ModelSettings):
     """Settings of an MLP anchored on a mixture of Gaussians that is fitted to the training rows.

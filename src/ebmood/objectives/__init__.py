@@ -1,8 +1,10 @@
 """Objectives: how density models are trained. A new objective is one new file; `recipes.METHODS` lists its recipe."""
 
 from ebmood.objectives.cd import CD, ContrastiveDivergence
+from ebmood.objectives.conditional_nce import ConditionalNCE, ConditionalNoiseContrastive
 from ebmood.objectives.cross_entropy import Classification, CrossEntropy
-from ebmood.objectives.dsm import DSM, DenoisingScoreMatching, MultilevelDenoising
+from ebmood.objectives.dsm import DSM, DenoisingScoreMatching, MultilevelDenoising, MultilevelDSM
+from ebmood.objectives.energy_discrepancy import EnergyDiscrepancy, EnergyDiscrepancyLoss
 from ebmood.objectives.likelihood import Likelihood, MaximumLikelihood
 from ebmood.objectives.nce import NCE, NoiseContrastive
 from ebmood.objectives.objective import (
@@ -15,9 +17,11 @@ from ebmood.objectives.objective import (
     SinglePlayerObjective,
     SinglePlayerSettings,
 )
+from ebmood.objectives.residual_cd import ResidualCD, ResidualContrastiveDivergence
 from ebmood.objectives.ssm import SSM, SlicedScoreMatching
 from ebmood.objectives.supervision import Supervised
 from ebmood.objectives.vera import VERA, VariationalEntropy
+from ebmood.objectives.whitened import InWhitenedCoordinates
 
 __all__ = [
     "CD",
@@ -28,17 +32,25 @@ __all__ = [
     "AdamW",
     "Batch",
     "Classification",
+    "ConditionalNCE",
+    "ConditionalNoiseContrastive",
     "ContrastiveDivergence",
     "CrossEntropy",
     "DenoisingScoreMatching",
+    "EnergyDiscrepancy",
+    "EnergyDiscrepancyLoss",
+    "InWhitenedCoordinates",
     "Likelihood",
     "Loss",
     "MaximumLikelihood",
+    "MultilevelDSM",
     "MultilevelDenoising",
     "NoiseContrastive",
     "Objective",
     "ObjectiveSettings",
     "Player",
+    "ResidualCD",
+    "ResidualContrastiveDivergence",
     "SinglePlayerObjective",
     "SinglePlayerSettings",
     "SlicedScoreMatching",

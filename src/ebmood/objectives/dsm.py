@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
+from ebmood.core.seeding import torch_stream
 from ebmood.models import DensityModel, EnergyModel
 from ebmood.models.denoising import DenoisingEnergy
 from ebmood.objectives.objective import (
@@ -18,6 +20,7 @@ from ebmood.objectives.objective import (
     Batch,
     Loss,
     Objective,
+    ObjectiveSettings,
     Player,
     SinglePlayerObjective,
     SinglePlayerSettings,
@@ -61,7 +64,15 @@ class MultilevelDenoising(Objective):
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
         """Return J of a batch, a mean over rows of sums over coordinates."""
-        x = batch.x
+        return self.denoising_loss(batch.x, generator), {}
+
+    def validation_loss(self, x: Tensor) -> Tensor:
+        """Return J of held-out rows, with the same noise at every call and sixteen noisy copies of a row."""
+        with torch.enable_grad():  # scores are gradients
+            return self.denoising_loss(x.repeat(16, 1), torch_stream(0, "validation", x.device)).detach()
+
+    def denoising_loss(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Return J of rows `(N, D)`, a scalar."""
         levels = torch.randint(len(self.model.sigmas), (len(x), 1), generator=generator, device=x.device)
         sigma = self.model.sigmas.to(x.dtype)[levels]
         noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
@@ -69,7 +80,7 @@ class MultilevelDenoising(Objective):
         base_score = self.model.base.smoothed_score(noisy, sigma)  # does not depend on the network
         log_ratio = self.model.network(noisy).gather(1, levels) / sigma
         (network_score,) = torch.autograd.grad(log_ratio.sum(), noisy, create_graph=True)
-        return (sigma * (base_score + network_score) + noise).square().sum(1).mean(), {}
+        return (sigma * (base_score + network_score) + noise).square().sum(1).mean()
 
 
 class DSM(SinglePlayerSettings):
@@ -87,3 +98,26 @@ class DSM(SinglePlayerSettings):
     ) -> DenoisingScoreMatching:
         """Implement `ObjectiveSettings.build`."""
         return DenoisingScoreMatching(require_energy_model(model, "DSM"), self)
+
+
+class MultilevelDSM(ObjectiveSettings):
+    """Settings of denoising score matching at several noise levels, which are those of the model.
+
+    Attributes:
+        optimiser: optimiser of the network.
+    """
+
+    kind: Literal["multilevel-dsm"] = "multilevel-dsm"
+    optimiser: AdamW = AdamW()
+
+    def build(
+        self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int
+    ) -> MultilevelDenoising:
+        """Implement `ObjectiveSettings.build`.
+
+        Raises:
+            TypeError: the model has no noise levels.
+        """
+        if not isinstance(model, DenoisingEnergy):
+            raise TypeError(f"multilevel DSM trains denoising energies, not {type(model).__name__}")
+        return MultilevelDenoising(model, self.optimiser)

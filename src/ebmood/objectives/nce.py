@@ -18,6 +18,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from ebmood.core.seeding import torch_stream
 from ebmood.models import AnchoredEnergy, DensityModel
 from ebmood.objectives.objective import AdamW, Batch, Loss, Objective, ObjectiveSettings, Player
 
@@ -48,6 +49,11 @@ class NoiseContrastive(Objective):
         noise = self.noise(len(batch.x), generator).to(batch.x.dtype)
         loss = softplus(-self.logit(batch.x)).mean() + softplus(self.logit(noise)).mean()
         return loss, {}
+
+    def validation_loss(self, x: Tensor) -> Tensor:
+        """Return J of held-out rows and eight times as many noise rows, which are the same at every call."""
+        noise = self.noise(8 * len(x), torch_stream(0, "validation", x.device)).to(x.dtype)
+        return softplus(-self.logit(x)).mean() + softplus(self.logit(noise)).mean()
 
     def noise(self, rows: int, generator: torch.Generator) -> Tensor:
         """Draw rows of n: `(rows, D)`, half from the base and half from the wide base."""

@@ -24,8 +24,9 @@ from torch import Tensor, nn
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.seeding import global_torch_stream
-from ebmood.models import DensityModel, EnergyModel
+from ebmood.models import AnchoredEnergy, DensityModel, EnergyModel, TiedMixture
 from ebmood.networks import MLP, Activation, NoisyGenerator, Precision, ResNetGenerator, autocast
+from ebmood.objectives.held_out import held_out_contrast
 from ebmood.objectives.objective import (
     AdamW,
     Batch,
@@ -56,12 +57,26 @@ class VariationalEntropy(Objective):
             Player("posterior", (self.log_eta,), self.posterior_loss, settings.posterior),
         )
 
+    def validation_loss(self, x: Tensor) -> Tensor:
+        """Return the contrast of held-out rows with the base, see `held_out_contrast`.
+
+        Raises:
+            NotImplementedError: the model has no base density.
+        """
+        if not isinstance(self.model, AnchoredEnergy):
+            return super().validation_loss(x)
+        return held_out_contrast(self.model, self.model.base, x)
+
     def energy_loss(self, batch: Batch, generator: torch.Generator) -> Loss:
         """Return the energy's loss of a batch and equally many samples of the generator."""
         with torch.no_grad():
             x, _ = self.generator.sample(len(batch.x), generator)
-        data, half_square, _ = self.model.score_matching_terms(batch.x, None)
-        negatives = self.model.log_density(x)
+        if self.settings.gradient_penalty:
+            data, half_square, _ = self.model.score_matching_terms(batch.x, None)
+            negatives = self.model.log_density(x)
+        else:
+            data, negatives = self.model.log_density(torch.cat([batch.x, x])).chunk(2)
+            half_square = torch.zeros_like(data)
         data, negatives, penalty = data.mean(), negatives.mean(), half_square.mean()
         loss = negatives - data + self.settings.gradient_penalty * penalty
         logs = {"data": data.detach(), "negatives": negatives.detach(), "gradient": penalty.detach()}
@@ -141,6 +156,8 @@ class VERA(ObjectiveSettings):
             it; None for float32 throughout.
         sigma: initial output width of the generator.
         sigma_bounds: smallest and largest sigma.
+        start: `base` adds a linear map to the generator, whose samples have the mean and the covariance of the base of
+            an anchored model at the start of the training, and initialises the rest with zero. None for neither.
         energy, generator, posterior: optimisers of the players.
     """
 
@@ -157,6 +174,7 @@ class VERA(ObjectiveSettings):
     precision: Precision | None = None
     sigma: float = 0.01
     sigma_bounds: tuple[float, float] = (0.01, 0.3)
+    start: Literal["base"] | None = None
     energy: AdamW = AdamW(lr=3e-5, betas=(0.0, 0.9))
     generator: AdamW = AdamW(lr=6e-5, betas=(0.0, 0.9))
     posterior: AdamW = AdamW(lr=3e-5, betas=(0.0, 0.9))
@@ -171,6 +189,8 @@ class VERA(ObjectiveSettings):
         """
         with global_torch_stream(seed, "generator"):
             network = self._network(shape)
+            if self.start == "base":
+                network = _LinearStart(network, _base_of(model), self.noise, self.sigma)
         generator = NoisyGenerator(network, self.noise, self.sigma, self.sigma_bounds)
         return VariationalEntropy(require_energy_model(model, "VERA"), generator, self)
 
@@ -184,3 +204,45 @@ class VERA(ObjectiveSettings):
         return MLP(
             self.noise, self.hidden, shape[0], self.activation, self.slope, batch_norm=True, bias=False
         )
+
+
+class _LinearStart(nn.Module):
+    """A generator `g(h) = m + A h + r(h)`, with `A A' + sigma^2 I` close to the covariance of a mixture, and r = 0.
+
+    Args:
+        rest: r, an MLP `(N, noise) -> (N, D)`; its last layer is set to zero.
+        base: the mixture, with mean m.
+        noise: dimension of h; A has this many principal axes.
+        sigma: output width of the generator.
+    """
+
+    def __init__(self, rest: nn.Module, base: TiedMixture, noise: int, sigma: float):
+        super().__init__()
+        self.rest = rest
+        *_, last = (module for module in rest.modules() if isinstance(module, nn.Linear))
+        nn.init.zeros_(last.weight)
+        weights = base.log_weights.exp()
+        used = weights > 0
+        mean = weights[used] @ base.means[used]
+        centred = base.means[used] - mean
+        covariance = (
+            centred.mT @ (weights[used, None] * centred) + (base.axes * base.variances) @ base.axes.mT
+        )
+        variances, axes = torch.linalg.eigh(covariance)
+        count = min(noise, len(variances))
+        scales = (variances[-count:] - sigma**2).clamp(min=0).sqrt()
+        self.linear = nn.Linear(noise, len(variances))
+        with torch.no_grad():
+            self.linear.weight.zero_()
+            self.linear.weight[:, :count] = axes[:, -count:] * scales
+            self.linear.bias.copy_(mean)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return `g(h)`: `(N, noise) -> (N, D)`."""
+        return self.linear(h) + self.rest(h)
+
+
+def _base_of(model: DensityModel) -> TiedMixture:
+    if not isinstance(model, AnchoredEnergy):
+        raise TypeError(f"VERA starts at the base of anchored energy models, not {type(model).__name__}")
+    return model.base

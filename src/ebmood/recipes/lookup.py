@@ -27,7 +27,7 @@ def recipe_for(
 
     Args:
         method: a key of `METHODS` for tables and embeddings, or of `IMAGE_METHODS` for images.
-        variant: `paper` or `corrected`.
+        variant: `paper`, `corrected` or `modern`. Recipes for images have no variant `modern`.
         gamma: weight of the cross-entropy, or None for training without labels.
         shape: shape of one input, `(D,)` or `(C, H, W)`. Images with one channel use the batch size of FMNIST, other
             images that of CIFAR-10.
@@ -51,6 +51,8 @@ def recipe_for(
     if method not in methods:
         inputs = "embeddings" if embedding is not None else "images" if is_image else "tables"
         raise EbmoodError(f"unknown method {method!r} for {inputs}; choose one of {', '.join(methods)}")
+    if variant == "modern" and methods is IMAGE_METHODS:
+        raise EbmoodError("recipes for images have no variant 'modern'; choose paper or corrected")
     is_grey = shape[0] == 1
     if is_image and embedding is None:
         batch_size = GREY_BATCH if is_grey else COLOUR_BATCH

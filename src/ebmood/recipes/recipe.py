@@ -21,8 +21,15 @@ from ebmood.data.dataset import Split
 from ebmood.data.units import model_units
 from ebmood.density_scores import AnyDensityScore, ScoredModel
 from ebmood.density_scores.likelihood_ratio import perturbed
-from ebmood.models import DensityScorer, EnergyWideResNet, ExternalDetector, ModelSettings, Scorer
-from ebmood.objectives import Objective, ObjectiveSettings, Supervised
+from ebmood.models import (
+    DensityScorer,
+    EnergyWideResNet,
+    ExternalDetector,
+    ModelSettings,
+    Scorer,
+    WhitenedModel,
+)
+from ebmood.objectives import InWhitenedCoordinates, Objective, ObjectiveSettings, Supervised
 from ebmood.recipes.classifier_score import ClassifierScore
 from ebmood.recipes.combination import Combination
 from ebmood.recipes.embedding import Embedding, embed_split
@@ -51,7 +58,7 @@ class Recipe(Settings):
         method: name in study files: `ssm`, `cd`, `vera`, `radial`, `spline`, `knn`, ...
         title: name in tables and figures.
         family: `energy`, `flow`, or `baseline`: a method that enters no comparison of the paper.
-        variant: `paper`, `corrected`, or `both` where the corrections do not change this recipe.
+        variant: `paper`, `corrected`, `modern`, or `both` where the corrections do not change this recipe.
         gamma: weight of the cross-entropy; None for training without labels.
         shortened: whether training is shorter than the protocol's.
         embedding: the classifier whose features replace the images; None for the data themselves.
@@ -213,9 +220,12 @@ class Recipe(Settings):
         scorer = self._untrained(split, seed, fabric, trained_on)
         model = scorer.model
         shape = split.train_x.shape[1:]
-        objective: Objective = self.objective.build(model, outputs, shape, rank_seed(seed, fabric))
+        trained_model = model.inner if isinstance(model, WhitenedModel) else model
+        objective: Objective = self.objective.build(trained_model, outputs, shape, rank_seed(seed, fabric))
         if self.gamma is not None:
             objective = Supervised(objective, self.gamma)
+        if isinstance(model, WhitenedModel):
+            objective = InWhitenedCoordinates(model, objective)
         trained = train(
             objective,
             torch.as_tensor(split.train_x),

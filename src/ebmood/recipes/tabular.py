@@ -1,17 +1,27 @@
-"""The recipes for tables: the protocol's settings, in the variants `paper` and `corrected`.
+"""The recipes for tables: the protocol's settings, in the variants `paper` and `corrected`; and `modern` ones.
 
-The two variants differ only in this:
+The first two variants differ only in this:
 
 - SSM: `paper` has LeakyReLU, on which score matching is degenerate; `corrected` has SiLU.
 - VERA: `paper` weights the gradient penalty by 0.1 / B^2 (B is the batch size), `corrected` by 0.1.
 - CD with labels: `paper` takes 20 steps in class-conditional chains, regardless of the setting; `corrected` takes 100.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from ebmood.core.errors import EbmoodError
 from ebmood.models import AnchoredMLP, EnergyMLP, ExternalDetector, ModelSettings, Radial, Spline
 from ebmood.objectives import CD, DSM, NCE, SSM, VERA, AdamW, Likelihood, ObjectiveSettings
+from ebmood.recipes.modern import (
+    modern_cd,
+    modern_conditional_nce,
+    modern_dsm,
+    modern_energy_discrepancy,
+    modern_nce,
+    modern_residual,
+    modern_vera,
+)
 from ebmood.recipes.recipe import Recipe
 from ebmood.recipes.variant import Variant
 from ebmood.samplers import SGLD
@@ -31,9 +41,9 @@ class Method(Protocol):
         """Return the recipe.
 
         Args:
-            variant: `paper` or `corrected`.
+            variant: `paper`, `corrected` or `modern`.
             gamma: weight of the cross-entropy, or None for training without labels.
-            batch_size: rows per batch.
+            batch_size: rows per batch; the batches of modern recipes have a size of their own.
 
         Raises:
             EbmoodError: the method does not take labels and gamma is given.
@@ -47,8 +57,9 @@ def energy_method(
     objective: ObjectiveSettings,
     model: ModelSettings = SMOOTH_MLP,
     training: Training | None = None,
+    modern: Callable[[float | None], Recipe] | None = None,
 ) -> Method:
-    """Return the method that trains an energy model with an objective; its two variants are one recipe.
+    """Return the method that trains an energy model with an objective; `paper` and `corrected` are one recipe.
 
     Args:
         name: name of the method in study files.
@@ -56,9 +67,12 @@ def energy_method(
         objective: settings of the objective.
         model: settings of the energy model.
         training: settings of the training; its batch size is replaced. None for the protocol's.
+        modern: function of gamma that returns the recipe of the variant `modern`; None if all variants are one recipe.
     """
 
     def method(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
+        if variant == "modern" and modern is not None:
+            return modern(gamma)
         return Recipe(
             method=name,
             title=title,
@@ -73,8 +87,19 @@ def energy_method(
     return method
 
 
+def only_modern(modern: Callable[[float | None], Recipe]) -> Method:
+    """Return a method that the paper does not have: all its variants are the modern recipe."""
+
+    def method(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
+        return modern(gamma)
+
+    return method
+
+
 def ssm(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
-    """Return the recipe of sliced score matching."""
+    """Return the recipe of sliced score matching. Its modern variant is denoising score matching."""
+    if variant == "modern":
+        return _modern_dsm(gamma)
     return Recipe(
         method="ssm",
         title="SSM",
@@ -89,6 +114,8 @@ def ssm(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recip
 
 def cd(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
     """Return the recipe of contrastive divergence. With labels, chains are class-conditional."""
+    if variant == "modern":
+        return modern_cd(gamma)
     if gamma is None:
         variant, objective = "both", CD()
     else:
@@ -108,6 +135,8 @@ def cd(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe
 
 def vera(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
     """Return the recipe of VERA."""
+    if variant == "modern":
+        return modern_vera(gamma)
     penalty = 0.1 / batch_size**2 if variant == "paper" else 0.1
     if gamma is None:
         objective = VERA(gradient_penalty=penalty)
@@ -152,6 +181,11 @@ def memory(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Re
     return _detector("memory", "Memory energy", "ebmood.models.memory_density.MemoryDensity", {}, gamma)
 
 
+def base(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
+    """Return the recipe of the base of the modern energies, without their network."""
+    return _detector("base", "Base mixture", "ebmood.models.base_density.BaseDensity", {}, gamma)
+
+
 def iforest(variant: Variant, gamma: float | None, batch_size: int = BATCH) -> Recipe:
     """Return the recipe of scikit-learn's isolation forest."""
     return _detector("iforest", "Isolation forest", "sklearn.ensemble.IsolationForest", {}, gamma)
@@ -176,13 +210,17 @@ METHODS: dict[str, Method] = {
     "ssm": ssm,
     "cd": cd,
     "vera": vera,
-    "dsm": energy_method("dsm", "DSM", DSM()),
-    "nce": energy_method("nce", "NCE", NCE(), AnchoredMLP()),
+    "dsm": energy_method("dsm", "DSM", DSM(), modern=lambda gamma: _modern_dsm(gamma)),
+    "nce": energy_method("nce", "NCE", NCE(), AnchoredMLP(), modern=modern_nce),
+    "conditional-nce": only_modern(modern_conditional_nce),
+    "energy-discrepancy": only_modern(modern_energy_discrepancy),
+    "residual-cd": only_modern(modern_residual),
     "radial": radial,
     "spline": spline,
     "gmm": gmm,
     "knn": knn,
     "memory": memory,
+    "base": base,
     "iforest": iforest,
 }
 """All methods that a study may name, on tables and on embeddings. A new method is one line here."""
@@ -214,6 +252,11 @@ def _detector(
     )
 
 
-def _refuse_labels(method: str, gamma: float | None) -> None:
+def _modern_dsm(gamma: float | None) -> Recipe:
+    _refuse_labels("dsm", gamma, " in its variant 'modern'")
+    return modern_dsm()
+
+
+def _refuse_labels(method: str, gamma: float | None, where: str = "") -> None:
     if gamma is not None:
-        raise EbmoodError(f"method {method!r} takes no labels; remove its key 'gamma'")
+        raise EbmoodError(f"method {method!r} takes no labels{where}; remove its key 'gamma'")

@@ -1,4 +1,4 @@
-"""The variants of a recipe: as the paper published it, or with its defects corrected."""
+"""The variants of a recipe: as the paper published it, with its defects corrected, or as one would train it today."""
 
 import warnings
 from typing import Annotated, Any, Literal
@@ -22,5 +22,5 @@ def current_name(variant: Any) -> Any:
     return "corrected"
 
 
-Variant = Annotated[Literal["paper", "corrected", "both"], BeforeValidator(current_name)]
-"""`paper`, `corrected`, or `both` where the corrections do not change the recipe."""
+Variant = Annotated[Literal["paper", "corrected", "modern", "both"], BeforeValidator(current_name)]
+"""`paper`, `corrected`, `modern`, or `both` where the corrections do not change the recipe."""

@@ -22,7 +22,7 @@ UNSTABLE_RANGE = 0.2
 """An arm whose seeds differ by more than this in AUROC is marked `unstable`."""
 
 _FAMILIES = ("energy", "flow", "baseline")
-_VARIANTS = ("paper", "corrected", "both")
+_VARIANTS = ("paper", "corrected", "modern", "both")
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class Record(Settings):
         method: `ssm`, `cd`, `vera`, `radial`, `spline`, or the class name of a detector.
         title: name of the method in tables and figures.
         family: `energy`, `flow`, or `baseline`: a method that enters no comparison of the paper.
-        variant: `paper`, `corrected`, or `both` where the corrections do not change the recipe.
+        variant: `paper`, `corrected`, `modern`, or `both` where the corrections do not change the recipe.
         gamma: weight of the cross-entropy; None without labels.
         bottleneck: fraction of channels that remain in the network's bottlenecks; None without bottlenecks.
         embedding: name of the classifier whose features were learnt from; None for the data themselves.
@@ -127,7 +127,7 @@ class Record(Settings):
     method: str
     title: str
     family: Literal["energy", "flow", "baseline"]
-    variant: Literal["paper", "corrected", "both"]
+    variant: Literal["paper", "corrected", "modern", "both"]
     gamma: float | None
     bottleneck: float | None = None
     embedding: str | None = None

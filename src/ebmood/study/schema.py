@@ -1,5 +1,7 @@
 """The keys of a study file: its top level, the entries of its lists, and the location of image files."""
 
+import os
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeInt
@@ -30,7 +32,7 @@ ListOrValue = BeforeValidator(_as_list)
 Seeds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_as_seeds), Field(min_length=1)]
 """A list of seeds, or their number n for the seeds 0 to n - 1."""
 
-VariantName = Annotated[Literal["paper", "corrected"], BeforeValidator(current_name)]
+VariantName = Annotated[Literal["paper", "corrected", "modern"], BeforeValidator(current_name)]
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 ChannelFraction = Annotated[float, Field(gt=0, le=1)]
 
@@ -42,7 +44,7 @@ class MethodEntry(Settings):
 
     Attributes:
         method: a key of `METHODS`, or of `IMAGE_METHODS` for images.
-        variant: `paper`, `corrected` or both.
+        variant: `paper`, `corrected`, `modern`, or several of them.
         gamma: weight of the cross-entropy; None trains without labels.
         bottleneck: fraction of channels that remain in the network's bottlenecks; None for no bottlenecks.
         embedding: True learns from the features of a classifier instead of the images.
@@ -123,6 +125,11 @@ class ImageFiles(Settings):
     download: bool = False
     skip_corrupt: bool = False
     skip_missing: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The data folder: `data`, or EBMOOD_DATA, or `~/.cache/ebmood/data`."""
+        return Path(self.data or os.environ.get("EBMOOD_DATA") or "~/.cache/ebmood/data").expanduser()
 
     def applied(self, source: AnySource) -> AnySource:
         """Return an image source with these options; return other sources unchanged."""

@@ -15,7 +15,7 @@ A complete study file::
       - {method: spline, score: [log-density, typicality, {kind: waic, models: 3}]}
       - radial
 
-Relative paths are relative to the study file.
+Relative paths are relative to the study file; those of a preset are relative to the data folder.
 """
 
 import warnings
@@ -230,7 +230,7 @@ def _load_source(document: YamlDocument, entry: Any, key_path: KeyPath, files: I
         known = suggestion(str(entry["kind"]), classes)
         document.fail(key_path, f"unknown data set {entry['kind']!r}{known}")
     model = classes[entry["kind"]]
-    folder = document.path.parent
+    folder = files.folder if document.path in presets().values() else document.path.parent
     paths = {key: _relative_to(folder, value) for key, value in entry.items() if key in ("path", "source")}
     paths |= {key: str(folder / entry[key]) for key in ("data", "cache") if entry.get(key)}
     source = files.applied(cast(AnySource, document.validate(model, entry | paths, key_path)))

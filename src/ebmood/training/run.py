@@ -1,6 +1,7 @@
 """The state of a training run: one step at a time, and its copy to and from snapshots."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -173,16 +174,33 @@ class Run:
         if self.step % self.batches.per_epoch:
             return False
         epoch = self.step // self.batches.per_epoch
-        stops = [hook.after_epoch(epoch) for hook in self.hooks]  # a list, so that every hook is called
+        with self._averages_in_place():
+            stops = [hook.after_epoch(epoch) for hook in self.hooks]  # a list, so that every hook is called
         return any_rank(any(stops), self.fabric)
 
+    @contextmanager
+    def _averages_in_place(self) -> Iterator[None]:
+        """Inside the context, the parameters are their averages, which are those of the final model."""
+        if not self.averages or not self.hooks:
+            yield
+            return
+        with torch.no_grad():
+            current = [parameter.detach().clone() for parameter in self.averaged]
+            for parameter, average in zip(self.averaged, self.averages, strict=True):
+                parameter.copy_(average)
+            yield
+            for parameter, value in zip(self.averaged, current, strict=True):
+                parameter.copy_(value)
+
     def finish(self) -> None:
-        """Call the hooks, set averaged parameters, and put the objective into evaluation mode."""
-        for hook in self.hooks:
-            hook.at_end()
+        """Set averaged parameters, call the hooks, and put the objective into evaluation mode."""
         with torch.no_grad():
             for parameter, average in zip(self.averaged, self.averages, strict=True):
                 parameter.copy_(average)
+        for (
+            hook
+        ) in self.hooks:  # after the averages: a hook may restore an earlier state, which has averages too
+            hook.at_end()
         self.objective.requires_grad_(True).eval()
 
     def find_non_finite(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import PositiveInt, model_validator
+from pydantic import PositiveInt
 
 from ebmood.core.settings import Settings
 from ebmood.data.augmentation import Augmentation
@@ -24,10 +24,9 @@ class Training(Settings):
             time; None for none.
         average: the final model has the exponential moving average of its parameters over about this number of last
             steps (Polyak & Juditsky 1992), which reduces the noise of sampled gradients at almost no cost. None: the
-            parameters of the last step. Parameters of other players are not averaged. Cannot be combined with
-            `validate_every`.
+            parameters of the last step. Parameters of other players are not averaged.
         validate_every: epochs between evaluations of the validation loss, after which the best state is restored;
-            None for no validation.
+            None for no validation. With `average`, averaged parameters are evaluated and restored.
         patience: evaluations without improvement after which training stops. None: never.
         fast: False computes everything by the reference. True always compiles the C++ parts of the fast paths, on a
             CPU. None compiles if this takes less time than it saves. Results are equal up to rounding.
@@ -46,14 +45,6 @@ class Training(Settings):
     validate_every: int | None = None
     patience: int | None = None
     fast: bool | None = None
-
-    @model_validator(mode="after")
-    def _check_final_state(self) -> Self:
-        if self.average is not None and self.validate_every is not None:
-            raise ValueError(
-                "average and validate_every both choose the final state of a training; set only one of them"
-            )
-        return self
 
     def length(self, per_epoch: int) -> int:
         """Return the total number of steps if an epoch has `per_epoch` batches."""

@@ -61,7 +61,7 @@ def _panels(arms: Sequence[Arm]) -> dict[str, list[Arm]]:
         if all(arm.variant == "both" for arm in members):
             panels[title] = members
             continue
-        for variant in VARIANTS:
+        for variant in (*VARIANTS, "modern"):
             selected = [arm for arm in members if arm.variant in (variant, "both")]
             if any(arm.variant == variant for arm in selected):
                 panels[f"{title}, {variant}"] = selected

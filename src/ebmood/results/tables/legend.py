@@ -24,8 +24,8 @@ _WORDS = (
     ),
     ("undecided", "fewer than five paired seeds, or an interval that contains zero."),
     (
-        "paper / corrected / both",
-        "the recipe as published; the recipe with its defects corrected; or both are the same recipe.",
+        "paper / corrected / modern / both",
+        "the recipe as published; with its defects corrected; with the settings of today; or all are the same recipe.",
     ),
     (
         "degenerate",

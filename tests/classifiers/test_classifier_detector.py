@@ -185,7 +185,7 @@ def test_the_model_of_the_user_is_not_changed():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"layer": "body.9"}, "has no layer 'body.9'; its last layers are: body, body.0, body.1"),
+        ({"layer": "body.9"}, "has no layer 'body.9'; its layers are: body, body.0, body.1"),
         ({"score": "soft"}, "score='soft': unknown; the scores are max-softmax"),
         ({"score": 3}, "score=3: must be"),
         ({"alpha": 1.5}, "alpha=1.5"),

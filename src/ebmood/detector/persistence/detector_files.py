@@ -129,6 +129,11 @@ def read_detector(folder: Path, form: Format[M] = DETECTOR) -> tuple[M, dict[str
             f"{folder}: a detector of patches (`ebmood fit --where`), to which this does not apply; `ebmood score`, "
             "`evaluate`, `report` and `inspect` take it, and in Python ebmood.load"
         )
+    if form.json_name != CLASSIFIER_JSON and not path.is_file() and (folder / CLASSIFIER_JSON).is_file():
+        raise EbmoodError(
+            f"{folder}: a detector of a classifier (`ebmood fit-classifier`), to which this does not apply; `ebmood "
+            "score` takes it, and in Python ClassifierDetector.load"
+        )
     if not path.is_file():
         other = next((name for name in (JSON_NAME, CLASSIFIER_JSON) if (folder / name).is_file()), None)
         reason = f"no {form.json_name} in it" if folder.is_dir() else "no such folder"

@@ -122,7 +122,9 @@ def test_a_detector_of_another_kind_is_named(tmp_path: Path):
     from ebmood.detector import load
 
     fitted().save(tmp_path)
-    with pytest.raises(EbmoodError, match=r"but classifier\.json, of another kind"):
+    with pytest.raises(
+        EbmoodError, match=r"a detector of a classifier .* in Python ClassifierDetector\.load"
+    ):
         load(tmp_path)
 
 

@@ -122,7 +122,9 @@ def test_a_detector_of_another_kind_is_named(tmp_path: Path):
     from ebmood.detector import load
 
     fitted().save(tmp_path)
-    with pytest.raises(EbmoodError, match=r"but classifier\.json, of another kind"):
+    with pytest.raises(
+        EbmoodError, match=r"a detector of a classifier.* load it with ClassifierDetector\.load"
+    ):
         load(tmp_path)
 
 
@@ -185,7 +187,7 @@ def test_the_model_of_the_user_is_not_changed():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"layer": "body.9"}, "has no layer 'body.9'; its last layers are: body, body.0, body.1"),
+        ({"layer": "body.9"}, "has no layer 'body.9'; its layers are: body, body.0, body.1"),
         ({"score": "soft"}, "score='soft': unknown; the scores are max-softmax"),
         ({"score": 3}, "score=3: must be"),
         ({"alpha": 1.5}, "alpha=1.5"),

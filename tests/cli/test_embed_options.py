@@ -177,3 +177,50 @@ def test_a_table_has_no_embed(ebmood, tmp_path):
     code, _, err = ebmood("fit", table, "-o", tmp_path / "m", "--embed", "wordllama")
     assert code == 2
     assert "give --text COLUMN" in err
+
+
+@pytest.mark.parametrize("words", [("serve",), ("monitor",), ("export",)])
+def test_commands_without_embed_do_not_advise_it_when_the_network_is_absent(ebmood, photos, tmp_path, words):
+    write_embedder(tmp_path / "gone.onnx")
+    code, _, err = ebmood("fit", photos / "fit", "-o", tmp_path / "m", "--embed", tmp_path / "gone.onnx")
+    assert code == 0, err
+    (tmp_path / "gone.onnx").unlink()
+    rest = {"serve": (), "monitor": (photos / "out",), "export": (tmp_path / "x.onnx",)}[words[0]]
+    code, _, err = ebmood(*words, tmp_path / "m", *rest)
+    assert code == 2
+    assert "was fitted on images" in err
+    assert "--embed" not in err
+
+
+def test_only_networks_for_images_are_proposed(ebmood, photos, tmp_path):
+    code, _, err = ebmood("fit", photos / "fit", "-o", tmp_path / "m", "--embed", "nonsense")
+    assert code == 2
+    assert "give efficientnet-lite0, FILE.onnx" in err
+    code, _, err = ebmood("fit", photos / "fit", "-o", tmp_path / "m", "--embed", "no_package:network")
+    assert code == 2
+    assert "without a study, in the current folder" in err
+
+
+def test_a_text_column_that_does_not_exist_is_one_line(ebmood, tmp_path):
+    (tmp_path / "t.csv").write_text("review,stars\ngood tea,3\n")
+    code, _, err = ebmood("check", tmp_path / "t.csv", "--text", "reviews")
+    assert code == 2
+    assert "--text reviews: no such column; similar columns: 'review'" in err
+
+
+def test_a_text_column_without_texts_is_left_out(ebmood, tmp_path):
+    pytest.importorskip("tokenizers")
+    pytest.importorskip("wordllama")
+    (tmp_path / "t.csv").write_text("review,stars\n,3\n  ,4\n,5\n")
+    code, out, err = ebmood("check", tmp_path / "t.csv", "--text", "review", "--json")
+    assert code == 0, err
+    assert "has no texts" in out
+
+
+def test_an_empty_file_is_described_without_an_address_in_memory(ebmood, photos, model, tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "e.jpg").touch()
+    code, _, err = ebmood("score", model, tmp_path / "new", "-o", tmp_path / "s.csv")
+    assert code == 2
+    assert "e.jpg: not a readable image (empty, or of an unknown format)" in err
+    assert not (tmp_path / "s.csv").exists()

@@ -111,6 +111,14 @@ classifier = Brightness()
 """
 
 
+@pytest.mark.parametrize("command", ["inspect", "report"])
+def test_commands_that_do_not_take_such_a_detector_name_one_that_does(ebmood, tmp_path, command):
+    (tmp_path / "classifier.json").write_text("{}")
+    code, _, err = ebmood(command, tmp_path)
+    assert code == 2
+    assert "a detector of a classifier, to which this does not apply; `ebmood score`" in err
+
+
 def test_a_folder_of_images_with_a_subfolder_for_each_class(ebmood, tmp_path, monkeypatch):
     write_images(tmp_path / "photos", 60)
     monkeypatch.chdir(tmp_path)

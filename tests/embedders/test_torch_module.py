@@ -51,7 +51,7 @@ def test_output_and_input_of_a_layer(module):
 
 
 def test_what_cannot_be_used_is_refused(module):
-    with pytest.raises(EbmoodError, match="has no layer 'pool'; its last layers are: 0, 1, 2, 3, 4"):
+    with pytest.raises(EbmoodError, match="has no layer 'pool'; its layers are: 0, 1, 2, 3, 4"):
         open_embedder(f"{module}:net#pool", OPTIONS)
     with pytest.raises(EbmoodError, match=r"does not accept images of shape \(16, 3, 8, 8\)"):
         open_embedder(f"{module}:wrong", OPTIONS)

@@ -137,3 +137,12 @@ def test_features_and_logits_of_one_forward_pass():
 def test_a_network_that_returns_no_logits(module):
     with pytest.raises(EbmoodError, match=r"a classifier must return logits|has no nn\.Linear"):
         classifier_outputs(module)(torch.randn(5, 4))
+
+
+def test_the_message_of_a_missing_layer_lists_the_layers_or_says_how_many_more_there_are():
+    small = nn.Sequential(*(nn.Identity() for _ in range(20)))
+    with pytest.raises(EbmoodError, match=rf"its layers are: {', '.join(map(str, range(20)))}$"):
+        feature_extractor(small, "nope")
+    large = nn.Sequential(*(nn.Identity() for _ in range(50)))
+    with pytest.raises(EbmoodError, match=r": 10, .*, 49 \(and 10 before these\)$"):
+        feature_extractor(large, "nope")

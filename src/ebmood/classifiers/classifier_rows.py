@@ -122,7 +122,10 @@ def read_arrays(path: Path) -> ArrayRows:
     except EbmoodError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise EbmoodError(f"{path}: not a readable .npz file ({one_line(error)[:120]})") from error
+        reason = "it holds Python objects, or is no .npz file" if "pickle" in str(error) else one_line(error)
+        raise EbmoodError(
+            f"{path}: not a readable .npz file ({reason}); write it with numpy.savez(FILE, X=..., y=...)"
+        ) from error
     if not x.ndim or not len(x):
         raise InputError(f"{path}: X has no rows")
     return ArrayRows(x, y)

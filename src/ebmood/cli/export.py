@@ -7,6 +7,7 @@ from rich.console import Console
 from ebmood.cli.messages import print_message
 from ebmood.detector.persistence.load import load
 from ebmood.detector.persistence.onnx_export import export_onnx
+from ebmood.detector.saved_detector import refuse_images
 
 
 def run(model: Path, out: Path) -> None:
@@ -15,6 +16,7 @@ def run(model: Path, out: Path) -> None:
     Raises:
         EbmoodError: there is no detector in `model`, the extra `onnx` is not installed, or the graph disagrees.
     """
+    refuse_images(model, ", but the ONNX graph takes rows of numbers; use ebmood score")
     detector = load(model)
     console = Console(stderr=True, highlight=False)
     with console.status("converting, and comparing with onnxruntime"):

@@ -149,15 +149,12 @@ def monitor(
 
 
 def _load_detector(model: Path, device: str) -> "TableDetector":
-    from ebmood.core.errors import InputError
-    from ebmood.detector.saved_detector import load_saved_detector
+    from ebmood.detector.saved_detector import load_saved_detector, refuse_images
     from ebmood.detector.table_detector import TableDetector
 
+    refuse_images(model, "; watch them in Python with `ebmood.Monitor`, or give a detector of tables")
     detector = load_saved_detector(model, device)
-    if not isinstance(detector, TableDetector):
-        raise InputError(
-            f"{model}: was fitted on images; watch them in Python with `ebmood.Monitor`, or give a detector of tables"
-        )
+    assert isinstance(detector, TableDetector)
     return detector
 
 

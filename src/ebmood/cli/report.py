@@ -71,12 +71,12 @@ def report(
     the strangest images with maps of what is wrong in them, and the nearest
     training images. For a study it shows tables and figures.
     """
-    from ebmood.detector.persistence.detector_files import JSON_NAME
+    from ebmood.detector.persistence.detector_files import CLASSIFIER_JSON, JSON_NAME
     from ebmood.study.runner import RECORDS
 
     refuse_folder(out)
     others = [*(outside or ()), *(more or ())]
-    if (target / JSON_NAME).is_file():
+    if (target / JSON_NAME).is_file() or (target / CLASSIFIER_JSON).is_file():
         page = detector_page_of(target, inside, others, drop or (), embed=allow_import(embed))
     elif (target / RECORDS).is_file():
         if inside or others:

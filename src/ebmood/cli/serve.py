@@ -72,15 +72,13 @@ def serve(
         raise EbmoodError("serve: needs fastapi and uvicorn; pip install 'ebmood[serve]'") from error
     from ebmood.cli.inspect import summary
     from ebmood.detector.frame_detector import FrameDetector
-    from ebmood.detector.image_detector import ImageDetector
-    from ebmood.detector.saved_detector import load_saved_detector
+    from ebmood.detector.saved_detector import load_saved_detector, refuse_images
+    from ebmood.detector.table_detector import TableDetector
 
     use_threads(threads)
+    refuse_images(model, ", which the service does not take; use ebmood score with a folder")
     detector = load_saved_detector(model, device, alpha)
-    if isinstance(detector, ImageDetector):
-        raise EbmoodError(
-            f"{model}: was fitted on images, which the service does not take; use ebmood score with a folder"
-        )
+    assert isinstance(detector, TableDetector)
     frames, watched = FrameDetector.of_named_columns(detector), None
     if monitor is not None:
         from ebmood.monitoring import Monitor

@@ -24,7 +24,7 @@ def import_object(path: str, kind: str) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         raise EbmoodError(
             f"{kind} {path!r} cannot be imported ({describe(error)}); install its package, or put its file next to "
-            "the study file"
+            "the study file; without a study, in the current folder"
         ) from error
 
 

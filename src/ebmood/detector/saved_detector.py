@@ -15,7 +15,7 @@ from ebmood.detector.io.open_input import InputStream
 from ebmood.detector.io.table_stream import TableStream
 from ebmood.detector.patches.patch_files import load_patch_detector
 from ebmood.detector.patches.patch_folder import PatchFolderDetector, check_map_folder
-from ebmood.detector.persistence.detector_files import is_patch_detector
+from ebmood.detector.persistence.detector_files import is_patch_detector, read_detector
 from ebmood.detector.persistence.load import load
 from ebmood.detector.preparation import concatenate_columns
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
@@ -63,6 +63,22 @@ def load_saved_detector(
     is_image = NOTE in estimator.notes_ or estimator.embedder_ is not None
     kind = ImageDetector if is_image else TableDetector
     return kind.from_estimator(folder, estimator)
+
+
+def refuse_images(folder: Path, advice: str) -> None:
+    """Raise an error if a saved detector was fitted on images. Its embedder is not opened, and may be absent.
+
+    Args:
+        folder: the folder of the detector.
+        advice: what to do in place of this, for the message.
+
+    Raises:
+        EbmoodError: it was fitted on images, or there is no detector.
+    """
+    metadata, _ = read_detector(folder)
+    is_embedded = metadata.embedder is not None and metadata.embedder.items == "images"
+    if is_embedded or NOTE in metadata.notes:
+        raise InputError(f"{folder}: was fitted on images{advice}")
 
 
 def score_input(

@@ -43,7 +43,9 @@ def open_embedder(name: str, options: EmbedderOptions = NO_OPTIONS) -> Embedder:
         return ONNXFile(Path(path), options)
     if _IMPORT_PATH.fullmatch(path):
         return TorchModule(path, options)
-    known = ", ".join(embedder.NAME for embedder in EMBEDDERS)
+    # On the command line, --embed is for images, and --text for texts.
+    images = ", ".join(embedder.NAME for embedder in EMBEDDERS if embedder.ITEMS == "images")
+    known = for_interface(images, ", ".join(embedder.NAME for embedder in EMBEDDERS))
     raise InputError(
         f"{for_interface('--embed ', 'embed=')}{name!r}: unknown; give {known}, FILE{SUFFIX}, or an import path "
         "package.module:attribute"

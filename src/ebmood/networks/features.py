@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from ebmood.core.errors import EbmoodError
 from ebmood.core.imports import describe, import_object
 
+MOST_LAYERS = 40
+"""Most names of layers in a message."""
+
 
 def feature_extractor(module: nn.Module, layer: str | None = None) -> nn.Module:
     """Return a module whose output is the input of one layer of `module`.
@@ -148,13 +151,15 @@ def _linear_layers(module: nn.Module) -> list[str]:
 def _checked_layer(module: nn.Module, layer: str) -> str:
     if layer not in dict(module.named_modules()):
         raise EbmoodError(
-            f"{type(module).__name__} has no layer {layer!r}; its last layers are: {_last_layers(module)}"
+            f"{type(module).__name__} has no layer {layer!r}; its layers are: {_last_layers(module)}"
         )
     return layer
 
 
 def _last_layers(module: nn.Module) -> str:
-    return ", ".join([path for path, _ in module.named_modules() if path][-8:]) or "none"
+    layers = [path for path, _ in module.named_modules() if path]
+    before = f" (and {len(layers) - MOST_LAYERS} before these)" if len(layers) > MOST_LAYERS else ""
+    return (", ".join(layers[-MOST_LAYERS:]) or "none") + before
 
 
 def import_module_object(path: str, parameters: Mapping[str, Any] | None = None) -> nn.Module:

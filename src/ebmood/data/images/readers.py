@@ -132,7 +132,7 @@ def open_image(source: object, name: str, smallest_side: int | None = None) -> "
     Raises:
         CorruptDataError: the file is not a readable image.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(source) as image:  # pyright: ignore[reportArgumentType]
@@ -142,9 +142,10 @@ def open_image(source: object, name: str, smallest_side: int | None = None) -> "
             ImageOps.exif_transpose(image, in_place=True)
             return image
     except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
-        raise CorruptDataError(
-            f"{name}: not a readable image ({short_reason(error)}); {SKIP_HINT}"
-        ) from error
+        # The message of Pillow has the address of a file in memory.
+        is_unknown = isinstance(error, UnidentifiedImageError)
+        reason = "empty, or of an unknown format" if is_unknown else short_reason(error)
+        raise CorruptDataError(f"{name}: not a readable image ({reason}); {SKIP_HINT}") from error
 
 
 def short_reason(error: BaseException) -> str:

@@ -16,6 +16,7 @@ _PARAMETERS = {
     "--label-column": "label_column",
     "--number": "numbers",
     "--segment": "segment",
+    "--text": "texts",
     "--time": "time_column",
 }
 """The parameters of `TableDetector` that options set."""

@@ -9,7 +9,7 @@ import pyarrow
 from pyarrow import types
 
 from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.cell_values import decode, is_text, is_unusable, read_numbers
+from ebmood.detector.io.cell_values import decode, is_text, is_unusable, read_categories, read_numbers
 from ebmood.detector.io.dates import DateFormat, epoch_format
 from ebmood.detector.io.number_format import NumberFormat, choose_format
 from ebmood.detector.preparation.columns import CategoryColumn, EmbeddedColumn
@@ -50,6 +50,9 @@ def _decide_column(
         return Decision(CategoryColumn(name=name), "category", "category", BY_OPTION)
     if name in overrides.texts and overrides.embedder is not None:
         embedder = overrides.embedder
+        values = read_categories(cells, missing).values
+        if not any(values.unique().to_pylist()):
+            return Decision.leave_out(name, "empty", "has no texts")
         treatment = f"{embedder.dimension} features of {embedder.name}"
         return Decision(EmbeddedColumn(name=name, embedder=embedder), "text", treatment, BY_OPTION)
     if is_unusable(cells.type):

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow
 import pytest
 from helpers.read_table import read_table
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis.strategies import characters, integers, lists, text
 
 from ebmood.core.errors import DataWarning, EbmoodError
@@ -39,6 +39,8 @@ def test_many_chunks_hold_all_rows(csv, monkeypatch):
         )
     )
 )
+@example(table=[["", "", "|"], ["", "", "|"], ["", "", "|"]])
+@example(table=[["", ";"], [";;", '"'], [";;", "a\n;"]])
 def test_any_quoted_text_is_read_unchanged(csv, table):
     names = [f"c{i}{name}" for i, name in enumerate(table[0])]
     file = io.StringIO(newline="")

@@ -52,19 +52,22 @@ def detect_encoding(start: bytes) -> str:
 def detect_delimiter(text: str) -> str:
     r"""Return the delimiter with which the first lines have the same number of cells, and most of them.
 
+    A delimiter with which quotes end in the middle of a cell is taken only if there is no other.
+
     >>> detect_delimiter("flow;temp\n17,793;1108,74\n18,55;1038,13\n")
     ';'
 
     Args:
         text: the first complete lines of the file.
     """
-    best, most_cells = DELIMITERS[0], 1
+    best, best_rank = DELIMITERS[0], (False, 1)
     for delimiter in DELIMITERS:
         widths = _widths(text, delimiter)
         agree = sum(width == widths[0] for width in widths)
-        if agree >= 0.8 * len(widths) and widths[0] > most_cells:
-            best, most_cells = delimiter, widths[0]
-    if most_cells == 1:  # no delimiter fits, as in a malformed file; the header decides
+        rank = (_quotes_fit(text, delimiter), widths[0])
+        if agree >= 0.8 * len(widths) and widths[0] > 1 and rank > best_rank:
+            best, best_rank = delimiter, rank
+    if best_rank[1] == 1:  # no delimiter fits, as in a malformed file; the header decides
         header = text.splitlines()[0] if text else ""
         best = max(DELIMITERS, key=header.count)
     return best
@@ -89,6 +92,16 @@ def check_header(names: Sequence[str], source: str, delimiter: str) -> None:
         f"{source}: the first line holds numbers ({names[0]!r}, ...), not column names; add a first line with "
         f"{len(names)} names, such as {header}{more}"
     )
+
+
+def _quotes_fit(text: str, delimiter: str) -> bool:
+    """Return whether every quoted cell is followed by a delimiter or the end of a line. The last one may be cut."""
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True):
+            pass
+    except csv.Error as error:
+        return "unexpected end of data" in str(error)
+    return True
 
 
 def _widths(text: str, delimiter: str) -> list[int]:

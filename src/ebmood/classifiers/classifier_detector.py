@@ -347,7 +347,7 @@ class ClassifierDetector:
         if len(scores) < needed:
             warnings.warn(
                 f"{len(scores)} calibration rows: no row can be flagged at alpha={self.alpha}; "
-                f"{advise_for_calibration(self.alpha, self.calibration, rows)}",
+                f"{advise_for_calibration(self.alpha, self.calibration, rows, knows_loo=False)}",
                 CalibrationWarning,
                 stacklevel=3,
             )

@@ -257,6 +257,11 @@ def test_too_few_calibration_rows_warn_with_the_number_that_is_needed():
         ClassifierDetector(trained_classifier(), score="energy").fit(x, y)
 
 
+def test_the_advice_for_few_rows_does_not_name_leave_one_out_which_is_refused():
+    with pytest.warns(CalibrationWarning, match="alpha=0.05; give 95 rows or more$"):
+        ClassifierDetector(trained_classifier(), score="energy").fit(*labelled_rows(30, seed=1))
+
+
 def test_selected_rows_are_mostly_other_rows():
     detector = fitted("joint", rows=1500)
     new, other = labelled_rows(100, seed=2)[0], 20 * other_rows(100, seed=3)

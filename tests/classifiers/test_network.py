@@ -1,4 +1,4 @@
-"""Outputs of a network, its last layer, and the digest of its weights."""
+"""Outputs of a network, and its last layer."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from helpers.classifier_outputs import labelled_rows, trained_classifier
 from torch import nn
 
 from ebmood.classifiers.inputs import read_batches
-from ebmood.classifiers.network import RowError, digest_of, head_of, prepare, run_network
+from ebmood.classifiers.network import RowError, head_of, prepare, run_network
 from ebmood.networks import classifier_outputs
 
 CPU = torch.device("cpu")
@@ -44,13 +44,3 @@ def test_floating_point_inputs_take_the_type_of_the_parameters_and_codes_stay():
     network = nn.Linear(2, 2).double()
     assert prepare(network, torch.ones(1, 2), CPU).dtype == torch.float64
     assert prepare(network, torch.ones(1, 2, dtype=torch.int64), CPU).dtype == torch.int64
-
-
-def test_the_digest_depends_on_every_weight_and_name():
-    network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
-    digest = digest_of(network)
-    assert digest == digest_of(network)
-    with torch.no_grad():
-        network[0].bias[1].nextafter_(torch.tensor(9.0))
-    assert digest_of(network) != digest
-    assert digest_of(nn.Sequential(network)) != digest_of(network)

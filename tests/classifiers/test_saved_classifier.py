@@ -29,7 +29,7 @@ def rewrite(folder: Path, **changes) -> None:
 
 
 def test_settings_of_a_nested_score_survive(tmp_path):
-    score = JointEnergy(spaces=("raw",), memory=MemoryScore(rows=50), logits="gen")
+    score = JointEnergy(spaces=("whitened",), memory=MemoryScore(rows=50), logits="gen")
     metadata, fitted, _ = load_classifier(saved(tmp_path, score=score))
     assert metadata.score == fitted.score == score
     assert metadata.network_class == "SmallClassifier"

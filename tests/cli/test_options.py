@@ -1,7 +1,9 @@
+import sys
+
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from ebmood.cli.options import use_threads
+from ebmood.cli.options import allow_imports_from, use_threads
 
 
 def test_threads_are_set_only_if_a_number_is_given():
@@ -17,3 +19,10 @@ def test_threads_are_set_only_if_a_number_is_given():
         finally:
             torch.set_num_threads(before)
             threadpool_limits({pool["prefix"]: pool["num_threads"] for pool in pools})
+
+
+def test_modules_of_a_folder_can_be_imported_after_all_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", ["first"])
+    allow_imports_from(tmp_path)
+    allow_imports_from(tmp_path)
+    assert sys.path == ["first", str(tmp_path)]

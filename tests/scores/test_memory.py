@@ -7,9 +7,9 @@ from helpers.classifier_outputs import classifier_outputs
 from scipy.spatial.distance import cdist
 
 from ebmood.models.memory import MemoryEnergy, MemorySettings, RelativeDistance
-from ebmood.scores import FitRows, MemoryScore, Outputs
+from ebmood.scores import FitRows, FittedScore, MemoryScore, Outputs
 
-SPACES = ("raw", "normalised", "whitened", "whitened-normalised")
+SPACES = ("normalised", "whitened")
 
 
 def energies_by_scipy(rows: np.ndarray, new: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,25 +48,21 @@ def test_the_best_class_is_the_largest_of_scores_of_each_class_alone():
     ]
     scores = MemoryScore(space="normalised").fit(data.fit).score_samples(data.new)
     np.testing.assert_allclose(scores, np.max(alone, axis=0), atol=1e-9)
-    predicted = MemoryScore(space="normalised", classes="predicted").fit(data.fit).score_samples(data.new)
-    chosen = data.new.predicted.numpy()
-    np.testing.assert_allclose(predicted, np.stack(alone)[chosen, np.arange(len(chosen))], atol=1e-9)
 
 
 @pytest.mark.parametrize("space", SPACES)
-@pytest.mark.parametrize("z_scores", ["class", "shared"])
-def test_the_median_of_leave_one_out_scores_is_zero_and_far_rows_are_lower(space, z_scores):
+def test_the_median_of_leave_one_out_scores_is_zero_and_far_rows_are_lower(space):
     data = classifier_outputs()
-    score = MemoryScore(space=space, energies="memory", z_scores=z_scores)
+    score = MemoryScore(space=space, energies="memory")
     _, held, of_held = score.fit_with_scores(data.fit)
-    assert len(held) == (150 if "whitened" in space else 300)
+    assert len(held) == (150 if space == "whitened" else 300)
     assert float(of_held.median()) == pytest.approx(0, abs=0.02)
     assert float((of_held < -1).double().mean()) == pytest.approx(0.05, abs=0.01)
     fitted = score.fit(data.fit)
     assert np.median(fitted.score_samples(data.other)) < np.median(fitted.score_samples(data.new))
 
 
-def test_a_scale_of_the_features_changes_only_raw_distances_and_no_score():
+def test_a_scale_of_the_features_changes_no_score():
     data = classifier_outputs()
     for space in SPACES:
         score = MemoryScore(space=space, classes="none", energies="memory")
@@ -78,19 +74,24 @@ def test_a_scale_of_the_features_changes_only_raw_distances_and_no_score():
 
 def test_small_classes_share_a_memory():
     data = classifier_outputs()
+    features = data.fit.outputs.features / data.fit.outputs.features.norm(dim=1, keepdim=True)
+
+    def memories(fitted: FittedScore) -> list[range]:
+        """Return the rows of the fit that each memory holds; they must be consecutive."""
+        held = [fitted.get_buffer(f"rows_{k}") for k in range(len(fitted.get_buffer("z_center")))]
+        first = [int((features == rows[0]).all(1).int().argmax()) for rows in held]
+        parts = [range(start, start + len(rows)) for start, rows in zip(first, held, strict=True)]
+        for part, rows in zip(parts, held, strict=True):
+            torch.testing.assert_close(rows, features[part.start : part.stop])
+        return parts
+
     labels = torch.cat([torch.zeros(280), torch.ones(8), torch.full((7,), 2), torch.full((5,), 3)]).long()
-    fitted = MemoryScore(space="raw").fit(FitRows(data.fit.outputs, labels))
-    assert fitted.class_memory.tolist() == [0, 1, 1, 1]
+    fitted = MemoryScore().fit(FitRows(data.fit.outputs, labels))
+    assert memories(fitted) == [range(280), range(280, 300)]
     few = torch.cat([torch.zeros(298), torch.ones(2)]).long()
-    assert MemoryScore(space="raw").fit(FitRows(data.fit.outputs, few)).class_memory.tolist() == [
-        0,
-        0,
-        -1,
-        -1,
-    ]
-    assert np.isfinite(
-        MemoryScore(classes="predicted").fit(FitRows(data.fit.outputs, few)).score_samples(data.new)
-    ).all()
+    fitted = MemoryScore().fit(FitRows(data.fit.outputs, few))
+    assert memories(fitted) == [range(300)]
+    assert np.isfinite(fitted.score_samples(data.new)).all()
 
 
 def test_a_sample_of_the_rows_is_held_and_does_not_depend_on_anything_else():
@@ -101,9 +102,8 @@ def test_a_sample_of_the_rows_is_held_and_does_not_depend_on_anything_else():
     assert MemoryScore(rows=50, seed=1).fit_with_scores(rows)[1].tolist() != first.tolist()
 
 
-@pytest.mark.parametrize("space", ["whitened", "whitened-normalised"])
 @pytest.mark.parametrize("rows", [120, 600])
-def test_leave_one_out_scores_are_those_of_new_rows_even_with_more_features_than_rows(space, rows):
+def test_leave_one_out_scores_are_those_of_new_rows_even_with_more_features_than_rows(rows):
     """The whitening has rows of its own: with the same rows, all new rows would be below all that are held."""
     rng = np.random.default_rng(0)
     root = rng.normal(size=(200, 200)) * np.exp(-np.arange(200) / 50)
@@ -111,7 +111,7 @@ def test_leave_one_out_scores_are_those_of_new_rows_even_with_more_features_than
     def outputs(count: int) -> Outputs:
         return Outputs.of_arrays(rng.normal(size=(count, 200)) @ root, np.zeros((count, 2)))
 
-    score = MemoryScore(space=space, energies="memory")
+    score = MemoryScore(space="whitened", energies="memory")
     fit, new = FitRows(outputs(rows)), outputs(500)
     held = score.fit_with_scores(fit)[2].numpy()
     below = (score.fit(fit).score_samples(new) < np.quantile(held, 0.1)).mean()

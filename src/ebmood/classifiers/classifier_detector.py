@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from torch import Tensor, nn
 
 from ebmood.classifiers.inputs import Batch, read_batches
-from ebmood.classifiers.network import NetworkResults, Progress, digest_of, head_of, prepare, run_network
+from ebmood.classifiers.network import NetworkResults, Progress, head_of, prepare, run_network
 from ebmood.classifiers.saved_classifier import load_classifier, save_classifier
 from ebmood.core.calibration import benjamini_hochberg, rows_needed
 from ebmood.core.errors import CalibrationWarning, InputError
@@ -26,7 +26,7 @@ from ebmood.detector.parameters import (
 )
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.detector.user_embedding import frozen_copy
-from ebmood.networks import classifier_outputs
+from ebmood.networks import classifier_outputs, module_sha256
 from ebmood.scores import FitRows, FittedScore, Head, InputScore, Outputs, Score, score_by_name
 from ebmood.scores.score import check_head, check_labels
 
@@ -169,7 +169,7 @@ class ClassifierDetector:
         self.n_features_, self.n_classes_ = clean.outputs.features.shape[1], clean.outputs.logits.shape[1]
         is_right = None if labels is None else labels == clean.outputs.predicted
         self.accuracy_ = float("nan") if is_right is None else float(is_right.double().mean())
-        self.network_digest_ = digest_of(self.network_.module)
+        self.network_digest_ = module_sha256(self.network_.module)
         self._calibrate(results.outputs.take(calibration_rows), rows)
         return self
 
@@ -300,7 +300,7 @@ class ClassifierDetector:
             batch_size=batch_size,
             random_state=metadata.seed,
         )
-        if digest_of(detector.network_.module) != metadata.network:
+        if module_sha256(detector.network_.module) != metadata.network:
             raise InputError(
                 f"model: the weights of {type(model).__name__} differ from those of the network that {folder} was "
                 "fitted with (the SHA-256 differs); load these weights, or fit the detector again"
@@ -347,7 +347,7 @@ class ClassifierDetector:
         if len(scores) < needed:
             warnings.warn(
                 f"{len(scores)} calibration rows: no row can be flagged at alpha={self.alpha}; "
-                f"{advise_for_calibration(self.alpha, self.calibration, rows)}",
+                f"{advise_for_calibration(self.alpha, self.calibration, rows, knows_loo=False)}",
                 CalibrationWarning,
                 stacklevel=3,
             )

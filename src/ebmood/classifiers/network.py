@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 
 import torch
 from torch import Tensor, nn
@@ -98,16 +97,6 @@ def head_of(network: ClassifierOutputs, x: Tensor) -> Head | None:
     weight = layer.weight.detach().double().cpu()
     bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().double().cpu()
     return Head(weight, bias)
-
-
-def digest_of(module: nn.Module) -> str:
-    """Return SHA-256 of all parameters and buffers of a module: of names, types, shapes and values."""
-    digest = sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        values = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
-        digest.update(values.flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _check_finite(features: Tensor, logits: Tensor, x: Tensor, first: int) -> None:

@@ -1,12 +1,12 @@
 """What `fit-classifier` and `score` share for a detector of a classifier: its network, and its rows in files."""
 
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from ebmood.cli.options import allow_imports_from
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,12 +67,37 @@ class NetworkFiles:
                 raise EbmoodError("--weights belong to --module; an ONNX graph has its own, leave them out")
             return OnnxNetwork(self.onnx, self.onnx_logits, self.onnx_features)
         assert self.module is not None
-        if "" not in sys.path and os.getcwd() not in sys.path:
-            sys.path.append(os.getcwd())
+        allow_imports_from(Path.cwd())
         network = import_module_object(self.module)
         if self.weights is not None:
             _load_weights(network, self.weights)
         return network
+
+
+def open_rows(path: Path, image: Any, skip_corrupt: bool):
+    """Return the rows of an `.npz` file or of a folder of images.
+
+    Raises:
+        EbmoodError: the path is neither, or cannot be read.
+    """
+    from ebmood.classifiers.classifier_rows import ImageRows, read_arrays
+    from ebmood.core.errors import EbmoodError
+
+    if path.is_dir():
+        return ImageRows.open(path, image, skip_corrupt)
+    if not path.is_file():
+        raise EbmoodError(f"{path}: no such file or folder; give an .npz file or a folder of images")
+    return read_arrays(path)
+
+
+def name_image(error: Any, source: Any) -> Exception:
+    """Return an error about a row, with the path of the image if the rows are images."""
+    from ebmood.classifiers.classifier_rows import ImageRows
+    from ebmood.core.errors import InputError
+
+    if not isinstance(source, ImageRows):
+        return error
+    return InputError(f"{source.stream.source}/{source.names[error.row]}: {error.problem}")
 
 
 def _load_weights(network: "nn.Module", path: Path) -> None:

@@ -1,11 +1,12 @@
 """Options about embedders, and the embedder that they name."""
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ebmood.cli.options import allow_imports_from
 
 if TYPE_CHECKING:
     from ebmood.embedders import Embedder
@@ -87,9 +88,8 @@ Where = Annotated[
 
 def allow_import(name: str | None) -> str | None:
     """Return `name` unchanged. If it is an import path, modules of the current folder can be imported from now on."""
-    folder = str(Path.cwd())
-    if name is not None and ":" in name and folder not in sys.path:
-        sys.path.append(folder)
+    if name is not None and ":" in name:
+        allow_imports_from(Path.cwd())
     return name
 
 

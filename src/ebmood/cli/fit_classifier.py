@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ebmood.cli.classifier_files import Module, NetworkFiles, Onnx, Weights
+from ebmood.cli.classifier_files import Module, NetworkFiles, Onnx, Weights, name_image, open_rows
 from ebmood.cli.messages import interrupted, print_json, print_message, print_skipped
 from ebmood.cli.options import Device, Json, SkipCorrupt, Threads, use_threads
 from ebmood.cli.progress_bar import progress_bar
@@ -156,22 +156,6 @@ def fit_classifier(
     print_message(f"expected false alarms: {detector.false_alarm_rate_:.2%} of rows like these")
 
 
-def open_rows(path: Path, image: Any, skip_corrupt: bool):
-    """Return the rows of an `.npz` file or of a folder of images.
-
-    Raises:
-        EbmoodError: the path is neither, or cannot be read.
-    """
-    from ebmood.classifiers.classifier_rows import ImageRows, read_arrays
-    from ebmood.core.errors import EbmoodError
-
-    if path.is_dir():
-        return ImageRows.open(path, image, skip_corrupt)
-    if not path.is_file():
-        raise EbmoodError(f"{path}: no such file or folder; give an .npz file or a folder of images")
-    return read_arrays(path)
-
-
 def image_input(rows: Path, size: int | None, mean: str, std: str):
     """Return how images become inputs, as the options say; None if the rows are not a folder.
 
@@ -204,16 +188,6 @@ def fit_on(detector: "ClassifierDetector", source: Any, X: Any, y: Any, progress
         detector.fit(X, y, progress)
     except RowError as error:
         raise name_image(error, source) from error
-
-
-def name_image(error: Any, source: Any) -> Exception:
-    """Return an error about a row, with the path of the image if the rows are images."""
-    from ebmood.classifiers.classifier_rows import ImageRows
-    from ebmood.core.errors import InputError
-
-    if not isinstance(source, ImageRows):
-        return error
-    return InputError(f"{source.stream.source}/{source.names[error.row]}: {error.problem}")
 
 
 def check_classes(source: "ImageRows", classes: int) -> None:

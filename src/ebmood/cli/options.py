@@ -1,5 +1,6 @@
 """Arguments and options that several commands of the detector share."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -95,6 +96,12 @@ Drop = Annotated[
     list[str] | None,
     typer.Option(metavar="COLUMN", help="Leave out a column, by name or pattern ('id_*'). May be repeated."),
 ]
+
+
+def allow_imports_from(folder: Path) -> None:
+    """Let import paths of the user name modules of a folder from now on, after all other modules of that name."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 def use_threads(count: int | None) -> None:

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ebmood.cli.classifier_files import NetworkFiles
-from ebmood.cli.fit_classifier import name_image, open_rows
+from ebmood.cli.classifier_files import NetworkFiles, name_image, open_rows
 from ebmood.cli.messages import interrupted, print_json, print_message, print_skipped
 from ebmood.cli.options import use_threads
 from ebmood.cli.progress_bar import progress_bar

@@ -1,6 +1,5 @@
 """`ebmood study`: read the study, run it with a progress display, print its answer."""
 
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from ebmood.cli.durations import parse_duration
 from ebmood.cli.executor_options import open_executors
+from ebmood.cli.options import allow_imports_from
 from ebmood.cli.study_answer import print_answer
 from ebmood.cli.study_progress import progress_display
 from ebmood.study.runner import read_study, run_study
@@ -96,14 +96,8 @@ def _load(name: str, device: Device, cluster: str | None, files: ImageFiles) -> 
     elif name not in presets():
         name = str(Path(name).resolve())  # workers of a cluster may run in another folder
     if name not in presets():
-        _allow_imports_from(Path(name).resolve().parent)
+        allow_imports_from(Path(name).resolve().parent)  # worker processes inherit the path
     return load_study(name, device, files)
-
-
-def _allow_imports_from(folder: Path) -> None:
-    """Let a study file name modules in its folder by import path; worker processes inherit the path."""
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
 
 
 def _resume_command(

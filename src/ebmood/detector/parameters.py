@@ -130,16 +130,27 @@ def split_within_segments(
     return np.sort(order[~chosen]), np.sort(order[chosen])
 
 
-def advise_for_calibration(alpha: float, calibration: Calibration, rows: int) -> str:
-    """Return what to do if a table of `rows` rows has too few calibration rows to flag any row at `alpha`."""
+def advise_for_calibration(
+    alpha: float, calibration: Calibration, rows: int, *, items: str = "rows", knows_loo: bool = True
+) -> str:
+    """Return what to do if a table of `rows` rows has too few calibration rows to flag any row at `alpha`.
+
+    Args:
+        alpha: level of the flags.
+        calibration: the parameter of the detector.
+        rows: rows that were given for the fit.
+        items: what the message calls rows.
+        knows_loo: whether the detector has leave-one-out calibration.
+    """
     needed = rows_needed(alpha)
     setting = f"set calibration={needed}" if needed <= rows // 2 else None
     if calibration == LEAVE_ONE_OUT:
-        return f"give {needed} rows or more"
+        return f"give {needed} {items} or more"
     if isinstance(calibration, Integral):
-        return setting or f"give {2 * needed} rows or more and set calibration={needed}"
+        return setting or f"give {2 * needed} {items} or more and set calibration={needed}"
     total = math.ceil(needed / float(calibration))
-    return f"give {total} rows or more" + (f", or {setting}" if setting else ", or set calibration='loo'")
+    otherwise = setting or ("set calibration='loo'" if knows_loo else None)
+    return f"give {total} {items} or more" + (f", or {otherwise}" if otherwise else "")
 
 
 def resolve_seed(random_state: int | np.random.RandomState | None) -> int:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.imports import describe
 from ebmood.embedders.embedder import RESIZING, Bytes, EmbedderIdentity, Features, ImageEmbedder
-from ebmood.embedders.options import EmbedderOptions
+from ebmood.embedders.options import NO_OPTIONS, EmbedderOptions
 from ebmood.embedders.packages import file_sha256, import_package, package_file
 from ebmood.embedders.pixels import scale_pixels
 
@@ -49,7 +49,7 @@ class EfficientNetLite0(ImageEmbedder):
     FEATURES = 1280
     has_feature_maps = True
 
-    def __init__(self, options: EmbedderOptions = EmbedderOptions()):  # noqa: B008  # it is immutable
+    def __init__(self, options: EmbedderOptions = NO_OPTIONS):
         if options.output is not None:
             raise InputError(f"{self.NAME}: has one output; leave out output {options.output!r}")
         if options.pixels not in (None, "signed"):

@@ -6,8 +6,8 @@ a fraction of its size, which is two or more times that of the result. So large 
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -168,26 +168,15 @@ def _embed_chunk(
 
     def finish() -> None:
         features = embedder.embed(np.stack([pixels for _, _, pixels in batch]))
+        check_finite(embedder, features, [chunk[place].name for place, _, _ in batch])
         for (place, key, _), values in zip(batch, features, strict=True):
-            if not np.isfinite(values).all():
-                raise InputError(
-                    f"{chunk[place].name}: {embedder.identity.name} returns NaN or infinity for this image; check the "
-                    "image and the network"
-                )
             results[place] = new[key] = values
         batch.clear()
 
     tasks = {place: pool.submit(chunk[place].pixels, embedder.image_size) for place in places}
     try:
-        for place, task in tasks.items():
-            try:
-                key, pixels = task.result()
-            except CorruptDataError as error:
-                if skip is None:
-                    raise
-                skip(error)
-                continue
-            batch.append((place, key, pixels))
+        for image in read_images(tasks, skip):
+            batch.append(image)
             if len(batch) == embedder.batch:
                 finish()
         if batch:
@@ -198,6 +187,40 @@ def _embed_chunk(
     if cache is not None and new:
         cache.add(new)
     return results
+
+
+def read_images(
+    tasks: Mapping[int, Future[tuple[bytes, Bytes]]], skip: Callable[[CorruptDataError], None] | None
+) -> Iterator[tuple[int, bytes, Bytes]]:
+    """Yield the place, the key and the pixels of images that threads read, in the order of the tasks.
+
+    Args:
+        tasks: calls of `ImageItem.pixels`, by the place of the image.
+        skip: called with the error of each damaged image, which is then left out; None to raise the error.
+    """
+    for place, task in tasks.items():
+        try:
+            key, pixels = task.result()
+        except CorruptDataError as error:
+            if skip is None:
+                raise
+            skip(error)
+            continue
+        yield place, key, pixels
+
+
+def check_finite(embedder: ImageEmbedder, features: Features, names: Sequence[str]) -> None:
+    """Check the features of images, or their feature maps: `(n, ...)`.
+
+    Raises:
+        InputError: a value is NaN or infinite; the message names the image.
+    """
+    finite = np.isfinite(features).all(axis=tuple(range(1, features.ndim)))
+    if not finite.all():
+        raise InputError(
+            f"{names[int(finite.argmin())]}: {embedder.identity.name} returns NaN or infinity for this image; check "
+            "the image and the network"
+        )
 
 
 def read_items(X: Any) -> list[ImageItem]:

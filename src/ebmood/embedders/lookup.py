@@ -8,11 +8,9 @@ from ebmood.core.interface import for_interface
 from ebmood.embedders.efficientnet import EfficientNetLite0
 from ebmood.embedders.embedder import Embedder, EmbedderIdentity
 from ebmood.embedders.onnx_file import SUFFIX, ONNXFile
-from ebmood.embedders.options import EmbedderOptions
+from ebmood.embedders.options import NO_OPTIONS, EmbedderOptions
 from ebmood.embedders.torch_module import TorchModule
 from ebmood.embedders.word_vectors import WordLlama
-
-NO_OPTIONS = EmbedderOptions()
 
 EMBEDDERS = (EfficientNetLite0, WordLlama)
 """The embedders whose weights ship in a package."""

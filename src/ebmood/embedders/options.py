@@ -20,3 +20,7 @@ class EmbedderOptions:
     output: str | None = None
     pixels: PixelRange | None = None
     device: str = "cpu"
+
+
+NO_OPTIONS = EmbedderOptions()
+"""Everything as the embedder has it, on the CPU."""

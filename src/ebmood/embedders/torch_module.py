@@ -5,10 +5,9 @@ so it is imported only if the user names it, and never because a saved detector 
 """
 
 import copy
-import hashlib
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.imports import describe
@@ -16,7 +15,7 @@ from ebmood.embedders.embedder import RESIZING, Bytes, EmbedderIdentity, Feature
 from ebmood.embedders.onnx_file import DEFAULT_SIZE, check_output
 from ebmood.embedders.options import EmbedderOptions
 from ebmood.embedders.pixels import scale_pixels
-from ebmood.networks import feature_extractor, import_module_object
+from ebmood.networks import feature_extractor, import_module_object, module_sha256
 
 
 class TorchModule(ImageEmbedder):
@@ -68,12 +67,3 @@ class TorchModule(ImageEmbedder):
         if not isinstance(y, Tensor):
             raise InputError(f"{self._path}: returns a {type(y).__name__}, not a tensor; name a layer")
         return check_output(y.float().cpu().numpy(), len(images), f"the output of {self._path}")
-
-
-def module_sha256(module: nn.Module) -> str:
-    """Return the SHA-256 of the parameters and buffers of a module, with their names and types."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

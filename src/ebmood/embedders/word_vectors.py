@@ -13,7 +13,7 @@ import numpy as np
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.imports import describe
 from ebmood.embedders.embedder import EmbedderIdentity, Features, TextEmbedder
-from ebmood.embedders.options import EmbedderOptions
+from ebmood.embedders.options import NO_OPTIONS, EmbedderOptions
 from ebmood.embedders.packages import file_sha256, import_package, package_file
 
 VECTORS = "weights/l2_supercat_256.safetensors"
@@ -38,7 +38,7 @@ class WordLlama(TextEmbedder):
     EXTRA = "text"
     LICENCE = "MIT (vectors and tokeniser)"
 
-    def __init__(self, options: EmbedderOptions = EmbedderOptions()):  # noqa: B008  # it is immutable
+    def __init__(self, options: EmbedderOptions = NO_OPTIONS):
         if options.output or options.image_size or options.pixels:
             raise InputError(f"{self.NAME}: embeds texts; leave out options of images")
         tokenizers = import_package("tokenizers", self.NAME, self.EXTRA)

@@ -149,7 +149,7 @@ class DenoisingMLP(WhitenedMLP):
         sigmas: standard deviations of the noise in z. Scores are the log-density at the first one.
     """
 
-    kind: Literal["denoising-mlp"] = "denoising-mlp"  # type: ignore[assignment]
+    kind: Literal["denoising-mlp"] = "denoising-mlp"  # type: ignore[assignment]  # another kind than that of the base class
     noise: Annotated[float, Field(ge=0, le=0)] = 0.0
     sigmas: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
 

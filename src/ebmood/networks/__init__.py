@@ -1,6 +1,7 @@
 """Networks: plain modules that map inputs to logits. They know nothing of energies, training or data."""
 
 from ebmood.networks.activation import Activation, activation, is_smooth
+from ebmood.networks.digest import module_sha256
 from ebmood.networks.features import (
     ClassifierOutputs,
     check_module_path,
@@ -29,5 +30,6 @@ __all__ = [
     "feature_extractor",
     "import_module_object",
     "is_smooth",
+    "module_sha256",
     "supports_bf16",
 ]

@@ -26,7 +26,7 @@ class InWhitenedCoordinates(Objective):
         self._whitened = (model,)  # in a tuple, since its parts are already modules of this one
 
     @property
-    def model(self) -> WhitenedModel:  # type: ignore[override]
+    def model(self) -> WhitenedModel:  # type: ignore[override]  # the base class has an attribute
         """The whitened model."""
         return self._whitened[0]
 

@@ -23,10 +23,8 @@ from ebmood.scores.energy import Energy
 from ebmood.scores.gen import GEN
 from ebmood.scores.max_logit import MaxLogit
 from ebmood.scores.max_softmax import MaxSoftmax
-from ebmood.scores.memory import MemoryScore, Space
+from ebmood.scores.memory import SMALLEST_SCALE, MemoryScore, Space
 from ebmood.scores.score import FitRows, Outputs, Score, State
-
-SMALLEST_SCALE = 1e-6
 
 LOGIT_SCORES: dict[str, Score] = {
     "energy": Energy(),

@@ -5,7 +5,7 @@
 e_c is the memory energy, the relative distance (both in `ebmood.models.memory`), or both, of the rows of class c: the
 in-distribution rows with this label, or all rows together. center_c and scale_c are the median of e_c over these rows,
 each left out of its own energy, and the 95th percentile minus the median, as in `ebmood.detector.score_model`. The
-energies are computed in one of several spaces of features; see `MemoryScore`.
+energies are computed in one of two spaces of features; see `MemoryScore`.
 
 All settings are fixed, or follow from in-distribution rows. Features of unit length, the default space, say nothing of
 the norm, by which inputs may differ that are far from all others; `ebmood.scores.joint` uses whitened features as well.
@@ -30,7 +30,7 @@ from ebmood.scores.gaussian import inverse_root, shrunk_inverse_root, within_cla
 from ebmood.scores.knn import unit_length
 from ebmood.scores.score import FitRows, Outputs, Score, State
 
-Space = Literal["raw", "normalised", "whitened", "whitened-normalised"]
+Space = Literal["normalised", "whitened"]
 
 LEAST_ROWS = 10
 """Rows that a class needs for a memory of its own. The rows of all smaller classes share one."""
@@ -49,14 +49,12 @@ class MemoryScore(Score):
     """Minus the energies of the in-distribution rows that the score holds, as z-scores.
 
     Attributes:
-        space: coordinates in which distances are measured. `raw`: features minus their mean. `normalised`: features
-            divided by their norm. `whitened`: features in the metric of the Mahalanobis distance, whose covariance is
-            that around class means if there are labels, else that of all rows. One random half of the rows determines
-            it, and the other half is held. `whitened-normalised`: the latter divided by their norm.
-        classes: `best`: one memory for each class, and the largest score decides. `predicted`: the memory of the
-            predicted class decides. `none`: one memory of all rows. Without labels it is `none`.
+        space: coordinates in which distances are measured. `normalised`: features divided by their norm. `whitened`:
+            features in the metric of the Mahalanobis distance, whose covariance is that around class means if there are
+            labels, else that of all rows. One random half of the rows determines it, and the other half is held.
+        classes: `best`: one memory for each class, and the largest score decides. `none`: one memory of all rows.
+            Without labels it is `none`.
         energies: the memory energy, the relative distance, or the mean of both z-scores.
-        z_scores: whether each class has a center and a scale of its own, or all share those of all rows.
         memory: settings of the energies.
         rows: maximum number of rows that are held, of all classes together. If there are more, a random sample of them
             is used.
@@ -67,9 +65,8 @@ class MemoryScore(Score):
 
     kind: Literal["memory"] = "memory"
     space: Space = "normalised"
-    classes: Literal["best", "predicted", "none"] = "best"
+    classes: Literal["best", "none"] = "best"
     energies: Literal["memory", "relative", "both"] = "both"
-    z_scores: Literal["class", "shared"] = "class"
     memory: MemorySettings = MemorySettings()
     rows: Annotated[int, Field(ge=2)] = 4096
     seed: int = 0
@@ -89,13 +86,12 @@ class MemoryScore(Score):
         held = self._sample(for_memory)
         coordinates = self._coordinates(state, rows.outputs.features[held])
         groups = self._groups(rows, held)
-        state["class_memory"] = _memory_of_class(groups, rows, held)
         energies = []
         for k, group in enumerate(groups):
             memory, of_group = _fit_memory(coordinates[group], self.memory)
             state |= {f"{name}_{k}": tensor for name, tensor in memory.items()}
             energies.append(of_group[self._chosen()])
-        state["z_center"], state["z_scale"] = self._fit_z_scores(energies)
+        state["z_center"], state["z_scale"] = _fit_z_scores(energies)
         scores = torch.empty(len(held), dtype=torch.float64, device=coordinates.device)
         for k, group in enumerate(groups):
             scores[group] = self._from_energies(state, energies[k], k)
@@ -105,13 +101,7 @@ class MemoryScore(Score):
         """Return the scores of rows, `(N,)`."""
         coordinates = self._coordinates(state, outputs.features)
         count = len(state["z_center"])
-        by_class = torch.stack([self._class_score(state, coordinates, k) for k in range(count)], dim=1)
-        if self.classes != "predicted" or count == 1:
-            return by_class.amax(1)
-        memory = state["class_memory"][outputs.predicted]
-        of_predicted = by_class.gather(1, memory.clamp(min=0)[:, None])[:, 0]
-        # A class without in-distribution rows has no memory.
-        return torch.where(memory >= 0, of_predicted, by_class.amax(1))
+        return torch.stack([self._class_score(state, coordinates, k) for k in range(count)]).amax(0)
 
     def _class_score(self, state: State, coordinates: Tensor, k: int) -> Tensor:
         squared = squared_distances(coordinates, state[f"rows_{k}"])
@@ -131,15 +121,6 @@ class MemoryScore(Score):
     def _chosen(self) -> list[int]:
         return {"relative": [0], "memory": [1], "both": [0, 1]}[self.energies]
 
-    def _fit_z_scores(self, energies: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the centers and scales `(C, A)` of the leave-one-out energies `(A, M_c)` of each class."""
-        levels = torch.tensor([0.5, 0.95], dtype=torch.float64, device=energies[0].device)
-        together = torch.cat(list(energies), dim=1)
-        parts = [together] * len(energies) if self.z_scores == "shared" else energies
-        quantiles = torch.stack([torch.quantile(part, levels, dim=1) for part in parts])
-        center, high = quantiles.unbind(1)
-        return center, (high - center).clamp(min=SMALLEST_SCALE)
-
     def _halves(self, count: int) -> tuple[Tensor, Tensor]:
         """Return the rows that determine the space, and those of the memories; all rows for both without a whitening.
 
@@ -147,7 +128,7 @@ class MemoryScore(Score):
         scores are those of new rows.
         """
         everything = torch.arange(count)
-        if self.space in ("raw", "normalised") or count < LEAST_WHITENED:
+        if self.space == "normalised" or count < LEAST_WHITENED:
             return everything, everything
         order = torch.from_numpy(numpy_stream(self.seed, "whitening").permutation(count))
         return order[: count // 2].sort().values, order[count // 2 :].sort().values
@@ -174,10 +155,10 @@ class MemoryScore(Score):
         return large
 
     def _fit_space(self, rows: FitRows) -> State:
+        if self.space == "normalised":
+            return {}
         features = rows.outputs.features
         mean = features.mean(0)
-        if self.space in ("raw", "normalised"):
-            return {"mean": mean}
         residuals = features - mean if rows.labels is None else within_class_residuals(rows)
         root = shrunk_inverse_root(residuals) if self.ridge is None else inverse_root(residuals, self.ridge)
         return {"mean": mean, "root": root}
@@ -185,21 +166,14 @@ class MemoryScore(Score):
     def _coordinates(self, state: State, features: Tensor) -> Tensor:
         if self.space == "normalised":
             return unit_length(features)
-        centred = features - state["mean"]
-        if self.space == "raw":
-            return centred
-        whitened = centred @ state["root"]
-        return unit_length(whitened) if self.space == "whitened-normalised" else whitened
+        return (features - state["mean"]) @ state["root"]
 
 
-def _memory_of_class(groups: list[Tensor], rows: FitRows, held: Tensor) -> Tensor:
-    """Return the number of the memory that holds the rows of each class: `(K,)`, -1 for a class without rows."""
-    memory = torch.full((rows.outputs.logits.shape[1],), -1, dtype=torch.int64)
-    if rows.labels is None:
-        return memory.fill_(0)
-    for k, group in enumerate(groups):
-        memory[rows.labels[held[group]]] = k
-    return memory
+def _fit_z_scores(energies: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the centers and scales `(C, A)` of the leave-one-out energies `(A, M_c)` of each class."""
+    levels = torch.tensor([0.5, 0.95], dtype=torch.float64, device=energies[0].device)
+    center, high = torch.stack([torch.quantile(part, levels, dim=1) for part in energies]).unbind(1)
+    return center, (high - center).clamp(min=SMALLEST_SCALE)
 
 
 def _fit_memory(coordinates: Tensor, settings: MemorySettings) -> tuple[State, Tensor]:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ebmood.core.errors import EbmoodError, InputError
+from ebmood.core.errors import InputError
 from ebmood.core.interface import for_interface
 from ebmood.data.images.readers import CorruptDataError, import_vision
 from ebmood.embedders import EMBEDDERS, Embedder, ImageEmbedder
 from ebmood.embedders.embedder import Bytes, Features
-from ebmood.embedders.images import ImageItem
+from ebmood.embedders.images import ImageItem, check_finite, read_images
 
 
 @dataclass(frozen=True)
@@ -71,44 +71,21 @@ def map_images(
     starts = range(0, len(items), embedder.batch)
     with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
 
-        def submit(start: int) -> list[Future]:
+        def submit(start: int) -> dict[int, Future[tuple[bytes, Bytes]]]:
             part = items[start : start + embedder.batch]
-            return [pool.submit(item.pixels, embedder.image_size) for item in part]
+            return {k: pool.submit(item.pixels, embedder.image_size) for k, item in enumerate(part, start)}
 
         tasks = submit(0)
         try:
             for start in starts:
                 current, tasks = tasks, submit(start + embedder.batch)
-                read = _results(current, start, skip)
+                read = {position: pixels for position, _, pixels in read_images(current, skip)}
                 seen = min(start + embedder.batch, len(items))
                 if read:
                     positions, pixels = list(read), np.stack(list(read.values()))
                     maps = embedder.feature_maps(pixels)
-                    _check_finite(embedder, maps, [items[position].name for position in positions])
+                    check_finite(embedder, maps, [items[position].name for position in positions])
                     yield MapChunk(positions, pixels, maps, seen)
         finally:
-            for task in tasks:
+            for task in tasks.values():
                 task.cancel()
-
-
-def _results(
-    tasks: Sequence[Future], start: int, skip: Callable[[CorruptDataError], None] | None
-) -> dict[int, Bytes]:
-    read = {}
-    for position, task in enumerate(tasks, start):
-        try:
-            read[position] = task.result()[1]
-        except CorruptDataError as error:
-            if skip is None:
-                raise
-            skip(error)
-    return read
-
-
-def _check_finite(embedder: ImageEmbedder, maps: Features, names: Sequence[str]) -> None:
-    finite = np.isfinite(maps).all(axis=(1, 2, 3))
-    if not finite.all():
-        raise EbmoodError(
-            f"{names[int(finite.argmin())]}: {embedder.identity.name} returns NaN or infinity for this image; check "
-            "the image and the network"
-        )

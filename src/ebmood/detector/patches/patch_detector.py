@@ -234,8 +234,9 @@ class PatchDetector(Decisions, OutlierMixin, BaseEstimator):
         self.calibration_ = CalibrationScores.of_rows(scores, least=rows_needed(self.alpha))
         self.offset_ = self.calibration_.offset(self.alpha)
         if not np.isfinite(self.offset_):
-            advice = advise_for_calibration(self.alpha, self.calibration, images).replace("rows", "images")
-            advice = advice.removesuffix(", or set calibration='loo'")
+            advice = advise_for_calibration(
+                self.alpha, self.calibration, images, items="images", knows_loo=False
+            )
             warnings.warn(
                 f"alpha={self.alpha} needs {rows_needed(self.alpha)} calibration images, but there are only "
                 f"{len(scores)}, so no image will be flagged; {advice}",

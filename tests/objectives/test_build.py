@@ -23,14 +23,14 @@ def test_labels_are_learned_in_whitened_coordinates():
     coordinates = Whitening(base)
     inner = AnchoredEnergy(coordinates.whitened(base, 0.0), MLP(2, (8,), 3, "silu"))
     model = WhitenedModel(inner, coordinates, 0.0)
-    batch = Batch(base.sample(12, torch.Generator().manual_seed(1)).float(), torch.arange(12) % 3)
+    x, y = base.sample(12, torch.Generator().manual_seed(1)).float(), torch.arange(12) % 3
 
     def loss(gamma: float | None) -> torch.Tensor:
         objective = build_objective(NCE(), model, 3, (2,), 0, gamma)
         assert isinstance(objective, InWhitenedCoordinates)
         assert isinstance(objective.objective, Supervised) == (gamma is not None)
         assert objective.model is model
-        return objective.players()[0].loss(batch, torch.Generator().manual_seed(2))[0].detach()
+        return objective.players()[0].loss(Batch(x, y), torch.Generator().manual_seed(2))[0].detach()
 
-    expected = 2.5 * cross_entropy(inner.logits(coordinates(batch.x)), batch.y).detach()
+    expected = 2.5 * cross_entropy(inner.logits(coordinates(x)), y).detach()
     torch.testing.assert_close(loss(2.5) - loss(None), expected, atol=1e-5, rtol=1e-5)

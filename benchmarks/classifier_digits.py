@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from classifier_calibration import trained_network
 from sklearn.datasets import load_digits
-from sklearn.metrics import roc_auc_score
 
+from ebmood import separation
 from ebmood.networks import classifier_outputs
 from ebmood.scores import SCORES, FitRows, Outputs
 
@@ -67,9 +67,7 @@ def main() -> None:
             usual = fitted.score_samples(of(inside[new]))
             aurocs = []
             for images in sets.values():
-                other = fitted.score_samples(of(images))
-                truth = np.repeat([1, 0], [len(usual), len(other)])
-                aurocs.append(100 * roc_auc_score(truth, np.concatenate([usual, other])))
+                aurocs.append(100 * separation(usual, fitted.score_samples(of(images))).auroc)
             results[score.kind].append(aurocs)
     print(f"| score | near | far | mean | {' | '.join(names[1:])} |\n| :-- |{' --: |' * (len(names) + 2)}")
     means = {kind: np.mean(values, axis=0) for kind, values in results.items()}

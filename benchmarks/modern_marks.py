@@ -11,9 +11,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 from ebmood.results.arms import Arm, gather
+from ebmood.results.comparisons import t_interval
 from ebmood.study.records import read_records
 
 LARGEST_DEVIATION, LARGEST_LOSS = 0.02, 0.01
@@ -34,10 +34,9 @@ def difference(a: dict[int, float], b: dict[int, float]) -> str:
     seeds = sorted(a.keys() & b.keys())
     if len(seeds) < 2:
         return "too few pairs"
-    values = np.array([a[seed] - b[seed] for seed in seeds])
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    mean, low, high = t_interval([a[seed] - b[seed] for seed in seeds])
     pairs = "" if len(seeds) >= 10 else f" ({len(seeds)} pairs)"
-    return f"{values.mean():+.3f} [{values.mean() - half:+.3f}, {values.mean() + half:+.3f}]{pairs}"
+    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]{pairs}"
 
 
 def main() -> None:

@@ -1,8 +1,7 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import yaml
+from helpers.study_files import study_error, write_study
 
 from ebmood.core.errors import DegenerateObjectiveWarning, EbmoodError
 from ebmood.core.settings import digest
@@ -23,26 +22,12 @@ MODERN = {
 MOONS = "datasets: {kind: toy, shape: moons, rows: 100}\n"
 
 
-def write(folder: Path, text: str, name: str = "mine.yaml") -> str:
-    (folder / name).write_text(text)
-    return str(folder / name)
-
-
-def error_message(folder: Path, text: str) -> str:
-    with pytest.raises(EbmoodError) as caught:
-        load_study(write(folder, text))
-    message = str(caught.value)
-    assert message.startswith(str(folder / "mine.yaml"))
-    assert "\n" not in message
-    return message.removeprefix(str(folder / "mine.yaml"))
-
-
 def test_lists_make_a_grid_and_equal_recipes_run_once(tmp_path):
     text = (
         MOONS
         + "seeds: 3\nrecipes:\n  - {method: cd, variant: [paper, corrected], gamma: [null, 1]}\n  - cd\n  - knn\n"
     )
-    study = load_study(write(tmp_path, text))
+    study = load_study(write_study(tmp_path, text))
     # CD without labels is the same recipe in both variants and in the entry `- cd`.
     labels = ["cd", "cd paper gamma=1", "cd corrected gamma=1", "knn"]
     assert [task.cell.recipe.label for task in study.tasks] == labels * 3
@@ -58,7 +43,7 @@ def test_entries_may_have_their_own_seeds_and_data_sets(tmp_path):
           - {method: knn, datasets: rings}
           - {method: iforest, seeds: [7]}
     """
-    study = load_study(write(tmp_path, text))
+    study = load_study(write_study(tmp_path, text))
     assert [task.name for task in study.tasks] == [
         "moons, iforest, seed 7",
         "rings, knn, seed 3",
@@ -72,7 +57,7 @@ def test_overrides_reach_the_recipe_and_mark_it_shortened(tmp_path):
         MOONS
         + "seeds: 1\nrecipes: [{method: vera, training: {steps: 20}, objective: {gradient_penalty: 1e-3}}]\n"
     )
-    (task,) = load_study(write(tmp_path, text)).tasks
+    (task,) = load_study(write_study(tmp_path, text)).tasks
     assert task.cell.recipe.training.steps == 20
     assert task.cell.recipe.objective.gradient_penalty == 0.001
     assert task.cell.recipe.shortened
@@ -83,7 +68,7 @@ def test_a_detector_by_import_path_gets_its_parameters_as_numbers(tmp_path):
         MOONS
         + "seeds: 1\nrecipes: [{detector: sklearn.svm.OneClassSVM, parameters: {nu: 1e-1, tol: 1.e-4}}]\n"
     )
-    (task,) = load_study(write(tmp_path, text)).tasks
+    (task,) = load_study(write_study(tmp_path, text)).tasks
     assert task.cell.recipe.model.parameters == {"nu": 0.1, "tol": 0.0001}
 
 
@@ -157,38 +142,38 @@ def test_a_detector_by_import_path_gets_its_parameters_as_numbers(tmp_path):
     ],
 )
 def test_error_messages_name_file_line_key_and_a_suggestion(tmp_path, text, expected):
-    assert expected in error_message(tmp_path, text)
+    assert expected in study_error(tmp_path, text)
 
 
 def test_supervision_needs_two_classes(tmp_path):
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "one.npz", X=rng.normal(size=(60, 2)), y=np.array(["a"] * 40 + ["b"] * 20))
     data = "datasets: {kind: table, path: one.npz, label_column: y, hold_out: [b]}\n"
-    message = error_message(tmp_path, data + "recipes: [{method: ssm, gamma: 1}]")
+    message = study_error(tmp_path, data + "recipes: [{method: ssm, gamma: 1}]")
     assert "line 2, recipes[0].gamma: supervision needs two classes or more" in message
     assert "the data set 'one' has one class only" in message
     unlabelled = "datasets: {kind: table, path: one.npz}\nrecipes: [{method: ssm, gamma: 1}]"
-    assert "the data set 'one' has no labels" in error_message(tmp_path, unlabelled)
+    assert "the data set 'one' has no labels" in study_error(tmp_path, unlabelled)
 
 
 def test_paths_are_relative_to_the_file_and_do_not_change_keys(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     (tmp_path / "below").mkdir()
     np.savez(tmp_path / "below" / "rows.npz", X=rng.normal(size=(60, 2)))
-    file = write(tmp_path / "below", "datasets: {kind: table, path: rows.npz}\nrecipes: [knn]\n")
+    file = write_study(tmp_path / "below", "datasets: {kind: table, path: rows.npz}\nrecipes: [knn]\n")
     from_elsewhere = load_study(file)
     monkeypatch.chdir(tmp_path / "below")
     from_beside = load_study("mine.yaml")
     assert [task.key for task in from_elsewhere.tasks] == [task.key for task in from_beside.tasks]
     np.savez(tmp_path / "below" / "other.npz", X=rng.normal(size=(60, 2)))
     other = load_study(
-        write(tmp_path / "below", "datasets: {kind: table, path: other.npz}\nrecipes: [knn]\n")
+        write_study(tmp_path / "below", "datasets: {kind: table, path: other.npz}\nrecipes: [knn]\n")
     )
     assert {task.key for task in other.tasks}.isdisjoint(task.key for task in from_beside.tasks)
 
 
 def test_the_device_does_not_change_keys(tmp_path):
-    file = write(tmp_path, MOONS + "recipes: [knn, spline]\n")
+    file = write_study(tmp_path, MOONS + "recipes: [knn, spline]\n")
     assert [t.key for t in load_study(file, "cpu").tasks] == [t.key for t in load_study(file, "auto").tasks]
 
 
@@ -203,7 +188,7 @@ def test_presets_are_valid(tmp_path, name):
     assert preset_title(presets()[name]) == content["title"]
     content["datasets"] = [{"kind": "toy", "shape": "moons", "rows": 100}]
     with pytest.warns(DegenerateObjectiveWarning, match="ssm paper"):
-        study = load_study(write(tmp_path, yaml.safe_dump(content)))
+        study = load_study(write_study(tmp_path, yaml.safe_dump(content)))
     recipes = [task.cell.recipe for task in study.tasks]
     assert {task.cell.selection for task in study.tasks} == {"last"}
     if name == "quick":

@@ -1,5 +1,6 @@
 """Objectives: how density models are trained. A new objective is one new file; `recipes.METHODS` lists its recipe."""
 
+from ebmood.objectives.build import build_objective
 from ebmood.objectives.cd import CD, ContrastiveDivergence
 from ebmood.objectives.conditional_nce import ConditionalNCE, ConditionalNoiseContrastive
 from ebmood.objectives.cross_entropy import Classification, CrossEntropy
@@ -56,4 +57,5 @@ __all__ = [
     "SlicedScoreMatching",
     "Supervised",
     "VariationalEntropy",
+    "build_objective",
 ]

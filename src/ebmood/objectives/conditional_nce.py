@@ -6,7 +6,7 @@ Every noise row is a perturbed data row, and a logistic regression tells which o
 
 The perturbation is symmetric, so that its density and the normalising constant cancel. The minimiser is the log-density
 of the data up to a constant. (As sigma goes to 0, J becomes the loss of score matching.) Pairs that differ by sigma
-determine differences of F over the distance sigma only, so several values of sigma are used, each for an equal part of
+determine differences of F over the distance sigma only. With several values of sigma, each perturbs an equal part of
 the rows.
 """
 

@@ -21,15 +21,8 @@ from ebmood.data.dataset import Split
 from ebmood.data.units import model_units
 from ebmood.density_scores import AnyDensityScore, ScoredModel
 from ebmood.density_scores.likelihood_ratio import perturbed
-from ebmood.models import (
-    DensityScorer,
-    EnergyWideResNet,
-    ExternalDetector,
-    ModelSettings,
-    Scorer,
-    WhitenedModel,
-)
-from ebmood.objectives import InWhitenedCoordinates, Objective, ObjectiveSettings, Supervised
+from ebmood.models import DensityScorer, EnergyWideResNet, ExternalDetector, ModelSettings, Scorer
+from ebmood.objectives import Objective, ObjectiveSettings, build_objective
 from ebmood.recipes.classifier_score import ClassifierScore
 from ebmood.recipes.combination import Combination
 from ebmood.recipes.embedding import Embedding, embed_split
@@ -218,14 +211,10 @@ class Recipe(Settings):
         split, seed = self._perturbed(split, seed), self._training_seed(seed)
         outputs = 1 if self.gamma is None else split.classes
         scorer = self._untrained(split, seed, fabric, trained_on)
-        model = scorer.model
         shape = split.train_x.shape[1:]
-        trained_model = model.inner if isinstance(model, WhitenedModel) else model
-        objective: Objective = self.objective.build(trained_model, outputs, shape, rank_seed(seed, fabric))
-        if self.gamma is not None:
-            objective = Supervised(objective, self.gamma)
-        if isinstance(model, WhitenedModel):
-            objective = InWhitenedCoordinates(model, objective)
+        objective = build_objective(
+            self.objective, scorer.model, outputs, shape, rank_seed(seed, fabric), self.gamma
+        )
         trained = train(
             objective,
             torch.as_tensor(split.train_x),

@@ -197,9 +197,8 @@ class Run:
         with torch.no_grad():
             for parameter, average in zip(self.averaged, self.averages, strict=True):
                 parameter.copy_(average)
-        for (
-            hook
-        ) in self.hooks:  # after the averages: a hook may restore an earlier state, which has averages too
+        # After the averages: a hook may restore an earlier state, which has averages too.
+        for hook in self.hooks:
             hook.at_end()
         self.objective.requires_grad_(True).eval()
 

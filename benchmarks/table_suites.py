@@ -55,7 +55,7 @@ def first_half(
     """Return the first half of the normal rows in file order, and the rest: the protocol of Livernoche et al."""
     x, y = load()
     normal, outliers = np.flatnonzero(y == 0), np.flatnonzero(y == 1)
-    half = len(normal) // 2
+    half = round(len(normal) / 2)  # of two nearest numbers the even one, as in the published splits
     test = np.concatenate([normal[half:], outliers])
     return x[normal[:half]], x[test], y[test]
 

@@ -79,6 +79,40 @@ def test_cells_of_a_preset(preset):
     assert not any(task.cell.recipe.shortened for task in study.tasks)
 
 
+def test_the_medium_preset(tmp_path, monkeypatch):
+    """It has the arms of `fmnist-small` and the protocol's networks; score matching and embeddings come first."""
+    monkeypatch.setenv("EBMOOD_CACHE", str(tmp_path / "cache"))
+    write_mnist_like(tmp_path, "FashionMNIST", suffix=".gz")
+    files = ImageFiles(data=str(tmp_path))
+    medium, small = (load_study(name, files=files) for name in ("fmnist-medium", "fmnist-small"))
+    recipes = {task.cell.recipe.label: task.cell.recipe for task in medium.tasks}
+    assert set(recipes) == {task.cell.recipe.label for task in small.tasks}
+    (source,) = {task.cell.dataset for task in medium.tasks}
+    assert (source.size, source.train_rows, source.test_rows) == (32, 20_000, 2_000)
+    seeds: dict[str, set[int]] = {}
+    for task in medium.tasks:
+        seeds.setdefault(task.cell.recipe.label, set()).add(task.cell.seed)
+    assert {label for label, of_label in seeds.items() if of_label == {0}} == {
+        *("cd", "cd corrected gamma=1", "cd bottleneck=0.1"),
+        *("vera corrected", "vera corrected gamma=100", "vera corrected bottleneck=0.1"),
+    }
+    assert all(of_label in ({0}, {0, 1}) for of_label in seeds.values())
+    for label, recipe in recipes.items():
+        if recipe.embedding is not None:
+            assert (recipe.embedding.model.depth, recipe.embedding.model.width) == (10, 2)
+            assert label.split()[0] in ("radial", "knn") or recipe.training.steps == 10_000
+        elif recipe.family == "energy":
+            model = recipe.model
+            assert (model.depth, model.width, model.strides, model.stride_first) == (10, 2, (1, 2, 2), False)
+            assert recipe.training.steps == (3_000 if recipe.method == "ssm" else 1_500)
+    assert recipes["cd"].objective.chain.steps == 20
+    vera = recipes["vera corrected"].objective
+    assert (vera.resnet_channels, vera.posterior_samples) == (128, 4)
+    first = [task.cell.recipe for task in medium.tasks if task.cell.seed == 0]
+    assert [recipe.embedding is not None for recipe in first[:5]] == [True] * 5
+    assert [recipe.method for recipe in first[7:10]] == ["ssm"] * 3
+
+
 def test_settings_are_those_of_the_protocol(preset):
     name, study = preset
     recipes = {task.cell.recipe.label: task.cell.recipe for task in study.tasks}

@@ -245,3 +245,30 @@ def test_an_invalid_time_is_an_error_in_one_line(ebmood, tmp_path):
     assert (code, out) == (2, "")
     assert err == "ebmood: error: --stop-after 'soon': not a duration; give for example 90s, 9m or 1h30m\n"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_nudge_trains_each_network_again_and_compares_the_scores(ebmood, tmp_path):
+    text = TOY.replace("seeds: 2", "seeds: 1") + "  - {method: ssm, training: {steps: 5}}\n"
+    words = ("study", write_study(tmp_path, text), "-o", tmp_path / "out", "-j", 1)
+    code, _, messages = ebmood(*words)
+    assert code == 0
+    code, answer, messages = ebmood(*words, "--nudge")
+    assert code == 0
+    assert "not nudged: knn (trains no network by gradients)\n" in messages
+    assert "Two moons: 3 cells, 2 already finished" in messages
+    assert "[3/3] moons, ssm corrected nudged, seed 0" in messages
+    assert "epeatable, 1 of 1 nudged recipes" in messages
+    assert "SSM" in (tmp_path / "out" / "tables" / "nudge.csv").read_text()
+    code, again, _ = ebmood("tables", tmp_path / "out")
+    assert (code, again) == (0, answer)
+
+
+def test_nudge_without_a_trained_network_is_an_error_in_one_line(ebmood, tmp_path):
+    code, out, err = ebmood("study", write_study(tmp_path), "-o", tmp_path / "out", "--nudge")
+    assert (code, out) == (2, "")
+    assert err == (
+        "ebmood: error: --nudge: no cell of moons trains a network that can be nudged (knn: trains no network by "
+        "gradients); add a trained method, or leave out --nudge\n"
+    )
+    assert not (tmp_path / "out").exists()

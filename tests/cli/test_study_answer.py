@@ -1,6 +1,6 @@
 import pytest
 from helpers.image_records import image_study
-from helpers.records import failed_record, seeds
+from helpers.records import failed_record, nudged, seeds
 
 from ebmood.cli.study_answer import MOST_LINES, print_answer
 from ebmood.study.plan import Plan
@@ -42,3 +42,15 @@ def test_a_large_study_has_at_most_40_lines(tmp_path, capsys):
     assert err.count("failed: ") == 6
     assert "failed: 4 more reasons, see the report" in err
     assert "9 of" in err.splitlines()[-2]
+
+
+def test_the_answer_says_whether_nudged_trainings_are_repeatable(tmp_path, capsys):
+    records = seeds(2, "vera", 0.8)
+    _, _, err = answer([*records, nudged(records[0], 0.6)], tmp_path, capsys)
+    assert err.splitlines()[0] == (
+        "Not repeatable, 1 of 1 nudged recipes: one last bit of one weight changes some AUROC of "
+        "VERA, corrected (by 0.200)"
+    )
+    failed, _, err = answer([*records, failed_record("vera", 1, twin_of=records[1].key)], tmp_path, capsys)
+    assert failed
+    assert err.startswith("failed: segment, vera corrected nudged, seed 1: ")

@@ -68,6 +68,13 @@ def failed_record(
     return made_record(method, seed, **({"status": "failed", "reason": reason, "results": ()} | changes))
 
 
+def nudged(record: Record, score: float | dict[str, float], **changes) -> Record:
+    """The record of the nudged twin of a cell."""
+    twin = made_record(record.method, record.seed, score, gamma=record.gamma, variant=record.variant)
+    changes = {"key": f"{record.key}-nudged", "twin_of": record.key, "settings": record.settings} | changes
+    return twin.updated(**changes)
+
+
 def seeds(count: int, method: str, scores: float | list[float] = 0.8, **changes) -> list[Record]:
     """Records of seeds 0 to `count` - 1; `scores` is one number, or one for each seed."""
     values = scores if isinstance(scores, list) else [scores] * count

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from helpers.image_records import image_seeds, image_study
-from helpers.records import failed_record, made_record, seeds
+from helpers.records import failed_record, made_record, nudged, seeds
 
 from ebmood.results.arms import gather
 from ebmood.study.records import Record
@@ -105,3 +105,25 @@ def test_low_level_sets_are_in_no_mean():
     natural = plain.values("natural", "aupr_id")
     assert plain.values("all", "aupr_id") == pytest.approx((natural + 0.9) / 2)
     assert plain.values("non-natural", "aupr_id") == pytest.approx([0.9] * 5)
+
+
+def test_nudged_twins_stand_beside_the_cells_of_their_arm():
+    cells = seeds(3, "ssm", [0.5, 0.6, 0.7])
+    twins = [nudged(cells[0], 0.9), nudged(cells[2], 0.68)]
+    plain, [arm] = gather(cells), gather([*twins, *cells])
+    assert arm.values("all", "auroc").tolist() == plain[0].values("all", "auroc").tolist()
+    assert (list(arm.records), list(arm.twins)) == ([0, 1, 2], [0, 2])
+    assert arm.nudged_pairs["sky"] == {0: (0.5, 0.9), 2: (0.7, 0.68)}
+    assert arm.nudge_difference == pytest.approx(0.4)
+    assert arm.flags == ("not repeatable",)
+    [other] = gather([*cells, nudged(cells[2], 0.695)])
+    assert (other.nudge_difference, other.flags) == (pytest.approx(0.005), ())
+    assert plain[0].nudge_difference is None
+
+
+def test_a_failed_twin_and_a_twin_without_its_cell_are_no_pairs():
+    cell = made_record("ssm", 0, 0.5)
+    failure = failed_record("ssm", 0, twin_of=cell.key)
+    [arm] = gather([cell, failure])
+    assert (arm.failures, arm.nudged_pairs, list(arm.twins)) == ("", {}, [0])
+    assert gather([nudged(cell, 0.9)]) == []

@@ -1,7 +1,7 @@
-from helpers.records import failed_record, made_record, seeds
+from helpers.records import failed_record, made_record, nudged, seeds
 
 from ebmood.results.arms import gather
-from ebmood.results.run_summary import summarize_run
+from ebmood.results.run_summary import repeatability, summarize_run
 
 
 def remarks(records, missing=()):
@@ -48,3 +48,21 @@ def test_a_note_is_not_repeated():
     assert "Absent on fmnist-small: kmnist (no files)." in lines
     assert "fmnist-small is a reduced version of FMNIST: every verdict on it is `small`." in lines
     assert [line for line in lines if line.startswith("Note")] == ["Note, 1 x (CD): small: 16 x 16 pixels"]
+
+
+def test_recipes_that_are_not_repeatable_are_named_the_worst_first():
+    ssm, vera, cd = (made_record(method, 0, 0.5) for method in ("ssm", "vera", "cd"))
+    records = [ssm, vera, cd, nudged(ssm, 0.55), nudged(vera, 0.1), nudged(cd, 0.501)]
+    arms = gather(records)
+    line = (
+        "Not repeatable, 2 of 3 nudged recipes: one last bit of one weight changes some AUROC of "
+        "VERA, corrected (by 0.400); SSM, corrected (by 0.050)"
+    )
+    assert repeatability(arms) == line
+    assert f"{line}." in remarks(records)
+    assert repeatability(arms, most=1).endswith("AUROC of VERA, corrected (by 0.400); 1 more")
+    assert repeatability(gather([cd, nudged(cd, 0.501)])) == (
+        "Repeatable, 1 of 1 nudged recipes: one last bit of one weight changes AUROC by at most 0.001"
+    )
+    assert repeatability(gather([cd])) == ""
+    assert summarize_run(arms).counts.startswith("3 cells")

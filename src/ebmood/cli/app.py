@@ -113,6 +113,8 @@ app.command(cls=PlainCommand, epilog=serve_.EPILOG)(serve_.serve)
 
     ebmood study segment --stop-after 9m       what is left runs at the next call
 
+    ebmood study quick --nudge --seed 0        is each training repeatable?
+
 Ctrl-C interrupts a study, and the same command resumes it. Exit codes: 0 success, 1 some cells
 failed, 2 an error in the command, the file or the data, 130 interrupted.""",
 )
@@ -195,6 +197,13 @@ def study(
             show_default=False,
         ),
     ] = None,
+    nudge: Annotated[
+        bool,
+        typer.Option(
+            "--nudge",
+            help="Also train each network again with one last bit of one weight moved, and compare the scores.",
+        ),
+    ] = False,
     full: Full = False,
     list_studies: Annotated[
         bool, typer.Option("--list", help="List the studies that ship with ebmood.")
@@ -243,6 +252,7 @@ def study(
                 ),
                 full,
                 stop_after,
+                nudge,
             )
         )
 

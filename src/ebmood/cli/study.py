@@ -16,6 +16,7 @@ from ebmood.cli.study_progress import progress_display
 from ebmood.study.runner import read_study, run_study
 from ebmood.study.schema import ImageFiles
 from ebmood.study.study_file import Device, Study, load_study, preset_title, presets
+from ebmood.study.twins import with_twins, without_twin
 from ebmood.training import check_tensorboard, make_fabric
 
 INTERRUPTED = 130
@@ -46,6 +47,7 @@ def run(
     files: ImageFiles,
     full: bool,
     stop_after: str | None = None,
+    nudge: bool = False,
 ) -> int:
     """Run a study and print its answer. Return the exit code.
 
@@ -60,6 +62,10 @@ def run(
             check_tensorboard()
         with errors.status("reading the study and its data"):
             study = _load(name, device, cluster, files)
+            study, ordinary = (with_twins(study) if nudge else study), study
+        for reason, labels in without_twin(ordinary).items() if nudge else ():
+            line = f"not nudged: {', '.join(labels)} ({reason})"
+            errors.print(line, markup=False, soft_wrap=True)
         with open_executors(cluster, jobs) as (workers, open_executor):
             parallel = min(workers, len(study.tasks))
             with progress_display(errors, folder, parallel) as observer:
@@ -76,7 +82,7 @@ def run(
                     open_executor=open_executor,
                 )
         if observer.remaining:
-            command = _resume_command(name, out, seeds, cluster, stop_after)
+            command = _resume_command(name, out, seeds, cluster, nudge, stop_after)
             errors.print(
                 f"stopped after {stop_after}: {observer.remaining} of {len(study.tasks)} cells are left. Continue: "
                 f"{command}",
@@ -85,7 +91,7 @@ def run(
             return 0
         return int(print_answer(*read_study(folder), folder, full))
     except KeyboardInterrupt:
-        command = _resume_command(name, out, seeds, cluster)
+        command = _resume_command(name, out, seeds, cluster, nudge)
         errors.print(f"interrupted; finished cells are saved in {folder}. Resume: {command}", soft_wrap=True)
         return INTERRUPTED
 
@@ -105,10 +111,12 @@ def _resume_command(
     out: Path | None,
     seeds: Sequence[int] | None,
     cluster: str | None,
+    nudge: bool,
     stop_after: str | None = None,
 ) -> str:
     options = [f"-o {out}"] if out else []
     options += [f"--seed {seed}" for seed in seeds or ()]
     options += [f"--cluster {cluster}"] if cluster else []
+    options += ["--nudge"] if nudge else []
     options += [f"--stop-after {stop_after}"] if stop_after else []
     return " ".join(["ebmood study", name, *options])

@@ -15,6 +15,9 @@ MOST_LINES = 40
 MOST_FAILURES = 5
 """Reasons of failures that are printed."""
 
+MOST_NUDGED = 3
+"""Recipes that are named as not repeatable."""
+
 LINES_PER_TABLE = 3
 """Title, header and note of a table."""
 
@@ -38,6 +41,7 @@ def print_answer(plan: Plan, records: Sequence[Record], folder: Path, full: bool
     from ebmood.results.answer import answer_tables
     from ebmood.results.arms import gather
     from ebmood.results.markdown_report import PAGE, write_report
+    from ebmood.results.run_summary import repeatability
 
     messages = Console(stderr=True, highlight=False)
     with messages.status("writing tables and figures"):
@@ -48,9 +52,14 @@ def print_answer(plan: Plan, records: Sequence[Record], folder: Path, full: bool
             print_table(console, table)
     failures = _failures(records)
     missing = plan.cells_without_record(records)
-    footer = [*failures, *([f"{len(missing)} of {len(plan.keys)} cells are not run yet"] if missing else [])]
-    footer.append(f"report: {folder / PAGE} (as HTML: ebmood report {folder})")
     arms = gather(records, plan.seeds)
+    nudged = repeatability(arms, MOST_NUDGED)
+    footer = [
+        *failures,
+        *([nudged] if nudged else []),
+        *([f"{len(missing)} of {len(plan.keys)} cells are not run yet"] if missing else []),
+    ]
+    footer.append(f"report: {folder / PAGE} (as HTML: ebmood report {folder})")
     kinds = {arm.condition.paper is None for arm in arms}
     for table in answer_tables(arms, MOST_LINES - len(footer) - LINES_PER_TABLE * len(kinds)):
         print_compact_table(console, table)
@@ -68,7 +77,8 @@ def _failures(records: Sequence[Record]) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for record in failed:
         gamma = "" if record.gamma is None else f" gamma={record.gamma:g}"
-        name = f"{record.dataset}, {record.method} {record.variant}{gamma}, seed {record.seed}"
+        nudged = " nudged" if record.twin_of else ""
+        name = f"{record.dataset}, {record.method} {record.variant}{gamma}{nudged}, seed {record.seed}"
         reasons.setdefault(" ".join((record.reason or "no reason recorded").split()), []).append(name)
     lines = [
         f"failed: {names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}: {reason}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ebmood.models import Scorer
+from ebmood.models import Nudge, Scorer
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,11 @@ class Fitted:
         history: history of training by column; empty for detectors of other libraries.
         events: one line for every rollback of the training.
         negatives: samples `(N, *shape)` that the model learnt to tell from data, by name of their source.
+        nudge: the weight that was moved by one last bit before the training, or None.
     """
 
     scorer: Scorer
     history: dict[str, list[float]]
     events: tuple[str, ...] = ()
     negatives: dict[str, np.ndarray] = field(default_factory=dict)
+    nudge: Nudge | None = None

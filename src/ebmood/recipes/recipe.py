@@ -18,10 +18,17 @@ from ebmood.core.errors import DataWarning, DegenerateObjectiveWarning, EbmoodEr
 from ebmood.core.seeding import global_torch_stream, numpy_stream, stream_seed, torch_stream
 from ebmood.core.settings import Settings, by_kind, digest
 from ebmood.data.dataset import Split
-from ebmood.data.units import model_units
+from ebmood.data.units import model_rows, model_units
 from ebmood.density_scores import AnyDensityScore, ScoredModel
 from ebmood.density_scores.likelihood_ratio import perturbed
-from ebmood.models import DensityScorer, EnergyWideResNet, ExternalDetector, ModelSettings, Scorer
+from ebmood.models import (
+    DensityScorer,
+    EnergyWideResNet,
+    ExternalDetector,
+    ModelSettings,
+    Scorer,
+    nudge_last_bit,
+)
 from ebmood.objectives import Objective, ObjectiveSettings, build_objective
 from ebmood.recipes.classifier_score import ClassifierScore
 from ebmood.recipes.combination import Combination
@@ -42,6 +49,9 @@ from ebmood.training import (
 
 SAMPLES = 64
 """Number of negative samples for figures."""
+
+NUDGE_ROWS = 16
+"""Training rows that decide which weight a nudge moves."""
 
 
 class Recipe(Settings):
@@ -98,6 +108,11 @@ class Recipe(Settings):
     def combination(self) -> Combination | None:
         """The models that this recipe combines, or None for a recipe of one model."""
         return self.model if isinstance(self.model, Combination) else None
+
+    @property
+    def trains_network(self) -> bool:
+        """Whether `fit` trains the weights of a density model, which can be nudged."""
+        return self.training is not None and isinstance(self.model, ModelSettings)
 
     @property
     def degenerate(self) -> str | None:
@@ -176,6 +191,7 @@ class Recipe(Settings):
         select_by: Callable[[Scorer], float] | None = None,
         checkpoints: Checkpoints | None = None,
         fabric: Fabric | None = None,
+        nudged: bool = False,
     ) -> Fitted:
         """Train on the in-distribution training rows of a split.
 
@@ -188,6 +204,8 @@ class Recipe(Settings):
                 of the last one. Detectors of other libraries and combinations ignore it.
             checkpoints: where to resume from and where to write checkpoints; None for neither.
             fabric: from `make_fabric`, instead of `device`; for one model on several processes.
+            nudged: whether one weight of the untrained model moves by its last bit, see `ebmood.models.nudge`. Rows,
+                batches and random numbers stay the same.
 
         Warns:
             DegenerateObjectiveWarning: the objective cannot learn a density with this model.
@@ -195,8 +213,11 @@ class Recipe(Settings):
             RollbackWarning: training diverged and was rolled back.
 
         Raises:
-            EbmoodError: the split has fewer than two classes for supervision, or training diverged.
+            EbmoodError: the split has fewer than two classes for supervision, training diverged, or the recipe has no
+                weight to nudge.
         """
+        if nudged and not self.trains_network:
+            raise EbmoodError(f"recipe {self.method!r} trains no density model, so it has no weight to nudge")
         if isinstance(self.model, ExternalDetector):
             return Fitted(self.model.fit(split, seed), {})
         if isinstance(self.model, ClassifierScore):
@@ -211,6 +232,7 @@ class Recipe(Settings):
         split, seed = self._perturbed(split, seed), self._training_seed(seed)
         outputs = 1 if self.gamma is None else split.classes
         scorer = self._untrained(split, seed, fabric, trained_on)
+        nudge = nudge_last_bit(scorer.model, model_rows(split.train_x[:NUDGE_ROWS])) if nudged else None
         shape = split.train_x.shape[1:]
         objective = build_objective(
             self.objective, scorer.model, outputs, shape, rank_seed(seed, fabric), self.gamma
@@ -228,7 +250,7 @@ class Recipe(Settings):
         )
         samples = objective.sample_negatives(SAMPLES, torch_stream(seed, "shown", fabric.device))
         negatives = {name: x.cpu().numpy() for name, x in samples.items()}
-        return Fitted(scorer, trained.history, trained.events, negatives)
+        return Fitted(scorer, trained.history, trained.events, negatives, nudge)
 
     def untrained(self, split: Split, seed: int, device: str = "cpu") -> DensityScorer:
         """Return the model as it is before the first step, for weights of an earlier training. See `fit`."""

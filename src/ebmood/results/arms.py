@@ -21,6 +21,9 @@ POLARITIES: dict[Polarity, str] = {"aupr_id": "ID", "aupr_ood": "OOD"}
 UNSTABLE_RANGE = 0.2
 """An arm whose seeds differ by more than this in AUROC is marked `unstable`."""
 
+NUDGE_LIMIT = 0.01
+"""An arm is marked `not repeatable` if a nudged twin differs from its cell by more than this in AUROC on any set."""
+
 _FAMILIES = ("energy", "flow", "baseline")
 _VARIANTS = ("paper", "corrected", "modern", "both")
 
@@ -38,6 +41,7 @@ class Arm:
         name: `title`, with a part of the digest if other recipes have the same description.
         expected: seeds of the whole condition; those without a record are missing.
         records: records by seed, done or failed.
+        twins: records of the nudged twins of these cells by seed, done or failed; see `ebmood.study.twins`.
     """
 
     condition: Condition
@@ -55,6 +59,7 @@ class Arm:
     name: str
     expected: tuple[int, ...]
     records: dict[int, Record]
+    twins: dict[int, Record]
 
     @property
     def method_title(self) -> str:
@@ -85,6 +90,25 @@ class Arm:
         return any(is_spread_out(self.values(kind, "auroc")) for kind in poster.KINDS)
 
     @property
+    def nudged_pairs(self) -> dict[str, dict[int, tuple[float, float]]]:
+        """AUROC of a cell and of its nudged twin, by set and seed, where both are done."""
+        pairs: dict[str, dict[int, tuple[float, float]]] = {}
+        for seed, record in self.done.items():
+            if seed not in self.twins or self.twins[seed].status == "failed":
+                continue
+            of_twin = {result.name: result.auroc for result in self.twins[seed].results}
+            for result in record.results:
+                if result.name in of_twin:
+                    pairs.setdefault(result.name, {})[seed] = (result.auroc, of_twin[result.name])
+        return pairs
+
+    @property
+    def nudge_difference(self) -> float | None:
+        """Largest difference in AUROC between a cell and its nudged twin, over seeds and sets; None without twins."""
+        pairs = [pair for by_seed in self.nudged_pairs.values() for pair in by_seed.values()]
+        return max((abs(cell - twin) for cell, twin in pairs), default=None)
+
+    @property
     def flags(self) -> tuple[str, ...]:
         """Marks of the whole arm."""
         marks = {
@@ -92,6 +116,7 @@ class Arm:
             "shortened": self.shortened,
             "leak": self.selection == "paper",
             "unstable": self.unstable,
+            "not repeatable": (self.nudge_difference or 0) > NUDGE_LIMIT,
             "rollback": any(record.events for record in self.done.values()),
         }
         return tuple(mark for mark, applies in marks.items() if applies)
@@ -138,7 +163,7 @@ def mean_over_sets(record: Record, sets: Sets, metric: Metric) -> float:
 
 
 def gather(records: Iterable[Record], seeds: Mapping[str, Iterable[int]] | None = None) -> list[Arm]:
-    """Group records into arms, in the order of the tables.
+    """Group records into arms, in the order of the tables. Nudged twins are kept beside the cells of their arm.
 
     Of several records of one cell the last is used, but a failure never replaces a result.
 
@@ -146,7 +171,9 @@ def gather(records: Iterable[Record], seeds: Mapping[str, Iterable[int]] | None 
         records: done and failed records.
         seeds: planned seeds by name of the data set; seeds of records are always expected.
     """
-    cells = _last_of_each_cell(records)
+    every = list(records)
+    cells = _last_of_each_cell(record for record in every if record.twin_of is None)
+    twins = _last_of_each_cell(record for record in every if record.twin_of is not None)
     groups: dict[tuple, dict[int, Record]] = {}
     for (identity, seed), record in cells.items():
         groups.setdefault(identity, {})[seed] = record
@@ -178,6 +205,7 @@ def gather(records: Iterable[Record], seeds: Mapping[str, Iterable[int]] | None 
                 name=title + (f" #{identity[-1][:4]}" if recipes[identity[:-1]] > 1 else ""),
                 expected=tuple(sorted(expected[key])),
                 records=dict(sorted(by_seed.items())),
+                twins={seed: twins[identity, seed] for seed in sorted(by_seed) if (identity, seed) in twins},
             )
         )
     return _in_order(arms)

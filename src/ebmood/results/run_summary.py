@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ebmood.results.arms import Arm, conditions_of
+from ebmood.results.arms import NUDGE_LIMIT, Arm, conditions_of
 from ebmood.results.conditions import Condition
 from ebmood.results.text import by_recipe, duration, listed, one_line, value_range
 from ebmood.study.records import Record
@@ -74,6 +74,35 @@ def summarize_run(arms: Sequence[Arm], missing: Sequence[str] = ()) -> RunSummar
     )
 
 
+def repeatability(arms: Sequence[Arm], most: int | None = None) -> str:
+    """Return which arms are not repeatable, as a sentence without full stop; an empty string without nudged twins.
+
+    Args:
+        arms: the arms of the study.
+        most: largest number of arms that are named; None for all.
+    """
+    nudged = [(arm, arm.nudge_difference) for arm in arms if arm.nudge_difference is not None]
+    if not nudged:
+        return ""
+    several = len(conditions_of(arms)) > 1
+    largest = sorted(nudged, key=lambda pair: -pair[1])
+    names = [
+        f"{arm.label}{f' on {arm.condition.label}' if several else ''} (by {difference:.3f})"
+        for arm, difference in largest
+        if difference > NUDGE_LIMIT
+    ]
+    if not names:
+        return (
+            f"Repeatable, {len(nudged)} of {len(nudged)} nudged recipes: one last bit of one weight changes AUROC by "
+            f"at most {largest[0][1]:.3f}"
+        )
+    hidden = [f"{len(names[most:])} more"] if most and names[most:] else []
+    return (
+        f"Not repeatable, {len(names)} of {len(nudged)} nudged recipes: one last bit of one weight changes some AUROC "
+        f"of {listed([*names[:most], *hidden])}"
+    )
+
+
 def _data_row(arms: Sequence[Arm], condition: Condition) -> tuple[str, ...]:
     members = [arm for arm in arms if arm.condition == condition]
     rows = [record.rows for arm in members for record in arm.records.values() if record.rows]
@@ -89,6 +118,8 @@ def _remarks(arms: Sequence[Arm], records: Sequence[Record], missing: Sequence[s
     unstable = [arm.label for arm in arms if arm.unstable]
     if unstable:
         yield f"Unstable (seeds differ by more than 0.2 in AUROC): {listed(unstable)}."
+    if nudged := repeatability(arms):
+        yield f"{nudged}."
     if any(record.selection == "paper" for record in records):
         yield "Some cells used `selection: paper`, which selects checkpoints on OOD rows."
     for reason in dict.fromkeys(record.degenerate for record in records if record.degenerate):

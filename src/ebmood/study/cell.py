@@ -3,6 +3,7 @@
 import platform
 import time
 import warnings
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
@@ -37,6 +38,8 @@ class Cell(Settings):
         device: `auto`, `cpu` or `cuda`; not part of the key.
         keep: whether the trained weights are stored in the cache, because another cell combines this model with others;
             not part of the key.
+        nudged: whether the cell is the nudged twin of another one: it trains the same network with one last bit of one
+            weight moved, see `ebmood.models.nudge`. Its key is another one.
     """
 
     dataset: AnySource
@@ -45,6 +48,7 @@ class Cell(Settings):
     selection: Literal["last", "paper"] = "last"
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     keep: bool = False
+    nudged: bool = False
 
 
 def load(source: Source) -> Dataset:
@@ -74,7 +78,8 @@ def cell_key(cell: Cell) -> str:
         recipe["model"] = {"kind": recipe["model"]["kind"], "of": of, "members": list(member_keys(cell))}
     content = load(cell.dataset).digest()
     versions = list(cell.dataset.versions())
-    return digest([content, cell.dataset.duplicates, recipe, cell.seed, cell.selection, versions])
+    nudged = ["nudged"] if cell.nudged else []
+    return digest([content, cell.dataset.duplicates, recipe, cell.seed, cell.selection, versions, *nudged])
 
 
 def member_keys(cell: Cell) -> tuple[str, ...]:
@@ -162,6 +167,7 @@ def _record(
             "normalised": False,
             "score": recipe.combination and recipe.combination.of.title,
             "members": member_keys(cell),
+            "twin_of": cell_key(cell.updated(nudged=False)) if cell.nudged else None,
             "density_scores": [
                 {"score": score.title, "status": "failed", "reason": outcome.get("reason")}
                 for score in recipe.scores or ()
@@ -192,8 +198,10 @@ def _fit_and_score(
     split = cell.recipe.embed(cell.dataset.split(dataset, cell.seed), cell.seed, cell.device, report)
     selects_on_ood = cell.selection == "paper" and cell.recipe.training is not None
     select_by = partial(_mean_aupr, split) if selects_on_ood else None
-    fitted = cell.recipe.fit(split, cell.seed, cell.device, report, select_by, checkpoints)
-    if cell.keep:
+    fitted = cell.recipe.fit(
+        split, cell.seed, cell.device, report, select_by, checkpoints, nudged=cell.nudged
+    )
+    if cell.keep and not cell.nudged:
         store(cell.recipe, split, cell.seed, fitted)
     scorer = fitted.scorer
     others = fit_scores(cell.recipe.scores or (), scorer, split.train_x)
@@ -203,6 +211,7 @@ def _fit_and_score(
     return {
         "status": "done",
         "normalised": scorer.normalised,
+        "nudge": fitted.nudge and asdict(fitted.nudge),
         "results": tuple(ood_result(ood, id_scores, scores[ood.name]) for ood in split.test_ood),
         "density_scores": tuple(other.results(split, id_scores, scores) for other in others),
         "rows": {

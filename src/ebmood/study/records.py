@@ -79,6 +79,21 @@ class Landscape(Settings):
     rows: tuple[tuple[float, float], ...]
 
 
+class MovedWeight(Settings):
+    """The weight of a nudged twin that was moved to the next number of its type.
+
+    Attributes:
+        parameter: name of the parameter in the model.
+        index: position of the weight in it.
+        before, after: its value.
+    """
+
+    parameter: str
+    index: tuple[int, ...]
+    before: float
+    after: float
+
+
 class Record(Settings):
     """One cell of a study, done or failed. Records of version 0.1 are converted when they are read.
 
@@ -103,6 +118,9 @@ class Record(Settings):
         score: name of the score of `results`, for a score of several models; None for the log-density, or for the score
             of a detector.
         members: keys of the cells of the models that this score combines; empty for one model.
+        twin_of: key of the cell that this one repeats with one last bit of one weight moved before the training; None
+            for an ordinary cell. Records of twins enter no result; they are compared with those of their cells only.
+        nudge: the weight that was moved, with its values; None for an ordinary cell.
         density_scores: other scores of the same trained model.
         bits_per_dim: mean bits per dimension of dequantized ID test images under an image flow, otherwise None.
         rows: numbers of rows: `train`, `validation`, `test`, `duplicates`, `crossing`.
@@ -141,6 +159,8 @@ class Record(Settings):
     results: tuple[OODResult, ...] = ()
     score: str | None = None
     members: tuple[str, ...] = ()
+    twin_of: str | None = None
+    nudge: MovedWeight | None = None
     density_scores: tuple[ScoreResults, ...] = ()
     bits_per_dim: float | None = None
     rows: dict[str, int] = {}

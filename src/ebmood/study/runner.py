@@ -121,6 +121,8 @@ def run_study(
 def read_study(folder: Path) -> tuple[Plan, list[Record]]:
     """Return the plan of the study last run in `folder` and the newest record of each cell, in its order.
 
+    Records of nudged twins of these cells follow, also if the last run did not ask for them.
+
     Raises:
         EbmoodError: the folder contains no records, or a file cannot be read.
     """
@@ -128,7 +130,9 @@ def read_study(folder: Path) -> tuple[Plan, list[Record]]:
     if not records:
         raise EbmoodError(f"{folder / RECORDS}: no records; run `ebmood study ... -o {folder}` first")
     plan = read_plan(folder) or Plan(title=folder.name, keys=tuple(records))
-    return plan, [records[key] for key in plan.keys if key in records]
+    planned = set(plan.keys)
+    twins = [record for key, record in records.items() if record.twin_of in planned and key not in planned]
+    return plan, [*(records[key] for key in plan.keys if key in records), *twins]
 
 
 def latest_records(records: Sequence[Record]) -> dict[str, Record]:

@@ -1,5 +1,5 @@
 from helpers.image_records import image_study
-from helpers.records import seeds
+from helpers.records import nudged, seeds
 
 from ebmood.results.arms import gather
 from ebmood.results.tables.legend import legend
@@ -20,3 +20,9 @@ def test_rollbacks_are_explained_where_they_happened():
     records[0] = records[0].updated(events=("step 90: went back to step 50",))
     assert "rollback" in words(records)
     assert gather(records)[0].marks == ("rollback",)
+
+
+def test_repeatability_is_explained_in_studies_with_nudged_twins():
+    records = seeds(2, "ssm")
+    assert "not repeatable" not in words(records)
+    assert "not repeatable" in words([*records, nudged(records[0], 0.8)])

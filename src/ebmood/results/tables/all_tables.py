@@ -11,6 +11,7 @@ from ebmood.results.tables.density_score_table import density_score_tables
 from ebmood.results.tables.flow_table import flow_table
 from ebmood.results.tables.gamma_table import gamma_table
 from ebmood.results.tables.gap_table import gap_table
+from ebmood.results.tables.nudge_table import nudge_table
 from ebmood.results.tables.score_tables import overview_table, score_tables
 from ebmood.results.tables.table import Table
 from ebmood.study.records import Record
@@ -36,6 +37,7 @@ def all_tables(records: Sequence[Record], seeds: Mapping[str, Iterable[int]] | N
         gamma_table(arms),
         variants_table(arms),
         ssm_table(arms),
+        *([nudge_table(arms)] if any(arm.twins for arm in arms) else []),
         *density_score_tables(arms),
         *score_tables(arms),
     ]

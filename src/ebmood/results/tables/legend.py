@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ebmood.results.arms import UNSTABLE_RANGE, Arm
+from ebmood.results.arms import NUDGE_LIMIT, UNSTABLE_RANGE, Arm
 
 _WORDS = (
     (
@@ -52,6 +52,11 @@ _IMAGE_WORDS = (
         "Means over natural or non-natural sets do not contain them.",
     ),
 )
+_NUDGE = (
+    "not repeatable",
+    f"one last bit of one weight, moved before the training, changes AUROC on some set by more than {NUDGE_LIMIT:g}: "
+    "each run on another machine is a new draw, like another seed.",
+)
 _ROLLBACK = ("rollback", "in some seed training diverged, went back to an earlier state and continued.")
 
 
@@ -59,4 +64,10 @@ def legend(arms: Sequence[Arm]) -> tuple[tuple[str, str], ...]:
     """Return the words and marks in the tables of `arms`, with their meaning."""
     images = any(arm.condition.images for arm in arms)
     rollback = any("rollback" in arm.flags for arm in arms)
-    return (*_WORDS, *(_IMAGE_WORDS if images else ()), *((_ROLLBACK,) if rollback else ()))
+    nudge = any(arm.twins for arm in arms)
+    return (
+        *_WORDS,
+        *((_NUDGE,) if nudge else ()),
+        *(_IMAGE_WORDS if images else ()),
+        *((_ROLLBACK,) if rollback else ()),
+    )

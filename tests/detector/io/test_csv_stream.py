@@ -60,7 +60,7 @@ def test_byte_order_marks_carriage_returns_and_single_columns(csv):
     ("content", "message"),
     [
         ("", "t.csv: the file is empty"),
-        ("\n", "the first line is empty"),
+        ("\n", "t.csv: the file is empty"),
         ("a,b\n", "the table has no rows"),
         ("a,a\n1,2\n", "the column name 'a' occurs twice"),
         (
@@ -71,7 +71,12 @@ def test_byte_order_marks_carriage_returns_and_single_columns(csv):
         ("3,2,2\n2,4,1\n", "first line holds numbers.*add a first line with 3 names, such as x1,x2,x3"),
         (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-9], "truncated or damaged"),
         (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-8] + bytes(8), "CRC"),
-        (b"\n\n1,2\n", "the first line is empty; it must be a header"),
+        (b"\n\n2,1\n", "first line holds numbers"),
+        (
+            "a,b\n1,2,3\n4,5,6\n",
+            "line 1, has 2 names.* have 3 cells; add a name for the column that has none",
+        ),
+        ("pump;7\nnorth;8\na;b;c;d\n" + 20 * "1;2;3;4;5\n", "line 1, has 2 names.*delete the lines above"),
     ],
 )
 def test_malformed_csv_is_refused_in_one_line(csv, content, message):
@@ -79,6 +84,90 @@ def test_malformed_csv_is_refused_in_one_line(csv, content, message):
     with pytest.raises(EbmoodError, match=message) as error:
         read_table(path)
     assert "\n" not in str(error.value)
+
+
+TABLE = "a;b;c\n1,5;x;\n2,25;y;z\n"
+
+
+@pytest.mark.parametrize(
+    "lead",
+    [
+        "\n\r\n",
+        "# pump 7\n# exported, by: me\n",
+        "#exported,2024\n",
+        "sep=;\n",
+        '\ufeff"sep=;"\n\n# pump\n',
+        "\ufeff",
+    ],
+)
+def test_comments_and_settings_before_the_header_are_skipped(csv, lead):
+    table = open_table(csv(lead + TABLE))
+    assert table.names == ("a", "b", "c")
+    assert read_table(csv(lead + TABLE)) == [["1,5", "2,25"], ["x", "y"], ["", "z"]]
+
+
+@pytest.mark.parametrize(
+    "lead", ["Report, plant A\n", "Report;;\n;;\n", "Logger;5\nSerial;12345\n\n", "Sales of 2024\n# pump\n"]
+)
+def test_a_title_above_the_header_is_skipped_with_a_note(csv, lead):
+    with pytest.warns(DataWarning, match=f"title .*; the header is line {lead.count(chr(10)) + 1}"):
+        assert read_table(csv(lead + TABLE)) == [["1,5", "2,25"], ["x", "y"], ["", "z"]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ",site\nx,Oslo\ny,3\n",  # an index of pandas without a name
+        "site,\nOslo,Nord\nBergen,3\n",
+        "a,b\nx,y\nz,w\n",
+        "#chrom\tstart\nx\t1\n",
+        "#,name\n1,x\n",
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_the_first_line_is_the_header_if_it_may_be_one(csv, content):
+    names = content.splitlines()[0].replace("\t", ",").split(",")
+    assert open_table(csv(content)).names == tuple(names)
+
+
+def test_a_header_in_a_comment_is_read_if_rows_follow(csv, tmp_path):
+    np.savetxt(tmp_path / "t.csv", [[1, 2], [3, 4]], delimiter=",", header="flow,power", fmt="%g")
+    assert open_table(tmp_path / "t.csv").names == ("flow", "power")
+    assert read_table(tmp_path / "t.csv") == [["1", "3"], ["2", "4"]]
+
+
+def test_comments_among_rows_are_not_rows(csv):
+    table = open_table(csv("a,b\n1,2\n# stop\n3,4\n5\n6,7\n# end, of the log, of today\n"))
+    [chunk] = table.chunks(["a"])
+    assert chunk.rows.column("a").to_pylist() == ["1", "3", None, "6"]
+    assert set(chunk.errors) == {2}
+
+
+@pytest.mark.parametrize("header", ["a;b;;", "a;b;"])
+def test_a_column_without_name_and_values_is_left_out_with_a_note(csv, header):
+    end = ";" * (header.count(";") - 1)
+    rows = [f"{i};x{end}" for i in range(100)]
+    with pytest.warns(DataWarning, match="has neither a name|have neither names"):
+        assert read_table(csv("\n".join([header, *rows]))) == [list(map(str, range(100))), ["x"] * 100]
+    rows[70] += "y"
+    with pytest.warns(DataWarning, match="has neither a name|have neither names"):
+        table = open_table(csv("\n".join([header, *rows])))
+    [chunk] = table.chunks(["a"])
+    assert chunk.errors == {70: f"has the value 'y' in column {len(end) + 2}, which has no name"}
+
+
+def test_a_delimiter_at_the_end_of_each_row_is_no_column(csv):
+    with pytest.warns(DataWarning, match="has neither a name|have neither names"):
+        table = open_table(csv("a;b\n" + "1;2;\n" * 90 + "5;6;7\n8;9\n"))
+    chunks = list(table.chunks(table.names))
+    assert table.names == ("a", "b")
+    assert sum(chunk.rows.num_rows for chunk in chunks) == 92
+    assert {chunk.first_row + row for chunk in chunks for row in chunk.errors} == {90, 91}
+
+
+def test_a_line_of_a_quote_is_counted_from_the_start_of_the_file(csv):
+    with pytest.raises(EbmoodError, match="in line 4 is never closed"):
+        read_table(csv('# pump\n\na,b\n1,"2\n3,4\n'))
 
 
 def test_rows_with_a_wrong_number_of_cells_keep_their_places(csv, monkeypatch):

@@ -4,7 +4,7 @@ import sys
 import pytest
 from helpers.read_table import read_table
 
-from ebmood.core.errors import EbmoodError
+from ebmood.core.errors import DataWarning, EbmoodError
 from ebmood.detector.io import excel_stream
 from ebmood.detector.io.open_input import open_table
 
@@ -38,9 +38,49 @@ def test_a_row_with_too_many_cells_is_marked(sheet):
     assert chunk.rows.column("a").to_pylist() == ["1", None]
 
 
+def test_a_title_above_the_header_and_an_empty_column_are_left_out_with_notes(sheet):
+    rows = [
+        ["Report of 2024"],
+        [],
+        ["By", "me"],
+        [None, None],
+        ["a", None, "b"],
+        *([i, None, i / 2] for i in range(9)),
+    ]
+    with pytest.warns(DataWarning) as caught:
+        table = open_table(sheet(*rows))
+    notes = [str(note.message) for note in caught]
+    assert "title ('Report of 2024'), which is not read; the header is line 5" in notes[0]
+    assert "one column has neither a name nor values" in notes[1]
+    [chunk] = table.chunks(["b", "a"])
+    assert chunk.rows.to_pydict() == {
+        "b": [str(i / 2).removesuffix(".0") for i in range(9)],
+        "a": [str(i) for i in range(9)],
+    }
+    with pytest.warns(DataWarning):
+        table = open_table(sheet(*rows, *[[0, None, 0]] * 70, [1, "x", 2]))
+    [chunk] = table.chunks(["a"])
+    assert chunk.errors == {79: "has the value 'x' in column 2, which has no name"}
+
+
+def test_other_sheets_and_formulas_without_values_give_notes(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["a", "b"], [1, "=A2+1"], [2, "=A3+1"]):
+        book.active.append(row)
+    book.create_sheet("More").append([1])
+    book.save(tmp_path / "t.xlsx")
+    with pytest.warns(DataWarning) as caught:
+        assert read_table(tmp_path / "t.xlsx") == [["1", "2"], [None, None]]
+    notes = [str(note.message) for note in caught]
+    assert "the first of 2 sheets is read, 'Sheet'" in notes[0]
+    assert "column 'b' holds formulas without values" in notes[1]
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
+        ([], "the first sheet is empty"),
+        ([["a", None, "b"], [1, 2, 3]], "column 2 has no name"),
         ([["a", None, "b"]], "must be a header without empty cells"),
         ([["a", "a"], [1, 2]], "'a' occurs twice"),
         ([["a", "b"]], "the table has no rows"),

@@ -126,6 +126,19 @@ def test_numbers_are_read_in_the_format_of_the_whole_column(write, description):
     np.testing.assert_allclose(read["c"], factor * values)
 
 
+def test_formats_of_cells_after_the_first_thousand_count():
+    values = np.arange(0.5, 1500)
+    cells = [f"{x:,}" for x in values] + ["(7.25)", "8.5-"]
+    column = decide_one(cells).column
+    read, errors = column.read(pyarrow.array(cells), ())
+    assert not errors
+    np.testing.assert_array_equal(read["c"], [*values, -7.25, -8.5])
+    sizes = [f"{x:g}k" for x in values] + ["1.5M", "0"]
+    read, errors = decide_one(sizes).column.read(pyarrow.array(sizes), ())
+    assert not errors
+    np.testing.assert_allclose(read["c"], [*(1000 * values), 1.5e6, 0])
+
+
 def test_an_open_format_is_that_of_the_other_columns():
     grouped = [f"{i},{j:03}" for i, j in RNG.integers(1, 999, (N, 2))]
     with_comma = text(f"{x}".replace(".", ",") for x in FLOATS)

@@ -4,11 +4,13 @@ import codecs
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ebmood.core.errors import EbmoodError
+from ebmood.detector.io.header_search import FITTING, MAX_LEAD, find_header, has_width
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -18,20 +20,11 @@ SAMPLE_LINES = 30
 FALLBACK_ENCODING = "cp1252"
 """Encoding of a file that is not UTF-8: Windows-1252, which contains Latin-1."""
 
+COMMENT = "#"
+"""The start of a comment line."""
+
+_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*")
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a CSV file is written.
-
-    Attributes:
-        encoding: name of the encoding.
-        delimiter: the character between cells.
-    """
-
-    encoding: str = "utf-8"
-    delimiter: str = ","
 
 
 def detect_encoding(start: bytes) -> str:
@@ -49,28 +42,114 @@ def detect_encoding(start: bytes) -> str:
     return "utf-8"
 
 
-def detect_delimiter(text: str) -> str:
-    r"""Return the delimiter with which the first lines have the same number of cells, and most of them.
+@dataclass(frozen=True)
+class TableStart:
+    """Where the table in a file starts.
 
-    A delimiter with which quotes end in the middle of a cell is taken only if there is no other.
+    Attributes:
+        line: number of the line of the header, from 0.
+        delimiter: the character between cells.
+        title: the first line above the header that is text, not a comment; empty if there is none.
+        is_comment: whether the header is a comment line, as NumPy writes it.
+        rows: the cells of the first rows.
+    """
 
-    >>> detect_delimiter("flow;temp\n17,793;1108,74\n18,55;1038,13\n")
+    line: int
+    delimiter: str
+    title: str = ""
+    is_comment: bool = False
+    rows: Sequence[Sequence[str]] = ()
+
+
+def find_start(text: str) -> TableStart:
+    r"""Return where the table starts: below empty lines, comment lines (`#`), `sep=;`, and lines of a title.
+
+    The delimiter is that with which the first lines have the same number of cells, and most of them. A delimiter with
+    which quotes end in the middle of a cell is taken only if there is no other.
+
+    >>> find_start("# pump 7\nflow;temp\n17,793;1108,74\n18,55;1038,13\n").delimiter
     ';'
 
     Args:
         text: the first complete lines of the file.
     """
-    best, best_rank = DELIMITERS[0], (False, 1)
+    lines = list(io.StringIO(text, newline=""))
+    first, comment, separator = 0, None, None
+    while first < len(lines):
+        line = lines[first].strip("\r\n ")
+        setting = _SEPARATOR.fullmatch(line)
+        if setting:
+            separator = setting[1]
+        elif line.startswith(COMMENT) and not _is_header(lines, first):
+            comment = first
+        elif line.strip():
+            break
+        first += 1
+    start = _find_in(lines[first:], separator)
+    start = replace(start, line=start.line + first)
+    if comment is not None and start.line == first < len(lines):
+        names = _cells(lines[comment].lstrip(COMMENT + " "), start.delimiter)
+        row = _cells(lines[first], start.delimiter)
+        if len(names) == len(row) > 1 and any(map(_is_number, row)) and not any(map(_is_number, names)):
+            return replace(start, line=comment, is_comment=True, rows=[row, *start.rows])
+    return start
+
+
+def check_lines_fit(names: Sequence[str], start: TableStart, source: str) -> None:
+    """Check that the rows below the header have as many cells as it, or fewer.
+
+    Raises:
+        EbmoodError: nearly all rows have the same larger number of cells.
+    """
+    width, rows = len(names), start.rows
+    common = Counter(map(len, rows)).most_common(1)
+    cells, count = common[0] if common else (0, 0)
+    fitting = sum(has_width(row, width) for row in rows)
+    if len(rows) < 2 or cells <= width or count < FITTING * len(rows) or fitting > (1 - FITTING) * len(rows):
+        return
+    advice = "delete the lines above the header, or add the names that are missing"
+    if cells == width + 1:
+        advice = "add a name for the column that has none, which may be the first (row names)"
+    raise EbmoodError(
+        f"{source}: the header, line {start.line + 1}, has {width} names ({names[0][:40]!r}, ...), but the rows below "
+        f"it have {cells} cells; {advice}"
+    )
+
+
+def _is_header(lines: Sequence[str], number: int) -> bool:
+    """Return whether a line that starts with # is a header whose first name starts with #, such as `#chrom`."""
+    line, following = lines[number].lstrip(" "), next(filter(str.strip, lines[number + 1 :]), "")
+    if line[1:2] == " " or following.startswith(COMMENT):
+        return False
     for delimiter in DELIMITERS:
-        widths = _widths(text, delimiter)
-        agree = sum(width == widths[0] for width in widths)
-        rank = (_quotes_fit(text, delimiter), widths[0])
-        if agree >= 0.8 * len(widths) and widths[0] > 1 and rank > best_rank:
-            best, best_rank = delimiter, rank
-    if best_rank[1] == 1:  # no delimiter fits, as in a malformed file; the header decides
-        header = text.splitlines()[0] if text else ""
-        best = max(DELIMITERS, key=header.count)
-    return best
+        names = _cells(line, delimiter)
+        if len(names) == len(_cells(following, delimiter)) > 1 and not any(map(_is_number, names)):
+            return True
+    return False
+
+
+def _find_in(lines: Sequence[str], separator: str | None) -> TableStart:
+    """Return where the table starts in lines of which the first is neither empty nor a comment."""
+    text = "".join(lines)
+    best, best_rank = None, (False, False, False, 1)
+    for delimiter in DELIMITERS if separator is None else (separator,):
+        records = _records(lines, delimiter)
+        header = find_header([cells for _, cells in records])
+        rows = [cells for _, cells in records[header:][:SAMPLE_LINES]]
+        width = len(rows[0]) if rows else 1
+        agree = sum(has_width(row, width) for row in rows)
+        rank = (_quotes_fit(text, delimiter), agree == len(rows), header == 0, width)
+        if agree >= FITTING * len(rows) and width > 1 and rank > best_rank:
+            best, best_rank = (delimiter, records, header), rank
+    if best is None:  # no delimiter fits, as in a malformed file; the header decides
+        counts = lines[0] if lines else ""
+        delimiter = separator or max(DELIMITERS, key=counts.count)
+        records = _records(lines, delimiter)
+        best = delimiter, records, find_header([cells for _, cells in records])
+    delimiter, records, header = best
+    title = next((lines[line].strip() for line, _ in records[:header]), "")
+    line = records[header][0] if records else 0
+    return TableStart(line, delimiter, title, rows=[cells for _, cells in records[header + 1 :]])
 
 
 def check_header(names: Sequence[str], source: str, delimiter: str) -> None:
@@ -104,9 +183,24 @@ def _quotes_fit(text: str, delimiter: str) -> bool:
     return True
 
 
-def _widths(text: str, delimiter: str) -> list[int]:
+def _records(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
+    """Return the first records that are not empty, each with the number of its first line."""
+    records, rows, line = [], csv.reader(lines, delimiter=delimiter), 0
     try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+        for row in rows:
+            if any(cell.strip() for cell in row) or len(row) > 1:
+                records.append((line, row))
+            line = rows.line_num
+            if len(records) > SAMPLE_LINES + MAX_LEAD:
+                break
     except csv.Error:
-        rows = []
-    return [len(row) for row in rows[:SAMPLE_LINES]] or [1]
+        return []
+    return records
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter), [])
+
+
+def _is_number(cell: str) -> bool:
+    return _NUMBER.fullmatch(cell) is not None

@@ -1,16 +1,19 @@
 """Read CSV in chunks, from a file or from standard input.
 
-The file needs a header. Encoding, delimiter and compression are found by the first bytes. All cells are returned as
-text: whether a column holds numbers or categories is decided elsewhere.
+The file needs a header, which may follow comments or a title. Encoding, delimiter and compression are found by the
+first bytes. All cells are returned as text: whether a column holds numbers or categories is decided elsewhere.
 """
 
+import codecs
 import csv
 import io
+import itertools
 import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +21,22 @@ import pyarrow
 from pyarrow import csv as arrow_csv
 
 from ebmood.core.errors import DataWarning, EbmoodError, one_line
-from ebmood.detector.io.csv_dialect import FALLBACK_ENCODING, check_header, detect_delimiter
+from ebmood.detector.io.arrow import compute
+from ebmood.detector.io.csv_dialect import (
+    COMMENT,
+    FALLBACK_ENCODING,
+    TableStart,
+    check_header,
+    check_lines_fit,
+    find_start,
+)
+from ebmood.detector.io.header_search import (
+    FITTING,
+    describe_title,
+    describe_unnamed,
+    has_width,
+    unnamed_empty,
+)
 from ebmood.detector.io.quotes import QuoteScanner
 from ebmood.detector.io.table_stream import (
     Chunk,
@@ -59,9 +77,10 @@ class CSVStream(TableStream):
         self._state = file_state(path) if path else None
         self._input = None  # standard input cannot be read a second time
         with self._open() as file:
-            text, header, content = _open_text(file, source)
+            opened = _open_text(file, source)
         if path is None:
-            self._input = text, header, content
+            self._input = opened
+        text, start = opened.text, opened.start
         if text.encoding == FALLBACK_ENCODING:
             warnings.warn(
                 f"{source}: is not UTF-8, so it is read as Windows-1252 (Latin-1); if text looks wrong, save it as "
@@ -69,9 +88,23 @@ class CSVStream(TableStream):
                 DataWarning,
                 stacklevel=2,
             )
-        self.delimiter = detect_delimiter(_first_lines(header, content))
-        self.names = _parse_header(header, self.delimiter, source)
-        check_header(self.names, source, self.delimiter)
+        self.delimiter = start.delimiter
+        self._cells = _parse_header(opened.header, self.delimiter, source)
+        check_header(self._cells, source, self.delimiter)
+        check_lines_fit(self._cells, start, source)
+        if start.title:
+            warnings.warn(describe_title(source, start.title, start.line), DataWarning, stacklevel=2)
+        longer = [
+            row for row in start.rows if len(row) > len(self._cells) and has_width(row, len(self._cells))
+        ]
+        if longer and len(longer) >= FITTING * len(start.rows):
+            self._cells = (*self._cells, "")  # a delimiter at the end of each row
+        empty = unnamed_empty(self._cells, start.rows) if start.rows and len(self._cells) > 1 else []
+        if empty:
+            warnings.warn(describe_unnamed(source, len(empty)), DataWarning, stacklevel=2)
+        self._empty = tuple(f"\0{k}" for k in empty)
+        self._cells = tuple(f"\0{k}" if k in empty else name for k, name in enumerate(self._cells))
+        self.names = tuple(name for name in self._cells if name not in self._empty)
         check_names(source, self.names)
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
@@ -82,12 +115,13 @@ class CSVStream(TableStream):
         rows_read = 0
         ragged: dict[int, str] = {}
         with self._open() as file:
-            text, header, content = self._input or _open_text(file, self.source)
-            scanner = QuoteScanner(self.delimiter.encode(), len(self.names))
-            scanner.scan(header + b"\n" + content)
-            stream = CountingReader(_ScannedText(text, scanner), content)
+            opened = self._input or _open_text(file, self.source)
+            text = opened.text
+            scanner = QuoteScanner(self.delimiter.encode(), len(self._cells), opened.start.line + 1)
+            scanner.scan(opened.header + b"\n" + opened.content)
+            stream = CountingReader(_ScannedText(text, scanner), opened.content)
             for rows in self._batches(io.BufferedReader(stream, 2**16), columns, ragged):
-                chunk = _insert_ragged(Chunk(self.source, rows_read, rows), ragged)
+                chunk = self._check_empty(_insert_ragged(Chunk(self.source, rows_read, rows), ragged))
                 if chunk.rows.num_rows:
                     yield chunk
                 rows_read += chunk.rows.num_rows
@@ -128,10 +162,18 @@ class CSVStream(TableStream):
     def _batches(
         self, file: io.BufferedReader, columns: Sequence[str], ragged: dict[int, str]
     ) -> Iterator[pyarrow.RecordBatch]:
+        comments = 0
+
         def skip(row: arrow_csv.InvalidRow) -> str:
+            nonlocal comments
+            if (row.text or "").startswith(COMMENT):
+                comments += 1
+                return "skip"
             cells = "1 cell" if row.actual_columns == 1 else f"{row.actual_columns} cells"
             start = one_line(row.text or "")[:40]
-            ragged[row.number - 1] = f"has {cells}, the header {row.expected_columns}; it starts {start!r}"
+            ragged[row.number - 1 - comments] = (
+                f"has {cells}, the header {row.expected_columns}; it starts {start!r}"
+            )
             return "skip"
 
         try:
@@ -139,19 +181,19 @@ class CSVStream(TableStream):
                 pyarrow.PythonFile(file, mode="r"),
                 # With more than one thread, the parser does not count rows for its messages.
                 arrow_csv.ReadOptions(
-                    use_threads=False, column_names=list(self.names), block_size=BLOCK_BYTES
+                    use_threads=False, column_names=list(self._cells), block_size=BLOCK_BYTES
                 ),
                 # In a table with one column, an empty line is a missing value.
                 arrow_csv.ParseOptions(
                     delimiter=self.delimiter,
                     newlines_in_values=True,
-                    ignore_empty_lines=len(self.names) > 1,
+                    ignore_empty_lines=len(self._cells) > 1,
                     invalid_row_handler=skip,
                 ),
                 arrow_csv.ConvertOptions(
-                    column_types={name: pyarrow.string() for name in self.names},
+                    column_types={name: pyarrow.string() for name in self._cells},
                     strings_can_be_null=False,
-                    include_columns=list(columns),
+                    include_columns=[*columns, *self._empty],
                 ),
             )
             with reader:
@@ -160,6 +202,22 @@ class CSVStream(TableStream):
             reason = one_line(error)
             if reason != "Empty CSV file":
                 raise EbmoodError(f"{self.source}: {_describe(reason)}; correct the file") from error
+
+    def _check_empty(self, chunk: Chunk) -> Chunk:
+        """Return a chunk without the columns that have no name. A row with a value in one of them is bad."""
+        if not self._empty:
+            return chunk
+        errors = dict(chunk.errors)
+        names = [name for name in chunk.rows.schema.names if name not in self._empty]
+        for name in self._empty:
+            cells = compute.utf8_trim_whitespace(chunk.rows.column(name))
+            filled = compute.fill_null(compute.not_equal(cells, ""), False)
+            for row in compute.indices_nonzero(filled).to_pylist():
+                number = self._cells.index(name) + 1
+                errors.setdefault(
+                    row, f"has the value {cells[row].as_py()[:40]!r} in column {number}, which has no name"
+                )
+        return Chunk(chunk.source, chunk.first_row, chunk.rows.select(names), errors)
 
 
 class _ScannedText:
@@ -179,18 +237,32 @@ class _ScannedText:
         return data[:size]
 
 
-def _open_text(file: BinaryIO, source: str) -> tuple[TextFile, bytes, bytes]:
-    """Return a file, its header, and the bytes that were read after the header."""
+@dataclass(frozen=True)
+class _Opened:
+    """A text file, where its table starts, the header, and the bytes that were read after the header."""
+
+    text: TextFile
+    start: TableStart
+    header: bytes
+    content: bytes
+
+
+def _open_text(file: BinaryIO, source: str) -> _Opened:
     text = TextFile(file, source)
-    return text, *_read_header(text, source)
+    content = text.read(START_BYTES).removeprefix(codecs.BOM_UTF8)
+    start = find_start(_complete_lines(content))
+    breaks = itertools.islice(_LINE_BREAK.finditer(content), start.line)
+    position = max((line_break.end() for line_break in breaks), default=0)
+    header, content = _read_header(text, content[position:], source)
+    return _Opened(text, start, header.lstrip(b"# ") if start.is_comment else header, content)
 
 
-def _first_lines(header: bytes, content: bytes) -> str:
+def _complete_lines(content: bytes) -> str:
     """Return the complete lines at the start of a file."""
-    lines = (header + b"\n" + content).decode("utf-8-sig", errors="replace")
+    lines = content.decode(errors="replace")
     if len(content) < START_BYTES // 2:
         return lines
-    return lines[: max(lines.rfind("\n"), lines.rfind("\r"))]
+    return lines[: max(lines.rfind("\n"), lines.rfind("\r")) + 1]
 
 
 def _insert_ragged(chunk: Chunk, ragged: dict[int, str], at_end: bool = False) -> Chunk:
@@ -238,7 +310,7 @@ def _describe(reason: str) -> str:
 
 def _parse_header(header: bytes, delimiter: str, source: str) -> tuple[str, ...]:
     try:
-        text = header.decode("utf-8-sig")
+        text = header.decode()
         names = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), ()))
     except (UnicodeDecodeError, csv.Error) as error:
         raise EbmoodError(
@@ -249,18 +321,22 @@ def _parse_header(header: bytes, delimiter: str, source: str) -> tuple[str, ...]
     return names
 
 
-def _read_header(file: TextFile, source: str) -> tuple[bytes, bytes]:
-    """Return the first record without its line break, and the bytes that were read after it."""
-    content, position = b"", 0
+def _read_header(file: TextFile, content: bytes, source: str) -> tuple[bytes, bytes]:
+    """Return the first record without its line break, and the bytes that were read after it.
+
+    Args:
+        file: the file.
+        content: bytes of it that were read ahead, from the start of the record.
+        source: its name, for messages.
+    """
+    position, is_at_end = 0, False
     while True:
-        data = file.read(START_BYTES)
-        content += data
         for line_break in _LINE_BREAK.finditer(content, position):
             is_quoted = content.count(b'"', 0, line_break.start()) % 2
-            is_split = line_break.group() == b"\r" and line_break.end() == len(content) and data
+            is_split = line_break.group() == b"\r" and line_break.end() == len(content) and not is_at_end
             if not is_quoted and not is_split:
                 return content[: line_break.start()], content[line_break.end() :]
-        if not data:
+        if is_at_end:
             if not content.strip():
                 raise EbmoodError(f"{source}: the file is empty; it needs a header and rows")
             return content, b""
@@ -269,3 +345,5 @@ def _read_header(file: TextFile, source: str) -> tuple[bytes, bytes]:
                 f"{source}: there is no header in the first {MAX_HEADER_BYTES} bytes; check that it is CSV"
             )
         position = max(0, len(content) - 1)
+        data = file.read(START_BYTES)
+        content, is_at_end = content + data, not data

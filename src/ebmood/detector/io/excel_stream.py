@@ -1,15 +1,18 @@
 """Read the first sheet of an Excel workbook. This needs the extra `excel`."""
 
 import datetime
+import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 
-from ebmood.core.errors import EbmoodError, one_line
+from ebmood.core.errors import DataWarning, EbmoodError, one_line
+from ebmood.detector.io.header_search import describe_title, describe_unnamed, find_header, unnamed_empty
 from ebmood.detector.io.table_stream import (
     Chunk,
     TableStream,
@@ -21,36 +24,62 @@ from ebmood.detector.io.table_stream import (
 
 CHUNK_ROWS = 4096
 
+SAMPLE_ROWS = 60
+"""Rows in which the header is looked for."""
+
 
 class ExcelStream(TableStream):
-    """The first sheet of an `.xlsx` file, whose first row is a header. All cells become text, as in CSV.
+    """The first sheet of an `.xlsx` file. All cells become text, as in CSV.
+
+    The header is the first row, or the first one below a title (see `find_header`). Columns without name and values
+    are left out.
 
     Args:
         path: the file.
 
     Raises:
-        EbmoodError: openpyxl is not installed, the file is not a workbook, or the first row is not a header.
+        EbmoodError: openpyxl is not installed, the file is not a workbook, or a column with values has no name.
+
+    Warns:
+        DataWarning: there are a title, columns without name and values, other sheets, or formulas without values.
     """
 
     def __init__(self, path: Path):
         self.source = str(path)
         self._path = path
         self._state = file_state(path)
+        self._sheets: list[str] = []
         with self._rows() as rows:
-            header = _without_end(next(rows, ()))
-        if not header or None in header:
+            first = [_without_end(row) for row in islice(rows, SAMPLE_ROWS)]
+        width = max(map(len, first), default=0)
+        padded = [[cell or "" for cell in (*row, *[None] * (width - len(row)))] for row in first]
+        filled = [line for line, row in enumerate(first) if row]
+        if not filled:
+            raise EbmoodError(f"{self.source}: the first sheet is empty; move the table to the first sheet")
+        self._line = filled[find_header([padded[line] for line in filled])]
+        names, samples = padded[self._line][: len(first[self._line])], padded[self._line + 1 :]
+        empty = unnamed_empty(names, samples) if samples else []
+        unnamed = [k for k, name in enumerate(names) if not name.strip() and k not in empty]
+        if unnamed:
             raise EbmoodError(
-                f"{self.source}: the first row of the first sheet must be a header without empty cells"
+                f"{self.source}: row {self._line + 1} of the first sheet must be a header without empty cells, but "
+                f"column {unnamed[0] + 1} has no name; add it"
             )
-        self.names = tuple(map(str, header))
+        self._cells = tuple("" if k in empty else name for k, name in enumerate(names))
+        self.names = tuple(name for name in self._cells if name)
         check_names(self.source, self.names)
+        if self._line > filled[0]:
+            title = next(cell for cell in padded[filled[0]] if cell)
+            self._warn(describe_title(self.source, title, self._line))
+        if empty:
+            self._warn(describe_unnamed(self.source, len(empty)))
+        self._check_formulas(samples)
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Yield all rows of some columns; this implements `TableStream.chunks`. Empty rows at the end are left out."""
         first_row, waiting, empty = 0, [], 0
         with self._rows() as rows:
-            next(rows)
-            for row in rows:
+            for row in islice(rows, self._line + 1, None):
                 cells = _without_end(row)
                 if not cells:
                     empty += 1
@@ -67,22 +96,47 @@ class ExcelStream(TableStream):
             raise EbmoodError(f"{self.source}: the table has no rows; add rows below the header")
         check_unchanged(self._path, self._state)
 
+    def _warn(self, note: str) -> None:
+        warnings.warn(note, DataWarning, stacklevel=3)
+
+    def _check_formulas(self, samples: Sequence[Sequence[str]]) -> None:
+        """Warn if a column holds formulas whose values the program that wrote the file did not store."""
+        empty = [k for k, name in enumerate(self._cells) if name and not any(row[k] for row in samples)]
+        if not empty or not samples:
+            return
+        with self._rows(values=False) as rows:
+            for row in islice(rows, self._line + 1, self._line + 1 + len(samples)):
+                for k in empty:
+                    if k < len(row) and str(row[k] or "").startswith("="):
+                        self._warn(
+                            f"{self.source}: column {self._cells[k]!r} holds formulas without values, which are read "
+                            "as missing; open the file in a spreadsheet program and save it"
+                        )
+                        return
+
     def _chunk(self, first_row: int, columns: Sequence[str], rows: list[tuple[str | None, ...]]) -> Chunk:
-        width = len(self.names)
+        width = len(self._cells)
         errors = {
             number: f"has {len(row)} cells, the header {width}"
             for number, row in enumerate(rows)
             if len(row) > width
         }
+        for k in (k for k, name in enumerate(self._cells) if not name):
+            for number, row in enumerate(rows):
+                if k < len(row) and row[k]:
+                    errors.setdefault(
+                        number, f"has the value {row[k][:40]!r} in column {k + 1}, which has no name"
+                    )
         full = [() if number in errors else row for number, row in enumerate(rows)]
         full = [(*row, *[None] * (width - len(row))) for row in full]
-        positions = [self.names.index(name) for name in columns]
+        positions = [self._cells.index(name) for name in columns]
         arrays = [pyarrow.array([row[i] for row in full], pyarrow.string()) for i in positions]
         schema = pyarrow.schema([(name, pyarrow.string()) for name in columns])
         return Chunk(self.source, first_row, pyarrow.RecordBatch.from_arrays(arrays, schema=schema), errors)
 
     @contextmanager
-    def _rows(self) -> Iterator[Iterator[tuple[Any, ...]]]:
+    def _rows(self, values: bool = True) -> Iterator[Iterator[tuple[Any, ...]]]:
+        """Open the first sheet. With `values`, cells with formulas have their values."""
         try:
             from openpyxl import load_workbook
             from openpyxl.utils.exceptions import InvalidFileException
@@ -92,9 +146,12 @@ class ExcelStream(TableStream):
             ) from error
         try:
             with read_errors(self.source):
-                book = load_workbook(self._path, read_only=True, data_only=True)
+                book = load_workbook(self._path, read_only=True, data_only=values)
         except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError) as error:
             raise EbmoodError(f"{self.source}: not a readable .xlsx file ({one_line(error)})") from error
+        if len(book.worksheets) > 1 and not self._sheets:
+            self._sheets = [sheet.title for sheet in book.worksheets]
+            self._warn(f"{self.source}: the first of {len(self._sheets)} sheets is read, {self._sheets[0]!r}")
         try:
             yield (book.worksheets[0].iter_rows(values_only=True) if book.worksheets else iter(()))
         finally:

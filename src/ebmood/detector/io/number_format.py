@@ -11,15 +11,31 @@ from numpy.typing import NDArray
 from ebmood.core.settings import Settings
 from ebmood.detector.io.arrow import compute
 
-CURRENCIES = "$€£¥"
-"""Signs that may stand before a number."""
+CURRENCIES = (
+    *(r"(?:US|CA|AU|NZ|HK|[ACRS])?\$", "[€£¥₹₩₽₺₴₪฿₫%]", r"kr\.?", r"Rs\.?", r"Fr\.?", "zł", "Kč"),
+    "(?:USD|EUR|GBP|JPY|CHF|CNY|INR|SEK|NOK|DKK|PLN|CZK|HUF|RUB|TRY|BRL|MXN|AUD|CAD|NZD|ZAR|KRW|SGD|HKD)",
+)
+"""Regular expressions of signs that may stand before a number."""
 
+_SPACE = "[\\s\u00a0\u2009\u202f]*"
 _SIGN, _EXPONENT = "[+-]?", "(?:[eE][+-]?[0-9]+)?"
 _SPLIT = re.compile(
-    rf"([{CURRENCIES}]?)\s*({_SIGN}[0-9.,' \u00a0\u202f]*[0-9][.,]?{_EXPONENT})\s*(.*)", re.DOTALL
+    rf"\(?{_SIGN}\s*({'|'.join(CURRENCIES)}|)\s*\(?({_SIGN}[0-9.,' \u00a0\u202f]*[0-9][.,]?{_EXPONENT})\s*-?(.*)",
+    re.DOTALL,
 )
-_UNIT = re.compile(r"(?:(?:[%‰°′″$€£¥]|[^\W\d_])[^,;]{0,14}|)")
-_SEPARATORS = {" ": "[ \u00a0\u202f]", "'": "['\u2019]"}
+_ACCOUNTING = re.compile(r"^\W*\(|-$|-\s*\D*$")
+_UNIT = re.compile(r"(?:(?:[%‰°′″$€£¥]|[^\W\d_])[^,;()]{0,14}|)")
+_SEPARATORS = {" ": "[ \u00a0\u2009\u202f]", "'": "['\u2019]"}
+
+_MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
+_BYTES = {
+    **{f"{letter}B": 1000.0**power for power, letter in enumerate(("[kK]", "M", "G", "T", "P"), 1)},
+    **{f"{letter}iB": 1024.0**power for power, letter in enumerate(("[kK]", "M", "G", "T", "P"), 1)},
+    "B": 1.0,
+}
+_END = re.compile(r"\d\s*([A-Za-z]*)[)\s-]*$")
+_SCALES = {"": {}, "multiples": _MULTIPLES, "bytes": _BYTES}
+"""For each kind of scale, regular expressions of the ends of cells, and by what they multiply."""
 
 
 class NumberFormat(Settings):
@@ -30,15 +46,24 @@ class NumberFormat(Settings):
         thousands: the character between groups of three digits. A space stands for all kinds of spaces.
         unit: text that follows each number, such as `%` or `m3/h`. The number is not converted.
         currency: a sign before each number.
+        scale: kind of the letters behind numbers that multiply them: `multiples` for `1.5k` and `2M`, `bytes` for
+            `900 kB` and `1.5 GiB`. Such a format has no unit.
+
+    Negative numbers may be written as in accounting: `(12.50)`, `12.50-`, `-$12.50`.
 
     >>> NumberFormat(thousands=",", unit="kg").parse(pyarrow.array(["1,108.5 kg", "7kg", "7"]))
     (array([1108.5,    7. ,    nan]), array([False, False,  True]))
+    >>> NumberFormat(thousands=",", currency="$").parse(pyarrow.array(["($1,108.50)", "-$7", "$ 7-", "$7"]))[0]
+    array([-1108.5,    -7. ,    -7. ,     7. ])
+    >>> NumberFormat(scale="multiples").parse(pyarrow.array(["1.5k", "2M", "7"]))[0]
+    array([1.5e+03, 2.0e+06, 7.0e+00])
     """
 
     decimal: Literal[".", ","] = "."
     thousands: Literal["", ",", ".", " ", "'"] = ""
     unit: str = ""
     currency: str = ""
+    scale: Literal["", "multiples", "bytes"] = ""
 
     @property
     def is_plain(self) -> bool:
@@ -54,10 +79,25 @@ class NumberFormat(Settings):
             separator = _SEPARATORS.get(self.thousands, re.escape(self.thousands))
             digits = f"(?:[1-9][0-9]{{0,2}}(?:{separator}[0-9]{{3}})+|[0-9]+)"  # 0,653 has a decimal comma
         exponent = "" if self.thousands else _EXPONENT
-        number = f"{_SIGN}(?:{digits}(?:{decimal}[0-9]*)?|{decimal}[0-9]+){exponent}"
-        before = f"{re.escape(self.currency)}\\s*" if self.currency else ""
-        after = f"\\s*{re.escape(self.unit)}" if self.unit else ""
-        return f"^{before}{number}{after}$"
+        number = f"(?:{digits}(?:{decimal}[0-9]*)?|{decimal}[0-9]+){exponent}"
+        before = f"{re.escape(self.currency)}{_SPACE}" if self.currency else ""
+        after = f"{_SPACE}{re.escape(self.unit)}" if self.unit else ""
+        if self.scale:
+            after = f"{_SPACE}(?:{'|'.join(_SCALES[self.scale])}|)"
+        forms = [
+            f"{before}{_SIGN}{number}{after}",
+            f"\\({_SPACE}{before}{number}{after}{_SPACE}\\)",
+            f"{before}{number}{_SPACE}-{after}",
+        ]
+        if before:
+            forms += [
+                f"{_SIGN}{_SPACE}{before}{number}{after}",
+                f"{before}\\({_SPACE}{number}{_SPACE}\\){after}",
+                f"{before}-",  # zero
+            ]
+        if after:
+            forms += [f"{before}{number}{after}{_SPACE}-", f"\\({_SPACE}{number}{_SPACE}\\){after}"]
+        return f"^(?:{'|'.join(forms)})$"
 
     def parse(self, cells: pyarrow.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return numbers, and which cells are not numbers in this format.
@@ -70,18 +110,30 @@ class NumberFormat(Settings):
         """
         matches = compute.match_substring_regex(cells, self.pattern)
         text = compute.if_else(matches, cells, pyarrow.scalar(None, cells.type))
+        factors = np.ones(len(cells))
+        for end, factor in _SCALES[self.scale].items():
+            is_scaled = compute.match_substring_regex(text, f"[^A-Za-z]{end}[^A-Za-z]*$")
+            factors[compute.fill_null(is_scaled, False).to_numpy(zero_copy_only=False)] = factor
         for old, new in self._replacements():
             text = compute.replace_substring_regex(text, old, new)
         values = compute.cast(text, pyarrow.float64()).to_numpy(zero_copy_only=False)
-        return values, ~compute.fill_null(matches, True).to_numpy(zero_copy_only=False)
+        return values * factors, ~compute.fill_null(matches, True).to_numpy(zero_copy_only=False)
 
     def _replacements(self) -> list[tuple[str, str]]:
         """Return regular expressions and their replacements, which together make a number plain."""
         steps = []
         if self.currency:
-            steps.append((f"^{re.escape(self.currency)}\\s*", ""))
-        if self.unit:
-            steps.append((f"\\s*{re.escape(self.unit)}$", ""))
+            steps.append((re.escape(self.currency), ""))
+        for end in (re.escape(self.unit), *_SCALES[self.scale]):
+            if end:
+                steps.append((f"{_SPACE}{end}([\\s)-]*)$", "\\1"))
+        steps += [
+            (r"^(.*)\((.*)\)", "-\\1\\2"),
+            (r"^(.*[0-9.,].*)-$", "-\\1"),
+            (_SPACE.removesuffix("*"), ""),
+        ]
+        if self.currency:
+            steps.append(("^-$", "0"))
         if self.thousands:
             steps.append((_SEPARATORS.get(self.thousands, re.escape(self.thousands)), ""))
         if self.decimal != ".":
@@ -98,6 +150,8 @@ class NumberFormat(Settings):
         if self.thousands:
             parts.append(f"thousands separated by {self.thousands!r}")
         parts += [f"unit {text!r}" for text in (self.currency, self.unit) if text]
+        if self.scale:
+            parts.append({"multiples": "k, M and B multiply", "bytes": "in bytes"}[self.scale])
         return ", ".join(parts)
 
 
@@ -124,9 +178,10 @@ def split_unit(cell: str) -> tuple[str, str] | None:
     (('', 'm3/h'), ('€', ''), None)
     """
     parts = _SPLIT.fullmatch(cell)
-    if parts is None or not _UNIT.fullmatch(parts[3]):
+    if parts is None:
         return None
-    return parts[1], parts[3]
+    unit = parts[3].strip(" )-\u00a0\u202f") if _ACCOUNTING.search(cell) else parts[3]
+    return (parts[1], unit) if _UNIT.fullmatch(unit) else None
 
 
 def possible_formats(cells: pyarrow.Array) -> list[NumberFormat]:
@@ -135,14 +190,22 @@ def possible_formats(cells: pyarrow.Array) -> list[NumberFormat]:
     Args:
         cells: distinct text without spaces around it, without nulls; at least one.
     """
-    unit = split_unit(cells[0].as_py())
-    if unit is None:
-        return []
-    return [
-        style
-        for plain in _STYLES
-        if fits(style := plain.model_copy(update={"currency": unit[0], "unit": unit[1]}), cells)
-    ]
+    first = next((text for cell in cells[:50] if any(map(str.isdigit, text := cell.as_py()))), "")
+    unit, styles = split_unit(first), []
+    if unit is not None:
+        styles = [style.model_copy(update={"currency": unit[0], "unit": unit[1]}) for style in _STYLES]
+    return [style for style in styles if fits(style, cells)] or _scaled_formats(cells)
+
+
+def _scaled_formats(cells: pyarrow.Array) -> list[NumberFormat]:
+    """Return the formats in which letters multiply. Letters are only taken for that if several occur, one of them k."""
+    ends = {match[1] for cell in cells.to_pylist() if (match := _END.search(cell))}
+    formats = []
+    if {"k", "K"} & ends and len(ends) > 1:
+        formats = [NumberFormat(decimal=decimal, scale="multiples") for decimal in (".", ",")]
+    elif any(end.endswith("B") and len(end) > 1 for end in ends):
+        formats = [NumberFormat(decimal=decimal, scale="bytes") for decimal in (".", ",")]
+    return [style for style in formats if fits(style, cells)]
 
 
 def fits(style: NumberFormat, cells: pyarrow.Array) -> bool:

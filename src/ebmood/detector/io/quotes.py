@@ -17,6 +17,7 @@ class QuoteScanner:
     Args:
         delimiter: the byte between cells.
         columns: number of cells of a row.
+        first_line: number of the first line.
 
     Attributes:
         open_line: number of the line, from 1, of the quote that is open after the blocks so far; None if there is none.
@@ -30,11 +31,11 @@ class QuoteScanner:
     5
     """
 
-    def __init__(self, delimiter: bytes, columns: int):
+    def __init__(self, delimiter: bytes, columns: int, first_line: int = 1):
         self.open_line: int | None = None
         self.swallowed_line: int | None = None
         self._delimiter, self._columns = delimiter, columns
-        self._line = 1
+        self._line = first_line
         self._at_start = True  # the next byte starts a cell
         self._maybe_closed = False  # the last byte so far is a quote inside a cell
         self._cell: list[bytes] = []

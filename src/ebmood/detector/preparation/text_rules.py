@@ -75,9 +75,10 @@ class TextColumn:
         if not formats or formats == [PLAIN]:
             return formats
         rest = self.distinct
-        return [
+        fitting = [
             style for style in formats if (style.is_plain and self.is_plain) or not style.parse(rest)[1].any()
         ]
+        return fitting or (possible_formats(rest) if len(rest) > len(sample) else [])
 
     def date_formats(self) -> list[DateFormat]:
         """Return the formats in which all cells are dates; none if there is no cell."""

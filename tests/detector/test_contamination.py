@@ -30,6 +30,17 @@ def test_outliers_among_the_training_rows_are_left_out(contaminated, contaminati
     assert (clean.predict(new) == -1).mean() > (plain.predict(new) == -1).mean()
 
 
+def test_outliers_that_resemble_each_other_are_left_out():
+    """Five neighbours of such an outlier are outliers, but not as many neighbours as there are outliers."""
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.normal(size=(300, 3)), rng.normal(4, 0.1, size=(15, 3))])
+    cleaned = EnergyDetector(random_state=0, contamination=15 / 315).fit(rows)
+    new = rng.normal(4, 0.1, size=(200, 3))
+    assert [scale.neighbours for scale in cleaned.settings_.scales] == [5, 15, 75]
+    assert (cleaned.predict(new) == -1).mean() > 0.95
+    assert (EnergyDetector(random_state=0).fit(rows).predict(new) == -1).mean() < 0.5
+
+
 def test_the_strangest_rows_are_listed_by_their_index(contaminated):
     rows = np.random.default_rng(2).permutation(len(contaminated))
     detector = EnergyDetector(random_state=0).fit(contaminated[rows[:-5]][::-1])

@@ -8,6 +8,7 @@ from helpers.feature_rows import features
 from sklearn.metrics import roc_auc_score
 
 from ebmood.detector.score_model import SPEEDS, EnergySettings, ScoreModel
+from ebmood.models.memory import MemorySettings
 
 
 @pytest.fixture
@@ -64,6 +65,17 @@ def test_the_two_largest_z_scores_decide(rows: np.ndarray) -> None:
     expected = -z.sort(dim=0).values[-2:].mean(0) - model.excess(model.columns.numbers(x))
     torch.testing.assert_close(model(x), expected)
     assert len(model.energy_names) == len(z) == 8
+
+
+def test_energies_of_each_scale_are_those_of_a_model_with_that_number_of_neighbours(rows: np.ndarray) -> None:
+    x, y = torch.from_numpy(rows), np.arange(len(rows)) % 2
+    several = fit(rows, EnergySettings(further_neighbours=(12, 30)), y=y)
+    z = dict(zip(several.energy_names, several.z_scores(x).swapaxes(0, 1), strict=True))
+    for neighbours, suffix in ((5, ""), (12, ", 12 neighbours"), (30, ", 30 neighbours")):
+        single = fit(rows, EnergySettings(memory=MemorySettings(neighbours=neighbours)), y=y)
+        for name, expected in zip(single.energy_names, single.z_scores(x).swapaxes(0, 1), strict=True):
+            assert (z.pop(name + suffix) == expected).all()
+    assert not z
 
 
 def test_excess_counts_ranges_beyond_one_range_from_the_middle() -> None:

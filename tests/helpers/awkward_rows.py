@@ -23,6 +23,7 @@ SETTINGS = {
         deciding=3,
     ),
     "one view": EnergySettings(views=("normal-scores",), deciding=1),
+    "three scales": EnergySettings(further_neighbours=(20, 60)),
     "extreme": EnergySettings(memory=MemorySettings(neighbours=100, bandwidth=1e-3, power=2.0, compare=0.0)),
 }
 

@@ -1,7 +1,8 @@
 """Leave the strangest training rows out before a fit, when some of them may be outliers.
 
-Outliers resemble each other, so k nearest neighbours of an outlier may all be outliers, and it looks ordinary. The
-energies therefore use more neighbours than there may be outliers. The strangest rows are then left out.
+Outliers resemble each other, so k nearest neighbours of an outlier may all be outliers, and it looks ordinary. Further
+energies therefore use as many neighbours as there may be outliers, and several times as many. The strangest rows are
+then left out.
 """
 
 from numbers import Real
@@ -18,8 +19,8 @@ Contamination = float | Literal["auto"] | None
 FAR = 3.5
 """With `auto`, rows further below the median score than this many times the 20th percentile are left out."""
 
-NEIGHBOURS_PER_OUTLIER = 2.5
-"""Neighbours of the energies, as a multiple of the number of outliers that there may be."""
+NEIGHBOURS_PER_OUTLIER = (1.0, 5.0)
+"""Numbers of neighbours of the further energies, as multiples of the number of outliers that there may be."""
 
 AUTO_FRACTION = 0.05
 """With `auto`, the fraction of outliers that there may be."""
@@ -57,14 +58,15 @@ def count_contaminated(scores: NDArray[np.float64], contamination: float | Liter
     return round(float(contamination) * len(scores))
 
 
-def neighbours_for(rows: int, contamination: float | Literal["auto"], least: int) -> int:
-    """Return the number of neighbours for energies of rows that may be contaminated, at least `least`.
+def further_neighbours(rows: int, contamination: float | Literal["auto"], least: int) -> tuple[int, ...]:
+    """Return numbers of neighbours of further energies of rows that may be contaminated, ascending, all above `least`.
 
-    >>> neighbours_for(1000, 0.05, least=5)
-    125
+    >>> further_neighbours(1000, 0.05, least=5)
+    (50, 250)
     """
     fraction = AUTO_FRACTION if contamination == "auto" else float(contamination)
-    return max(least, round(NEIGHBOURS_PER_OUTLIER * fraction * rows))
+    counts = {round(multiple * fraction * rows) for multiple in NEIGHBOURS_PER_OUTLIER}
+    return tuple(sorted(count for count in counts if count > least))
 
 
 def strangest(scores: NDArray[np.float64], count: int) -> NDArray[np.intp]:

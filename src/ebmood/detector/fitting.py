@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ebmood.core.seeding import numpy_stream
 from ebmood.detector.chunks import apply_in_chunks, round_scores
 from ebmood.detector.columns import Columns, Layout, fit_layout, leave_out_cells
-from ebmood.detector.contamination import count_contaminated, neighbours_for, strangest
+from ebmood.detector.contamination import count_contaminated, further_neighbours, strangest
 from ebmood.detector.prototypes import MAX_PROTOTYPES, find_prototypes
 from ebmood.detector.reservoir import sample_union
 from ebmood.detector.score_model import VIEWS_BY_NAME, EnergySettings, MemoryLayout, ScoreModel
@@ -116,9 +116,10 @@ def fit_score_model(
 def settings_for(
     contamination: float | Literal["auto"], rows: int, settings: EnergySettings
 ) -> EnergySettings:
-    """Return settings with enough neighbours for energies of `rows` rows that may be contaminated."""
-    neighbours = neighbours_for(min(rows, settings.rows), contamination, settings.memory.neighbours)
-    return settings.updated(memory=settings.memory.updated(neighbours=neighbours))
+    """Return settings with further energies for `rows` rows that may be contaminated."""
+    least = max(scale.neighbours for scale in settings.scales)
+    further = further_neighbours(min(rows, settings.rows), contamination, least)
+    return settings.updated(further_neighbours=(*settings.further_neighbours, *further))
 
 
 def rows_without_strangest(

@@ -4,7 +4,7 @@
    add coordinates of their own, so that a difference has a fixed cost (`ebmood.models.mismatch`). The other views hold
    numbers only, so that categories do not hide faults of numbers.
 2. In every view, a **memory energy** and a **relative distance** compare a row with the training rows that the model
-   holds (`ebmood.models.memory`). No network is trained.
+   holds (`ebmood.models.memory`). No network is trained. Both may be computed for several numbers of neighbours.
 3. Each energy becomes a robust **z-score** over its leave-one-out values for the training rows: the median becomes 0
    and the 95th percentile 1.
 4. The score of a row is minus the mean of its two largest z-scores.
@@ -16,10 +16,10 @@ A gap in a column that has none in the training rows puts a row below all traini
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 import torch
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PositiveInt
 from torch import Tensor, nn
 
 from ebmood.core.settings import Settings
@@ -63,6 +63,8 @@ class EnergySettings(Settings):
             columns appear to be features of a network, only `unit-length`, `whitened-raw` and `whitened-unit-length`
             are used, as far as they are listed; otherwise these are left out.
         memory: settings of the memory energy and of the relative distance.
+        further_neighbours: numbers of neighbours, for each of which every view has two more energies. Otherwise, these
+            have the settings under `memory`.
         rows: maximum number of training rows that the model holds. If there are more, a random sample of them is used,
             which keeps their density. With classes it applies to all of them together.
         deciding: number of the largest z-scores whose mean is the score.
@@ -79,16 +81,23 @@ class EnergySettings(Settings):
         min_length=1,
     )
     memory: MemorySettings = MemorySettings()
+    further_neighbours: tuple[PositiveInt, ...] = ()
     rows: int = Field(default=2048, ge=2)
     deciding: int = Field(default=2, ge=1)
     category_cost: Annotated[float, Field(gt=0)] = 1.5
     unseen_cost: Annotated[float, Field(gt=0)] = 3.0
 
+    @property
+    def scales(self) -> tuple[MemorySettings, ...]:
+        """The settings of the energies of each view, one for each number of neighbours."""
+        further = (self.memory.updated(neighbours=count) for count in self.further_neighbours)
+        return (self.memory, *further)
+
     def work(self, rows: int, held: int, columns: int) -> float:
         """Return about how many multiplications the comparison of `rows` rows with `held` rows needs, in all views."""
         for_features = sum(VIEWS_BY_NAME[name].for_features for name in self.views)
         views = max(for_features, len(self.views) - for_features)
-        return float(rows) * held * views * (columns + OPERATIONS_PER_PAIR)
+        return float(rows) * held * views * (columns + OPERATIONS_PER_PAIR * len(self.scales))
 
 
 SPEEDS = {
@@ -117,24 +126,30 @@ class MemoryLayout(Settings):
 
 
 class ViewEnergies(nn.Module):
-    """The energies of one view: a view, and for each class a memory energy and a relative distance.
+    """The energies of one view: a view, and for each scale and class a memory energy and a relative distance.
 
     Args:
         view: the view.
         takes_categories: whether categories and gaps add to its distances.
         rows: number of training rows in memory of each class.
-        settings: settings of the energies.
+        scales: settings of the energies, one for each number of neighbours.
     """
 
     unit: Tensor
 
-    def __init__(self, view: View, takes_categories: bool, rows: tuple[int, ...], settings: MemorySettings):
+    def __init__(
+        self, view: View, takes_categories: bool, rows: tuple[int, ...], scales: tuple[MemorySettings, ...]
+    ):
         super().__init__()
         self.view = view
         self.takes_categories = takes_categories
-        self.settings = settings
-        self.memories = nn.ModuleList(MemoryEnergy(count) for count in rows)
-        self.relative = nn.ModuleList(RelativeDistance(count, settings) for count in rows)
+        self.scales = scales
+        self.classes = len(rows)
+        # The classes of the first scale come first, then those of the next one.
+        self.memories = nn.ModuleList(MemoryEnergy(count) for _ in scales for count in rows)
+        self.relative = nn.ModuleList(
+            RelativeDistance(count, settings) for settings in scales for count in rows
+        )
         self.register_buffer("unit", torch.ones((), dtype=torch.float64))
 
     def coordinates(self, in_view: Tensor, mismatch: Tensor) -> Tensor:
@@ -142,22 +157,25 @@ class ViewEnergies(nn.Module):
         return torch.cat([in_view, mismatch * self.unit], dim=1) if self.takes_categories else in_view
 
     def energies(self, squared: Tensor, k: int) -> Tensor:
-        """Return both energies under class k: squared distances to its rows `(N, M)` to `(2, N)`."""
-        return torch.stack([self.relative[k](squared), self.memories[k](squared)])
+        """Return all energies under class k: squared distances to its rows `(N, M)` to `(2 S, N)` for S scales."""
+        both = [energy(squared) for memory, relative in self._of_class(k) for energy in (relative, memory)]
+        return torch.stack(both)
 
     def fit(self, squared: Tensor, k: int) -> None:
         """Fit the energies of class k to squared distances between its rows `(M, M)`, infinite on the diagonal."""
-        memory, relative = self.memories[k], self.relative[k]
-        assert isinstance(memory, MemoryEnergy)
-        assert isinstance(relative, RelativeDistance)
-        memory.fit(squared, self.settings)
-        relative.fit(squared)
+        for settings, (memory, relative) in zip(self.scales, self._of_class(k), strict=True):
+            memory.fit(squared, settings)
+            relative.fit(squared)
 
     def weight(self, counts: Tensor, k: int) -> None:
         """Weight each row in memory of class k by the number of rows that it stands for, `(M,)`."""
-        memory = self.memories[k]
-        assert isinstance(memory, MemoryEnergy)
-        memory.log_weights.add_(counts.to(torch.float64).log())
+        for memory, _ in self._of_class(k):
+            memory.log_weights.add_(counts.to(torch.float64).log())
+
+    def _of_class(self, k: int) -> list[tuple[MemoryEnergy, RelativeDistance]]:
+        """Return the energies under class k at every scale."""
+        at = range(k, len(self.memories), self.classes)
+        return [(cast(MemoryEnergy, self.memories[i]), cast(RelativeDistance, self.relative[i])) for i in at]
 
 
 class ScoreModel(nn.Module):
@@ -197,12 +215,12 @@ class ScoreModel(nn.Module):
                     VIEWS_BY_NAME[name](numbers, layout.view_rows or rows),
                     name in with_categories,
                     layout.rows,
-                    settings.memory,
+                    settings.scales,
                 )
                 for name in layout.views
             }
         )
-        energies = 2 * len(layout.views)
+        energies = 2 * len(settings.scales) * len(layout.views)
         self.register_buffer("memory", torch.zeros(rows, self.features, dtype=torch.float64))
         self.register_buffer("z_center", torch.zeros(self.classes, energies, dtype=torch.float64))
         self.register_buffer("z_scale", torch.ones(self.classes, energies, dtype=torch.float64))
@@ -229,7 +247,13 @@ class ScoreModel(nn.Module):
     @property
     def energy_names(self) -> list[str]:
         """The names of the energies, in the order of `z_scores`."""
-        return [f"{view} {kind}" for view in self.layout.views for kind in ("relative distance", "memory")]
+        scales = ("", *(f", {count} neighbours" for count in self.settings.further_neighbours))
+        return [
+            f"{view} {kind}{scale}"
+            for view in self.layout.views
+            for scale in scales
+            for kind in ("relative distance", "memory")
+        ]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the scores of raw rows: `(N, D)` to `(N,)`."""
@@ -317,9 +341,9 @@ class ScoreModel(nn.Module):
                 self._set_z_scores(k, number, both)
 
     def _set_z_scores(self, k: int, view: int, energies: Tensor) -> Tensor:
-        """Set the z-scores of a view under class k from the energies of training rows `(2, N)`, and return them."""
+        """Set the z-scores of a view under class k from the energies of training rows `(2 S, N)`, and return them."""
         median, high = energies.quantile(torch.tensor([0.5, 0.95], dtype=torch.float64), dim=1)
-        at = slice(2 * view, 2 * view + 2)
+        at = slice(len(energies) * view, len(energies) * (view + 1))
         self.z_center[k, at] = median
         self.z_scale[k, at] = (high - median).clamp(min=SMALLEST_SCALE)
         return (energies - median[:, None]) / self.z_scale[k, at, None]

@@ -15,7 +15,7 @@ from ebmood.detector.io.number_format import NumberFormat, choose_format
 from ebmood.detector.preparation.columns import CategoryColumn, EmbeddedColumn
 from ebmood.detector.preparation.date_rules import decide_dates
 from ebmood.detector.preparation.decision import BY_OPTION, Decision, Overrides
-from ebmood.detector.preparation.number_rules import decide_numbers
+from ebmood.detector.preparation.number_rules import decide_durations, decide_numbers
 from ebmood.detector.preparation.text_rules import TextColumn, decide_text, decimal_comma
 
 
@@ -61,12 +61,16 @@ def _decide_column(
     if name in overrides.dates:
         return decide_dates(name, cells, _date_format(cells, text), missing, BY_OPTION)
     if name in overrides.numbers:
+        if types.is_duration(cells.type) or (text and not formats and text.are_durations):
+            return decide_durations(name, cells, missing, f"a duration, in seconds, {BY_OPTION}")
         style = None
         if text:
             style = choose_format(formats, comma) if formats else text.most_likely_format()
         return decide_numbers(name, cells, style, missing, is_forced=True)
     if text:
         return decide_text(name, text, formats, comma)
+    if types.is_duration(cells.type):
+        return decide_durations(name, cells, missing)
     if types.is_temporal(cells.type):
         return decide_dates(name, cells, DateFormat.ISO, missing)
     return decide_numbers(name, cells, None, missing)

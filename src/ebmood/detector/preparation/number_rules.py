@@ -8,7 +8,7 @@ import pyarrow
 from numpy.typing import NDArray
 from pyarrow import types
 
-from ebmood.detector.io.cell_values import read_numbers
+from ebmood.detector.io.cell_values import read_numbers, read_seconds
 from ebmood.detector.io.dates import DateFormat, epoch_format, is_time_name, possible_formats
 from ebmood.detector.io.number_format import PLAIN, NumberFormat
 from ebmood.detector.io.scalars import MAX_INTEGER
@@ -93,6 +93,29 @@ def decide_numbers(
             filter(None, [detail, f"empty in {gaps:.0%} of the rows, which is a value of its own"])
         )
     return Decision(column, kind, "number", detail, read.errors)
+
+
+def decide_durations(
+    name: str, cells: pyarrow.Array, missing: Collection[str], reason: str = "a duration, in seconds"
+) -> Decision:
+    """Return the decision about a column of durations.
+
+    Args:
+        name: name of the column.
+        cells: `(N,)` text or durations.
+        missing: further words for missing values.
+        reason: why the column is read as durations, in words.
+    """
+    seconds = read_seconds(cells, missing)
+    values = seconds.values[~np.isnan(seconds.values)]
+    if len(np.unique(values)) <= 1 and not seconds.errors:
+        return decide_names(name, cells, missing)
+    gaps = 1 - (len(values) + len(seconds.errors)) / len(cells)
+    if gaps > MOSTLY_MISSING:
+        return Decision.leave_out(name, "mostly missing", f"empty in {gaps:.0%} of the rows")
+    grew_to = float(values[-1]) if _only_grows(values) else None
+    column = NumberColumn(name=name, is_duration=True, grew_to=grew_to)
+    return Decision(column, "duration", "number", reason, seconds.errors)
 
 
 def _decide_whole_numbers(

@@ -213,7 +213,15 @@ def _parse_text(
             odd &= ~is_word
     problem = "is not a number" if style.is_plain else f"is not a number with {style.describe()}"
     problem = "is neither a number nor yes or no" if yes_no else problem
-    return _check_values(cells, values, _odd_cells(cells, odd, problem))
+    errors = _odd_cells(cells, odd, problem)
+    if errors:
+        names = {".": "decimal point", ",": "decimal comma"}
+        other = "," if style.decimal == "." else "."
+        swapped = style.model_copy(update={"decimal": other, "thousands": ""})
+        is_swapped = odd & ~swapped.parse(cells)[1]
+        problem = f"has a {names[other]}, but the numbers of this column have {names[style.decimal]}s"
+        errors |= _odd_cells(cells, is_swapped, problem)
+    return _check_values(cells, values, errors)
 
 
 def _check_values(

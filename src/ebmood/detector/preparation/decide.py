@@ -3,11 +3,14 @@
 The rules look at the values and the names of columns. A user overrides each of them by name.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import pyarrow
 from pyarrow import types
 
+from ebmood.core.errors import DataWarning
+from ebmood.core.interface import for_interface
 from ebmood.detector.io.arrow import compute
 from ebmood.detector.io.cell_values import decode, is_text, is_unusable, read_categories, read_numbers
 from ebmood.detector.io.dates import DateFormat, epoch_format
@@ -53,6 +56,18 @@ def _decide_column(
         values = read_categories(cells, missing).values
         if not any(values.unique().to_pylist()):
             return Decision.leave_out(name, "empty", "has no texts")
+        if is_text(cells.type):
+            kind = "numbers" if formats else "dates" if TextColumn(cells, missing).date_formats() else ""
+        else:
+            kind = "dates" if types.is_temporal(cells.type) else "numbers"
+        if kind:
+            option = for_interface("--text", "texts=")
+            warnings.warn(
+                f"column {name!r} holds {kind}, which {option} reads as words; leave it out of {option} to read them "
+                f"as {kind}",
+                DataWarning,
+                stacklevel=2,
+            )
         treatment = f"{embedder.dimension} features of {embedder.name}"
         return Decision(EmbeddedColumn(name=name, embedder=embedder), "text", treatment, BY_OPTION)
     if is_unusable(cells.type):

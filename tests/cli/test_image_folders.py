@@ -97,6 +97,26 @@ def test_a_damaged_image_is_an_error_or_is_skipped(ebmood, model, folders, tmp_p
     assert "truncated.png" in json.loads(out)["skipped"][0]
 
 
+def test_evaluate_and_report_skip_and_count_what_is_not_read(ebmood, model, folders, tmp_path):
+    shutil.copytree(folders / "in", tmp_path / "in")
+    Image.fromarray(np.zeros((8, 8), np.float32)).save(tmp_path / "in" / "float.tif")
+    (tmp_path / "in" / "notes.txt").write_text("x")
+    evaluate = ("evaluate", model, "--in", tmp_path / "in", "--out", folders / "out")
+    report = ("report", model, "--in", tmp_path / "in", "-o", tmp_path / "page.html")
+    for words in (evaluate, report):
+        code, _, err = ebmood(*words)
+        assert code == 2
+        assert "float.tif: pixels of mode F have no known range" in err
+        assert "skip damaged images with --skip-corrupt" in err
+        code, _, err = ebmood(*words, "--skip-corrupt")
+        assert code == 0, err
+        assert err.count("skipped: ") == 1
+        assert err.count("not read, as they are not images of a known kind: 1 .txt") == 1
+    result = json.loads(ebmood(*evaluate, "--skip-corrupt", "--json")[1])
+    assert [len(lines) for lines in result["skipped"].values()] == [1, 0]
+    assert list(result["others"].values()) == [["notes.txt"], []]
+
+
 def test_inputs_that_are_not_a_folder_of_images_are_refused(ebmood, model, folders, tmp_path):
     (tmp_path / "empty").mkdir()
     table = tmp_path / "t.csv"

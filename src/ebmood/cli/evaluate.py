@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmood.cli.embed_options import EmbedAgain, allow_import
-from ebmood.cli.messages import interrupted, print_json
+from ebmood.cli.messages import interrupted, print_files, print_json
 from ebmood.cli.options import Device, Drop, Json, Model, SkipCorrupt
 from ebmood.cli.progress_bar import progress_bar
 from ebmood.cli.report import detector_page_of, labelled_page_of, refuse_folder, write_page
@@ -110,6 +110,7 @@ def evaluate(
             import numpy as np
 
             from ebmood.core.metrics import separation
+            from ebmood.detector.io.image_stream import ImageStream
             from ebmood.detector.io.open_input import open_input
             from ebmood.detector.outlier_labels import find_outliers, read_labels, split_batches
             from ebmood.detector.saved_detector import load_any_detector, score_input
@@ -148,10 +149,15 @@ def evaluate(
     if estimator.segments_:
         for result, parts in zip(results, batches, strict=True):
             result["segments"] = flagged_by_segment(estimator, parts)
+    skipped = {source.source: source.skipped for source in sources if isinstance(source, ImageStream)}
+    others = {source.source: list(source.others) for source in sources if isinstance(source, ImageStream)}
     if json:
+        files = {"skipped": skipped, "others": others} if skipped else {}
         expected = {"alpha": estimator.alpha, "false_alarm_rate": estimator.false_alarm_rate_}
-        print_json({"model": str(model), **expected, "in": results[0], "out": results[1:]})
+        print_json({"model": str(model), **expected, "in": results[0], "out": results[1:]} | files)
         return
+    for source in sources:
+        print_files(source)
     from rich.console import Console
 
     from ebmood.cli.terminal_tables import UNBOUNDED, print_table

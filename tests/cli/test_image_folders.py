@@ -1,6 +1,7 @@
 """The commands of the detector with folders of images: digits in files of two sizes."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -139,6 +140,36 @@ def test_inputs_that_are_not_a_folder_of_images_are_refused(ebmood, model, folde
 
 def test_inspect_shows_the_image_shape(ebmood, model):
     assert "greyscale, the central square, 8 pixels per side" in ebmood("inspect", model)[1]
+
+
+def test_messages_and_pages_speak_of_images_and_not_of_rows(ebmood, model, folders, tmp_path):
+    both = ("--in", folders / "in", "--out", folders / "out")
+    for words in (
+        ("inspect", model),
+        ("evaluate", model, *both),
+        ("score", model, folders / "in", "-o", tmp_path / "s.csv"),
+        ("report", model, *both, "-o", tmp_path / "page.html"),
+        (
+            "fit",
+            folders / "fit",
+            "-o",
+            tmp_path / "m",
+            "--size",
+            8,
+            "--calibration",
+            "loo",
+            "--contamination",
+            0.05,
+        ),
+        ("recalibrate", model, folders / "in", "-o", tmp_path / "m2"),
+    ):
+        code, out, err = ebmood(*words)
+        assert code == 0, err
+        assert "image" in out + err or words[0] == "report"
+        assert not re.search(r"\brows?\b", out + err), words
+    page = re.sub(r"<style>.*?</style>|<[^>]*>", " ", (tmp_path / "page.html").read_text(), flags=re.DOTALL)
+    assert page.count("images") > 20
+    assert re.findall(r".{30}\brows?\b.{30}", page) == []
 
 
 def test_the_service_refuses_a_detector_of_images(ebmood, model):

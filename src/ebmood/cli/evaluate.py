@@ -234,11 +234,13 @@ def _names(tables: list[Path], label_column: str | None) -> list[str]:
 
 def _table(model: Path, results: list[dict], estimator: "Decisions") -> "Table":
     """Return the results as a table, whose first row is for the normal rows."""
+    from ebmood.detector.items import items_of
     from ebmood.results.tables.table import Column, Table
 
+    items = items_of(estimator).many
     columns = (
-        Column("table", "table"),
-        Column("rows", "rows"),
+        Column("table", "table" if items == "rows" else "folder"),
+        Column("rows", items),
         Column("flagged", "flagged", "number"),
         Column("auroc", "AUROC", "number"),
         Column("aupr_id", "AUC-PR, normal", "number"),
@@ -251,8 +253,8 @@ def _table(model: Path, results: list[dict], estimator: "Decisions") -> "Table":
     # The rate of one fit is Beta distributed, and the fraction of flagged rows is binomial given that rate.
     deviation = (rate * (1 - rate) * (1 / (calibration + 2) + 1 / normal)) ** 0.5
     note = (
-        f"The first table holds the normal rows. The expected fraction of flagged normal rows is {rate:.3f} on "
-        f"average, with a standard deviation of {deviation:.3f} for {calibration} calibration rows and {normal} rows "
-        "here."
+        f"The first line is that of the normal {items}. The expected fraction of flagged normal {items} is {rate:.3f} "
+        f"on average, with a standard deviation of {deviation:.3f} for {calibration} calibration {items} and {normal} "
+        f"{items} here."
     )
     return Table("evaluation", f"{model}, evaluated", columns, rows, (note,))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ebmood.cli.classifier_files import NetworkFiles, name_image, open_rows
-from ebmood.cli.messages import interrupted, print_json, print_message, print_skipped
+from ebmood.cli.messages import interrupted, print_files, print_json, print_message
 from ebmood.cli.options import use_threads
 from ebmood.cli.progress_bar import progress_bar
 
@@ -61,6 +61,7 @@ def run(
             from ebmood.classifiers.classifier_rows import ImageRows
             from ebmood.core.errors import EbmoodError
             from ebmood.detector.io.score_writer import open_score_writer
+            from ebmood.detector.items import IMAGES, ROWS
 
             use_threads(threads)
             if refused:
@@ -95,10 +96,11 @@ def run(
         }
         print_json(result | {"seconds": round(seconds, 3)})
         return
-    print_skipped(skipped)
+    print_files(getattr(source, "stream", None))
+    items = (IMAGES if isinstance(source, ImageRows) else ROWS).many
     print_message(
-        f"{out}: {count} rows, {flagged} flagged ({flagged / max(1, count):.1%}; expected for rows like those of the "
-        f"fit: {detector.false_alarm_rate_:.1%}), in {seconds:.0f} s"
+        f"{out}: {count} {items}, {flagged} flagged ({flagged / max(1, count):.1%}; expected for {items} like those of "
+        f"the fit: {detector.false_alarm_rate_:.1%}), in {seconds:.0f} s"
     )
 
 

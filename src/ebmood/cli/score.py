@@ -135,6 +135,8 @@ def score(
             device=device,
             threads=threads,
             skip_corrupt=skip_corrupt,
+            mark_bad_rows=on_error is OnError.mark,
+            max_bad=max_bad,
             json=json,
             refused=[name for name, value in given.items() if value],
         )

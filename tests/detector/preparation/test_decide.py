@@ -249,6 +249,14 @@ def test_odd_cells_among_durations_are_named():
     assert decide_one([None] * (N - 2) + ["1h 5m", "3h 2m"]).kind == "mostly missing"
 
 
+def test_numbers_that_usually_mean_missing_are_named_if_they_lie_far_away():
+    cells = text(FLOATS)
+    cells[3] = cells[7] = "-999"
+    assert decide_one(cells).reason == "-999 in 1.0% of the rows may mean missing, see missing="
+    assert decide_one(cells, missing=("-999",)).reason == ""
+    assert decide_one(text(RNG.integers(900, 1000, N))).reason == ""
+
+
 def test_dates_as_numbers():
     compact = [int(day.strftime("%Y%m%d")) for day in DAYS]
     assert decide_one(RNG.permutation(compact).tolist()).kind == "date or time"

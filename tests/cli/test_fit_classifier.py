@@ -47,7 +47,7 @@ def test_scores_are_those_of_python(ebmood, files, tmp_path):
     code, out, err = ebmood(*words, "--json")
     assert code == 0, err
     scores = pd.read_csv(tmp_path / "s.csv")
-    assert list(scores) == ["score", "p_value", "flag"]
+    assert list(scores) == ["score", "p_value", "flag", "error"]
     x, y = labelled_rows(300, seed=1)
     detector = ClassifierDetector(
         trained_classifier(), score="mahalanobis", class_conditional=True, alpha=0.1, random_state=0
@@ -142,6 +142,42 @@ def test_a_folder_of_images_with_a_subfolder_for_each_class(ebmood, tmp_path, mo
     code, _, err = ebmood(*fit, "--size", 8)
     assert code == 2
     assert "must be from 0 to 1" in err
+
+
+def test_rows_with_nan_are_marked_or_refused_with_the_file_and_the_row(ebmood, files, tmp_path):
+    fit = ("fit-classifier", files / "held-out.npz", "-o", tmp_path / "model", *network(files))
+    assert ebmood(*fit)[0] == 0
+    x = np.load(files / "new.npz")["X"].copy()
+    x[3, 0], x[50, 1] = np.nan, np.inf
+    np.savez(tmp_path / "bad.npz", X=x)
+    words = ("score", tmp_path / "model", tmp_path / "bad.npz", "-o", tmp_path / "s.csv", *network(files))
+    code, _, err = ebmood(*words)
+    assert code == 2
+    assert (
+        f"2 of 60 rows cannot be read, more than 0.001 of them; the first: {tmp_path / 'bad.npz'}: X[3]: the row"
+        in err
+    )
+    code, _, err = ebmood(*words, "--on-error", "fail")
+    assert code == 2
+    assert f"{tmp_path / 'bad.npz'}: X[3]: the row holds NaN or infinity; correct it" in err
+    assert not (tmp_path / "s.csv").exists()
+    code, _, err = ebmood(*words, "--max-bad", "0.1")
+    assert code == 0, err
+    assert "bad rows, without a score: 2; the first:" in err
+    scores = pd.read_csv(tmp_path / "s.csv")
+    assert (
+        list(np.flatnonzero(scores["score"].isna()))
+        == [3, 50]
+        == list(np.flatnonzero(scores["error"].notna()))
+    )
+    assert (
+        ebmood("score", tmp_path / "model", files / "new.npz", "-o", tmp_path / "t.csv", *network(files))[0]
+        == 0
+    )
+    others = np.setdiff1d(np.arange(60), [3, 50])
+    np.testing.assert_allclose(
+        scores["score"][others], pd.read_csv(tmp_path / "t.csv")["score"][others], rtol=1e-5
+    )
 
 
 def test_an_image_with_nan_features_is_named(ebmood, tmp_path, monkeypatch):

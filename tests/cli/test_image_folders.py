@@ -1,6 +1,7 @@
 """The commands of the detector with folders of images: digits in files of two sizes."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -97,6 +98,26 @@ def test_a_damaged_image_is_an_error_or_is_skipped(ebmood, model, folders, tmp_p
     assert "truncated.png" in json.loads(out)["skipped"][0]
 
 
+def test_evaluate_and_report_skip_and_count_what_is_not_read(ebmood, model, folders, tmp_path):
+    shutil.copytree(folders / "in", tmp_path / "in")
+    Image.fromarray(np.zeros((8, 8), np.float32)).save(tmp_path / "in" / "float.tif")
+    (tmp_path / "in" / "notes.txt").write_text("x")
+    evaluate = ("evaluate", model, "--in", tmp_path / "in", "--out", folders / "out")
+    report = ("report", model, "--in", tmp_path / "in", "-o", tmp_path / "page.html")
+    for words in (evaluate, report):
+        code, _, err = ebmood(*words)
+        assert code == 2
+        assert "float.tif: pixels of mode F have no known range" in err
+        assert "skip damaged images with --skip-corrupt" in err
+        code, _, err = ebmood(*words, "--skip-corrupt")
+        assert code == 0, err
+        assert err.count("skipped: ") == 1
+        assert err.count("not read, as they are not images of a known kind: 1 .txt") == 1
+    result = json.loads(ebmood(*evaluate, "--skip-corrupt", "--json")[1])
+    assert [len(lines) for lines in result["skipped"].values()] == [1, 0]
+    assert list(result["others"].values()) == [["notes.txt"], []]
+
+
 def test_inputs_that_are_not_a_folder_of_images_are_refused(ebmood, model, folders, tmp_path):
     (tmp_path / "empty").mkdir()
     table = tmp_path / "t.csv"
@@ -119,6 +140,36 @@ def test_inputs_that_are_not_a_folder_of_images_are_refused(ebmood, model, folde
 
 def test_inspect_shows_the_image_shape(ebmood, model):
     assert "greyscale, the central square, 8 pixels per side" in ebmood("inspect", model)[1]
+
+
+def test_messages_and_pages_speak_of_images_and_not_of_rows(ebmood, model, folders, tmp_path):
+    both = ("--in", folders / "in", "--out", folders / "out")
+    for words in (
+        ("inspect", model),
+        ("evaluate", model, *both),
+        ("score", model, folders / "in", "-o", tmp_path / "s.csv"),
+        ("report", model, *both, "-o", tmp_path / "page.html"),
+        (
+            "fit",
+            folders / "fit",
+            "-o",
+            tmp_path / "m",
+            "--size",
+            8,
+            "--calibration",
+            "loo",
+            "--contamination",
+            0.05,
+        ),
+        ("recalibrate", model, folders / "in", "-o", tmp_path / "m2"),
+    ):
+        code, out, err = ebmood(*words)
+        assert code == 0, err
+        assert "image" in out + err or words[0] == "report"
+        assert not re.search(r"\brows?\b", out + err), words
+    page = re.sub(r"<style>.*?</style>|<[^>]*>", " ", (tmp_path / "page.html").read_text(), flags=re.DOTALL)
+    assert page.count("images") > 20
+    assert re.findall(r".{30}\brows?\b.{30}", page) == []
 
 
 def test_the_service_refuses_a_detector_of_images(ebmood, model):

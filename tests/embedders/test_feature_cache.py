@@ -1,5 +1,8 @@
 """The cache of features: round trips, processes at once, and its size."""
 
+import sqlite3
+import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -66,6 +69,41 @@ def test_a_damaged_file_is_named(tmp_path, monkeypatch):
     path.write_bytes(b"not a database " * 100)
     with pytest.raises(EbmoodError, match="delete the file, or set EBMOOD_CACHE"):
         FeatureCache(IDENTITY, folder=tmp_path)
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_a_cache_that_fails_later_gives_one_note_and_nothing_more(tmp_path, is_damaged):
+    """Another process locks it, or its file is damaged in the middle of a run."""
+    with FeatureCache(IDENTITY, folder=tmp_path, wait=0.05) as cache:
+        cache.add(entries(0, 4))
+        if is_damaged:
+            cache.path.write_bytes(b"not a database " * 1000)
+        else:
+            other = sqlite3.connect(cache.path, isolation_level=None)
+            other.execute("BEGIN EXCLUSIVE")
+        with pytest.warns(DataWarning, match="the other features are computed without a cache"):
+            cache.add(entries(4, 8))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert cache.find(list(entries(0, 8))) == {}
+            cache.add(entries(8, 12))
+    if not is_damaged:
+        other.execute("ROLLBACK")
+        other.close()
+        with FeatureCache(IDENTITY, folder=tmp_path) as cache:
+            assert cache.find(list(entries(0, 12))).keys() == entries(0, 4).keys()
+
+
+def test_a_short_lock_is_waited_for(tmp_path):
+    with FeatureCache(IDENTITY, folder=tmp_path) as cache:
+        other = sqlite3.connect(cache.path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN EXCLUSIVE")
+        timer = threading.Timer(0.1, lambda: other.execute("ROLLBACK"))
+        timer.start()
+        cache.add(entries(0, 4))
+        timer.join()
+        other.close()
+        assert cache.find(list(entries(0, 4))).keys() == entries(0, 4).keys()
 
 
 def test_without_a_folder_features_are_computed_anyway(tmp_path, monkeypatch):

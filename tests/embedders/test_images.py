@@ -10,7 +10,7 @@ from ebmood.data.images.readers import CorruptDataError
 from ebmood.data.images.resize import resize_image
 from ebmood.embedders import EmbedderIdentity, ImageEmbedder
 from ebmood.embedders.feature_cache import FeatureCache
-from ebmood.embedders.images import CHUNK_IMAGES, ImageFile, embed_images, read_items
+from ebmood.embedders.images import CHUNK_IMAGES, ImageFile, ImageInMemory, embed_images, read_items
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -131,10 +131,11 @@ def test_a_large_jpeg_is_decoded_at_a_fraction_with_nearly_equal_pixels(tmp_path
     assert np.abs(features[0] - expected(path)).max() <= 3
 
 
-def test_deep_images_are_refused(tmp_path):
-    Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(EbmoodError, match=r"deep.png: pixels of mode I;16 are not bytes"):
-        collect(Flat(), [ImageFile(tmp_path / "deep.png")])
+def test_deep_images_are_scaled_in_files_and_in_memory(tmp_path):
+    deep = Image.fromarray(np.full((8, 8), 257 * 40, np.uint16))
+    deep.save(tmp_path / "deep.png")
+    for item in (ImageFile(tmp_path / "deep.png"), ImageInMemory(deep, "deep")):
+        assert (item.pixels(8)[1] == 40).all()
 
 
 def test_paths_images_and_arrays_of_the_same_pixels_have_the_same_features(files):

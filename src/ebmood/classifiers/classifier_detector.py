@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ebmood.classifiers.inputs import Batch, read_batches
 from ebmood.classifiers.network import NetworkResults, Progress, head_of, prepare, run_network
-from ebmood.classifiers.saved_classifier import load_classifier, save_classifier
+from ebmood.classifiers.saved_classifier import SavedClassifier, load_classifier, save_classifier
 from ebmood.core.calibration import benjamini_hochberg, rows_needed
 from ebmood.core.errors import CalibrationWarning, InputError
 from ebmood.detector.calibration_scores import CalibrationScores
@@ -288,7 +288,14 @@ class ClassifierDetector:
             EbmoodError: there is no detector, or it was changed, is malformed, or newer than this library.
             InputError: the weights of the model differ from those of the fit.
         """
-        metadata, score, calibration = load_classifier(Path(folder))
+        return cls.from_saved(Path(folder), load_classifier(Path(folder)), model, device, batch_size)
+
+    @classmethod
+    def from_saved(
+        cls, folder: Path, saved: SavedClassifier, model: nn.Module, device: str, batch_size: int = 64
+    ) -> "ClassifierDetector":
+        """Return the detector of what `load_classifier` returned; see `load`."""
+        metadata, score, calibration = saved
         detector = cls(
             model,
             metadata.layer,

@@ -1,12 +1,14 @@
 """Rows of a classifier in files: an `.npz` with arrays, or a folder of images with one subfolder for each class."""
 
 import zipfile
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
+import pyarrow
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
@@ -15,7 +17,9 @@ from torch import Tensor
 from ebmood.core.errors import EbmoodError, InputError, one_line
 from ebmood.core.settings import Settings
 from ebmood.data.images.resize import RULE
+from ebmood.detector.image_detector import FILE_COLUMN, file_texts
 from ebmood.detector.io.image_stream import ImageStream
+from ebmood.detector.items import IMAGES, ROWS, Items
 
 Channel = Annotated[float, Field(allow_inf_nan=False)]
 Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -53,20 +57,92 @@ class ImageInput(Settings):
 
 
 @dataclass(frozen=True)
-class ArrayRows:
+class Part:
+    """Some consecutive inputs that are scored together.
+
+    Attributes:
+        x: `(n, *shape)`, as the network takes them.
+        kept: a column with the file of each input, or None.
+        errors: what is wrong with inputs that cannot be scored, by their number in this part; None if such inputs are
+            left out before.
+    """
+
+    x: NDArray | Tensor
+    kept: pyarrow.RecordBatch | None = None
+    errors: dict[int, str] | None = None
+
+
+class ClassifierRows(ABC):
+    """The inputs of a classifier in files.
+
+    Attributes:
+        source: name of the file or folder, for messages.
+        items: what it holds, in words.
+        skipped: one line for each image that was skipped so far.
+        others: files of the folder that are not read.
+    """
+
+    source: str
+    items: Items
+    skipped: Sequence[str] = ()
+    others: Sequence[str] = ()
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def training(self) -> tuple[Any, Any]:
+        """Return X and y for `ClassifierDetector.fit`."""
+
+    @abstractmethod
+    def parts(self, size: int) -> Iterator[Part]:
+        """Yield all inputs in parts of at most `size`."""
+
+    @abstractmethod
+    def describe(self, row: int) -> str:
+        """Return the name of an input that was read, by its number from 0, for messages."""
+
+
+@dataclass(frozen=True)
+class ArrayRows(ClassifierRows):
     """The arrays of an `.npz` file.
 
     Attributes:
+        source: the file.
         x: `(N, *shape)`, as the network takes it.
         y: `(N,)` labels, or None.
     """
 
+    source: str
     x: NDArray
     y: NDArray | None
+    items: Items = ROWS
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def training(self) -> tuple[NDArray, NDArray | None]:
+        """Return the arrays."""
+        return self.x, self.y
+
+    def parts(self, size: int) -> Iterator[Part]:
+        """Yield all rows. Those with NaN or infinity are zeros, with an entry in `errors`."""
+        for start in range(0, len(self.x), size):
+            x = self.x[start : start + size]
+            errors: dict[int, str] = {}
+            if x.dtype.kind == "f":
+                is_bad = ~np.isfinite(x.reshape(len(x), -1)).all(axis=1)
+                errors = dict.fromkeys(np.flatnonzero(is_bad).tolist(), "the row holds NaN or infinity")
+                x = np.where(is_bad.reshape(-1, *[1] * (x.ndim - 1)), 0, x).astype(x.dtype) if errors else x
+            yield Part(x, errors=errors)
+
+    def describe(self, row: int) -> str:
+        """Return the file, and the row as it is indexed."""
+        return f"{self.source}: X[{row}]"
 
 
 @dataclass
-class ImageRows:
+class ImageRows(ClassifierRows):
     """Images of a folder.
 
     Attributes:
@@ -81,6 +157,10 @@ class ImageRows:
     image: ImageInput
     names: list[str] = field(default_factory=list)
     classes: tuple[str, ...] | None = None
+    items: Items = IMAGES
+
+    def __post_init__(self) -> None:
+        self.source, self.skipped, self.others = self.stream.source, self.stream.skipped, self.stream.others
 
     @classmethod
     def open(cls, folder: Path, image: ImageInput, skip_corrupt: bool) -> "ImageRows":
@@ -93,6 +173,26 @@ class ImageRows:
         parents = {str(PurePosixPath(name).parent) for name in stream.names}
         flat = any("/" in parent or parent == "." for parent in parents)
         return cls(stream, image, classes=None if flat else tuple(sorted(parents)))
+
+    def __len__(self) -> int:
+        return len(self.stream.names)
+
+    def training(self) -> tuple[Iterator[Tensor | tuple[Tensor, Tensor]], None]:
+        """Return the batches, with labels if there are classes."""
+        return self.batches(True), None
+
+    def parts(self, size: int) -> Iterator[Part]:
+        """Yield all images, with their paths in the column `file`."""
+        done = 0
+        for x in self.batches(False, min(size, 64)):  # a large image takes much memory
+            assert isinstance(x, Tensor)
+            files = pyarrow.RecordBatch.from_pydict({FILE_COLUMN: file_texts(self.names[done:])})
+            done += len(x)
+            yield Part(x, files)
+
+    def describe(self, row: int) -> str:
+        """Return the path of the image."""
+        return f"{self.source}/{self.names[row]}"
 
     def batches(self, with_labels: bool, batch_size: int = 64) -> Iterator[Tensor | tuple[Tensor, Tensor]]:
         """Yield inputs, or pairs of inputs and labels."""
@@ -128,4 +228,4 @@ def read_arrays(path: Path) -> ArrayRows:
         ) from error
     if not x.ndim or not len(x):
         raise InputError(f"{path}: X has no rows")
-    return ArrayRows(x, y)
+    return ArrayRows(str(path), x, y)

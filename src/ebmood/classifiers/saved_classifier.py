@@ -108,7 +108,11 @@ def save_classifier(detector: "ClassifierDetector", folder: Path) -> None:
     write_detector(folder, lambda files: _metadata(detector, files), {"score": tensors}, CLASSIFIER)
 
 
-def load_classifier(folder: Path) -> tuple[ClassifierMetadata, FittedScore, CalibrationScores]:
+SavedClassifier = tuple[ClassifierMetadata, FittedScore, CalibrationScores]
+"""What a saved detector of a classifier holds."""
+
+
+def load_classifier(folder: Path) -> SavedClassifier:
     """Read what `save_classifier` wrote.
 
     Raises:

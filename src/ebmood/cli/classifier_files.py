@@ -1,5 +1,7 @@
 """What `fit-classifier` and `score` share for a detector of a classifier: its network, and its rows in files."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +12,8 @@ from ebmood.cli.options import allow_imports_from
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from ebmood.classifiers.classifier_rows import ClassifierRows
 
 Module = Annotated[
     str | None,
@@ -74,7 +78,7 @@ class NetworkFiles:
         return network
 
 
-def open_rows(path: Path, image: Any, skip_corrupt: bool):
+def open_rows(path: Path, image: Any, skip_corrupt: bool) -> "ClassifierRows":
     """Return the rows of an `.npz` file or of a folder of images.
 
     Raises:
@@ -90,14 +94,16 @@ def open_rows(path: Path, image: Any, skip_corrupt: bool):
     return read_arrays(path)
 
 
-def name_image(error: Any, source: Any) -> Exception:
-    """Return an error about a row, with the path of the image if the rows are images."""
-    from ebmood.classifiers.classifier_rows import ImageRows
+@contextmanager
+def named_rows(source: "ClassifierRows", first: int = 0) -> Iterator[None]:
+    """Let an error about a row name its file. `first` is the number of rows before those of the block."""
+    from ebmood.classifiers.network import RowError
     from ebmood.core.errors import InputError
 
-    if not isinstance(source, ImageRows):
-        return error
-    return InputError(f"{source.stream.source}/{source.names[error.row]}: {error.problem}")
+    try:
+        yield
+    except RowError as error:
+        raise InputError(f"{source.describe(first + error.row)}: {error.problem}") from error
 
 
 def _load_weights(network: "nn.Module", path: Path) -> None:

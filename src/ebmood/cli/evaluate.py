@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmood.cli.embed_options import EmbedAgain, allow_import
-from ebmood.cli.messages import interrupted, print_json
+from ebmood.cli.messages import interrupted, print_files, print_json
 from ebmood.cli.options import Device, Drop, Json, Model, SkipCorrupt
 from ebmood.cli.progress_bar import progress_bar
 from ebmood.cli.report import detector_page_of, labelled_page_of, refuse_folder, write_page
@@ -110,6 +110,7 @@ def evaluate(
             import numpy as np
 
             from ebmood.core.metrics import separation
+            from ebmood.detector.io.image_stream import ImageStream
             from ebmood.detector.io.open_input import open_input
             from ebmood.detector.outlier_labels import find_outliers, read_labels, split_batches
             from ebmood.detector.saved_detector import load_any_detector, score_input
@@ -148,10 +149,15 @@ def evaluate(
     if estimator.segments_:
         for result, parts in zip(results, batches, strict=True):
             result["segments"] = flagged_by_segment(estimator, parts)
+    skipped = {source.source: source.skipped for source in sources if isinstance(source, ImageStream)}
+    others = {source.source: list(source.others) for source in sources if isinstance(source, ImageStream)}
     if json:
+        files = {"skipped": skipped, "others": others} if skipped else {}
         expected = {"alpha": estimator.alpha, "false_alarm_rate": estimator.false_alarm_rate_}
-        print_json({"model": str(model), **expected, "in": results[0], "out": results[1:]})
+        print_json({"model": str(model), **expected, "in": results[0], "out": results[1:]} | files)
         return
+    for source in sources:
+        print_files(source)
     from rich.console import Console
 
     from ebmood.cli.terminal_tables import UNBOUNDED, print_table
@@ -228,11 +234,13 @@ def _names(tables: list[Path], label_column: str | None) -> list[str]:
 
 def _table(model: Path, results: list[dict], estimator: "Decisions") -> "Table":
     """Return the results as a table, whose first row is for the normal rows."""
+    from ebmood.detector.items import items_of
     from ebmood.results.tables.table import Column, Table
 
+    items = items_of(estimator).many
     columns = (
-        Column("table", "table"),
-        Column("rows", "rows"),
+        Column("table", "table" if items == "rows" else "folder"),
+        Column("rows", items),
         Column("flagged", "flagged", "number"),
         Column("auroc", "AUROC", "number"),
         Column("aupr_id", "AUC-PR, normal", "number"),
@@ -245,8 +253,8 @@ def _table(model: Path, results: list[dict], estimator: "Decisions") -> "Table":
     # The rate of one fit is Beta distributed, and the fraction of flagged rows is binomial given that rate.
     deviation = (rate * (1 - rate) * (1 / (calibration + 2) + 1 / normal)) ** 0.5
     note = (
-        f"The first table holds the normal rows. The expected fraction of flagged normal rows is {rate:.3f} on "
-        f"average, with a standard deviation of {deviation:.3f} for {calibration} calibration rows and {normal} rows "
-        "here."
+        f"The first line is that of the normal {items}. The expected fraction of flagged normal {items} is {rate:.3f} "
+        f"on average, with a standard deviation of {deviation:.3f} for {calibration} calibration {items} and {normal} "
+        f"{items} here."
     )
     return Table("evaluation", f"{model}, evaluated", columns, rows, (note,))

@@ -329,6 +329,7 @@ def _report(
     json: bool,
 ) -> None:
     """Print the result of a fit."""
+    from ebmood.detector.items import IMAGES, ROWS
     from ebmood.detector.patches import PatchDetector
 
     if json:
@@ -353,6 +354,7 @@ def _report(
         for line in describe_preparation(preparation):
             print_message(line)
         _print_text_note(preparation)
+    items = ROWS.many if skipped is None else IMAGES.many
     if skipped is None:
         rows, next_input = f"rows of {estimator.n_features_in_} features", "NEW.csv"
     else:
@@ -362,18 +364,18 @@ def _report(
         rows, next_input = kind, "FOLDER"
     if estimator.n_left_out_rows_:
         print_message(
-            f"left out as the strangest: {estimator.n_left_out_rows_} rows; alpha holds for rows like the others"
+            f"left out as the strangest: {estimator.n_left_out_rows_} {items}; alpha holds for {items} like the others"
         )
     for line in describe_segments(segment.model_dump() for segment in estimator.segments_):
         print_message(line)
     few = 0 < len(estimator.calibration_scores_) < FEW_CALIBRATION_ROWS and estimator.calibration != "loo"
     if few:
         print_message(
-            f"with {len(estimator.calibration_scores_)} calibration rows, single strange ones decide what is flagged; "
-            "--calibration loo uses all rows"
+            f"with {len(estimator.calibration_scores_)} calibration {items}, single strange ones decide what is "
+            f"flagged; --calibration loo uses all {items}"
         )
     calibrated = (
-        "calibrated on the same rows, each left out of its own score"
+        f"calibrated on the same {items}, each left out of its own score"
         if estimator.calibration == "loo"
         else f"calibrated on {len(estimator.calibration_scores_)} more"
     )

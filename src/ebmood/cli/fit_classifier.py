@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ebmood.cli.classifier_files import Module, NetworkFiles, Onnx, Weights, name_image, open_rows
-from ebmood.cli.messages import interrupted, print_json, print_message, print_skipped
+from ebmood.cli.classifier_files import Module, NetworkFiles, Onnx, Weights, named_rows, open_rows
+from ebmood.cli.messages import interrupted, print_files, print_json, print_message
 from ebmood.cli.options import Device, Json, SkipCorrupt, Threads, use_threads
 from ebmood.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
-    from ebmood.classifiers import ClassifierDetector
     from ebmood.classifiers.classifier_rows import ImageRows
 
 EPILOG = """Examples
@@ -124,9 +123,9 @@ def fit_classifier(
                 random_state=seed,
             )
             source = open_rows(rows, image_input(rows, size, mean, std), skip_corrupt)
-            count = len(source.stream.names) if isinstance(source, ImageRows) else len(source.x)
-            X, y = (source.batches(True), None) if isinstance(source, ImageRows) else (source.x, source.y)
-            fit_on(detector, source, X, y, lambda done: progress("running the network", done / count))
+            X, y = source.training()
+            with named_rows(source):
+                detector.fit(X, y, lambda done: progress("running the network", done / len(source)))
             notes: dict[str, Any] = {"module": module, "onnx": [logits, features] if onnx else None}
             if isinstance(source, ImageRows):
                 check_classes(source, detector.n_classes_)
@@ -138,22 +137,23 @@ def fit_classifier(
     except KeyboardInterrupt:
         raise interrupted(f"nothing was written to {out}") from None
     seconds = time.monotonic() - start
-    skipped = source.stream.skipped if isinstance(source, ImageRows) else []
+    items = source.items.many
     calibration_rows = len(detector.calibration_.scores)
     accuracy = None if detector.accuracy_ != detector.accuracy_ else detector.accuracy_
     if json:
         result = {"out": str(out), "score": detector.score.kind, "rows": detector.n_fit_rows_}
         result |= {"calibration_rows": calibration_rows, "features": detector.n_features_}
-        result |= {"classes": detector.n_classes_, "accuracy": accuracy, "skipped": skipped, "alpha": alpha}
+        result |= {"classes": detector.n_classes_, "accuracy": accuracy, "skipped": list(source.skipped)}
+        result |= {"others": list(source.others), "alpha": alpha}
         print_json(result | {"false_alarm_rate": detector.false_alarm_rate_, "seconds": round(seconds, 3)})
         return
-    print_skipped(skipped)
+    print_files(source)
     known = "" if accuracy is None else f", of which the network predicts {accuracy:.1%}"
     print_message(
         f"{out}: score {detector.score.kind} of {detector.n_features_} features and {detector.n_classes_} logits, from "
-        f"{detector.n_fit_rows_} rows and {calibration_rows} calibration rows{known}, in {seconds:.0f} s"
+        f"{detector.n_fit_rows_} {items} and {calibration_rows} calibration {items}{known}, in {seconds:.0f} s"
     )
-    print_message(f"expected false alarms: {detector.false_alarm_rate_:.2%} of rows like these")
+    print_message(f"expected false alarms: {detector.false_alarm_rate_:.2%} of {items} like these")
 
 
 def image_input(rows: Path, size: int | None, mean: str, std: str):
@@ -178,16 +178,6 @@ def image_input(rows: Path, size: int | None, mean: str, std: str):
         raise EbmoodError(f"--mean and --std: {error.errors()[0]['msg']}") from error
     except ValueError:
         raise EbmoodError(f"--mean={mean} --std={std}: must be numbers separated by commas") from None
-
-
-def fit_on(detector: "ClassifierDetector", source: Any, X: Any, y: Any, progress: Any) -> None:
-    """Fit the detector; an error about a row of a folder names the image."""
-    from ebmood.classifiers.network import RowError
-
-    try:
-        detector.fit(X, y, progress)
-    except RowError as error:
-        raise name_image(error, source) from error
 
 
 def check_classes(source: "ImageRows", classes: int) -> None:

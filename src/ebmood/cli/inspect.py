@@ -47,6 +47,7 @@ def summary(model: Path) -> dict[str, Any]:
     import numpy as np
 
     from ebmood.detector.image_detector import read_shape
+    from ebmood.detector.items import items_in
     from ebmood.detector.persistence.detector_files import is_patch_detector, read_detector
     from ebmood.detector.segments import find_segment_column, summarise_segments
     from ebmood.detector.table_detector import read_preparation
@@ -58,12 +59,13 @@ def summary(model: Path) -> dict[str, Any]:
     names = metadata.columns.names or tuple(f"x{i}" for i in range(metadata.layout.table.columns))
     categories = tuple(names[column] for column in metadata.levels)
     preparation = read_preparation(model, metadata.notes, metadata.columns.names, categories)
-    images = read_shape(model, metadata.notes)
+    images, items = read_shape(model, metadata.notes), items_in(metadata.notes, metadata.embedder)
     calibration, alpha = metadata.calibration_of_rows(), metadata.alpha
     offset = calibration.offset(alpha)
     column = find_segment_column(metadata.segment, metadata.columns.shape, metadata.columns.names)
     segments = summarise_segments(calibration, alpha, None if column is None else metadata.levels.get(column))
     return {
+        "items": items.many,
         "rows": metadata.notes.get("rows"),
         "training_rows": metadata.training_rows,
         "calibration_rows": len(metadata.calibration_scores),
@@ -90,7 +92,7 @@ def summary(model: Path) -> dict[str, Any]:
         "categories": {names[column]: list(levels) for column, levels in metadata.levels.items()},
         "gaps": [names[column] for column in metadata.layout.table.gaps if column < len(names)],
         "memory": list(metadata.layout.rows),
-        "held": "training rows" if metadata.memory == "rows" else "prototypes of training rows",
+        "held": ("" if metadata.memory == "rows" else "prototypes of ") + f"training {items.many}",
         "views": list(metadata.layout.views),
         "probes": [probe.model_dump(mode="json") for probe in metadata.probes],
         "versions": metadata.versions,
@@ -103,12 +105,14 @@ def _patch_summary(model: Path) -> dict[str, Any]:
     import numpy as np
 
     from ebmood.detector.calibration_scores import CalibrationScores
+    from ebmood.detector.items import IMAGES
     from ebmood.detector.patches.patch_files import read_patch_metadata
 
     metadata = read_patch_metadata(model)
     calibration = CalibrationScores(np.array(metadata.calibration_scores))
     offset = calibration.offset(metadata.alpha)
     return {
+        "items": IMAGES.many,
         "training_rows": metadata.training_images,
         "calibration_rows": len(metadata.calibration_scores),
         "calibration": metadata.calibration,
@@ -135,14 +139,14 @@ def _patch_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
     pictures = f" and pictures of {content['pictures']} training images" if content["pictures"] else ""
     size = content["embedder"]["image_size"]
     return [
-        ("fitted on", _describe_rows(content).replace("rows", "images")),
+        ("fitted on", _describe_rows(content)),
         ("images", f"colour, the central square, {size} pixels per side"),
         ("embedder", _describe_embedder(content["embedder"])),
         ("alpha", f"{content['alpha']:g}"),
-        ("flags", _describe_flags(content).replace("rows", "images")),
+        ("flags", _describe_flags(content)),
         ("seed", str(content["seed"])),
         ("memory", f"holds {content['patches']} {content['held']}{pictures}"),
-        ("history", "\n".join(map(_describe_event, content["history"]))),
+        ("history", "\n".join(_describe_event(event, content["items"]) for event in content["history"])),
         ("versions", ", ".join(f"{name} {number}" for name, number in content["versions"].items())),
     ]
 
@@ -180,21 +184,28 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
         ("segments", "\n".join(describe_segments(content["segments"]))),
         ("self-test", f"probes rated in-distribution: {', '.join(probes)}" if probes else ""),
         ("seed", str(content["seed"])),
-        ("strangest", f"rows {', '.join(str(row['row']) for row in content['strangest_rows'])}"),
-        ("memory", f"holds {sum(content['memory'])} {content['held']}{_describe_held_calibration(content)}"),
-        ("history", "\n".join(map(_describe_event, content["history"]))),
+        (
+            "strangest",
+            f"{content['items']} {', '.join(str(row['row']) for row in content['strangest_rows'])}",
+        ),
+        (
+            "memory",
+            f"holds {sum(content['memory'])} {content['held']}{_describe_held_calibration(content)}",
+        ),
+        ("history", "\n".join(_describe_event(event, content["items"]) for event in content["history"])),
         ("versions", ", ".join(f"{name} {number}" for name, number in content["versions"].items())),
     ]
     return [(name, text) for name, text in lines if text]
 
 
 def _describe_rows(content: dict[str, Any]) -> str:
+    items, rows = content["items"], content["training_rows"]
     if content["calibration"] == "loo":
-        text = f"{content['training_rows']} rows, calibrated on the same rows, each left out of its own score"
+        text = f"{rows} {items}, calibrated on the same {items}, each left out of its own score"
     else:
-        text = f"{content['training_rows']} rows, calibrated on {content['calibration_rows']} more"
+        text = f"{rows} {items}, calibrated on {content['calibration_rows']} more"
     left_out = content["left_out_rows"]
-    return text + (f"; the {left_out} strangest rows were left out" if left_out else "")
+    return text + (f"; the {left_out} strangest {items} were left out" if left_out else "")
 
 
 def _describe_embedder(embedder: dict[str, Any] | None) -> str:
@@ -207,14 +218,14 @@ def _describe_embedder(embedder: dict[str, Any] | None) -> str:
 
 def _describe_held_calibration(content: dict[str, Any]) -> str:
     count = content["held_calibration_rows"]
-    return f" and {count} calibration rows" if count else ""
+    return f" and {count} calibration {content['items']}" if count else ""
 
 
-def _describe_event(event: dict[str, Any]) -> str:
+def _describe_event(event: dict[str, Any], items: str) -> str:
     threshold = "no threshold" if event["threshold"] is None else f"threshold {event['threshold']:.6g}"
     return (
-        f"{event['time']} {event['what']}: {event['rows']} rows, then {event['calibration_rows']} calibration rows, "
-        f"{threshold} (ebmood {event['ebmood']})"
+        f"{event['time']} {event['what']}: {event['rows']} {items}, then {event['calibration_rows']} calibration "
+        f"{items}, {threshold} (ebmood {event['ebmood']})"
     )
 
 
@@ -235,12 +246,13 @@ def _describe_input(content: dict[str, Any]) -> tuple[str, str]:
 
 
 def _describe_flags(content: dict[str, Any]) -> str:
+    items = content["items"]
     if content["offset"] is None:
-        return f"none: too few calibration rows for alpha={content['alpha']}"
+        return f"none: too few calibration {items} for alpha={content['alpha']}"
     if content["segments"]:
-        return f"by segment; {content['false_alarm_rate']:.2%} of normal rows on average"
+        return f"by segment; {content['false_alarm_rate']:.2%} of normal {items} on average"
     if content["weighted"]:
-        return f"by weight; at most {content['false_alarm_rate']:.2%} of rows with the density of the weights"
-    return (
-        f"scores below {content['offset']:.6g}; {content['false_alarm_rate']:.2%} of normal rows on average"
-    )
+        return (
+            f"by weight; at most {content['false_alarm_rate']:.2%} of {items} with the density of the weights"
+        )
+    return f"scores below {content['offset']:.6g}; {content['false_alarm_rate']:.2%} of normal {items} on average"

@@ -68,6 +68,12 @@ def print_others(others: Sequence[str]) -> None:
         print_message(f"not read, as they are not images of a known kind: {kinds} (such as {others[0]})")
 
 
+def print_files(source: object) -> None:
+    """Print which images of a folder were skipped, and how many other files it has. Tables have none."""
+    print_skipped(getattr(source, "skipped", ()))
+    print_others(getattr(source, "others", ()))
+
+
 def print_json(content: dict[str, Any]) -> None:
     """Print the result as JSON on standard output."""
     import json

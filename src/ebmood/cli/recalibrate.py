@@ -59,6 +59,7 @@ def recalibrate(
             from ebmood.core.errors import EbmoodError
             from ebmood.detector.io.image_stream import ImageStream
             from ebmood.detector.io.open_input import open_input
+            from ebmood.detector.items import items_of
             from ebmood.detector.saved_detector import load_saved_detector, read_all_rows
 
             if folder.is_file():
@@ -82,7 +83,7 @@ def recalibrate(
         raise interrupted(f"{folder} is unchanged") from None
     skipped = source.skipped if isinstance(source, ImageStream) else None
     others = source.others if isinstance(source, ImageStream) else ()
-    count = len(estimator.calibration_scores_)
+    count, items = len(estimator.calibration_scores_), items_of(estimator).many
     if json:
         result = {
             "model": str(folder),
@@ -100,8 +101,8 @@ def recalibrate(
     for line in describe_segments(segment.model_dump() for segment in estimator.segments_):
         print_message(line)
     print_message(
-        f"{folder}: calibrated on {count} rows; rows that score below {_describe(estimator.offset_)} are flagged "
-        f"(before: {_describe(before)}), {estimator.false_alarm_rate_:.2%} of rows like these on average "
+        f"{folder}: calibrated on {count} {items}; {items} that score below {_describe(estimator.offset_)} are flagged "
+        f"(before: {_describe(before)}), {estimator.false_alarm_rate_:.2%} of {items} like these on average "
         f"(before: {rate_before:.2%})"
     )
 

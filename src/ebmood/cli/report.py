@@ -1,20 +1,21 @@
 """`ebmood report`: write a page about a detector or a study as one HTML file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ebmood.cli.embed_options import EmbedAgain, allow_import
-from ebmood.cli.messages import print_message
-from ebmood.cli.options import Drop
+from ebmood.cli.messages import print_files, print_message
+from ebmood.cli.options import Drop, SkipCorrupt
 from ebmood.core.errors import EbmoodError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ebmood.detector.io.open_input import InputStream
     from ebmood.report.page import Page
 
 EPILOG = """Examples
@@ -61,6 +62,7 @@ def report(
     more: Annotated[list[Path] | None, typer.Argument(metavar="[OOD]...", hidden=True)] = None,
     drop: Drop = None,
     embed: EmbedAgain = None,
+    skip_corrupt: SkipCorrupt = False,
 ) -> None:
     """Write an HTML page about a detector or a study.
 
@@ -77,7 +79,9 @@ def report(
     refuse_folder(out)
     others = [*(outside or ()), *(more or ())]
     if (target / JSON_NAME).is_file() or (target / CLASSIFIER_JSON).is_file():
-        page = detector_page_of(target, inside, others, drop or (), embed=allow_import(embed))
+        page = detector_page_of(
+            target, inside, others, drop or (), skip_corrupt, allow_import(embed), print_files
+        )
     elif (target / RECORDS).is_file():
         if inside or others:
             raise EbmoodError(f"{target}: is a study; --in and --out apply only to detectors")
@@ -119,6 +123,7 @@ def detector_page_of(
     drop: Sequence[str] = (),
     skip_corrupt: bool = False,
     embed: str | None = None,
+    after: "Callable[[InputStream], None]" = lambda source: None,
 ) -> "Page":
     """Return the page of a saved detector, with or without test rows.
 
@@ -129,6 +134,7 @@ def detector_page_of(
         drop: columns of the tables that were not in the training data.
         skip_corrupt: whether damaged images are skipped.
         embed: where the embedder of the fit is now; None if it is where it was.
+        after: called with each input after it was read.
 
     Raises:
         EbmoodError: the detector or the rows cannot be used.
@@ -142,7 +148,7 @@ def detector_page_of(
 
     title = f"Detector {folder.resolve().name}"
     if is_patch_detector(folder):
-        return _patch_page_of(folder, title, inside, outside, skip_corrupt, embed)
+        return _patch_page_of(folder, title, inside, outside, skip_corrupt, embed, after)
     metadata, _ = read_detector(folder)
     if inside is None and not outside:
         return detector_page(load(folder, embed=embed), title, versions=metadata.versions)
@@ -151,6 +157,7 @@ def detector_page_of(
     def read(path: Path) -> EvaluationSet:
         source = open_input(path, skip_corrupt)
         rows, files = read_all_rows(detector, source, drop)
+        after(source)
         return EvaluationSet(rows, files, Path(source.source) if isinstance(source, ImageStream) else None)
 
     return detector_page(
@@ -169,6 +176,7 @@ def _patch_page_of(
     outside: Sequence[Path],
     skip_corrupt: bool,
     embed: str | None,
+    after: "Callable[[InputStream], None]",
 ) -> "Page":
     from ebmood.cli.progress_bar import progress_bar
     from ebmood.detector.io.image_stream import ImageStream
@@ -185,14 +193,19 @@ def _patch_page_of(
         return source
 
     with progress_bar("scoring") as progress:
-        return patch_page(
+        normal = None if inside is None else read(inside)
+        others = {name: read(path) for name, path in zip(_distinct_names(outside), outside, strict=True)}
+        page = patch_page(
             load_patch_detector(folder, embed=embed),
             title,
-            None if inside is None else read(inside),
-            {name: read(path) for name, path in zip(_distinct_names(outside), outside, strict=True)},
+            normal,
+            others,
             read_patch_metadata(folder).versions,
             progress,
         )
+    for source in filter(None, (normal, *others.values())):
+        after(source)
+    return page
 
 
 def labelled_page_of(

@@ -135,6 +135,8 @@ def score(
             device=device,
             threads=threads,
             skip_corrupt=skip_corrupt,
+            mark_bad_rows=on_error is OnError.mark,
+            max_bad=max_bad,
             json=json,
             refused=[name for name, value in given.items() if value],
         )
@@ -217,8 +219,11 @@ def _check_options(table: Path, out: Path, jobs: int | None, cluster: str | None
 
 
 def _describe_counts(rows: int, flagged: int, estimator: "Decisions", seconds: float) -> str:
+    from ebmood.detector.items import items_of
+
+    items = items_of(estimator).many
     return (
-        f"{rows} rows, {flagged} flagged ({flagged / max(1, rows):.1%}; expected for normal rows: "
+        f"{rows} {items}, {flagged} flagged ({flagged / max(1, rows):.1%}; expected for normal {items}: "
         f"{estimator.false_alarm_rate_:.1%}), in {seconds:.0f} s"
     )
 

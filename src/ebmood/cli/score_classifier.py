@@ -5,14 +5,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ebmood.cli.classifier_files import NetworkFiles, name_image, open_rows
-from ebmood.cli.messages import interrupted, print_json, print_message, print_skipped
+from ebmood.cli.classifier_files import NetworkFiles, named_rows, open_rows
+from ebmood.cli.messages import interrupted, print_files, print_json, print_message
 from ebmood.cli.options import use_threads
 from ebmood.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from ebmood.classifiers import ClassifierDetector
+    from ebmood.classifiers.classifier_rows import ClassifierRows
+    from ebmood.classifiers.saved_classifier import ClassifierMetadata
+    from ebmood.detector.batch_notes import BatchNotes
     from ebmood.detector.score_batch import ScoreBatch
+    from ebmood.detector.score_options import ScoreOptions
 
 
 def is_classifier(model: Path) -> bool:
@@ -32,6 +36,8 @@ def run(
     device: str,
     threads: int | None,
     skip_corrupt: bool,
+    mark_bad_rows: bool,
+    max_bad: float,
     json: bool,
     refused: Sequence[str],
 ) -> None:
@@ -48,95 +54,104 @@ def run(
         device: where the network computes.
         threads: number of threads.
         skip_corrupt: whether damaged images are skipped.
+        mark_bad_rows: whether rows with NaN or infinity are marked.
+        max_bad: largest fraction of rows that are marked.
         json: whether the result is printed as JSON.
         refused: options that were given and apply to tables only.
 
     Raises:
         EbmoodError: the network is not that of the fit, or the rows cannot be used.
     """
-    start, count, flagged = time.monotonic(), 0, 0
+    start = time.monotonic()
     try:
         with progress_bar("scoring") as progress:
             from ebmood.classifiers import ClassifierDetector
-            from ebmood.classifiers.classifier_rows import ImageRows
+            from ebmood.classifiers.saved_classifier import load_classifier
             from ebmood.core.errors import EbmoodError
+            from ebmood.detector.batch_notes import BatchNotes
             from ebmood.detector.io.score_writer import open_score_writer
+            from ebmood.detector.score_options import ScoreOptions
 
             use_threads(threads)
             if refused:
                 raise EbmoodError(
                     f"{', '.join(refused)}: for tables; leave them out with a detector of a classifier"
                 )
-            metadata_notes = _notes(model, module, onnx)
-            names = metadata_notes.get("onnx") or ("logits", "features")
+            options, notes = ScoreOptions(mark_bad_rows, max_bad), BatchNotes()
+            saved = load_classifier(model)
+            metadata = saved[0]
+            _check_network(model, metadata, module, onnx)
+            names = metadata.notes.get("onnx") or ("logits", "features")
             network = NetworkFiles(module, weights, onnx, *names).load()
-            detector = ClassifierDetector.load(model, network, device=device)
+            detector = ClassifierDetector.from_saved(model, saved, network, device)
             if alpha is not None:
                 detector.set_alpha(alpha)
-            source = open_rows(rows, _image_input(model, rows, metadata_notes), skip_corrupt)
-            total = len(source.stream.names) if isinstance(source, ImageRows) else len(source.x)
+            source = open_rows(rows, _image_input(model, rows, metadata.notes), skip_corrupt)
             with open_score_writer(out) as write:
-                for batch in _score(detector, source):
+                for batch in _score(detector, source, options, notes):
                     write(batch)
-                    count += len(batch.scores)
-                    flagged += int(batch.flags.sum())
-                    progress("scoring", count / total)
+                    progress("scoring", notes.rows / len(source))
+                notes.check_bad_rows(source.source, max_bad)
     except KeyboardInterrupt:
         raise interrupted(f"nothing was written to {out}") from None
     seconds = time.monotonic() - start
-    skipped = source.stream.skipped if isinstance(source, ImageRows) else []
+    count, flagged, items = notes.rows, notes.flagged, source.items.many
     if json:
         result = {
             "out": str(out),
             "rows": count,
             "flagged": flagged,
             "alpha": detector.alpha,
-            "skipped": skipped,
+            "skipped": list(source.skipped),
+            "others": list(source.others),
+            "bad_rows": notes.bad_rows,
         }
         print_json(result | {"seconds": round(seconds, 3)})
         return
-    print_skipped(skipped)
+    print_files(source)
     print_message(
-        f"{out}: {count} rows, {flagged} flagged ({flagged / max(1, count):.1%}; expected for rows like those of the "
-        f"fit: {detector.false_alarm_rate_:.1%}), in {seconds:.0f} s"
+        f"{out}: {count} {items}, {flagged} flagged ({flagged / max(1, count):.1%}; expected for {items} like those of "
+        f"the fit: {detector.false_alarm_rate_:.1%}), in {seconds:.0f} s"
     )
+    for line in notes.lines(detector.false_alarm_rate_):
+        print_message(line)
 
 
-def _score(detector: "ClassifierDetector", source: Any) -> "Iterator[ScoreBatch]":
+def _score(
+    detector: "ClassifierDetector", source: "ClassifierRows", options: "ScoreOptions", notes: "BatchNotes"
+) -> "Iterator[ScoreBatch]":
     """Score batches of rows; for images, the kept column `file` holds their paths."""
     from dataclasses import replace
 
-    import pyarrow
+    from ebmood.core.errors import InputError
+    from ebmood.detector.score_batch import mark_bad_rows
 
-    from ebmood.classifiers.classifier_rows import ArrayRows
-    from ebmood.classifiers.network import RowError
-    from ebmood.detector.image_detector import FILE_COLUMN
-
-    if isinstance(source, ArrayRows):
-        size = 16 * detector.batch_size
-        for start in range(0, len(source.x), size):
-            try:
-                yield replace(detector.score_batch(source.x[start : start + size]), segments=None)
-            except RowError as error:
-                raise RowError(start + error.row, error.problem) from error
-        return
-    done = 0
-    for x in source.batches(False):
-        try:
-            batch = detector.score_batch(x)
-        except RowError as error:
-            raise name_image(RowError(done + error.row, error.problem), source) from error
-        files = pyarrow.RecordBatch.from_pydict({FILE_COLUMN: source.names[done:]})
-        done += len(batch.scores)
-        yield replace(batch, kept_columns=files, segments=None)
+    for part in source.parts(16 * detector.batch_size):
+        bad = [
+            f"{source.describe(notes.rows + row)}: {problem}" for row, problem in (part.errors or {}).items()
+        ]
+        if bad and not options.mark_bad_rows:
+            raise InputError(f"{bad[0]}; correct it, or leave it out")
+        with named_rows(source, notes.rows):
+            batch = replace(detector.score_batch(part.x), kept_columns=part.kept, segments=None)
+        if options.mark_bad_rows and part.errors is not None:
+            batch = mark_bad_rows(batch, part.errors)
+        notes.add_bad(bad)
+        notes.rows += len(batch.scores)
+        notes.flagged += int(batch.flags.sum())
+        yield batch
 
 
-def _notes(model: Path, module: str | None, onnx: Path | None) -> dict[str, Any]:
-    """Return the notes of the fit after a check that a network is named."""
-    from ebmood.classifiers.saved_classifier import load_classifier
+def _check_network(
+    model: Path, metadata: "ClassifierMetadata", module: str | None, onnx: Path | None
+) -> None:
+    """Check that a network is named.
+
+    Raises:
+        EbmoodError: there is none; the message names that of the fit.
+    """
     from ebmood.core.errors import EbmoodError
 
-    metadata, _, _ = load_classifier(model)
     if module is None and onnx is None:
         named = metadata.notes.get("module")
         hint = (
@@ -146,7 +161,6 @@ def _notes(model: Path, module: str | None, onnx: Path | None) -> dict[str, Any]
             f"{model}: a detector of a classifier ({metadata.network_class}), whose network is not saved with it; give "
             f"{hint}, with --weights FILE if it had some"
         )
-    return metadata.notes
 
 
 def _image_input(model: Path, rows: Path, notes: dict[str, Any]) -> Any:

@@ -1,6 +1,8 @@
 """What is unusual about the rows of a table as a whole: gaps, values and features that explain its alarms."""
 
+import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +39,8 @@ class BatchNotes:
         bad_rows: number of bad rows.
         new_gaps: for each column that has no gaps in the training rows, its number of gaps.
         unseen: number of cells of each column and value that no training row has.
+        spellings: for each column and value that no training row has, a value of the training rows that differs only in
+            zeros at the start, or in upper and lower case.
         moved: for each column with one value in the training rows, that value, and the number of cells with another.
         beyond: for each column that only grew in the training rows, the number of cells above its last value.
         leading: for each column, the number of flagged rows that it explains best, among those looked at.
@@ -50,6 +54,7 @@ class BatchNotes:
     bad_rows: int = 0
     new_gaps: Counter[str] = field(default_factory=Counter)
     unseen: Counter[tuple[str, str]] = field(default_factory=Counter)
+    spellings: dict[tuple[str, str], str] = field(default_factory=dict)
     moved: Counter[tuple[str, str]] = field(default_factory=Counter)
     beyond: Counter[str] = field(default_factory=Counter)
     leading: Counter[str] = field(default_factory=Counter)
@@ -69,6 +74,21 @@ class BatchNotes:
             if key not in counter and len(counter) >= MAX_VALUES:
                 key = column, "other values"
             counter[key] += entry["counts"]
+
+    def add_spellings(self, column: str, values: pyarrow.Array, levels: Collection[str]) -> None:
+        """Add cells to `unseen`, and compare their spellings with those of the training rows.
+
+        >>> notes = BatchNotes()
+        >>> notes.add_spellings("code", pyarrow.array(["7", "oslo", "8"]), ["007", "Oslo"])
+        >>> notes.spellings
+        {('code', '7'): '007', ('code', 'oslo'): 'Oslo'}
+        """
+        self.add_values(self.unseen, column, values)
+        known = {_spelling(level): level for level in levels}
+        for value in values.drop_null().unique().to_pylist()[:MAX_VALUES]:
+            level = known.get(_spelling(value))
+            if level is not None and (column, value) in self.unseen:
+                self.spellings[column, value] = level
 
     def add_explanations(self, columns: list[str], gains: Floats, shortfall: Floats) -> None:
         """Add flagged rows that were looked at.
@@ -96,9 +116,11 @@ class BatchNotes:
         if self.bad_rows > max(1, max_bad * self.rows):
             option = for_interface("--max-bad", "max_bad=")
             if self.bad_rows == self.rows:
+                decimal = re.search(r"have (decimal \w+)", self.bad[0])
+                advice = f"with {decimal[1]}, as" if decimal else "in the same format as"
                 raise InputError(
-                    f"{source}: none of {self.rows} rows can be read; the first: {self.bad[0]}; write the table in the "
-                    "same format as the training table"
+                    f"{source}: none of {self.rows} rows can be read; the first: {self.bad[0]}; write this table "
+                    f"{advice} the training table"
                 )
             raise InputError(
                 f"{source}: {self.bad_rows} of {self.rows} rows cannot be read, more than {max_bad:g} of them; the "
@@ -117,6 +139,16 @@ class BatchNotes:
         if self.unseen:
             values = Counter({f"{column} = {value[:40]!r}": n for (column, value), n in self.unseen.items()})
             lines.append(f"values that no training row has: {_join(values)}")
+        if self.spellings:
+            pairs = Counter(
+                {
+                    f"{column} = {value[:40]!r} for {level[:40]!r}": self.unseen[column, value]
+                    for (column, value), level in self.spellings.items()
+                }
+            )
+            zeros = any(len(value) != len(level) for (_, value), level in self.spellings.items())
+            advice = "; write codes as text, as programs drop zeros at the start of numbers" if zeros else ""
+            lines.append(f"written in another way than in the training rows: {_join(pairs)}{advice}")
         if self.moved:
             values = Counter({f"{column} = {value[:40]!r}": n for (column, value), n in self.moved.items()})
             lines.append(f"not read, but constant in the training rows and different now: {_join(values)}")
@@ -142,6 +174,7 @@ class BatchNotes:
             "bad": self.bad,
             "new_gaps": dict(self.new_gaps),
             "unseen": _nested(self.unseen),
+            "spellings": _nested_levels(self.spellings),
             "moved": _nested(self.moved),
             "beyond": dict(self.beyond),
             "leading": dict(self.leading.most_common()),
@@ -153,6 +186,18 @@ class BatchNotes:
 def _join(counts: Counter[str]) -> str:
     parts = [f"{name} ({count})" for name, count in counts.most_common(LISTED)]
     return ", ".join(parts) + (f" and {len(counts) - LISTED} more" if len(counts) > LISTED else "")
+
+
+def _spelling(value: str) -> str:
+    """Return what spellings of one value share: the letters without their case, without zeros at the start."""
+    return value.casefold().lstrip("0") or "0"
+
+
+def _nested_levels(levels: dict[tuple[str, str], str]) -> dict[str, dict[str, str]]:
+    result: dict[str, dict[str, str]] = {}
+    for (column, value), level in levels.items():
+        result.setdefault(column, {})[value] = level
+    return result
 
 
 def _nested(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:

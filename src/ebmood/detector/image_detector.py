@@ -23,12 +23,13 @@ from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.image_stream import ImageStream
 from ebmood.detector.item_embedding import EmbeddedItems, find_embedder
+from ebmood.detector.items import IMAGE_NOTE
 from ebmood.detector.parameters import check_alpha_and_device
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.embedders import ImageEmbedder
 
-NOTE = "images"
+NOTE = IMAGE_NOTE
 """Key of the image shape in the notes of a saved detector."""
 
 DEFAULT_SIZE = 16

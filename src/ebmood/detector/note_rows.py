@@ -41,9 +41,10 @@ def note_rows(
     for number, (name, values) in enumerate(reading.features.items()):
         if not isinstance(values, np.ndarray):
             missing = values.is_null().to_numpy(zero_copy_only=False)
-            known = pyarrow.array(list(level_numbers(estimator.levels_[number])), pyarrow.string())
+            levels = list(level_numbers(estimator.levels_[number]))
+            known = pyarrow.array(levels, pyarrow.string())
             unseen = ~compute.is_in(values, known).to_numpy(zero_copy_only=False)
-            notes.add_values(notes.unseen, name, values.filter(pyarrow.array(unseen & ~missing & good)))
+            notes.add_spellings(name, values.filter(pyarrow.array(unseen & ~missing & good)), levels)
         else:
             missing = np.isnan(values)
         if number not in gaps and (missing & good).any():

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ebmood.core.errors import EbmoodError, InputError
-from ebmood.data.images.readers import CorruptDataError, import_vision, open_image
-from ebmood.data.images.resize import count_channels, resize_image
+from ebmood.data.images.readers import CorruptDataError, import_vision, open_image, to_bytes
+from ebmood.data.images.resize import resize_image
 from ebmood.embedders.embedder import Bytes, Features, ImageEmbedder
 from ebmood.embedders.feature_cache import FeatureCache
 
@@ -54,8 +54,8 @@ class ImageFile:
         """Return the key, and the image as `(3, size, size)`.
 
         Raises:
-            CorruptDataError: the file is not a readable image.
-            EbmoodError: it has more than 8 bits per channel, or cannot be read.
+            CorruptDataError: the file is not an image that `open_image` reads.
+            EbmoodError: it cannot be read.
         """
         try:
             content = self.path.read_bytes()
@@ -255,5 +255,4 @@ def _item(value: Any, index: int, expected: str) -> ImageItem:
 
 
 def _resized(image: "Image", name: str, size: int) -> Bytes:
-    count_channels(image, name)
-    return resize_image(image, 3, size)
+    return resize_image(to_bytes(image, name), 3, size)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ebmood.detector.items import ROWS, Items
 from ebmood.report.page import Chart
 from ebmood.report.svg import inline
 
@@ -54,7 +55,12 @@ _STYLE: Any = {
 
 
 def histogram(
-    name: str, calibration: Floats, offset: float, inside: Floats | None, outside: Mapping[str, Floats]
+    name: str,
+    calibration: Floats,
+    offset: float,
+    inside: Floats | None,
+    outside: Mapping[str, Floats],
+    items: Items = ROWS,
 ) -> Chart:
     """Draw the scores of calibration rows and test rows, and the threshold.
 
@@ -64,26 +70,27 @@ def histogram(
         offset: rows with a lower score are flagged; minus infinity if none are.
         inside: scores of normal test rows.
         outside: scores of out-of-distribution sets by name.
+        items: what is scored, in words.
     """
     edges = _bin_edges(calibration if inside is None else np.concatenate([calibration, inside]), outside)
     with svg_figure(name) as (axes, save):
         heights = _fractions(calibration, edges)
-        axes.stairs(heights, edges, fill=True, color=BLUE, alpha=0.35, label="calibration rows")
+        axes.stairs(heights, edges, fill=True, color=BLUE, alpha=0.35, label=f"calibration {items.many}")
         if inside is not None:
             heights = _fractions(inside, edges)
-            axes.stairs(heights, edges, color=BLUE, linewidth=1.6, label="normal test rows")
+            axes.stairs(heights, edges, color=BLUE, linewidth=1.6, label=f"normal test {items.many}")
         for (label, scores), colour, dash in _with_styles(outside):
             heights = _fractions(scores, edges)
             axes.stairs(heights, edges, color=colour, linestyle=dash, linewidth=1.6, label=label)
         if np.isfinite(offset):
             axes.axvline(offset, color=INK, linewidth=1.2, linestyle="--", label="threshold")
         axes.set_xlabel("score (higher is more normal)")
-        axes.set_ylabel("fraction of rows")
+        axes.set_ylabel(f"fraction of {items.many}")
         _add_legend(axes)
-        svg = save(f"Histogram of scores: {', '.join(['calibration rows', *outside])}")
+        svg = save(f"Histogram of scores: {', '.join([f'calibration {items.many}', *outside])}")
     caption = "The distribution of the scores."
     if np.isfinite(offset):
-        caption += " Rows to the left of the dashed line are flagged."
+        caption += f" {items.many.capitalize()} to the left of the dashed line are flagged."
     low = edges[0]
     lower = [f"{np.mean(s < low):.0%} of {label}" for label, s in outside.items() if (s < low).any()]
     if lower:
@@ -91,7 +98,9 @@ def histogram(
     return Chart(svg, caption)
 
 
-def false_alarms(name: str, p: Floats, levels: Floats, low: Floats, high: Floats) -> Chart:
+def false_alarms(
+    name: str, p: Floats, levels: Floats, low: Floats, high: Floats, items: Items = ROWS
+) -> Chart:
     """Draw the fraction of normal test rows that is flagged at each level, with the expected fraction.
 
     Args:
@@ -100,26 +109,33 @@ def false_alarms(name: str, p: Floats, levels: Floats, low: Floats, high: Floats
         levels: `(L,)` values of alpha.
         low: `(L,)` lower end of the 95 % band for a valid detector.
         high: `(L,)` upper end of the band.
+        items: what is scored, in words.
     """
     actual = (p[:, None] <= levels).mean(axis=0)
     with svg_figure(name) as (axes, save):
         axes.fill_between(levels, low, high, color=MUTED, alpha=0.25, linewidth=0, label="95 % by chance")
         axes.plot(levels, levels, color=MUTED, linestyle="--", linewidth=1.2, label="expected")
-        axes.plot(levels, actual, color=BLUE, linewidth=1.8, label="on the test rows")
+        axes.plot(levels, actual, color=BLUE, linewidth=1.8, label=f"on the test {items.many}")
         axes.set_xlabel("nominal false-alarm rate (alpha)")
         axes.set_ylabel("actual false-alarm rate")
         axes.set_xlim(0, levels[-1])
         axes.set_ylim(0, None)
         axes.legend(loc="upper left")
-        svg = save("False alarms: nominal and actual rate on the normal test rows")
+        svg = save(f"False alarms: nominal and actual rate on the normal test {items.many}")
     return Chart(
         svg,
-        "The fraction of normal test rows that is flagged at each level. Inside the 95 % band, the deviation from the "
-        "expected rate can be explained by chance, because calibration and test rows are few.",
+        f"The fraction of normal test {items.many} that is flagged at each level. Inside the 95 % band, the deviation "
+        f"from the expected rate can be explained by chance, because calibration and test {items.many} are few.",
     )
 
 
-def roc(name: str, inside: Floats, outside: Mapping[str, Floats], aurocs: Mapping[str, float]) -> Chart:
+def roc(
+    name: str,
+    inside: Floats,
+    outside: Mapping[str, Floats],
+    aurocs: Mapping[str, float],
+    items: Items = ROWS,
+) -> Chart:
     """Draw ROC curves: the fraction of detected rows over the fraction of false alarms, for all thresholds."""
     from sklearn.metrics import roc_curve
 
@@ -129,17 +145,23 @@ def roc(name: str, inside: Floats, outside: Mapping[str, Floats], aurocs: Mappin
             x, y, _ = roc_curve(*_binary_problem(inside, scores))
             text = f"{label}: AUROC {aurocs[label]:.3f}"
             axes.plot(x, y, color=colour, linestyle=dash, linewidth=1.8, label=text)
-        _set_unit_square(axes, "false alarms (normal rows flagged)", "detected (other rows flagged)")
+        _set_unit_square(
+            axes, f"false alarms (normal {items.many} flagged)", f"detected (other {items.many} flagged)"
+        )
         axes.legend(loc="lower right")
         svg = save("ROC curves. " + "; ".join(f"{label}: AUROC {aurocs[label]:.3f}" for label in outside))
     return Chart(
         svg,
-        "ROC: detected rows against false alarms, for all thresholds. The dashed line is random guessing.",
+        f"ROC: detected {items.many} against false alarms, for all thresholds. The dashed line is random guessing.",
     )
 
 
 def precision_recall(
-    name: str, inside: Floats, outside: Mapping[str, Floats], areas: Mapping[str, float]
+    name: str,
+    inside: Floats,
+    outside: Mapping[str, Floats],
+    areas: Mapping[str, float],
+    items: Items = ROWS,
 ) -> Chart:
     """Draw precision-recall curves with the out-of-distribution rows as positives."""
     from sklearn.metrics import precision_recall_curve
@@ -151,14 +173,14 @@ def precision_recall(
             axes.axhline(prevalence, color=colour, linewidth=0.7, alpha=0.7)
             text = f"{label}: AUC-PR {areas[label]:.3f}"
             axes.plot(recall, precision, color=colour, linestyle=dash, linewidth=1.8, label=text)
-        _set_unit_square(axes, "recall (other rows flagged)", "precision (of flagged rows)")
+        _set_unit_square(axes, f"recall (other {items.many} flagged)", f"precision (of flagged {items.many})")
         axes.legend(loc="lower left")
         summary = "; ".join(f"{label}: AUC-PR {areas[label]:.3f}" for label in outside)
         svg = save(f"Precision-recall curves. {summary}")
     return Chart(
         svg,
-        "Precision and recall with the other rows as positives. The thin lines are random guessing; their height is "
-        "the fraction of other rows in the test.",
+        f"Precision and recall with the other {items.many} as positives. The thin lines are random guessing; their "
+        f"height is the fraction of other {items.many} in the test.",
     )
 
 

@@ -15,6 +15,7 @@ from ebmood.core.metrics import separation
 from ebmood.detector.decisions import Decisions
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.arrays import read_rows
+from ebmood.detector.items import Items, items_of
 from ebmood.detector.patches.heat_map import picture_of
 from ebmood.detector.patches.training_images import small_picture
 from ebmood.detector.score_batch import ScoreBatch
@@ -25,8 +26,6 @@ from ebmood.report.training_facts import has_named_features, training_facts
 
 Floats = NDArray[np.float64]
 
-NORMAL = "normal rows"
-"""Name of the set of normal test rows."""
 MOST_ANOMALOUS = 12
 """Rows that are listed."""
 PICTURE_SIDE = 192
@@ -77,9 +76,11 @@ def detector_page(
     Raises:
         InputError: the columns of test rows differ from those of the fit.
     """
-    sets = ({} if inside is None else {NORMAL: inside}) | dict(outside or {})
+    items = items_of(detector)
+    normal_name = name_of_normal(items)
+    sets = ({} if inside is None else {normal_name: inside}) | dict(outside or {})
     batches = {name: detector.score_batch(evaluation_set.rows) for name, evaluation_set in sets.items()}
-    normal = batches.get(NORMAL) if inside is not None else None
+    normal = batches.get(normal_name) if inside is not None else None
     others = {name: batches[name] for name in outside or {}}
     sections = [
         Section("scores", "Scores", score_blocks(detector, normal, others)),
@@ -88,41 +89,45 @@ def detector_page(
     if sets:
         lowest = _lowest_scores(batches)
         blocks = [_most_anomalous(detector, sets, batches, lowest), *_pictures(sets, lowest)]
-        sections.append(Section("anomalous", "The most anomalous rows", blocks))
+        sections.append(Section("anomalous", f"The most anomalous {items.many}", blocks))
     if detector.probes_:
         sections.append(Section("self-test", "Self-test", _self_test(detector)))
     sections.append(Section("fitted", "Training", training_facts(detector, versions or {})))
     return Page(title, _lead(detector), tuple(sections), f"Made by ebmood {version('ebmood')}.")
 
 
+def name_of_normal(items: Items) -> str:
+    """Return the name of the set of normal test rows or images."""
+    return f"normal {items.many}"
+
+
 def _lead(detector: EnergyDetector) -> str:
+    items = items_of(detector)
     rows, calibration = detector.n_training_rows_, len(detector.calibration_scores_)
     if detector.calibration == "loo":
-        lead = (
-            f"Fitted and calibrated on {_count(rows, 'row')}, each of which was left out of its own score. "
-        )
+        lead = f"Fitted and calibrated on {items.count(rows)}, each of which was left out of its own score. "
     else:
-        lead = f"Fitted on {_count(rows, 'row')} and calibrated on {_count(calibration, 'other')}. "
+        lead = f"Fitted on {items.count(rows)} and calibrated on {_count(calibration, 'other')}. "
     if detector.n_left_out_rows_:
         lead += (
-            f"The {_count(detector.n_left_out_rows_, 'strangest row')} of the training data were left out first, so "
-            "the false-alarm rate holds for rows like the others. "
+            f"The {_count(detector.n_left_out_rows_, f'strangest {items.one}')} of the training data were left "
+            f"out first, so the false-alarm rate holds for {items.many} like the others. "
         )
     if not math.isfinite(detector.offset_):
         needed = conformal.rows_needed(detector.alpha)
         return (
-            f"{lead}The calibration rows are too few to flag any row at alpha = {detector.alpha:g}: {needed:,} are "
-            "needed."
+            f"{lead}The calibration {items.many} are too few to flag any {items.one} at alpha = {detector.alpha:g}: "
+            f"{needed:,} are needed."
         )
     if detector.segments_ or detector.calibration_.weights is not None:
-        part = f"value of {detector.segment!r}" if detector.segments_ else "weight of a row"
+        part = f"value of {detector.segment!r}" if detector.segments_ else f"weight of a {items.one}"
         return (
-            f"{lead}Rows are flagged by a threshold for each {part}. On average, this applies to at most "
-            f"{detector.false_alarm_rate_:.2%} of normal rows."
+            f"{lead}{items.many.capitalize()} are flagged by a threshold for each {part}. On average, this applies "
+            f"to at most {detector.false_alarm_rate_:.2%} of normal {items.many}."
         )
     return (
-        f"{lead}Rows that score below {detector.offset_:.4g} are flagged as out-of-distribution. On average, this "
-        f"applies to {detector.false_alarm_rate_:.2%} of normal rows."
+        f"{lead}{items.many.capitalize()} that score below {detector.offset_:.4g} are flagged as out-of-distribution. "
+        f"On average, this applies to {detector.false_alarm_rate_:.2%} of normal {items.many}."
     )
 
 
@@ -136,12 +141,13 @@ def score_blocks(
         normal: the results of normal test rows, or None.
         others: the results of out-of-distribution sets by name.
     """
+    items = items_of(detector)
     scores = {name: batch.scores for name, batch in others.items()}
     histogram = detector_charts.histogram(
-        "scores", detector.calibration_scores_, detector.offset_, normal and normal.scores, scores
+        "scores", detector.calibration_scores_, detector.offset_, normal and normal.scores, scores, items
     )
     if normal is None:
-        hint = "Give test rows with `--in` and `--out` to see how well the detector separates them."
+        hint = f"Give test {items.many} with `--in` and `--out` to see how well the detector separates them."
         return [Charts((histogram,)), Text(hint)]
     if not others:
         return [Charts((histogram,))]
@@ -156,35 +162,38 @@ def score_blocks(
         for name, m in metrics.items()
     )
     table = Grid(
-        f"Compared with {len(normal.scores):,} normal test rows",
-        ("set", "rows", "flagged", "AUROC", "AUC-PR, others", "AUC-PR, normal", "FPR95"),
+        f"Compared with {len(normal.scores):,} normal test {items.many}",
+        ("set", items.many, "flagged", "AUROC", "AUC-PR, others", "AUC-PR, normal", "FPR95"),
         (False, *[True] * 6),
         rows,
         (
-            "AUROC: probability that a normal row scores higher than a row of the set. AUC-PR: average precision, with "
-            "the rows of the set or the normal rows as positives. FPR95: fraction of the set at or above the score "
-            "that 95 % of the normal rows reach. Flagged: fraction below the threshold.",
+            f"AUROC: probability that a normal {items.one} scores higher than one of the set. AUC-PR: average "
+            f"precision, with the {items.many} of the set or the normal ones as positives. FPR95: fraction of the "
+            f"set at or above the score that 95 % of the normal {items.many} reach. "
+            "Flagged: fraction below the threshold.",
         ),
     )
     aurocs = {name: m.auroc for name, m in metrics.items()}
     areas = {name: m.aupr_ood for name, m in metrics.items()}
-    roc = detector_charts.roc("roc", normal.scores, scores, aurocs)
-    precision_recall = detector_charts.precision_recall("recall", normal.scores, scores, areas)
+    roc = detector_charts.roc("roc", normal.scores, scores, aurocs, items)
+    precision_recall = detector_charts.precision_recall("recall", normal.scores, scores, areas, items)
     return [table, Charts((histogram, roc, precision_recall))]
 
 
 def false_alarm_blocks(detector: Decisions, normal: ScoreBatch | None) -> list[Block]:
     """Return the part of a page about false alarms, on normal test rows if there are some."""
-    calibration = len(detector.calibration_scores_)
+    calibration, items = len(detector.calibration_scores_), items_of(detector)
     explanation = Text(
-        f"The p-value of a new row is the fraction of the {calibration:,} calibration rows, and the row itself, that "
-        "score as low as the row or lower. Of new rows like the training rows, at most the fraction alpha has p-values "
-        "of alpha or less, on average over fits. These rows are flagged."
+        f"The p-value of a new {items.one} is the fraction of the {calibration:,} calibration {items.many}, and the "
+        f"{items.one} itself, that score as low as it or lower. Of new {items.many} like the training {items.many}, at "
+        f"most the fraction alpha has p-values of alpha or less, on average over fits. These {items.many} are flagged."
     )
     if normal is None:
         return [explanation]
     p = normal.p_values
-    chart = detector_charts.false_alarms("false-alarms", p, CURVE, *_chance_band(CURVE, calibration, len(p)))
+    chart = detector_charts.false_alarms(
+        "false-alarms", p, CURVE, *_chance_band(CURVE, calibration, len(p)), items
+    )
     levels = np.array(sorted({*LEVELS, float(detector.alpha)}))
     rows = tuple(
         (
@@ -196,7 +205,7 @@ def false_alarm_blocks(detector: Decisions, normal: ScoreBatch | None) -> list[B
         for level, low, high in zip(levels, *_chance_band(levels, calibration, len(p)), strict=True)
     )
     table = Grid(
-        f"False alarms on {len(p):,} normal test rows",
+        f"False alarms on {len(p):,} normal test {items.many}",
         ("alpha", "expected on average", "actual", "95 % by chance"),
         (True, True, True, True),
         rows,
@@ -258,10 +267,10 @@ def _most_anomalous(
     )
     note = (
         "The last column lists the features for which another value would raise the score most, if all other features "
-        "stay the same. The ranges contain 98 % of the training rows. Of a category, the most frequent level is given."
+        "stay the same. The ranges contain 98 % of the training data. Of a category, the most frequent level is given."
     )
     return Grid(
-        f"The {len(rows)} rows with the lowest scores",
+        f"The {len(rows)} {items_of(detector).many} with the lowest scores",
         ("set", "file" if has_files else "row", "score", "p-value", "features that explain it"),
         (False, not has_files, True, True, False),
         rows,
@@ -295,22 +304,25 @@ def _describe_value(detector: EnergyDetector, feature: int, value: float) -> str
 
 
 def _self_test(detector: EnergyDetector) -> list[Block]:
+    items = items_of(detector).many
     accepted = [probe for probe in detector.probes_ if probe.in_distribution > 0]
     if accepted:
-        fractions = ", ".join(f"{p.in_distribution:.1%} of the `{p.name}` rows" for p in accepted)
+        fractions = ", ".join(f"{p.in_distribution:.1%} of the `{p.name}` {items}" for p in accepted)
         result = Text(
-            f"Rows that are unlike all training rows were rated in-distribution: {fractions}. Do not rely on this "
-            "detector for inputs of that kind.",
+            f"Artificial {items} that are unlike all training data were rated in-distribution: {fractions}. Do not "
+            "rely on this detector for inputs of that kind.",
             alert=True,
         )
     else:
-        result = Text("No row that is clearly unlike the training rows was rated in-distribution.")
+        result = Text(
+            f"None of the artificial {items} that are clearly unlike the training data was rated in-distribution."
+        )
     rows = tuple(
         (probe.name, PROBES.get(probe.name, ""), f"{probe.rows:,}", f"{probe.in_distribution:.1%}")
         for probe in detector.probes_
     )
-    head = ("probe", "description", "rows", "rated in-distribution")
-    return [result, Grid("Artificial rows, scored after the fit", head, (False, False, True, True), rows)]
+    head = ("probe", "description", items, "rated in-distribution")
+    return [result, Grid(f"Artificial {items}, scored after the fit", head, (False, False, True, True), rows)]
 
 
 def _count(number: int, noun: str) -> str:

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from ebmood.core import calibration as conformal
 from ebmood.detector.io.image_stream import ImageStream
+from ebmood.detector.items import IMAGES
 from ebmood.detector.patches import PatchDetector
 from ebmood.detector.patches.heat_map import Maps, overlay, square_of, strangest_place
 from ebmood.detector.patches.training_images import small_picture
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.embedders.embedder import Bytes
-from ebmood.report.detector_page import NORMAL, false_alarm_blocks, score_blocks
+from ebmood.report.detector_page import false_alarm_blocks, name_of_normal, score_blocks
 from ebmood.report.page import Block, Facts, Page, Picture, Pictures, Section, Text
 
 MAX_IMAGES = 12
@@ -79,10 +80,12 @@ def patch_page(
     """
     strange: list[StrangeImage] = []
     batches: dict[str, ScoreBatch] = {}
-    for name, folder in (({} if inside is None else {NORMAL: inside}) | dict(outside or {})).items():
+    for name, folder in (
+        ({} if inside is None else {name_of_normal(IMAGES): inside}) | dict(outside or {})
+    ).items():
         batches[name], shown = _score_set(detector, name, folder, progress)
         strange = sorted([*strange, *shown], key=lambda image: image.score)[:MAX_IMAGES]
-    normal = batches.get(NORMAL) if inside is not None else None
+    normal = batches.get(name_of_normal(IMAGES)) if inside is not None else None
     others = {name: batches[name] for name in outside or {}}
     scores = score_blocks(detector, normal, others if normal is not None else {})
     if normal is None and others:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ebmood.core import calibration as conformal
 from ebmood.detector.estimator import EnergyDetector
+from ebmood.detector.items import ROWS, items_of
 from ebmood.report.page import Block, Facts, Grid
 
 MAX_LEVELS = 8
@@ -35,6 +36,7 @@ def training_facts(detector: EnergyDetector, versions: Mapping[str, str]) -> lis
 
 
 def _strangest_rows(detector: EnergyDetector) -> Grid:
+    items = items_of(detector)
     p_values = conformal.p_values(
         np.array([score for _, score in detector.strangest_rows_]), detector.calibration_scores_
     )
@@ -43,20 +45,27 @@ def _strangest_rows(detector: EnergyDetector) -> Grid:
         for (row, score), p in zip(detector.strangest_rows_, p_values, strict=True)
     )
     note = (
-        "Each row is left out of its own score. Rows are counted from 1. Look at them: a wrong row in the training "
-        "data makes similar wrong rows ordinary.",
+        f"Each {items.one} is left out of its own score. {items.many.capitalize()} are counted from 1. Look at them: a "
+        f"wrong {items.one} in the training data makes similar wrong ones ordinary.",
     )
     return Grid(
-        "The strangest rows of the training data", ("row", "score", "p-value"), (True, True, True), rows, note
+        f"The strangest {items.many} of the training data",
+        (items.one, "score", "p-value"),
+        (True, True, True),
+        rows,
+        note,
     )
 
 
 def _facts(detector: EnergyDetector, versions: Mapping[str, str]) -> list[tuple[str, str]]:
-    shape = detector.shape_in_
+    shape, items = detector.shape_in_, items_of(detector)
     facts = [
-        ("Training rows", f"{detector.n_training_rows_:,}"),
-        ("Calibration rows", f"{len(detector.calibration_scores_):,}"),
-        ("Features of a row", "inputs of an embedding" if shape is None else " x ".join(map(str, shape))),
+        (f"Training {items.many}", f"{detector.n_training_rows_:,}"),
+        (f"Calibration {items.many}", f"{len(detector.calibration_scores_):,}"),
+        (
+            f"Features of a {items.one}" if items == ROWS else f"Numbers of a {items.one}",
+            "inputs of an embedding" if shape is None else " x ".join(map(str, shape)),
+        ),
         ("alpha", f"{detector.alpha:g}"),
         ("Threshold", f"{detector.offset_:.6g}" if math.isfinite(detector.offset_) else "none"),
         ("Seed", str(detector.seed_)),

@@ -134,3 +134,16 @@ def test_a_category_has_the_same_name_in_all_formats():
     assert names(times) == names(["2020-01-31T12:30", "2020-02-01 00:00:00"])
     utc = [time.replace(tzinfo=datetime.UTC) for time in times]
     assert names(utc) == names(["2020-01-31T12:30:00Z", "2020-02-01 00:00:00+0000"])
+
+
+def test_numbers_with_the_other_decimal_sign_are_odd_and_the_message_says_so():
+    read = read_numbers(pyarrow.array(["1.5", "2,25", "x"]))
+    assert read.errors == {
+        1: "'2,25' has a decimal comma, but the numbers of this column have decimal points",
+        2: "'x' is not a number",
+    }
+    read = read_numbers(pyarrow.array(["1,5", "2.25"]), NumberFormat(decimal=","))
+    assert read.errors == {
+        1: "'2.25' has a decimal point, but the numbers of this column have decimal commas"
+    }
+    assert np.isnan(read.values[1])

@@ -165,6 +165,23 @@ def test_a_delimiter_at_the_end_of_each_row_is_no_column(csv):
     assert {chunk.first_row + row for chunk in chunks for row in chunk.errors} == {90, 91}
 
 
+@pytest.mark.parametrize("below", ["[s];[°C];(%)", "---+---+---", "---;---;---"])
+def test_units_and_drawn_lines_below_the_header_are_no_row(csv, below):
+    with pytest.warns(DataWarning, match="line 3 belongs to the header and is not read"):
+        table = open_table(csv(f"# pump\na;b;c\n{below}\n1;2;3\n4;5;6\n7;8;9\n"))
+    [chunk] = table.chunks(table.names)
+    assert chunk.rows.to_pydict() == {"a": ["1", "4", "7"], "b": ["2", "5", "8"], "c": ["3", "6", "9"]}
+
+
+@pytest.mark.parametrize("header", ["time  flow", '"flow" "site"'])
+def test_cells_separated_by_spaces_are_refused(csv, header):
+    with pytest.raises(
+        EbmoodError, match="the cells seem to be separated by spaces; write the table with commas"
+    ):
+        open_table(csv(header + "\n" + "".join(f"{i}   {i / 2}\n" for i in range(9))))
+    assert open_table(csv("a note\nno 7\nall well\n")).names == ("a note",)
+
+
 def test_a_line_of_a_quote_is_counted_from_the_start_of_the_file(csv):
     with pytest.raises(EbmoodError, match="in line 4 is never closed"):
         read_table(csv('# pump\n\na,b\n1,"2\n3,4\n'))

@@ -3,7 +3,7 @@ import datetime as dt
 import numpy as np
 import pyarrow
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.strategies import datetimes
 
 from ebmood.detector.io.dates import DateFormat, epoch_format, possible_formats, read_dates
@@ -33,6 +33,69 @@ def test_the_text_of_a_date_is_read_as_this_date(time):
     assert one(time.strftime("%Y/%m/%d")) == time.replace(hour=0, minute=0, second=0)
     assert one(time.strftime("%Y%m%d"), DateFormat.COMPACT) == dt.datetime(*time.timetuple()[:3])
     assert one(time.strftime("%H:%M:%S"), DateFormat.CLOCK).time() == time.time()
+
+
+@settings(deadline=None)
+@given(DATES)
+def test_dates_of_logs_and_reports(time):
+    time = time.replace(microsecond=0)
+    day, month = time.replace(hour=0, minute=0, second=0), dt.datetime(time.year, time.month, 1)
+    assert one(time.strftime("%d/%b/%Y:%H:%M:%S +0100"), DateFormat.SERVER) == time
+    assert one(time.strftime("%a, %d %b %Y %H:%M:%S GMT"), DateFormat.NAMED) == time
+    assert one(time.strftime("%d%b%Y:%H:%M:%S"), DateFormat.SERVER) == time
+    assert one(time.strftime("%B %d, %Y"), DateFormat.NAMED_MONTH_FIRST) == day
+    assert one(time.strftime("%b %d, %Y, %I:%M:%S %p"), DateFormat.NAMED_MONTH_FIRST) == time
+    assert one(time.strftime("%a %b %d %H:%M:%S %Y"), DateFormat.LOG) == time
+    assert one(time.strftime("%a %b %e %H:%M:%S UTC %Y"), DateFormat.LOG) == time
+    assert one(time.strftime("%b %e %H:%M:%S"), DateFormat.LOG) == time.replace(year=2000)
+    assert one(time.strftime("%Y-%m"), DateFormat.MONTH) == month
+    assert one(time.strftime("%m/%Y"), DateFormat.MONTH_AND_YEAR) == month
+    assert one(time.strftime("%B %Y"), DateFormat.NAMED_MONTH) == month
+    if time.year >= 2000:
+        assert one(time.strftime("%b-%y"), DateFormat.SHORT_MONTH) == month
+    quarter = dt.datetime(time.year, 3 * ((time.month - 1) // 3) + 1, 1)
+    assert one(f"Q{(time.month + 2) // 3} {time.year}", DateFormat.QUARTER) == quarter
+    assert one(f"{time.year}-Q{(time.month + 2) // 3}", DateFormat.YEAR_AND_QUARTER) == quarter
+    year, week, weekday = time.isocalendar()
+    if 1900 <= year < 2100:
+        assert one(f"{year}-W{week:02}-{weekday}", DateFormat.WEEK) == day
+        assert one(f"{year}-W{week:02}", DateFormat.WEEK) == dt.datetime.fromisocalendar(year, week, 1)
+
+
+@pytest.mark.parametrize(
+    ("cell", "month"),
+    [
+        ("31. Januar 2020", 1),
+        ("3. Mär. 2020", 3),
+        ("5 maj 2020", 5),
+        ("4 juin 2020", 6),
+        ("1 juil. 2020", 7),
+        ("2 août 2020", 8),
+        ("5 ott 2020", 10),
+        ("12 de dezembro de 2020", 12),
+        ("9 DEC 2020", 12),
+    ],
+)
+def test_names_of_months_in_several_languages(cell, month):
+    assert one(cell, DateFormat.NAMED).month == month
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["2020-W54"],
+        ["2021-W53"],
+        ["2020-W00"],
+        ["Q5 2020"],
+        ["2020-13"],
+        ["Set 12"],
+        ["2020"],
+        ["12"],
+        ["Gen 10"],
+    ],
+)
+def test_what_is_no_month_week_or_quarter(cells):
+    assert possible_formats(pyarrow.array(cells)) == []
 
 
 @given(DATES)

@@ -44,3 +44,22 @@ def test_values_become_text_and_absent_keys_are_missing(lines, monkeypatch, suff
 def test_malformed_lines_are_named(lines, rows, message):
     with pytest.raises(EbmoodError, match=message):
         read_table(lines(*rows))
+
+
+def test_objects_inside_objects_are_columns(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text(
+        '{"id": 1, "s": {"flow": 1.5, "at": {"x": 2}}, "tags": [1]}\n{"id": 2, "s": {"flow": 2}}\n'
+    )
+    assert open_table(path).names == ("id", "s.flow", "s.at.x", "tags")
+    assert read_table(path) == [["1", "2"], ["1.5", "2"], ["2", None], ["[1]", None]]
+    path.write_text('{"s.flow": 1, "s": {"flow": 2}}\n')
+    with pytest.raises(EbmoodError, match=r"line 1 is not JSON \(a key occurs twice"):
+        open_table(path)
+
+
+def test_one_list_of_objects_is_refused_with_what_to_do(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('[\n{"a": 1},\n{"a": 2}\n]\n')
+    with pytest.raises(EbmoodError, match="is one JSON list; write one object in each line"):
+        open_table(path)

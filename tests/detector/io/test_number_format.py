@@ -73,6 +73,8 @@ def test_a_table_without_negative_numbers_decides_how_later_ones_are_read():
         (["900 kB", "1.5 GB", "12 B", "2MB"], [9e5, 1.5e9, 12, 2e6]),
         (["1 KiB", "1.5 GiB", "12B"], [1024, 1.5 * 2**30, 12]),
         (["1e5", "2.5E-3", "7"], [1e5, 2.5e-3, 7]),
+        (["48.2N", "16.5 S", "3.25° N"], [48.2, -16.5, 3.25]),
+        (["48,2°E", "16,5°W"], [48.2, -16.5]),
     ],
 )
 def test_letters_multiply_if_several_occur(cells, values):

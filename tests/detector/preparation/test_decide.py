@@ -193,6 +193,70 @@ def test_only_cycles_that_occur_whole_are_read(times, cycles, as_text):
         assert isinstance(decision.column, LeftOut)
 
 
+@pytest.mark.parametrize(
+    ("cells", "cycles"),
+    [
+        ([f"{2000 + i % 20}-{1 + i % 12:02}" for i in range(N)], (Cycle.MONTH,)),
+        ([f"{1 + i % 12:02}/{2000 + i % 20}" for i in range(N)], (Cycle.MONTH,)),
+        ([f"{dt.date(2024, 1 + i % 12, 1):%b-%y}" for i in range(N)], (Cycle.MONTH,)),
+        ([f"2024-W{1 + i % 52:02}" for i in range(N)], (Cycle.MONTH,)),
+        ([f"Q{1 + i % 4} {2000 + i % 20}" for i in range(N)], (Cycle.QUARTER,)),
+        ([f"{2000 + i % 20}Q{1 + i % 4}" for i in range(N)], (Cycle.QUARTER,)),
+        ([f"Jan {1 + i % 28:2} {i % 24:02}:05:00" for i in range(N)], (Cycle.HOUR, Cycle.WEEKDAY)),
+    ],
+)
+def test_months_weeks_and_quarters_are_dates(cells, cycles):
+    decision = decide_one(cells)
+    assert decision.kind == "date or time"
+    assert decision.column.cycles == cycles
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda s: str(dt.timedelta(seconds=s)),
+        lambda s: f"{s // 3600}:{s // 60 % 60:02}",
+        lambda s: f"{s // 3600}h {s // 60 % 60}m",
+        lambda s: f"PT{s // 60}M",
+        lambda s: f"{s // 60} min" if s % 120 else f"{s / 3600} h",
+        lambda s: dt.timedelta(seconds=s),
+    ],
+)
+def test_durations_are_numbers_of_seconds(write):
+    seconds = (60 * RNG.integers(0, 60 * 80, N)).tolist()
+    decision = decide_one([write(s) for s in seconds])
+    assert decision.kind == "duration"
+    read, errors = decision.column.read(pyarrow.array([write(s) for s in seconds]), ())
+    assert not errors
+    np.testing.assert_allclose(read["c"], seconds)
+
+
+def test_clock_times_below_a_day_are_times_of_the_day_unless_the_user_wants_numbers():
+    cells = [f"{i % 24}:{i % 60:02}" for i in range(N)]
+    assert decide_one(cells).column.cycles == (Cycle.HOUR,)
+    assert decide_one(cells, numbers=frozenset("c")).column.is_duration
+    short = [f"0:{i % 60:02}:{i % 7:02}" for i in range(N)]
+    assert "numbers=['c'] it is a duration" in decide_one(short).reason
+    cells[3] = "25:10"
+    assert decide_one(cells).kind == "duration"
+
+
+def test_odd_cells_among_durations_are_named():
+    cells = [f"{i}h {i % 60}m" for i in range(N)]
+    cells[5] = "ERR"
+    assert decide_one(cells).problems == {5: "'ERR' is not a duration like 01:23:45 or 2h 5m"}
+    assert decide_one(["1h 5m"] * N).kind == "constant"
+    assert decide_one([None] * (N - 2) + ["1h 5m", "3h 2m"]).kind == "mostly missing"
+
+
+def test_numbers_that_usually_mean_missing_are_named_if_they_lie_far_away():
+    cells = text(FLOATS)
+    cells[3] = cells[7] = "-999"
+    assert decide_one(cells).reason == "-999 in 1.0% of the rows may mean missing, see missing="
+    assert decide_one(cells, missing=("-999",)).reason == ""
+    assert decide_one(text(RNG.integers(900, 1000, N))).reason == ""
+
+
 def test_dates_as_numbers():
     compact = [int(day.strftime("%Y%m%d")) for day in DAYS]
     assert decide_one(RNG.permutation(compact).tolist()).kind == "date or time"

@@ -1,12 +1,17 @@
 """A column of text as the features of an embedder."""
 
+import warnings
+
 import numpy as np
 import pyarrow
 import pytest
 
 from ebmood import EbmoodError
+from ebmood.core.errors import DataWarning
 from ebmood.detector.preparation import EmbeddedColumn, Preparation
 from ebmood.detector.preparation.choices import Choices
+from ebmood.detector.preparation.decide import decide
+from ebmood.detector.preparation.decision import Overrides
 from ebmood.embedders import EmbedderIdentity, open_embedder
 
 pytest.importorskip("tokenizers")
@@ -26,6 +31,19 @@ def test_features_are_those_of_the_embedder_and_a_missing_text_is_empty(column):
     assert tuple(features) == column.features
     expected = open_embedder("wordllama").embed([text or "" for text in TEXTS])
     np.testing.assert_array_equal(np.column_stack(list(features.values())), expected)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [(["1,5", "2,5", None], "numbers"), ([1, 2, 3], "numbers"), (["2024-01-01", "2024-05-01"], "dates")],
+)
+def test_numbers_and_dates_that_are_read_as_words_give_a_note(column, cells, kind):
+    overrides = Overrides(texts=frozenset(["review"]), embedder=column.embedder)
+    with pytest.warns(DataWarning, match=f"column 'review' holds {kind}, which texts= reads as words"):
+        decide({"review": pyarrow.array(cells)}, overrides)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        decide({"review": pyarrow.array(TEXTS)}, overrides)
 
 
 def test_a_preparation_keeps_its_embedder_in_json(column):

@@ -153,7 +153,7 @@ def _write_entry(
                 skipped.append(str(error).partition("; ")[0])
                 continue
             name = f"{part.description}: {images.names[i] if images.names else f'image {i + 1}'}"
-            image_format = _Format(*image.size, count_channels(image, name))
+            image_format = _Format(*image.size, count_channels(image))
             if first is None:
                 first = image_format
                 channels = channels or (3 if part.mixed else image_format.channels)

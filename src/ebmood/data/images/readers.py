@@ -22,6 +22,13 @@ DECODE_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, BadZipF
 SKIP_HINT = "replace or delete it, or leave it out: `skip_corrupt: true`, or --skip-corrupt"
 """What a user can do about a damaged image."""
 
+BYTE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
+"""Modes of Pillow with at most 8 bits per channel, which it converts to greyscale and to colours."""
+
+_PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
+_DEEP_FORMATS = ("PNG", "PPM")
+"""Formats in which the mode `I` means 16 bits, in some versions of Pillow."""
+
 _MAX_REASON = 240
 """Largest number of characters of an exception in a message."""
 
@@ -95,7 +102,9 @@ class Parts:
 
 
 def import_vision(module: str) -> Any:
-    """Import a module of torchvision, Pillow or lmdb, which the extra `vision` installs.
+    """Import a module of Pillow, torchvision or lmdb.
+
+    The extras `images` and `vision` both install Pillow; `vision` installs the others.
 
     Raises:
         EbmoodError: it is not installed; the message contains the command to install it.
@@ -103,9 +112,10 @@ def import_vision(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise EbmoodError(
-            f"images need the extra `vision` ({error}); run: pip install 'ebmood[vision]'"
-        ) from error
+        advice = "run: pip install 'ebmood[vision]'"
+        if module.startswith("PIL"):
+            advice = "run: pip install 'ebmood[images]' for photos, or 'ebmood[vision]' for studies of images"
+        raise EbmoodError(f"images need a package that is not installed ({error}); {advice}") from error
 
 
 def images_from_array(pixels: np.ndarray, labels: np.ndarray | None) -> ImageSequence:
@@ -121,7 +131,9 @@ def images_from_array(pixels: np.ndarray, labels: np.ndarray | None) -> ImageSeq
 
 
 def open_image(source: object, name: str, smallest_side: int | None = None) -> "Image":
-    """Return the image in a file, loaded, and turned upright as its EXIF orientation says.
+    """Return the image in a file with 8 bits per channel, turned upright as its EXIF orientation says.
+
+    Of an animation or of a file with several pages it is the first.
 
     Args:
         source: a path or an open binary file.
@@ -130,7 +142,7 @@ def open_image(source: object, name: str, smallest_side: int | None = None) -> "
             both sides keep at least twice as many. None for the whole size.
 
     Raises:
-        CorruptDataError: the file is not a readable image.
+        CorruptDataError: the file is not a readable image, or `to_bytes` cannot convert it.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -140,12 +152,40 @@ def open_image(source: object, name: str, smallest_side: int | None = None) -> "
                 image.draft(None, (2 * smallest_side, 2 * smallest_side))  # pyright: ignore[reportArgumentType]
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
-            return image
+            return to_bytes(image, name)
     except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
         # The message of Pillow has the address of a file in memory.
         is_unknown = isinstance(error, UnidentifiedImageError)
         reason = "empty, or of an unknown format" if is_unknown else short_reason(error)
         raise CorruptDataError(f"{name}: not a readable image ({reason}); {SKIP_HINT}") from error
+
+
+def to_bytes(image: "Image", name: str) -> "Image":
+    """Return an image with 8 bits per channel.
+
+    Greyscale of 16 bits is scaled by its full range, so that 65,535 becomes 255. Pillow does the same for colours. The
+    range of other numbers (32-bit integers, floating point) is unknown, and so are the colours of LAB.
+
+    Args:
+        image: an image of any mode, loaded.
+        name: name of the image in messages.
+
+    Raises:
+        CorruptDataError: the image has another mode.
+    """
+    if image.mode in BYTE_MODES:
+        return image
+    if image.mode in _PREMULTIPLIED:
+        return image.convert(_PREMULTIPLIED[image.mode])
+    is_deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format in _DEEP_FORMATS)
+    if is_deep:
+        from PIL import Image
+
+        pixels = np.asarray(image).astype(np.float64)
+        return Image.fromarray(np.rint(pixels.clip(0, 65535) * (255 / 65535)).astype(np.uint8))
+    raise CorruptDataError(
+        f"{name}: pixels of mode {image.mode} have no known range, so convert the image to 8 or 16 bits; {SKIP_HINT}"
+    )
 
 
 def short_reason(error: BaseException) -> str:

@@ -8,14 +8,12 @@
    and a square image of this size is not changed. The 28 x 28 pixels of FMNIST are enlarged to 32 x 32, and not
    padded.
 
-Images with more than 8 bits per channel are rejected, because Pillow would clip them.
+Images have 8 bits per channel; `readers.to_bytes` converts others.
 """
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from ebmood.core.errors import EbmoodError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,23 +22,14 @@ RULE = "upright; L or RGB; centred square, bilinear, antialias; 2"
 """Identifies the rule in the keys of cached arrays. Change it when the rule changes."""
 
 GREY = ("1", "L", "LA")
-COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
 
 
-def count_channels(image: "Image", name: str) -> int:
+def count_channels(image: "Image") -> int:
     """Return 1 for a greyscale image and 3 for a colour image.
 
     Args:
-        image: the image.
-        name: name of the image in messages.
-
-    Raises:
-        EbmoodError: the image has more than 8 bits per channel.
+        image: an image with 8 bits per channel, as `open_image` returns it.
     """
-    if image.mode not in GREY + COLOUR:
-        raise EbmoodError(
-            f"{name}: pixels of mode {image.mode} are not bytes; convert the image to 8 bits per channel"
-        )
     return 1 if image.mode in GREY else 3
 
 
@@ -48,7 +37,7 @@ def resize_image(image: "Image", channels: int, size: int) -> np.ndarray:
     """Return an image as `(channels, size, size)`, uint8, by the rule of this module.
 
     Args:
-        image: an image of a mode in `GREY` or `COLOUR`.
+        image: an image with 8 bits per channel.
         channels: 1 or 3.
         size: height and width of the result in pixels.
     """

@@ -17,6 +17,7 @@ from pyarrow import types
 from ebmood.detector.io.arrow import compute
 from ebmood.detector.io.categories import MISSING_WORDS, category_name
 from ebmood.detector.io.dates import DateFormat, Times, read_dates
+from ebmood.detector.io.durations import read_durations
 from ebmood.detector.io.number_format import PLAIN, NumberFormat
 from ebmood.detector.io.scalars import MAX_INTEGER
 
@@ -76,13 +77,8 @@ def is_text(kind: pyarrow.DataType) -> bool:
 
 
 def is_unusable(kind: pyarrow.DataType) -> bool:
-    """Return whether a column of this type holds neither numbers nor text nor dates."""
-    return (
-        types.is_nested(kind)
-        or types.is_binary(kind)
-        or types.is_large_binary(kind)
-        or types.is_duration(kind)
-    )
+    """Return whether a column of this type holds neither numbers nor text nor dates nor durations."""
+    return types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind)
 
 
 def decode(cells: pyarrow.Array) -> pyarrow.Array:
@@ -131,6 +127,24 @@ def read_numbers(
     return _all_odd(cells, f"a {kind}, not a number")
 
 
+def read_seconds(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cells[NDArray[np.float64]]:
+    """Return a column of durations in seconds, float64, with NaN for missing cells.
+
+    Args:
+        cells: `(N,)` text or durations.
+        missing: further words for missing values, in lower case.
+    """
+    cells = decode(cells)
+    if is_text(cells.type):
+        cells = clean_text(cells, {*MISSING_WORDS, *MISSING_NUMBERS, *missing})
+    elif types.is_null(cells.type):
+        return Cells(np.full(len(cells), np.nan))
+    elif not types.is_duration(cells.type):
+        return _all_odd(cells, f"a {cells.type}, not a duration")
+    values, odd = read_durations(cells)
+    return Cells(values, _odd_cells(cells, odd, "is not a duration like 01:23:45 or 2h 5m"))
+
+
 def read_categories(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cells[pyarrow.StringArray]:
     """Return a column as names of categories, with null for missing cells.
 
@@ -169,7 +183,7 @@ def read_times(cells: pyarrow.Array, style: DateFormat, missing: Collection[str]
         cells = compute.if_else(compute.is_nan(cells), pyarrow.scalar(None, cells.type), cells)
     elif types.is_null(cells.type):
         return Cells(np.full(len(cells), np.datetime64("NaT", "us")))
-    elif is_unusable(cells.type) or types.is_boolean(cells.type):
+    elif is_unusable(cells.type) or types.is_boolean(cells.type) or types.is_duration(cells.type):
         return Cells(
             np.full(len(cells), np.datetime64("NaT", "us")),
             _all_odd(cells, f"a {cells.type}, not a date").errors,
@@ -199,7 +213,15 @@ def _parse_text(
             odd &= ~is_word
     problem = "is not a number" if style.is_plain else f"is not a number with {style.describe()}"
     problem = "is neither a number nor yes or no" if yes_no else problem
-    return _check_values(cells, values, _odd_cells(cells, odd, problem))
+    errors = _odd_cells(cells, odd, problem)
+    if errors:
+        names = {".": "decimal point", ",": "decimal comma"}
+        other = "," if style.decimal == "." else "."
+        swapped = style.model_copy(update={"decimal": other, "thousands": ""})
+        is_swapped = odd & ~swapped.parse(cells)[1]
+        problem = f"has a {names[other]}, but the numbers of this column have {names[style.decimal]}s"
+        errors |= _odd_cells(cells, is_swapped, problem)
+    return _check_values(cells, values, errors)
 
 
 def _check_values(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ebmood.core.errors import EbmoodError
-from ebmood.detector.io.header_search import FITTING, MAX_LEAD, find_header, has_width
+from ebmood.detector.io.header_search import FITTING, MAX_LEAD, find_header, has_width, is_below_header
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -52,6 +52,7 @@ class TableStart:
         title: the first line above the header that is text, not a comment; empty if there is none.
         is_comment: whether the header is a comment line, as NumPy writes it.
         rows: the cells of the first rows.
+        below: the record directly below the header that belongs to it, such as units; empty if there is none.
     """
 
     line: int
@@ -59,6 +60,7 @@ class TableStart:
     title: str = ""
     is_comment: bool = False
     rows: Sequence[Sequence[str]] = ()
+    below: Sequence[str] = ()
 
 
 def find_start(text: str) -> TableStart:
@@ -87,6 +89,8 @@ def find_start(text: str) -> TableStart:
         first += 1
     start = _find_in(lines[first:], separator)
     start = replace(start, line=start.line + first)
+    if start.rows and is_below_header(start.rows[0]):
+        start = replace(start, below=start.rows[0], rows=start.rows[1:])
     if comment is not None and start.line == first < len(lines):
         names = _cells(lines[comment].lstrip(COMMENT + " "), start.delimiter)
         row = _cells(lines[first], start.delimiter)
@@ -114,6 +118,24 @@ def check_lines_fit(names: Sequence[str], start: TableStart, source: str) -> Non
         f"{source}: the header, line {start.line + 1}, has {width} names ({names[0][:40]!r}, ...), but the rows below "
         f"it have {cells} cells; {advice}"
     )
+
+
+def check_delimiter(header: str, start: TableStart, source: str) -> None:
+    """Check that the cells of a file are not separated by spaces.
+
+    Raises:
+        EbmoodError: without a delimiter, all lines have the same number of words, two or more, and numbers among them.
+    """
+    if any(len(row) > 1 for row in start.rows) or len(start.rows) < 2:
+        return
+    width = len(header.split())
+    words = [row[0].split() for row in start.rows if row]
+    is_table = all(len(row) in (width, width + 1) for row in words)  # R writes row names without a name
+    if width > 1 and is_table and all(any(map(_is_number, row)) for row in words):
+        raise EbmoodError(
+            f"{source}: the cells seem to be separated by spaces; write the table with commas or tabs, such as with "
+            "pandas.read_csv(FILE, sep=r'\\s+').to_csv(...)"
+        )
 
 
 def _is_header(lines: Sequence[str], number: int) -> bool:

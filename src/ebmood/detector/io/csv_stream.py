@@ -26,6 +26,7 @@ from ebmood.detector.io.csv_dialect import (
     COMMENT,
     FALLBACK_ENCODING,
     TableStart,
+    check_delimiter,
     check_header,
     check_lines_fit,
     find_start,
@@ -92,6 +93,13 @@ class CSVStream(TableStream):
         self._cells = _parse_header(opened.header, self.delimiter, source)
         check_header(self._cells, source, self.delimiter)
         check_lines_fit(self._cells, start, source)
+        check_delimiter(opened.header.decode(errors="replace"), start, source)
+        if start.below:
+            warnings.warn(
+                f"{source}: line {start.line + 2} belongs to the header and is not read ({start.below[0][:20]!r}, ...)",
+                DataWarning,
+                stacklevel=2,
+            )
         if start.title:
             warnings.warn(describe_title(source, start.title, start.line), DataWarning, stacklevel=2)
         longer = [
@@ -117,7 +125,9 @@ class CSVStream(TableStream):
         with self._open() as file:
             opened = self._input or _open_text(file, self.source)
             text = opened.text
-            scanner = QuoteScanner(self.delimiter.encode(), len(self._cells), opened.start.line + 1)
+            scanner = QuoteScanner(
+                self.delimiter.encode(), len(self._cells), opened.start.line + 1 + bool(opened.start.below)
+            )
             scanner.scan(opened.header + b"\n" + opened.content)
             stream = CountingReader(_ScannedText(text, scanner), opened.content)
             for rows in self._batches(io.BufferedReader(stream, 2**16), columns, ragged):
@@ -254,6 +264,8 @@ def _open_text(file: BinaryIO, source: str) -> _Opened:
     breaks = itertools.islice(_LINE_BREAK.finditer(content), start.line)
     position = max((line_break.end() for line_break in breaks), default=0)
     header, content = _read_header(text, content[position:], source)
+    if start.below:
+        _, content = _read_header(text, content, source)
     return _Opened(text, start, header.lstrip(b"# ") if start.is_comment else header, content)
 
 

@@ -18,6 +18,10 @@ _ZONE = r"(?:\s*(?:Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?))?"
 _AFTER_DATE = rf"(?:(?:[T ]|,\s*)\s*{_CLOCK}{_ZONE})?"
 
 
+NO_YEAR = 2000
+"""The year of dates without one. It has a 29 February."""
+
+
 class DateFormat(StrEnum):
     """How the dates of a column are written."""
 
@@ -25,12 +29,34 @@ class DateFormat(StrEnum):
     DAY_FIRST = "31/01/2020"
     MONTH_FIRST = "01/31/2020"
     NAMED = "31 Jan 2020"
+    SERVER = "31/Jan/2020:12:30:00"
+    NAMED_MONTH_FIRST = "Jan 31, 2020"
+    LOG = "Jan 31 12:30:00"
+    MONTH = "2020-01"
+    MONTH_AND_YEAR = "01/2020"
+    NAMED_MONTH = "Jan 2020"
+    SHORT_MONTH = "Jan-20"
+    WEEK = "2020-W05"
+    QUARTER = "Q1 2020"
+    YEAR_AND_QUARTER = "2020-Q1"
     COMPACT = "20200131"
     CLOCK = "12:30"
     SECONDS = "seconds since 1970"
     MILLISECONDS = "milliseconds since 1970"
     MICROSECONDS = "microseconds since 1970"
     NANOSECONDS = "nanoseconds since 1970"
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether the dates are months or quarters."""
+        return self in (
+            DateFormat.MONTH,
+            DateFormat.MONTH_AND_YEAR,
+            DateFormat.NAMED_MONTH,
+            DateFormat.SHORT_MONTH,
+            DateFormat.QUARTER,
+            DateFormat.YEAR_AND_QUARTER,
+        )
 
     @property
     def is_number(self) -> bool:
@@ -40,13 +66,44 @@ class DateFormat(StrEnum):
 
 _DAY, _MONTH = r"(?P<day>\d{1,2})", r"(?P<month>\d{1,2})"
 _YEAR = r"(?P<year>\d{4}|\d{2})"
-_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH_NAMES = {
+    **dict.fromkeys(("jan", "ene", "gen"), 1),
+    **dict.fromkeys(("feb", "fév", "fev"), 2),
+    **dict.fromkeys(("mar", "mär", "mrz", "mrt", "maa"), 3),
+    **dict.fromkeys(("apr", "avr", "abr"), 4),
+    **dict.fromkeys(("may", "mai", "maj", "mei", "mag"), 5),
+    **dict.fromkeys(("jun", "juin", "giu"), 6),
+    **dict.fromkeys(("jul", "juil", "lug"), 7),
+    **dict.fromkeys(("aug", "aoû", "aou", "ago"), 8),
+    **dict.fromkeys(("sep", "set"), 9),
+    **dict.fromkeys(("oct", "okt", "ott", "out"), 10),
+    "nov": 11,
+    **dict.fromkeys(("dec", "dez", "déc", "dic", "des"), 12),
+}
+"""The number of a month by the first letters of its name, in English and other languages with Latin letters."""
+
+_NAME = rf"(?P<name>(?i:{'|'.join(_MONTH_NAMES)}))\pL*\.?"
+_WEEKDAY = r"(?:\pL{2,10}\.?,?\s+)?"
 
 _PATTERNS = {
     DateFormat.ISO: rf"^(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}}){_AFTER_DATE}$",
     DateFormat.DAY_FIRST: rf"^{_DAY}[-/.]{_MONTH}[-/.]{_YEAR}{_AFTER_DATE}$",
     DateFormat.MONTH_FIRST: rf"^{_MONTH}[-/.]{_DAY}[-/.]{_YEAR}{_AFTER_DATE}$",
-    DateFormat.NAMED: rf"^{_DAY}[- /](?P<name>(?i:{'|'.join(_MONTH_NAMES)}))[a-zA-Z]*\.?[- /]{_YEAR}{_AFTER_DATE}$",
+    DateFormat.NAMED: rf"^{_WEEKDAY}{_DAY}(?:st|nd|rd|th|\.)?[-/\s]*(?:de )?{_NAME}[-/\s,]*(?:de )?{_YEAR}"
+    rf"{_AFTER_DATE}$",
+    DateFormat.SERVER: rf"^{_DAY}[-/]?{_NAME}[-/]?(?P<year>\d{{4}}):{_CLOCK}{_ZONE}$",
+    DateFormat.NAMED_MONTH_FIRST: rf"^{_WEEKDAY}{_NAME}[-/\s]+{_DAY}(?:st|nd|rd|th)?,?[-/\s]+"
+    rf"(?P<year>\d{{4}}){_AFTER_DATE}$",
+    DateFormat.LOG: rf"^{_WEEKDAY}{_NAME}\s+{_DAY}\s+{_CLOCK}{_ZONE}(?:\s+[A-Z]{{3,4}})?(?:\s+(?P<year>\d{{4}}))?$",
+    DateFormat.MONTH: r"^(?P<year>(?:19|20)\d{2})[-/M](?P<month>\d{1,2})$",
+    DateFormat.MONTH_AND_YEAR: r"^(?P<month>\d{1,2})[-/.](?P<year>(?:19|20)\d{2})$",
+    DateFormat.NAMED_MONTH: rf"^{_NAME}[-/\s',]*(?P<year>(?:19|20)\d{{2}})$",
+    # Fewer names, as `Set 12` is no September.
+    DateFormat.SHORT_MONTH: r"^(?P<name>(?i:jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez))[-/ '.]+"
+    r"(?P<year>\d{2})$",
+    DateFormat.WEEK: r"^(?P<year>(?:19|20)\d{2})[- /]?(?:W|KW ?)(?P<week>\d{1,2})(?:-?(?P<weekday>[1-7]))?$",
+    DateFormat.QUARTER: rf"^Q(?P<quarter>[1-4])[-/\s']*{_YEAR}$",
+    DateFormat.YEAR_AND_QUARTER: r"^(?P<year>(?:19|20)\d{2})[-/\s]*Q(?P<quarter>[1-4])$",
     DateFormat.COMPACT: r"^(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})"
     r"(?:(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2}))?$",
     DateFormat.CLOCK: rf"^{_CLOCK}{_ZONE}$",
@@ -61,6 +118,10 @@ _PER_SECOND = {
 
 _EPOCH = range(10**8, 5 * 10**9)
 """Seconds since 1970 that are taken for dates: the years 1973 to 2128."""
+
+
+TEXT_FORMATS = tuple(style for style in _PATTERNS if style != DateFormat.COMPACT)
+"""The formats of text that is not a number."""
 
 
 def read_dates(cells: pyarrow.Array, style: DateFormat) -> tuple[Times, NDArray[np.bool_]]:
@@ -146,14 +207,14 @@ def _from_text(cells: pyarrow.Array, style: DateFormat) -> tuple[Times, NDArray[
         values = compute.if_else(compute.fill_null(present, False), text, str(default))
         return compute.cast(values, pyarrow.int64()).to_numpy(zero_copy_only=False)
 
-    year, month, day = number("year", 1970), number("month", 1), number("day", 1)
+    year, month, day = number("year", NO_YEAR), number("month", 1), number("day", 1)
     year = np.where(year < 100, year + 2000, year)
     if "name" in fields:
-        short = compute.utf8_lower(fields["name"])
-        month = (
-            compute.index_in(short, pyarrow.array(_MONTH_NAMES)).fill_null(0).to_numpy(zero_copy_only=False)
-            + 1
-        )
+        names = pyarrow.array(_MONTH_NAMES, fields["name"].type)
+        position = compute.index_in(compute.utf8_lower(fields["name"]), names).fill_null(0)
+        month = np.array(list(_MONTH_NAMES.values()))[position.to_numpy(zero_copy_only=False)]
+    if "quarter" in fields:
+        month = 3 * number("quarter", 1) - 2
     hour, minute, second = number("hour", 0), number("minute", 0), number("second", 0)
     if "half" in fields:
         half = np.array(compute.utf8_lower(fields["half"]).fill_null("").to_pylist(), dtype=object)
@@ -164,10 +225,20 @@ def _from_text(cells: pyarrow.Array, style: DateFormat) -> tuple[Times, NDArray[
     months = np.where(found, (year - 1970) * 12 + month - 1, 0).astype("datetime64[M]")
     days = months.astype("datetime64[D]") + np.where(found, day - 1, 0)
     found &= days.astype("datetime64[M]") == months
+    if "week" in fields:
+        week = number("week", 1)
+        days = _monday_of_week_1(months) + 7 * (week - 1) + number("weekday", 1) - 1
+        found &= (week >= 1) & (days < _monday_of_week_1(months + 12))
     seconds = np.where(found, (hour * 60 + minute) * 60 + second, 0)
     times = days.astype("datetime64[us]") + seconds.astype("timedelta64[s]")
     times[~found] = np.datetime64("NaT")
     return times, ~found & ~missing
+
+
+def _monday_of_week_1(years: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+    """Return the first day of the first ISO week of years, given as their first months. 4 January is in that week."""
+    fourth = years.astype("datetime64[D]") + 3
+    return fourth - (fourth.astype(np.int64) + 3) % 7
 
 
 def is_time_name(name: str) -> bool:

@@ -33,6 +33,20 @@ def find_header(records: Sequence[Sequence[str]]) -> int:
     return 0
 
 
+_LINE = re.compile(r"[-+=:|_ ]*[-=_]{2}[-+=:|_ ]*")
+_UNIT = re.compile(r"\[.*\]|\(.*\)")
+
+
+def is_below_header(row: Sequence[str]) -> bool:
+    """Return whether a record below a header belongs to it: a drawn line, or units in brackets in all filled cells.
+
+    >>> [is_below_header(row) for row in (["[s]", "(°C)", ""], ["---+----"], ["[s]", "1"], ["", ""])]
+    [True, True, False, False]
+    """
+    cells = [cell.strip() for cell in row if cell.strip()]
+    return bool(cells) and (all(map(_UNIT.fullmatch, cells)) or all(map(_LINE.fullmatch, cells)))
+
+
 def has_width(row: Sequence[str], width: int) -> bool:
     """Return whether a row has `width` cells, or an empty one more, as after a delimiter at the end of each row."""
     return len(row) == width or (len(row) == width + 1 and not row[width].strip())

@@ -87,7 +87,7 @@ class ImageStream:
         """Yield all images, each converted to `(channels, size, size)`.
 
         Raises:
-            EbmoodError: an image is damaged or has more than 8 bits per channel, or no image can be read.
+            EbmoodError: an image is damaged, or no image can be read.
         """
         images_read = 0
         for start in range(0, len(self.names), CHUNK_IMAGES):
@@ -96,8 +96,7 @@ class ImageStream:
                 image = self._read(name)
                 if image is None:
                     continue
-                path = str(Path(self.source) / name)
-                has_colour = count_channels(image, path) == 3 or has_colour
+                has_colour = count_channels(image) == 3 or has_colour
                 names.append(name)
                 images.append(resize_image(image, channels, size))
             self.fraction = min(1.0, (start + CHUNK_IMAGES) / len(self.names))
@@ -111,8 +110,7 @@ class ImageStream:
         """Yield the features of all images. Those of images that were embedded before are in a cache.
 
         Raises:
-            EbmoodError: an image is damaged, has more than 8 bits per channel, or has features that are not finite; or
-                no image can be read.
+            EbmoodError: an image is damaged, or has features that are not finite; or no image can be read.
 
         Warns:
             DataWarning: the cache cannot be opened.

@@ -28,6 +28,8 @@ NAMED_ROWS = 1000
 class JSONLinesStream(TableStream):
     """A table of one JSON object in each line. A key that an object does not have is a missing value.
 
+    The keys of objects inside objects become columns such as `sensor.flow`. Lists become text.
+
     All cells become text, as in CSV.
 
     Args:
@@ -94,15 +96,28 @@ class JSONLinesStream(TableStream):
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
         try:
             row = json.loads(line, object_pairs_hook=_unique_keys)
+            if isinstance(row, dict):
+                return _unique_keys(list(_flat(row)))
         except ValueError as error:
+            if number == 1 and line.lstrip(b"\xef\xbb\xbf ").startswith(b"["):
+                raise EbmoodError(
+                    f"{self.source}: is one JSON list; write one object in each line, such as with: jq -c '.[]' FILE"
+                ) from error
             raise EbmoodError(
                 f"{self.source}: line {number} is not JSON ({error}); correct the file"
             ) from error
-        if not isinstance(row, dict):
-            raise EbmoodError(
-                f"{self.source}: line {number} is not a JSON object; write one row as {{...}} in each line"
-            )
-        return row
+        raise EbmoodError(
+            f"{self.source}: line {number} is not a JSON object; write one row as {{...}} in each line"
+        )
+
+
+def _flat(row: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the keys of an object and of objects inside it, such as `sensor.flow`, and their values."""
+    for key, value in row.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield before + key, value
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

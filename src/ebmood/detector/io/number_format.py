@@ -33,9 +33,15 @@ _BYTES = {
     **{f"{letter}iB": 1024.0**power for power, letter in enumerate(("[kK]", "M", "G", "T", "P"), 1)},
     "B": 1.0,
 }
-_END = re.compile(r"\d\s*([A-Za-z]*)[)\s-]*$")
-_SCALES = {"": {}, "multiples": _MULTIPLES, "bytes": _BYTES}
+_END = re.compile(r"\d\s*°?\s*([A-Za-z]*)[)\s-]*$")
+_COMPASS = {
+    f"(?:°{_SPACE})?{letter}": sign for letter, sign in {"N": 1.0, "E": 1.0, "S": -1.0, "W": -1.0}.items()
+}
+_SCALES = {"": {}, "multiples": _MULTIPLES, "bytes": _BYTES, "compass": _COMPASS}
 """For each kind of scale, regular expressions of the ends of cells, and by what they multiply."""
+
+
+_SCALE_NAMES = {"multiples": "k, M and B multiply", "bytes": "in bytes", "compass": "S and W below zero"}
 
 
 class NumberFormat(Settings):
@@ -47,7 +53,7 @@ class NumberFormat(Settings):
         unit: text that follows each number, such as `%` or `m3/h`. The number is not converted.
         currency: a sign before each number.
         scale: kind of the letters behind numbers that multiply them: `multiples` for `1.5k` and `2M`, `bytes` for
-            `900 kB` and `1.5 GiB`. Such a format has no unit.
+            `900 kB` and `1.5 GiB`, `compass` for `48.2N` and `16.4° S`. Such a format has no unit.
 
     Negative numbers may be written as in accounting: `(12.50)`, `12.50-`, `-$12.50`.
 
@@ -63,7 +69,7 @@ class NumberFormat(Settings):
     thousands: Literal["", ",", ".", " ", "'"] = ""
     unit: str = ""
     currency: str = ""
-    scale: Literal["", "multiples", "bytes"] = ""
+    scale: Literal["", "multiples", "bytes", "compass"] = ""
 
     @property
     def is_plain(self) -> bool:
@@ -151,7 +157,7 @@ class NumberFormat(Settings):
             parts.append(f"thousands separated by {self.thousands!r}")
         parts += [f"unit {text!r}" for text in (self.currency, self.unit) if text]
         if self.scale:
-            parts.append({"multiples": "k, M and B multiply", "bytes": "in bytes"}[self.scale])
+            parts.append(_SCALE_NAMES[self.scale])
         return ", ".join(parts)
 
 
@@ -205,6 +211,8 @@ def _scaled_formats(cells: pyarrow.Array) -> list[NumberFormat]:
         formats = [NumberFormat(decimal=decimal, scale="multiples") for decimal in (".", ",")]
     elif any(end.endswith("B") and len(end) > 1 for end in ends):
         formats = [NumberFormat(decimal=decimal, scale="bytes") for decimal in (".", ",")]
+    elif ends in ({"N", "S"}, {"E", "W"}):
+        formats = [NumberFormat(decimal=decimal, scale="compass") for decimal in (".", ",")]
     return [style for style in formats if fits(style, cells)]
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from ebmood.core.settings import Settings
 from ebmood.detector.io.arrow import compute
 from ebmood.detector.io.categories import ALIASES, category_name
-from ebmood.detector.io.cell_values import read_categories, read_numbers, read_times
+from ebmood.detector.io.cell_values import read_categories, read_numbers, read_seconds, read_times
 from ebmood.detector.io.dates import DateFormat
 from ebmood.detector.io.number_format import PLAIN, NumberFormat
 from ebmood.detector.preparation.cycles import Cycle
@@ -32,6 +32,7 @@ class NumberColumn(Settings):
         name: name of the column.
         format: how numbers are written in text.
         yes_no: whether the column holds yes and no, so that words for them are the numbers 1 and 0.
+        is_duration: whether the column holds durations, which are read in seconds.
         grew_to: the last value of a column that only grows in the training table; None for other columns.
     """
 
@@ -39,6 +40,7 @@ class NumberColumn(Settings):
     name: str
     format: NumberFormat = PLAIN
     yes_no: bool = False
+    is_duration: bool = False
     grew_to: float | None = None
 
     @property
@@ -47,7 +49,10 @@ class NumberColumn(Settings):
         return (self.name,)
 
     def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Features:
-        """Return the features of cells; see `ebmood.detector.io.cell_values.read_numbers`."""
+        """Return the features of cells; see `read_numbers` and `read_seconds` of `ebmood.detector.io.cell_values`."""
+        if self.is_duration:
+            seconds = read_seconds(cells, missing)
+            return {self.name: seconds.values}, seconds.errors
         numbers = read_numbers(cells, self.format, missing, self.yes_no)
         return {self.name: numbers.values}, numbers.errors
 

@@ -20,11 +20,12 @@ class Cycle(StrEnum):
     HOUR = "hour"
     WEEKDAY = "weekday"
     MONTH = "month"
+    QUARTER = "quarter"
 
     @property
     def steps(self) -> int:
-        """Number of hours, days or months of the cycle."""
-        return {"hour": 24, "weekday": 7, "month": 12}[self.value]
+        """Number of hours, days, months or quarters of the cycle."""
+        return {"hour": 24, "weekday": 7, "month": 12, "quarter": 4}[self.value]
 
     def phase(self, times: Times) -> NDArray[np.float64]:
         """Return where in the cycle times lie: `(N,)` to `(N,)`, in [0, 1); NaN for missing times.
@@ -45,7 +46,7 @@ class Cycle(StrEnum):
         return np.where(missing, np.nan, (months.astype(np.int64) % 12 + within) / 12)
 
     def is_whole(self, times: Times) -> bool:
-        """Return whether all hours, days or months of the cycle occur."""
+        """Return whether all hours, days, months or quarters of the cycle occur."""
         phases = self.phase(times[~np.isnat(times)])
         return len(np.unique(np.floor(phases * self.steps + 1e-9))) == self.steps
 

@@ -6,10 +6,22 @@ import numpy as np
 import pyarrow
 
 from ebmood.detector.io.cell_values import read_times
+from ebmood.detector.io.column_names import format_option
 from ebmood.detector.io.dates import DateFormat
 from ebmood.detector.preparation.columns import DateColumn
 from ebmood.detector.preparation.cycles import Cycle
 from ebmood.detector.preparation.decision import Decision
+
+
+def cycles_of(style: DateFormat) -> tuple[Cycle, ...]:
+    """Return the cycles that dates of a format may have."""
+    if style in (DateFormat.QUARTER, DateFormat.YEAR_AND_QUARTER):
+        return (Cycle.QUARTER,)
+    if style.is_coarse:
+        return (Cycle.MONTH,)
+    if style == DateFormat.CLOCK:
+        return (Cycle.HOUR,)
+    return Cycle.HOUR, Cycle.WEEKDAY, Cycle.MONTH
 
 
 def decide_dates(
@@ -27,10 +39,21 @@ def decide_dates(
     times = read_times(cells, style, missing)
     if np.isnat(times.values).all():
         return Decision.leave_out(name, "empty", "has no values", constant="")
-    cycles = tuple(cycle for cycle in Cycle if cycle.is_whole(times.values))
+    possible = cycles_of(style)
+    cycles = tuple(cycle for cycle in possible if cycle.is_whole(times.values))
     if not cycles:
-        return Decision.leave_out(
-            name, "date or time", "does not contain all hours of the day, weekdays, or months of the year"
+        phrases = {
+            Cycle.HOUR: "hours of the day",
+            Cycle.WEEKDAY: "weekdays",
+            Cycle.MONTH: "months of the year",
+            Cycle.QUARTER: "quarters",
+        }
+        wanted = " or ".join(
+            filter(None, [", ".join(phrases[c] for c in possible[:-1]), phrases[possible[-1]]])
         )
+        hint = (
+            f"; with {format_option('--number', name)} it is a duration" if style == DateFormat.CLOCK else ""
+        )
+        return Decision.leave_out(name, "date or time", f"does not contain all {wanted}{hint}")
     column = DateColumn(name=name, format=style, cycles=cycles)
     return Decision(column, "date or time", f"cycle of {' and '.join(cycles)}", reason, times.errors)

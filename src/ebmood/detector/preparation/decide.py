@@ -3,11 +3,14 @@
 The rules look at the values and the names of columns. A user overrides each of them by name.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import pyarrow
 from pyarrow import types
 
+from ebmood.core.errors import DataWarning
+from ebmood.core.interface import for_interface
 from ebmood.detector.io.arrow import compute
 from ebmood.detector.io.cell_values import decode, is_text, is_unusable, read_categories, read_numbers
 from ebmood.detector.io.dates import DateFormat, epoch_format
@@ -15,7 +18,7 @@ from ebmood.detector.io.number_format import NumberFormat, choose_format
 from ebmood.detector.preparation.columns import CategoryColumn, EmbeddedColumn
 from ebmood.detector.preparation.date_rules import decide_dates
 from ebmood.detector.preparation.decision import BY_OPTION, Decision, Overrides
-from ebmood.detector.preparation.number_rules import decide_numbers
+from ebmood.detector.preparation.number_rules import decide_durations, decide_numbers
 from ebmood.detector.preparation.text_rules import TextColumn, decide_text, decimal_comma
 
 
@@ -53,6 +56,18 @@ def _decide_column(
         values = read_categories(cells, missing).values
         if not any(values.unique().to_pylist()):
             return Decision.leave_out(name, "empty", "has no texts")
+        if is_text(cells.type):
+            kind = "numbers" if formats else "dates" if TextColumn(cells, missing).date_formats() else ""
+        else:
+            kind = "dates" if types.is_temporal(cells.type) else "numbers"
+        if kind:
+            option = for_interface("--text", "texts=")
+            warnings.warn(
+                f"column {name!r} holds {kind}, which {option} reads as words; leave it out of {option} to read them "
+                f"as {kind}",
+                DataWarning,
+                stacklevel=2,
+            )
         treatment = f"{embedder.dimension} features of {embedder.name}"
         return Decision(EmbeddedColumn(name=name, embedder=embedder), "text", treatment, BY_OPTION)
     if is_unusable(cells.type):
@@ -61,12 +76,16 @@ def _decide_column(
     if name in overrides.dates:
         return decide_dates(name, cells, _date_format(cells, text), missing, BY_OPTION)
     if name in overrides.numbers:
+        if types.is_duration(cells.type) or (text and not formats and text.are_durations):
+            return decide_durations(name, cells, missing, f"a duration, in seconds, {BY_OPTION}")
         style = None
         if text:
             style = choose_format(formats, comma) if formats else text.most_likely_format()
         return decide_numbers(name, cells, style, missing, is_forced=True)
     if text:
         return decide_text(name, text, formats, comma)
+    if types.is_duration(cells.type):
+        return decide_durations(name, cells, missing)
     if types.is_temporal(cells.type):
         return decide_dates(name, cells, DateFormat.ISO, missing)
     return decide_numbers(name, cells, None, missing)

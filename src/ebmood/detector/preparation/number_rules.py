@@ -8,7 +8,8 @@ import pyarrow
 from numpy.typing import NDArray
 from pyarrow import types
 
-from ebmood.detector.io.cell_values import read_numbers
+from ebmood.core.interface import for_interface
+from ebmood.detector.io.cell_values import read_numbers, read_seconds
 from ebmood.detector.io.dates import DateFormat, epoch_format, is_time_name, possible_formats
 from ebmood.detector.io.number_format import PLAIN, NumberFormat
 from ebmood.detector.io.scalars import MAX_INTEGER
@@ -31,6 +32,9 @@ LARGE = 1e11
 
 GROWING_VALUES = 5
 """Different values that a column must have to be called growing."""
+
+MISSING_CODES = frozenset(sign * float(code) for sign in (1, -1) for code in (99, 999, 9999, 99999, 999999))
+"""Numbers that many tables use for missing values."""
 
 _ID_NAME = re.compile(
     r"(?:^|[_\W])(?:id|ids|uuid|guid|key|index|idx|row|rowid|serial)$|[a-z](?:Id|ID)$|^unnamed: ?\d+$",
@@ -84,6 +88,10 @@ def decide_numbers(
         if special:
             return special
     detail = style.describe()
+    code = _missing_code(values, distinct)
+    if code:
+        share = f"{code} in {(values == float(code)).mean():.1%} of the rows may mean missing"
+        detail = ", ".join(filter(None, [detail, f"{share}, see {for_interface('--missing', 'missing=')}"]))
     if _only_grows(values):
         column = column.model_copy(update={"grew_to": float(values[-1])})
         detail = ", ".join(filter(None, [detail, f"only grows, up to {_show(values[-1])}"]))
@@ -93,6 +101,29 @@ def decide_numbers(
             filter(None, [detail, f"empty in {gaps:.0%} of the rows, which is a value of its own"])
         )
     return Decision(column, kind, "number", detail, read.errors)
+
+
+def decide_durations(
+    name: str, cells: pyarrow.Array, missing: Collection[str], reason: str = "a duration, in seconds"
+) -> Decision:
+    """Return the decision about a column of durations.
+
+    Args:
+        name: name of the column.
+        cells: `(N,)` text or durations.
+        missing: further words for missing values.
+        reason: why the column is read as durations, in words.
+    """
+    seconds = read_seconds(cells, missing)
+    values = seconds.values[~np.isnan(seconds.values)]
+    if len(np.unique(values)) <= 1 and not seconds.errors:
+        return decide_names(name, cells, missing)
+    gaps = 1 - (len(values) + len(seconds.errors)) / len(cells)
+    if gaps > MOSTLY_MISSING:
+        return Decision.leave_out(name, "mostly missing", f"empty in {gaps:.0%} of the rows")
+    grew_to = float(values[-1]) if _only_grows(values) else None
+    column = NumberColumn(name=name, is_duration=True, grew_to=grew_to)
+    return Decision(column, "duration", "number", reason, seconds.errors)
 
 
 def _decide_whole_numbers(
@@ -154,6 +185,17 @@ def _only_grows(values: NDArray[np.float64]) -> bool:
         and bool((np.diff(values) >= 0).all())
         and len(np.unique(values)) >= GROWING_VALUES
     )
+
+
+def _missing_code(values: NDArray[np.float64], distinct: NDArray[np.float64]) -> str | None:
+    """Return a number such as -999 that many tables use for missing values, if it lies far from the other values."""
+    if len(distinct) < GROWING_VALUES:
+        return None
+    for code, others in ((distinct[0], distinct[1:]), (distinct[-1], distinct[:-1])):
+        is_far = np.abs(others - code).min() > np.ptp(others)
+        if code in MISSING_CODES and is_far and (values == code).sum() > 1:
+            return _show(code)
+    return None
 
 
 def _show(value: float) -> str:

@@ -10,15 +10,23 @@ from numpy.typing import NDArray
 
 from ebmood.detector.io.arrow import compute
 from ebmood.detector.io.categories import MISSING_WORDS
-from ebmood.detector.io.cell_values import MISSING_NUMBERS, YES_NO, clean_text, read_numbers, read_times
-from ebmood.detector.io.dates import DateFormat, read_dates
+from ebmood.detector.io.cell_values import (
+    MISSING_NUMBERS,
+    YES_NO,
+    clean_text,
+    read_numbers,
+    read_seconds,
+    read_times,
+)
+from ebmood.detector.io.dates import TEXT_FORMATS, DateFormat, read_dates
 from ebmood.detector.io.dates import possible_formats as possible_date_formats
+from ebmood.detector.io.durations import read_durations
 from ebmood.detector.io.number_format import PLAIN, NumberFormat, choose_format, possible_formats
 from ebmood.detector.preparation.columns import NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates
 from ebmood.detector.preparation.decision import Decision
 from ebmood.detector.preparation.name_rules import decide_names
-from ebmood.detector.preparation.number_rules import decide_numbers
+from ebmood.detector.preparation.number_rules import decide_durations, decide_numbers
 
 MANY_NUMBERS = 20
 """Different numbers (or dates), above which other text among them is an error and not a code."""
@@ -86,6 +94,14 @@ class TextColumn:
             return []
         return possible_date_formats(self.distinct)
 
+    @cached_property
+    def are_durations(self) -> bool:
+        """Whether all cells are durations, and there is a cell."""
+        return all(
+            len(cells) and not read_durations(cells)[1].any()
+            for cells in (self.distinct[:SAMPLE], self.distinct)
+        )
+
     def most_likely_format(self) -> NumberFormat:
         """Return the format in which most of the first different cells are numbers."""
         sample = self.distinct[:SAMPLE]
@@ -138,6 +154,8 @@ def decide_text(name: str, text: TextColumn, formats: Sequence[NumberFormat], co
     dates = text.date_formats()
     if dates:
         return decide_dates(name, text.raw, dates[0], text.missing, _describe_dates(dates))
+    if text.are_durations:
+        return decide_durations(name, text.raw, text.missing)
     return _decide_mixture(name, text)
 
 
@@ -149,17 +167,17 @@ def _decide_mixture(name: str, text: TextColumn) -> Decision:
         if len(numbers.errors) <= ODD_SHARE * np.isfinite(numbers.values).sum():
             decision = decide_numbers(name, text.raw, style, text.missing, is_forced=True)
             return Decision(decision.column, "number", "number", style.describe(), numbers.errors)
-    for date_style in (
-        DateFormat.ISO,
-        DateFormat.DAY_FIRST,
-        DateFormat.MONTH_FIRST,
-        DateFormat.NAMED,
-        DateFormat.CLOCK,
-    ):
+    for date_style in TEXT_FORMATS:
+        if read_dates(text.distinct[:SAMPLE], date_style)[1].all():
+            continue
         if _are_many(read_dates(text.distinct, date_style)[1]):
             times = read_times(text.raw, date_style, text.missing)
             if len(times.errors) <= ODD_SHARE * (~np.isnat(times.values)).sum():
                 return decide_dates(name, text.raw, date_style, text.missing)
+    if _are_many(read_durations(text.distinct)[1]):
+        durations = read_seconds(text.raw, text.missing)
+        if len(durations.errors) <= ODD_SHARE * np.isfinite(durations.values).sum():
+            return decide_durations(name, text.raw, text.missing)
     return decide_names(name, text.raw, text.missing)
 
 

@@ -1,12 +1,14 @@
 """Read a training table: decide what its columns hold, and return its features."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow
 
-from ebmood.core.errors import InputError
+from ebmood.core.errors import DataWarning, InputError
 from ebmood.core.interface import for_interface
+from ebmood.detector.io.arrow import compute
 from ebmood.detector.io.cell_values import read_categories
 from ebmood.detector.io.column_names import format_option, match_columns
 from ebmood.detector.io.rows import MAX_TRAINING_VALUE
@@ -19,6 +21,27 @@ from ebmood.detector.preparation.preparation import Preparation, RawColumns
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 
 LISTED_COLUMNS = 5
+
+LAST_ROWS = 3
+"""Rows at the end of a table that may hold totals."""
+
+TOTALS = frozenset(
+    (
+        *("total", "totals", "grand total", "subtotal", "sum", "summe", "gesamt", "gesamtsumme", "endsumme"),
+        *(
+            "total général",
+            "somme",
+            "totale",
+            "totaal",
+            "suma",
+            "total general",
+            "totalt",
+            "yhteensä",
+            "razem",
+        ),
+    )
+)
+"""Words in such a row, in lower case."""
 
 _NO_ROWS = pyarrow.RecordBatch.from_pydict({})
 
@@ -167,8 +190,25 @@ def read_profile(
         progress("reading", table.fraction)
     progress("looking at the columns", None)
     columns = {name: combine(pieces.pop(name)) for name in read}
+    _warn_about_totals(source, columns, rows)
     features = {name: cells for name, cells in columns.items() if name not in labels}
     decisions = decide(features, overrides, table.delimiter)
     return Profile(
         source, rows, tuple(decisions), dropped, overrides.missing, columns, tuple(places), bad_rows
     )
+
+
+def _warn_about_totals(source: str, columns: dict[str, pyarrow.Array], rows: int) -> None:
+    """Warn if one of the last rows holds the sums of a report."""
+    for row in range(max(0, rows - LAST_ROWS), rows):
+        for cells in columns.values():
+            word = str(cells[row].as_py()).strip(" :").lower()
+            if word not in TOTALS or compute.sum(compute.equal(cells, cells[row])).as_py() > 1:
+                continue
+            warnings.warn(
+                f"{source}: row {row + 1} of {rows} seems to hold totals ({word!r}) and is learned like the others; "
+                "remove it",
+                DataWarning,
+                stacklevel=2,
+            )
+            return

@@ -1,0 +1,55 @@
+"""What a detector scores, in the words of messages and pages: rows of a table, images, or texts."""
+
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from ebmood.detector.decisions import Decisions
+from ebmood.embedders import EmbedderIdentity
+
+IMAGE_NOTE = "images"
+"""Name of the note in a saved detector that says how images become inputs."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """Words for what a detector scores.
+
+    Attributes:
+        one: for one of them.
+        many: for several.
+    """
+
+    one: str
+    many: str
+
+    def count(self, number: int) -> str:
+        """Return a number with the word.
+
+        >>> IMAGES.count(1), IMAGES.count(1200)
+        ('1 image', '1,200 images')
+        """
+        return f"{number:,} {self.one if number == 1 else self.many}"
+
+
+ROWS = Items("row", "rows")
+IMAGES = Items("image", "images")
+TEXTS = Items("text", "texts")
+
+
+def items_of(detector: Decisions) -> Items:
+    """Return the words for what a fitted detector scores."""
+    embedder = getattr(detector, "embedder_", None)
+    return items_in(getattr(detector, "notes_", {}), None if embedder is None else embedder.identity)
+
+
+def items_in(notes: dict[str, JsonValue], embedder: EmbedderIdentity | None) -> Items:
+    """Return the words for what a saved detector scores.
+
+    Args:
+        notes: its notes.
+        embedder: identity of the embedder of its inputs, or None.
+    """
+    if embedder is not None:
+        return IMAGES if embedder.items == "images" else TEXTS
+    return IMAGES if IMAGE_NOTE in notes else ROWS

@@ -1,5 +1,6 @@
 """Figure: densities of two-dimensional data on a grid."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+TITLE_WIDTH = 28
+"""Characters in a line of a title. More do not fit above a panel."""
+
+
 def landscapes(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Drawing]:
     """Draw a grid of recipes on two-dimensional data."""
     drawn = arms_with(arms, "landscape")
@@ -37,7 +42,7 @@ def landscapes(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Drawing
         for axes, (arm, record), suffix in zip(panels, drawn, suffixes, strict=False):
             assert record.landscape is not None
             image = _draw_landscape(axes, record.landscape)
-            axes.set_title(recipe_label(arm, "") + suffix, fontsize=7)
+            axes.set_title(_wrapped(recipe_label(arm, "") + suffix), fontsize=7)
         for axes in panels[len(drawn) :]:
             axes.set_visible(False)
         assert image is not None
@@ -50,6 +55,11 @@ def landscapes(arms: Sequence[Arm], stem: str, folder: Path) -> Iterator[Drawing
         f"Densities on {arms[0].condition.label} ({caption}), coloured by rank, since most models have no common "
         "scale. Dots: training rows. White line: the level above which 95 % of them lie.",
     )
+
+
+def _wrapped(title: str) -> str:
+    """Return the title with lines of at most `TITLE_WIDTH` characters, broken between words."""
+    return "\n".join(textwrap.fill(line, TITLE_WIDTH) for line in title.splitlines())
 
 
 def _draw_landscape(axes: "Axes", landscape: Landscape):

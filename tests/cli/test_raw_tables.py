@@ -232,7 +232,7 @@ def test_renamed_columns_and_other_formats_are_explained(ebmood, model, tmp_path
     code, _, err = ebmood("score", model, comma, "-o", tmp_path / "s.csv")
     assert code == 2
     assert "none of 50 rows can be read" in err
-    assert "same format as the training table" in err
+    assert "write this table with decimal points, as the training table" in err
 
 
 def test_all_odd_columns_are_named_at_once(ebmood, tmp_path):

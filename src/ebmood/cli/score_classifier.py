@@ -81,7 +81,7 @@ def run(
             saved = load_classifier(model)
             metadata = saved[0]
             _check_network(model, metadata, module, onnx)
-            names = metadata.notes.get("onnx") or ("logits", "features")
+            names: Any = metadata.notes.get("onnx") or ("logits", "features")
             network = NetworkFiles(module, weights, onnx, *names).load()
             detector = ClassifierDetector.from_saved(model, saved, network, device)
             if alpha is not None:

@@ -238,7 +238,7 @@ def _from_text(cells: pyarrow.Array, style: DateFormat) -> tuple[Times, NDArray[
 def _monday_of_week_1(years: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
     """Return the first day of the first ISO week of years, given as their first months. 4 January is in that week."""
     fourth = years.astype("datetime64[D]") + 3
-    return fourth - (fourth.astype(np.int64) + 3) % 7
+    return fourth - ((fourth.astype(np.int64) + 3) % 7).astype("timedelta64[D]")
 
 
 def is_time_name(name: str) -> bool:

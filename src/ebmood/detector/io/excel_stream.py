@@ -123,9 +123,10 @@ class ExcelStream(TableStream):
         }
         for k in (k for k, name in enumerate(self._cells) if not name):
             for number, row in enumerate(rows):
-                if k < len(row) and row[k]:
+                value = row[k] if k < len(row) else None
+                if value:
                     errors.setdefault(
-                        number, f"has the value {row[k][:40]!r} in column {k + 1}, which has no name"
+                        number, f"has the value {value[:40]!r} in column {k + 1}, which has no name"
                     )
         full = [() if number in errors else row for number, row in enumerate(rows)]
         full = [(*row, *[None] * (width - len(row))) for row in full]

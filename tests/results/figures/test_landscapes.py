@@ -18,7 +18,7 @@ def test_titles_do_not_reach_beyond_their_panels(tmp_path, monkeypatch):
     titles = []
     monkeypatch.setattr("matplotlib.axes.Axes.set_title", lambda axes, text, **_: titles.append(text))
     record = with_pictures(made_record("energy-discrepancy", 0)).updated(
-        title="Energy discrepancy", variant="modern", shortened=True
+        title="Energy discrepancy", family="energy", variant="modern", shortened=True
     )
     list(landscapes(gather([record]), "x", tmp_path))
     assert titles == ["Energy discrepancy, modern,\nunsupervised\n(shortened)"]

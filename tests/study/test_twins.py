@@ -19,6 +19,7 @@ from ebmood.study.runner import RECORDS, StudyObserver, read_study, run_study
 from ebmood.study.study_file import Study, load_study
 from ebmood.study.twins import with_twins, without_twin
 
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
 TOY = Toy(shape="moons", rows=300)
 SPLINE = METHODS["spline"]("corrected", None).overridden(
     model={"hidden": (16,), "transforms": 1}, training={"steps": 5, "batch_size": 64}
@@ -173,3 +174,15 @@ def test_twins_run_after_their_cells_and_are_read_without_asking_for_them(tmp_pa
     assert [record.key for record in records] == [*plan.keys, twin.key]
     run_study(make(tmp_path, "[knn]", seeds=2), out, open_executor=thread)
     assert not any(record.twin_of for record in read_study(out)[1])  # twins of cells of another study
+
+
+@pytest.mark.skipif(not RESULTS.exists(), reason="needs the repository")
+def test_committed_twins_have_committed_cells_of_the_same_versions():
+    twins = read_records(RESULTS / "gamma" / "nudged.jsonl")
+    names = ("segment/records.jsonl", "modern/records.jsonl", "gamma/nudged.jsonl")
+    cells = {record.key: record for name in names for record in read_records(RESULTS / name)}
+    assert any(twin.twin_of for twin in twins)
+    for twin in (twin for twin in twins if twin.twin_of):
+        cell = cells[twin.twin_of]
+        described = ("method", "variant", "gamma", "seed", "dataset_digest", "versions")
+        assert [getattr(cell, name) for name in described] == [getattr(twin, name) for name in described]

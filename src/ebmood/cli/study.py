@@ -61,11 +61,11 @@ def run(
         if tensorboard:
             check_tensorboard()
         with errors.status("reading the study and its data"):
-            study = _load(name, device, cluster, files)
-            study, ordinary = (with_twins(study) if nudge else study), study
-        for reason, labels in without_twin(ordinary).items() if nudge else ():
-            line = f"not nudged: {', '.join(labels)} ({reason})"
-            errors.print(line, markup=False, soft_wrap=True)
+            ordinary = _load(name, device, cluster, files)
+            study = with_twins(ordinary) if nudge else ordinary
+        if nudge:
+            for reason, labels in without_twin(ordinary).items():
+                errors.print(f"not nudged: {', '.join(labels)} ({reason})", markup=False, soft_wrap=True)
         with open_executors(cluster, jobs) as (workers, open_executor):
             parallel = min(workers, len(study.tasks))
             with progress_display(errors, folder, parallel) as observer:

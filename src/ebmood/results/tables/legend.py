@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ebmood.results.arms import NUDGE_LIMIT, UNSTABLE_RANGE, Arm
+from ebmood.results.comparisons import AGREEING_SEEDS, ENOUGH_SEEDS
 
 _WORDS = (
     (
@@ -20,9 +21,10 @@ _WORDS = (
     ),
     (
         "supported / contradicted",
-        "the interval lies completely on the side of zero that the claim says, or completely on the other side.",
+        "the interval and that of the paired bootstrap lie completely on the side of zero that the claim says, or "
+        f"completely on the other side, with {ENOUGH_SEEDS} paired seeds, or {AGREEING_SEEDS} of one sign.",
     ),
-    ("undecided", "fewer than five paired seeds, or an interval that contains zero."),
+    ("undecided", "fewer paired seeds, or an interval that contains zero."),
     (
         "paper / corrected / modern / both",
         "the recipe as published; with its defects corrected; with the settings of today; or all are the same recipe.",

@@ -101,7 +101,7 @@ class JSONLinesStream(TableStream):
         except ValueError as error:
             if number == 1 and line.lstrip(b"\xef\xbb\xbf ").startswith(b"["):
                 raise EbmoodError(
-                    f"{self.source}: is one JSON list; write one object in each line, such as with: jq -c '.[]' FILE"
+                    f"{self.source}: is one JSON list; write one object in each line instead"
                 ) from error
             raise EbmoodError(
                 f"{self.source}: line {number} is not JSON ({error}); correct the file"

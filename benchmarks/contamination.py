@@ -63,7 +63,7 @@ def energy_detector(
 
     def run(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         from ebmood import EnergyDetector
-        from ebmood.detector import contamination as module
+        from ebmood.detector.energy import contamination as module
 
         module.NEIGHBOURS_PER_OUTLIER = multiples or NEIGHBOURS["contamination=0.05"]
         with warnings.catch_warnings(action="ignore"):

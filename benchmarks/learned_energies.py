@@ -30,8 +30,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from table_suites import one_class_tables
 from torch import Tensor, nn
 
-from ebmood.detector.fitting import fit_score_model
-from ebmood.detector.score_model import EnergySettings
+from ebmood.detector.energy.fitting import fit_score_model
+from ebmood.detector.energy.score_model import EnergySettings
 from ebmood.models.memory import MemoryEnergy, squared_distances
 
 STEPS = 100

@@ -20,7 +20,7 @@ import numpy as np
 from ebmood import EnergyDetector, separation
 from ebmood.detector.io.open_input import open_table
 from ebmood.detector.preparation.choices import Choices
-from ebmood.detector.table_detector import TableDetector
+from ebmood.detector.raw.table_detector import TableDetector
 
 SEEDS = 10
 

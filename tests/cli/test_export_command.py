@@ -10,7 +10,7 @@ from helpers.quick_energy import QUICK
 from ebmood.detector import EnergyDetector
 from ebmood.detector.io.open_input import open_table
 from ebmood.detector.preparation.choices import Choices
-from ebmood.detector.table_detector import TableDetector
+from ebmood.detector.raw.table_detector import TableDetector
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from helpers.run_cli import run
 from sklearn.datasets import load_digits
 
-from ebmood.detector.saved_detector import load_saved_detector
+from ebmood.detector.raw.saved_detector import load_saved_detector
 
 Image = pytest.importorskip("PIL.Image")
 pytestmark = pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarning")

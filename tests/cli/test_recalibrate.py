@@ -110,7 +110,7 @@ def test_pooled_segments_and_missing_columns_are_named(ebmood, lines, tmp_path):
 
 
 def test_a_detector_with_weights_cannot_score_a_file(ebmood, tables, model, tmp_path):
-    from ebmood.detector.table_detector import TableDetector
+    from ebmood.detector.raw.table_detector import TableDetector
 
     detector = TableDetector.load(model)
     rows = pd.read_csv(tables / "in.csv")[list(detector.estimator.feature_names_in_)]

@@ -13,8 +13,8 @@ import pytest
 
 from ebmood import EnergyDetector, Monitor
 from ebmood import load as ebmood_load
-from ebmood.detector.frame_detector import FrameDetector
-from ebmood.detector.table_detector import TableDetector
+from ebmood.detector.raw.frame_detector import FrameDetector
+from ebmood.detector.raw.table_detector import TableDetector
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ def test_texts(tmp_path):
     )
     with pytest.raises(EbmoodError, match="item 1 is int; give a list of strings"):
         detector.score_samples(["text", 3])
-    from ebmood.detector.saved_detector import load_saved_detector
+    from ebmood.detector.raw.saved_detector import load_saved_detector
 
     with pytest.raises(EbmoodError, match="fitted in Python on texts"):
         load_saved_detector(tmp_path / "texts")

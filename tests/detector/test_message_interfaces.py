@@ -13,14 +13,14 @@ from ebmood import EnergyDetector, InputError
 from ebmood.core.interface import shell_messages
 from ebmood.detector.io.frame_stream import FrameStream
 from ebmood.detector.preparation.choices import Choices
-from ebmood.detector.table_detector import TableDetector
+from ebmood.detector.raw.table_detector import TableDetector
 
 ROOT = Path(ebmood.__file__).parent
 OF_THE_SHELL = {
-    "detector/folder_scoring.py": "only `ebmood score` scores folders",
+    "detector/raw/folder_scoring.py": "only `ebmood score` scores folders",
     "detector/io/score_writer.py": "only `ebmood score` writes scores",
     "detector/parameters.py": "`parse_calibration` and `parse_contamination` read options",
-    "detector/saved_detector.py": "options of `ebmood score` with images",
+    "detector/raw/saved_detector.py": "options of `ebmood score` with images",
 }
 SELECTS = {"for_interface", "format_option", "match_columns"}
 OPTION = re.compile(r"--[a-z]|`-[a-z]\b| -[a-z]\b")

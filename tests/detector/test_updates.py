@@ -13,7 +13,7 @@ from torch import nn
 
 from ebmood import CalibrationWarning, EnergyDetector, EnergySettings, InputError, load
 from ebmood.core.calibration import offset, p_values
-from ebmood.detector.fitting import fit_score_model
+from ebmood.detector.energy.fitting import fit_score_model
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::ebmood.core.errors.SelfTestWarning", "ignore::ebmood.core.errors.CalibrationWarning"
@@ -132,7 +132,7 @@ def test_batches_within_the_limit_give_the_model_of_one_fit_on_all_of_them(benig
     assert len(calibration) == pytest.approx(0.2 * len(benign), abs=3)
     assert detector.n_training_rows_ == len(held)
     model = fit_score_model(held, WHOLE, 0).model
-    from ebmood.detector.chunks import apply_in_chunks
+    from ebmood.detector.energy.chunks import apply_in_chunks
 
     np.testing.assert_allclose(
         detector.score_samples(benign), apply_in_chunks(model, benign, "cpu"), atol=1e-6

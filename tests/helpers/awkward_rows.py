@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from ebmood.detector.fitting import fit_score_model
-from ebmood.detector.score_model import EnergySettings, ScoreModel
+from ebmood.detector.energy.fitting import fit_score_model
+from ebmood.detector.energy.score_model import EnergySettings, ScoreModel
 from ebmood.models.memory import MemorySettings
 
 SETTINGS = {

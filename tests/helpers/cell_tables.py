@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.datasets import load_breast_cancer
 
 from ebmood.detector import EnergyDetector
-from ebmood.detector.table_detector import TableDetector
+from ebmood.detector.raw.table_detector import TableDetector
 
 COLUMNS = ["mean radius", "mean texture", "mean area"]
 FIT_OPTIONS = ("--drop", "id", "--category", "site")

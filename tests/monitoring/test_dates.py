@@ -6,9 +6,9 @@ import pytest
 from helpers.quick_energy import QUICK
 
 from ebmood import EnergyDetector, Monitor
-from ebmood.detector.frame_detector import FrameDetector
 from ebmood.detector.io.frame_stream import FrameStream
-from ebmood.detector.table_detector import TableDetector
+from ebmood.detector.raw.frame_detector import FrameDetector
+from ebmood.detector.raw.table_detector import TableDetector
 
 CYCLES = (
     "time (sine of hour)",

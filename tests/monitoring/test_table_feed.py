@@ -9,7 +9,7 @@ from ebmood.core.errors import InputError
 from ebmood.detector import EnergyDetector
 from ebmood.detector.io.open_input import open_table
 from ebmood.detector.preparation.choices import Choices
-from ebmood.detector.table_detector import TableDetector
+from ebmood.detector.raw.table_detector import TableDetector
 from ebmood.monitoring.table_feed import TableFeed
 from ebmood.monitoring.times import Interval
 

@@ -17,9 +17,8 @@ from torch import Tensor
 from ebmood.core.errors import EbmoodError, InputError, one_line
 from ebmood.core.settings import Settings
 from ebmood.data.images.resize import RULE
-from ebmood.detector.image_detector import FILE_COLUMN, file_texts
-from ebmood.detector.io.image_stream import ImageStream
-from ebmood.detector.items import IMAGES, ROWS, Items
+from ebmood.detector.io.image_stream import FILE_COLUMN, ImageStream, file_texts
+from ebmood.detector.raw.items import IMAGES, ROWS, Items
 
 Channel = Annotated[float, Field(allow_inf_nan=False)]
 Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]

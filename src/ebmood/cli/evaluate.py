@@ -113,7 +113,7 @@ def evaluate(
             from ebmood.detector.io.image_stream import ImageStream
             from ebmood.detector.io.open_input import open_input
             from ebmood.detector.outlier_labels import find_outliers, read_labels, split_batches
-            from ebmood.detector.saved_detector import load_any_detector, score_input
+            from ebmood.detector.raw.saved_detector import load_any_detector, score_input
 
             if page is not None:
                 refuse_folder(page)
@@ -234,7 +234,7 @@ def _names(tables: list[Path], label_column: str | None) -> list[str]:
 
 def _table(model: Path, results: list[dict], estimator: "Decisions") -> "Table":
     """Return the results as a table, whose first row is for the normal rows."""
-    from ebmood.detector.items import items_of
+    from ebmood.detector.raw.items import items_of
     from ebmood.results.tables.table import Column, Table
 
     items = items_of(estimator).many

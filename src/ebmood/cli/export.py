@@ -7,7 +7,7 @@ from rich.console import Console
 from ebmood.cli.messages import print_message
 from ebmood.detector.persistence.load import load
 from ebmood.detector.persistence.onnx_export import export_onnx
-from ebmood.detector.saved_detector import refuse_images
+from ebmood.detector.raw.saved_detector import refuse_images
 
 
 def run(model: Path, out: Path) -> None:

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from ebmood.detector.patches.patch_folder import PatchFolderDetector
     from ebmood.detector.preparation import Preparation
     from ebmood.detector.progress_callback import ProgressCallback
-    from ebmood.detector.saved_detector import SavedDetector
+    from ebmood.detector.raw.saved_detector import SavedDetector
     from ebmood.embedders import Embedder
 
 FEW_CALIBRATION_ROWS = 60
@@ -195,11 +195,11 @@ def fit(
         with progress_bar("reading") as progress:
             from ebmood.core.errors import EbmoodError
             from ebmood.detector import EnergyDetector
-            from ebmood.detector.image_detector import DEFAULT_SIZE, ImageDetector
             from ebmood.detector.io.image_stream import ImageStream
             from ebmood.detector.io.open_input import open_input
             from ebmood.detector.parameters import parse_calibration, parse_contamination
-            from ebmood.detector.table_detector import TableDetector
+            from ebmood.detector.raw.image_detector import DEFAULT_SIZE, ImageDetector
+            from ebmood.detector.raw.table_detector import TableDetector
 
             use_threads(threads)
             if out.is_file():
@@ -329,8 +329,8 @@ def _report(
     json: bool,
 ) -> None:
     """Print the result of a fit."""
-    from ebmood.detector.items import IMAGES, ROWS
     from ebmood.detector.patches import PatchDetector
+    from ebmood.detector.raw.items import IMAGES, ROWS
 
     if json:
         from ebmood.cli.inspect import summary

@@ -46,11 +46,11 @@ def summary(model: Path) -> dict[str, Any]:
     """
     import numpy as np
 
-    from ebmood.detector.image_detector import read_shape
-    from ebmood.detector.items import items_in
     from ebmood.detector.persistence.detector_files import is_patch_detector, read_detector
+    from ebmood.detector.raw.image_detector import read_shape
+    from ebmood.detector.raw.items import items_in
+    from ebmood.detector.raw.table_detector import read_preparation
     from ebmood.detector.segments import find_segment_column, summarise_segments
-    from ebmood.detector.table_detector import read_preparation
     from ebmood.detector.updates import HELD_CALIBRATION_ROWS
 
     if is_patch_detector(model):
@@ -105,8 +105,8 @@ def _patch_summary(model: Path) -> dict[str, Any]:
     import numpy as np
 
     from ebmood.detector.calibration_scores import CalibrationScores
-    from ebmood.detector.items import IMAGES
     from ebmood.detector.patches.patch_files import read_patch_metadata
+    from ebmood.detector.raw.items import IMAGES
 
     metadata = read_patch_metadata(model)
     calibration = CalibrationScores(np.array(metadata.calibration_scores))

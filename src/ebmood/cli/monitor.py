@@ -14,7 +14,7 @@ from ebmood.cli.progress_bar import progress_bar
 from ebmood.cli.report import refuse_folder, write_page
 
 if TYPE_CHECKING:
-    from ebmood.detector.table_detector import TableDetector
+    from ebmood.detector.raw.table_detector import TableDetector
     from ebmood.monitoring import Monitor
     from ebmood.monitoring.table_feed import TableFeed
 
@@ -149,8 +149,8 @@ def monitor(
 
 
 def _load_detector(model: Path, device: str) -> "TableDetector":
-    from ebmood.detector.saved_detector import load_saved_detector, refuse_images
-    from ebmood.detector.table_detector import TableDetector
+    from ebmood.detector.raw.saved_detector import load_saved_detector, refuse_images
+    from ebmood.detector.raw.table_detector import TableDetector
 
     refuse_images(model, "; watch them in Python with `ebmood.Monitor`, or give a detector of tables")
     detector = load_saved_detector(model, device)
@@ -178,7 +178,7 @@ def _open_monitor(
     """
     from ebmood.core.errors import InputError
     from ebmood.detector.io.open_input import open_table
-    from ebmood.detector.saved_detector import read_all_rows
+    from ebmood.detector.raw.saved_detector import read_all_rows
     from ebmood.monitoring import Monitor
 
     if state is None or not state.exists():

@@ -59,8 +59,8 @@ def recalibrate(
             from ebmood.core.errors import EbmoodError
             from ebmood.detector.io.image_stream import ImageStream
             from ebmood.detector.io.open_input import open_input
-            from ebmood.detector.items import items_of
-            from ebmood.detector.saved_detector import load_saved_detector, read_all_rows
+            from ebmood.detector.raw.items import items_of
+            from ebmood.detector.raw.saved_detector import load_saved_detector, read_all_rows
 
             if folder.is_file():
                 raise EbmoodError(f"{folder}: is a file; give a folder to save the detector to with -o")

@@ -143,7 +143,7 @@ def detector_page_of(
     from ebmood.detector.io.open_input import open_input
     from ebmood.detector.persistence.detector_files import is_patch_detector, read_detector
     from ebmood.detector.persistence.load import load
-    from ebmood.detector.saved_detector import load_saved_detector, read_all_rows
+    from ebmood.detector.raw.saved_detector import load_saved_detector, read_all_rows
     from ebmood.report.detector_page import EvaluationSet, detector_page
 
     title = f"Detector {folder.resolve().name}"
@@ -227,7 +227,7 @@ def labelled_page_of(
 
     from ebmood.detector.io.open_input import STANDARD, open_input
     from ebmood.detector.persistence.detector_files import read_detector
-    from ebmood.detector.saved_detector import load_saved_detector, read_all_rows
+    from ebmood.detector.raw.saved_detector import load_saved_detector, read_all_rows
     from ebmood.report.detector_page import EvaluationSet, detector_page
 
     if str(table) == STANDARD:

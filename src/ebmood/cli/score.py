@@ -31,7 +31,7 @@ from ebmood.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from ebmood.detector.decisions import Decisions
-    from ebmood.detector.folder_scoring import FolderScores
+    from ebmood.detector.raw.folder_scoring import FolderScores
 
 EPILOG = """Examples
 
@@ -155,12 +155,12 @@ def score(
     rows = flagged = 0
     try:
         with progress_bar("scoring") as progress:
-            from ebmood.detector.batch_notes import BatchNotes
             from ebmood.detector.io.image_stream import ImageStream
             from ebmood.detector.io.open_input import open_input
             from ebmood.detector.io.score_writer import open_score_writer
-            from ebmood.detector.saved_detector import load_any_detector, score_input
-            from ebmood.detector.score_options import ScoreOptions
+            from ebmood.detector.raw.batch_notes import BatchNotes
+            from ebmood.detector.raw.saved_detector import load_any_detector, score_input
+            from ebmood.detector.raw.score_options import ScoreOptions
 
             use_threads(threads)
             _check_options(table, out, jobs, cluster, json)
@@ -219,7 +219,7 @@ def _check_options(table: Path, out: Path, jobs: int | None, cluster: str | None
 
 
 def _describe_counts(rows: int, flagged: int, estimator: "Decisions", seconds: float) -> str:
-    from ebmood.detector.items import items_of
+    from ebmood.detector.raw.items import items_of
 
     items = items_of(estimator).many
     return (
@@ -245,10 +245,10 @@ def _score_folder(
         with progress_bar("scoring") as progress:
             from ebmood.cli.executor_options import open_executors
             from ebmood.core.errors import EbmoodError
-            from ebmood.detector.folder_scoring import score_folder
-            from ebmood.detector.saved_detector import load_any_detector
-            from ebmood.detector.score_options import ScoreOptions
-            from ebmood.detector.table_detector import TableDetector
+            from ebmood.detector.raw.folder_scoring import score_folder
+            from ebmood.detector.raw.saved_detector import load_any_detector
+            from ebmood.detector.raw.score_options import ScoreOptions
+            from ebmood.detector.raw.table_detector import TableDetector
 
             detector = load_any_detector(
                 model, alpha=alpha

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from ebmood.classifiers import ClassifierDetector
     from ebmood.classifiers.classifier_rows import ClassifierRows
     from ebmood.classifiers.saved_classifier import ClassifierMetadata
-    from ebmood.detector.batch_notes import BatchNotes
+    from ebmood.detector.raw.batch_notes import BatchNotes
+    from ebmood.detector.raw.score_options import ScoreOptions
     from ebmood.detector.score_batch import ScoreBatch
-    from ebmood.detector.score_options import ScoreOptions
 
 
 def is_classifier(model: Path) -> bool:
@@ -68,9 +68,9 @@ def run(
             from ebmood.classifiers import ClassifierDetector
             from ebmood.classifiers.saved_classifier import load_classifier
             from ebmood.core.errors import EbmoodError
-            from ebmood.detector.batch_notes import BatchNotes
             from ebmood.detector.io.score_writer import open_score_writer
-            from ebmood.detector.score_options import ScoreOptions
+            from ebmood.detector.raw.batch_notes import BatchNotes
+            from ebmood.detector.raw.score_options import ScoreOptions
 
             use_threads(threads)
             if refused:

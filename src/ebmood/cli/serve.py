@@ -71,9 +71,9 @@ def serve(
             raise
         raise EbmoodError("serve: needs fastapi and uvicorn; pip install 'ebmood[serve]'") from error
     from ebmood.cli.inspect import summary
-    from ebmood.detector.frame_detector import FrameDetector
-    from ebmood.detector.saved_detector import load_saved_detector, refuse_images
-    from ebmood.detector.table_detector import TableDetector
+    from ebmood.detector.raw.frame_detector import FrameDetector
+    from ebmood.detector.raw.saved_detector import load_saved_detector, refuse_images
+    from ebmood.detector.raw.table_detector import TableDetector
 
     use_threads(threads)
     refuse_images(model, ", which the service does not take; use ebmood score with a folder")

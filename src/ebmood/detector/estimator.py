@@ -13,9 +13,11 @@ from torch import nn
 
 from ebmood.core.errors import InputError
 from ebmood.core.threads import threads_for
-from ebmood.detector.contamination import LISTED, Contamination, strangest
-from ebmood.detector.feature_contributions import feature_contributions, replacement_values
-from ebmood.detector.fitting import fit_score_model, rows_without_strangest, settings_for
+from ebmood.detector.energy.contamination import LISTED, Contamination, strangest
+from ebmood.detector.energy.feature_contributions import feature_contributions, replacement_values
+from ebmood.detector.energy.fitting import fit_score_model, rows_without_strangest, settings_for
+from ebmood.detector.energy.score_model import SPEEDS, EnergySettings
+from ebmood.detector.energy.training_ranges import training_ranges
 from ebmood.detector.io.rows import Rows, column_labels
 from ebmood.detector.item_embedding import embed_items, find_embedder
 from ebmood.detector.labels import Labels, encode_labels
@@ -31,9 +33,7 @@ from ebmood.detector.parameters import (
 )
 from ebmood.detector.persistence.save import save_detector
 from ebmood.detector.row_scorer import RowScorer
-from ebmood.detector.score_model import SPEEDS, EnergySettings
 from ebmood.detector.segments import find_segment_column
-from ebmood.detector.training_ranges import training_ranges
 from ebmood.detector.updates import Updates
 from ebmood.detector.user_embedding import frozen_copy
 from ebmood.embedders import Embedder
@@ -97,7 +97,7 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         feature_names_in_ (ndarray): column names, if `X` was a data frame with names.
         classes_ (ndarray): the classes, after a supervised fit.
         class_calibration_scores_ (tuple): for each class the scores of its calibration rows under it, ascending.
-        probes_ (tuple): results of the self-test; see `ebmood.detector.self_test.Probe`.
+        probes_ (tuple): results of the self-test; see `ebmood.detector.energy.self_test.Probe`.
         levels_ (dict): the names of the levels of each category column, by its position.
         training_scores_ (ndarray): scores of the training rows, each computed without the row itself; after
             `partial_fit`, of those that were held and of the new ones. Not saved.
@@ -198,7 +198,7 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
     def feature_contributions(self, X: Any) -> Floats:
         """Return, for each feature, the largest rise of the score if only this feature changes: `(N, *shape)` as X.
 
-        The feature with the largest value explains the score best. See `ebmood.detector.feature_contributions`.
+        The feature with the largest value explains the score best. See `ebmood.detector.energy.feature_contributions`.
 
         Raises:
             InputError: the inputs of `embed` are not arrays of floating-point numbers.

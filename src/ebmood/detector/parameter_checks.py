@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from ebmood.core.errors import InputError
-from ebmood.detector.contamination import check_contamination
+from ebmood.detector.energy.contamination import check_contamination
+from ebmood.detector.energy.score_model import SPEEDS, EnergySettings
 from ebmood.detector.parameters import LEAVE_ONE_OUT, check_alpha_and_device
-from ebmood.detector.score_model import SPEEDS, EnergySettings
 from ebmood.embedders import Embedder
 
 if TYPE_CHECKING:  # `EnergyDetector.fit` calls this module

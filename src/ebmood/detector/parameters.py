@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from ebmood.core.calibration import allowed_alarms, rows_needed
 from ebmood.core.errors import InputError
 from ebmood.core.seeding import numpy_stream
-from ebmood.detector.contamination import Contamination
+from ebmood.detector.energy.contamination import Contamination
 
 
 def check_alpha_and_device(alpha: float, device: str) -> torch.device:

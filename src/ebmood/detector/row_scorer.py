@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ebmood.core.threads import threads_for
-from ebmood.detector.chunks import apply_in_chunks
-from ebmood.detector.score_model import ScoreModel
-from ebmood.detector.training_ranges import clip_to_ranges, lower_distant_scores
+from ebmood.detector.energy.chunks import apply_in_chunks
+from ebmood.detector.energy.score_model import ScoreModel
+from ebmood.detector.energy.training_ranges import clip_to_ranges, lower_distant_scores
 from ebmood.detector.user_embedding import embed, to_module_input
 
 Floats = NDArray[np.float64]

@@ -16,8 +16,8 @@ from ebmood.detector.io.arrays import read_rows
 from ebmood.detector.io.rows import Rows
 
 CHUNK_ITEMS = 512
-"""Number of inputs in every call of a user's module. It is constant for the reason given in `ebmood.detector.chunks`,
-and smaller than there because images need memory."""
+"""Number of inputs in every call of a user's module. It is constant for the reason given in
+`ebmood.detector.energy.chunks`, and smaller than there because images need memory."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from pydantic import JsonValue
 
 from ebmood.core.seeding import numpy_stream
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.frame_detector import FrameDetector
 from ebmood.detector.model_inputs import read_new_inputs
+from ebmood.detector.raw.frame_detector import FrameDetector
 from ebmood.monitoring.bets import log_bets
 from ebmood.monitoring.feature_drift import drifted_features, feature_p_values
 from ebmood.monitoring.martingale import ChangeMartingale, log_shares

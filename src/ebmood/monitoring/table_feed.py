@@ -15,7 +15,7 @@ from ebmood.detector.io.column_names import match_columns
 from ebmood.detector.io.open_input import STANDARD, open_table
 from ebmood.detector.io.table_stream import Chunk
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
-from ebmood.detector.table_detector import TableDetector
+from ebmood.detector.raw.table_detector import TableDetector
 from ebmood.monitoring.times import Interval, Times, check_order, format_time, read_times, start_of
 
 Floats = NDArray[np.float64]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ebmood.detector.items import ROWS, Items
+from ebmood.detector.raw.items import ROWS, Items
 from ebmood.report.page import Chart
 from ebmood.report.svg import inline
 

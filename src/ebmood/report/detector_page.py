@@ -15,9 +15,9 @@ from ebmood.core.metrics import separation
 from ebmood.detector.decisions import Decisions
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.arrays import read_rows
-from ebmood.detector.items import Items, items_of
 from ebmood.detector.patches.heat_map import picture_of
 from ebmood.detector.patches.training_images import small_picture
+from ebmood.detector.raw.items import Items, items_of
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.embedders.images import ImageFile
 from ebmood.report import detector_charts

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ebmood.core import calibration as conformal
 from ebmood.detector.io.image_stream import ImageStream
-from ebmood.detector.items import IMAGES
 from ebmood.detector.patches import PatchDetector
 from ebmood.detector.patches.heat_map import Maps, overlay, square_of, strangest_place
 from ebmood.detector.patches.training_images import small_picture
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
+from ebmood.detector.raw.items import IMAGES
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.embedders.embedder import Bytes
 from ebmood.report.detector_page import false_alarm_blocks, name_of_normal, score_blocks

@@ -8,7 +8,7 @@ import numpy as np
 
 from ebmood.core import calibration as conformal
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.items import ROWS, items_of
+from ebmood.detector.raw.items import ROWS, items_of
 from ebmood.report.page import Block, Facts, Grid
 
 MAX_LEVELS = 8

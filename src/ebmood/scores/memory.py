@@ -4,8 +4,8 @@
 
 e_c is the memory energy, the relative distance (both in `ebmood.models.memory`), or both, of the rows of class c: the
 in-distribution rows with this label, or all rows together. center_c and scale_c are the median of e_c over these rows,
-each left out of its own energy, and the 95th percentile minus the median, as in `ebmood.detector.score_model`. The
-energies are computed in one of two spaces of features; see `MemoryScore`.
+each left out of its own energy, and the 95th percentile minus the median, as in
+`ebmood.detector.energy.score_model`. The energies are computed in one of two spaces of features; see `MemoryScore`.
 
 All settings are fixed, or follow from in-distribution rows. Features of unit length, the default space, say nothing of
 the norm, by which inputs may differ that are far from all others; `ebmood.scores.joint` uses whitened features as well.

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import JsonValue
 
 from ebmood.core.errors import InputError
-from ebmood.detector.frame_detector import FrameDetector, flags_at
+from ebmood.detector.raw.frame_detector import FrameDetector, flags_at
 from ebmood.serving.bodies import Limits, arrow_stream, content_type, parse, read_body
 from ebmood.serving.messages import ARROW, Health, Problem, Reason, RowResult, ScoreRequest, ScoreResponse
 from ebmood.serving.monitor import FeedMonitor

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pyarrow
 
-from ebmood.detector.frame_detector import FrameDetector
+from ebmood.detector.raw.frame_detector import FrameDetector
 from ebmood.serving import scoring
 from ebmood.serving.monitor import FeedMonitor
 from ebmood.serving.scoring import Results, Rows, score_requests
@@ -26,8 +26,8 @@ class _Request:
 class ScoringQueue:
     """Scores requests in one thread, in their order.
 
-    PyTorch computes on one row of a chunk as long as on all of them (`ebmood.detector.chunks`), so short requests that
-    wait at the same time are scored together.
+    PyTorch computes on one row of a chunk as long as on all of them (`ebmood.detector.energy.chunks`), so short
+    requests that wait at the same time are scored together.
 
     Args:
         detector: the detector.

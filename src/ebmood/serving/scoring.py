@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from ebmood.core.errors import InputError
-from ebmood.detector.frame_detector import FrameDetector
+from ebmood.detector.raw.frame_detector import FrameDetector
 from ebmood.serving.messages import Cell
 from ebmood.serving.monitor import FeedMonitor
 

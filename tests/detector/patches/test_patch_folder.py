@@ -7,7 +7,7 @@ from ebmood.detector.io.image_stream import ImageStream
 from ebmood.detector.patches import PatchDetector, PatchSettings
 from ebmood.detector.patches.heat_map import overlay
 from ebmood.detector.patches.patch_folder import PatchFolderDetector, check_map_folder
-from ebmood.detector.saved_detector import score_input
+from ebmood.detector.raw.saved_detector import score_input
 
 
 def write(folder, images):

@@ -1,6 +1,6 @@
 """Read the images of a folder in chunks: each resized to one small shape, or its features."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, Self
@@ -20,6 +20,9 @@ from ebmood.embedders.images import ImageFile, embed_images
 
 CHUNK_IMAGES = 512
 """Images in a chunk."""
+
+FILE_COLUMN = "file"
+"""The column of the scores that holds the path of the image."""
 
 
 @dataclass(frozen=True)
@@ -151,3 +154,8 @@ class ImageStream:
                 f"{for_interface('--skip-corrupt', 'skip_corrupt=True')}"
             ) from error
         self.skipped.append(reason)
+
+
+def file_texts(names: Iterable[str]) -> list[str]:
+    """Return paths as valid text. They may contain bytes that are not."""
+    return [name.encode(errors="backslashreplace").decode() for name in names]

@@ -12,8 +12,7 @@ from ebmood.core.errors import EbmoodError
 from ebmood.core.files import atomic_path
 from ebmood.core.interface import for_interface
 from ebmood.detector.error_context import name_source
-from ebmood.detector.image_detector import FILE_COLUMN, file_texts
-from ebmood.detector.io.image_stream import ImageStream
+from ebmood.detector.io.image_stream import FILE_COLUMN, ImageStream, file_texts
 from ebmood.detector.patches.heat_map import overlay, picture_of, square_of, strangest_place
 from ebmood.detector.patches.patch_detector import PatchDetector
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress

@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ebmood.core.errors import EbmoodError, InputError
+from ebmood.detector.energy.feature_contributions import LEVELS
+from ebmood.detector.energy.reservoir import Reservoir
+from ebmood.detector.energy.score_model import ScoreModel
 from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.feature_contributions import LEVELS
 from ebmood.detector.parameters import resolve_device
 from ebmood.detector.persistence.detector_files import Weights, read_detector
 from ebmood.detector.persistence.metadata import DetectorMetadata
 from ebmood.detector.persistence.save import MODEL_PREFIX
-from ebmood.detector.reservoir import Reservoir
 from ebmood.detector.row_scorer import RowScorer
-from ebmood.detector.score_model import ScoreModel
 from ebmood.detector.segments import find_segment_column
 from ebmood.detector.updates import HELD_CALIBRATION_ROWS
 from ebmood.detector.user_embedding import frozen_copy

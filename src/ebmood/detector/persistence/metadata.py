@@ -11,9 +11,9 @@ from pydantic import Field, JsonValue, model_validator
 
 from ebmood.core.settings import Settings
 from ebmood.detector.calibration_scores import CalibrationScores
+from ebmood.detector.energy.score_model import EnergySettings, MemoryLayout
+from ebmood.detector.energy.self_test import Probe
 from ebmood.detector.history import Event
-from ebmood.detector.score_model import EnergySettings, MemoryLayout
-from ebmood.detector.self_test import Probe
 from ebmood.embedders import EmbedderIdentity
 
 PositiveFinite = Annotated[float, Field(gt=0, allow_inf_nan=False)]

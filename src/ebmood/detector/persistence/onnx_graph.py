@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ebmood.detector.training_ranges import MAX_RANGES, range_widths
+from ebmood.detector.energy.training_ranges import MAX_RANGES, range_widths
 
 if TYPE_CHECKING:
     from ebmood.detector.estimator import EnergyDetector

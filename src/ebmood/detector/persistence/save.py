@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from pydantic import JsonValue
 
-from ebmood.detector.contamination import Contamination
+from ebmood.detector.energy.contamination import Contamination
 from ebmood.detector.persistence.detector_files import Weights, write_detector
 from ebmood.detector.persistence.metadata import DetectorMetadata, InputColumns
 

@@ -23,7 +23,7 @@ from pydantic import AfterValidator, Field, PositiveInt
 from torch import Tensor, nn
 
 from ebmood.core.settings import Settings
-from ebmood.detector.columns import Columns, Layout
+from ebmood.detector.energy.columns import Columns, Layout
 from ebmood.models.memory import (
     MemoryEnergy,
     MemorySettings,

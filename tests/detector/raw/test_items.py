@@ -1,4 +1,4 @@
-from ebmood.detector.items import IMAGES, ROWS, TEXTS, items_in
+from ebmood.detector.raw.items import IMAGES, ROWS, TEXTS, items_in
 from ebmood.embedders import EmbedderIdentity
 
 

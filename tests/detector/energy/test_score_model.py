@@ -7,7 +7,7 @@ from helpers.awkward_rows import SETTINGS, awkward_rows, fit, score
 from helpers.feature_rows import features
 from sklearn.metrics import roc_auc_score
 
-from ebmood.detector.score_model import SPEEDS, EnergySettings, ScoreModel
+from ebmood.detector.energy.score_model import SPEEDS, EnergySettings, ScoreModel
 from ebmood.models.memory import MemorySettings
 
 

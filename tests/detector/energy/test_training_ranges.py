@@ -1,6 +1,6 @@
 import numpy as np
 
-from ebmood.detector.training_ranges import (
+from ebmood.detector.energy.training_ranges import (
     MAX_RANGES,
     clip_to_ranges,
     lower_distant_scores,

@@ -26,9 +26,9 @@ from ebmood.detector.io.parquet_stream import ParquetStream, list_parquet_files,
 from ebmood.detector.io.score_writer import open_score_writer
 from ebmood.detector.persistence.detector_files import JSON_NAME
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
+from ebmood.detector.raw.score_options import STRICT, ScoreOptions
+from ebmood.detector.raw.table_detector import TableDetector
 from ebmood.detector.score_batch import ScoreBatch
-from ebmood.detector.score_options import STRICT, ScoreOptions
-from ebmood.detector.table_detector import TableDetector
 from ebmood.executors.dispatch import dispatch
 from ebmood.executors.process import SingleProcessExecutor, one_thread
 

@@ -15,7 +15,7 @@ from ebmood.core.errors import SelfTestWarning
 from ebmood.core.seeding import numpy_stream
 from ebmood.core.settings import Settings
 from ebmood.data.probes import draw_probes
-from ebmood.detector.training_ranges import range_widths, ranges_outside
+from ebmood.detector.energy.training_ranges import range_widths, ranges_outside
 
 PROBE_ROWS = 256
 MIN_DISTANCE = 0.5  # training ranges; rows closer than this may be ordinary, and are left out

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ebmood.detector.batch_notes import EXPLAINED_SCORES, BatchNotes
+from ebmood.detector.energy.feature_contributions import LEVELS, feature_contributions
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.feature_contributions import LEVELS, feature_contributions
 from ebmood.detector.preparation import Preparation
+from ebmood.detector.raw.batch_notes import EXPLAINED_SCORES, BatchNotes
 from ebmood.detector.score_batch import ScoreBatch
 
 Floats = NDArray[np.float64]

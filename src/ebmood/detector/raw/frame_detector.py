@@ -18,10 +18,10 @@ from ebmood.detector.patches.patch_files import load_patch_detector
 from ebmood.detector.persistence.detector_files import is_patch_detector
 from ebmood.detector.persistence.load import load as load_estimator
 from ebmood.detector.preparation import NumberColumn, Preparation
-from ebmood.detector.saved_detector import read_all_rows
+from ebmood.detector.raw.saved_detector import read_all_rows
+from ebmood.detector.raw.score_options import ScoreOptions
+from ebmood.detector.raw.table_detector import NOTE, TableDetector
 from ebmood.detector.score_batch import ScoreBatch
-from ebmood.detector.score_options import ScoreOptions
-from ebmood.detector.table_detector import NOTE, TableDetector
 from ebmood.embedders import Embedder
 
 Floats = NDArray[np.float64]

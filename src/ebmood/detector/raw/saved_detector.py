@@ -8,8 +8,6 @@ import pyarrow
 
 from ebmood.core.errors import InputError
 from ebmood.core.interface import for_interface
-from ebmood.detector.batch_notes import BatchNotes
-from ebmood.detector.image_detector import NOTE, ImageDetector, read_features
 from ebmood.detector.io.image_stream import ImageStream
 from ebmood.detector.io.open_input import InputStream
 from ebmood.detector.io.table_stream import TableStream
@@ -19,9 +17,11 @@ from ebmood.detector.persistence.detector_files import is_patch_detector, read_d
 from ebmood.detector.persistence.load import load
 from ebmood.detector.preparation import concatenate_columns
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
+from ebmood.detector.raw.batch_notes import BatchNotes
+from ebmood.detector.raw.image_detector import NOTE, ImageDetector, read_features
+from ebmood.detector.raw.score_options import STRICT, ScoreOptions
+from ebmood.detector.raw.table_detector import TableDetector
 from ebmood.detector.score_batch import ScoreBatch
-from ebmood.detector.score_options import STRICT, ScoreOptions
-from ebmood.detector.table_detector import TableDetector
 from ebmood.embedders import ImageEmbedder, TextEmbedder
 
 SavedDetector = TableDetector | ImageDetector

@@ -5,8 +5,8 @@ from helpers.quick_energy import QUICK
 
 from ebmood import EbmoodError, EnergyDetector
 from ebmood.detector.io.open_input import open_table
-from ebmood.detector.saved_detector import load_saved_detector, read_all_rows, score_input
-from ebmood.detector.table_detector import TableDetector
+from ebmood.detector.raw.saved_detector import load_saved_detector, read_all_rows, score_input
+from ebmood.detector.raw.table_detector import TableDetector
 
 ROWS = np.random.default_rng(0).normal(size=(150, 2))
 

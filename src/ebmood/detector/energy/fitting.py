@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from ebmood.core.seeding import numpy_stream
-from ebmood.detector.chunks import apply_in_chunks, round_scores
-from ebmood.detector.columns import Columns, Layout, fit_layout, leave_out_cells
-from ebmood.detector.contamination import count_contaminated, further_neighbours, strangest
-from ebmood.detector.prototypes import MAX_PROTOTYPES, find_prototypes
-from ebmood.detector.reservoir import sample_union
-from ebmood.detector.score_model import VIEWS_BY_NAME, EnergySettings, MemoryLayout, ScoreModel
+from ebmood.detector.energy.chunks import apply_in_chunks, round_scores
+from ebmood.detector.energy.columns import Columns, Layout, fit_layout, leave_out_cells
+from ebmood.detector.energy.contamination import count_contaminated, further_neighbours, strangest
+from ebmood.detector.energy.prototypes import MAX_PROTOTYPES, find_prototypes
+from ebmood.detector.energy.reservoir import sample_union
+from ebmood.detector.energy.score_model import VIEWS_BY_NAME, EnergySettings, MemoryLayout, ScoreModel
 from ebmood.models.views.features import are_features
 from ebmood.models.views.one_unit import columns_share_unit
 from ebmood.models.views.view import constant_scales, varies

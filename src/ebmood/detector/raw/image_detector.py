@@ -5,7 +5,7 @@ is in colour. With an embedder, it is resized to the size of the embedder, in co
 `ebmood.data.images.resize` describes how each is resized. The scores are returned with the paths of the images.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -21,11 +21,11 @@ from ebmood.core.settings import Settings
 from ebmood.data.images.resize import RULE
 from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.io.image_stream import ImageStream
+from ebmood.detector.io.image_stream import FILE_COLUMN, ImageStream, file_texts
 from ebmood.detector.item_embedding import EmbeddedItems, find_embedder
-from ebmood.detector.items import IMAGE_NOTE
 from ebmood.detector.parameters import check_alpha_and_device
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
+from ebmood.detector.raw.items import IMAGE_NOTE
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.embedders import ImageEmbedder
 
@@ -34,9 +34,6 @@ NOTE = IMAGE_NOTE
 
 DEFAULT_SIZE = 16
 """Pixels per side by default. Distances grow with the square of the size, and the whitening with a higher power."""
-
-FILE_COLUMN = "file"
-"""The column of the scores that holds the path of the image."""
 
 
 class ImageShape(Settings):
@@ -210,11 +207,6 @@ def _read_training_images(folder: ImageStream, size: int, progress: ProgressCall
         progress("reading", folder.fraction)
     pixels = np.concatenate([chunk.pixels for chunk in chunks])
     return pixels if any(chunk.has_colour for chunk in chunks) else pixels[:, :1]
-
-
-def file_texts(names: Iterable[str]) -> list[str]:
-    """Return paths as valid text. They may contain bytes that are not."""
-    return [name.encode(errors="backslashreplace").decode() for name in names]
 
 
 def _file_column(names: list[str]) -> pyarrow.RecordBatch:

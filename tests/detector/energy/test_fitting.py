@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from helpers.awkward_rows import SETTINGS, awkward_rows, fit, score
 
-from ebmood.detector.fitting import fit_score_model
-from ebmood.detector.score_model import EnergySettings
+from ebmood.detector.energy.fitting import fit_score_model
+from ebmood.detector.energy.score_model import EnergySettings
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -4,9 +4,9 @@ from helpers.onnx_embedder import write_embedder
 from helpers.quick_energy import QUICK
 
 from ebmood import EbmoodError, EnergyDetector
-from ebmood.detector.image_detector import NOTE, ImageDetector, read_shape
 from ebmood.detector.io.image_stream import ImageStream
-from ebmood.detector.saved_detector import load_saved_detector, read_all_rows, score_input
+from ebmood.detector.raw.image_detector import NOTE, ImageDetector, read_shape
+from ebmood.detector.raw.saved_detector import load_saved_detector, read_all_rows, score_input
 
 Image = pytest.importorskip("PIL.Image")
 

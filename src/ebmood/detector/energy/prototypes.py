@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ebmood.core.seeding import stream_seed
 from ebmood.core.threads import openmp_threads
-from ebmood.detector.columns import Layout
+from ebmood.detector.energy.columns import Layout
 
 MAX_PROTOTYPES = 256
 """Prototypes of a class at most."""

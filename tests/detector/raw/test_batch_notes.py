@@ -2,7 +2,7 @@ import pyarrow
 import pytest
 
 from ebmood.core.errors import InputError
-from ebmood.detector.batch_notes import BatchNotes
+from ebmood.detector.raw.batch_notes import BatchNotes
 
 
 def test_other_spellings_of_known_values_are_named():

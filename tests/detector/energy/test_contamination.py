@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ebmood import EnergyDetector, InputError
-from ebmood.detector.contamination import count_contaminated
+from ebmood.detector.energy.contamination import count_contaminated
 
 
 @pytest.fixture

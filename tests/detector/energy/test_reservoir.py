@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from ebmood.detector.reservoir import Reservoir, sample_union
+from ebmood.detector.energy.reservoir import Reservoir, sample_union
 
 
 def test_all_rows_are_held_while_they_are_few():

@@ -10,9 +10,9 @@ from pyarrow import parquet
 
 from ebmood.core.errors import EbmoodError
 from ebmood.detector import EnergyDetector
-from ebmood.detector.folder_scoring import ORIGIN_KEY, score_file, score_folder
 from ebmood.detector.io.open_input import open_table
-from ebmood.detector.table_detector import TableDetector
+from ebmood.detector.raw.folder_scoring import ORIGIN_KEY, score_file, score_folder
+from ebmood.detector.raw.table_detector import TableDetector
 
 pytestmark = pytest.mark.xdist_group("folder scoring")  # its fixtures are built once
 

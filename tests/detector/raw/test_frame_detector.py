@@ -12,7 +12,7 @@ from pyarrow import parquet
 import ebmood
 from ebmood import EnergyDetector, InputError
 from ebmood.detector import FrameDetector
-from ebmood.detector.frame_detector import flags_at
+from ebmood.detector.raw.frame_detector import flags_at
 
 
 @pytest.fixture(scope="module")

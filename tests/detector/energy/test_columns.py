@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ebmood.detector.columns import MIN_LEVEL_ROWS, Columns, Layout, fit_layout
+from ebmood.detector.energy.columns import MIN_LEVEL_ROWS, Columns, Layout, fit_layout
 
 NAN = np.nan
 

@@ -12,21 +12,21 @@ from pydantic import ValidationError
 
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.interface import for_interface
-from ebmood.detector.batch_notes import BatchNotes
 from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.explainer import Explainer
 from ebmood.detector.io.column_names import match_columns
 from ebmood.detector.io.table_stream import Chunk, TableStream
-from ebmood.detector.note_rows import note_rows
 from ebmood.detector.parameters import check_alpha_and_device
 from ebmood.detector.persistence.load import load
 from ebmood.detector.preparation import CategoryColumn, EmbeddedColumn, NumberColumn, Preparation
 from ebmood.detector.preparation.choices import AUTOMATIC, Choices
 from ebmood.detector.preparation.training_table import read_profile
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
+from ebmood.detector.raw.batch_notes import BatchNotes
+from ebmood.detector.raw.explainer import Explainer
+from ebmood.detector.raw.note_rows import note_rows
+from ebmood.detector.raw.score_options import STRICT, ScoreOptions
 from ebmood.detector.score_batch import ScoreBatch, mark_bad_rows
-from ebmood.detector.score_options import STRICT, ScoreOptions
 
 NOTE = "preparation"
 """Key of the preparation in the notes of a saved detector."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ebmood.detector.chunks import CHUNK_ROWS, apply_in_chunks, round_scores
+from ebmood.detector.energy.chunks import CHUNK_ROWS, apply_in_chunks, round_scores
 
 
 @pytest.mark.parametrize("rows", [1, CHUNK_ROWS - 1, CHUNK_ROWS, CHUNK_ROWS + 1])

@@ -44,6 +44,24 @@ def test_the_format_before_embedders_is_read(saved, wine_detector):
     np.testing.assert_array_equal(load(saved).score_samples(TABLE), wine_detector.score_samples(TABLE))
 
 
+def test_the_format_before_further_neighbours_is_read(saved, wine_detector):
+    def to_version_4(document):
+        document["version"] = 4
+        del document["detector"]["energy"]["further_neighbours"]
+
+    rewrite(saved, to_version_4)
+    np.testing.assert_array_equal(load(saved).score_samples(TABLE), wine_detector.score_samples(TABLE))
+
+
+def test_a_detector_with_further_neighbours_keeps_its_scores(tmp_path, quick):
+    detector = EnergyDetector(energy=quick, contamination=0.1, random_state=0).fit(TABLE)
+    assert detector.settings_.further_neighbours
+    detector.save(tmp_path / "model")
+    np.testing.assert_array_equal(
+        load(tmp_path / "model").score_samples(TABLE), detector.score_samples(TABLE)
+    )
+
+
 def fork() -> int:
     with warnings.catch_warnings(action="ignore"):  # Python warns of forks in processes with threads
         return os.fork()
@@ -140,7 +158,7 @@ DEEPLY_NESTED = b'{"a":' * 100_000
         (write_json(pickle.dumps({"format": "ebmood-detector"})), "not valid JSON"),
         (write_json(b"[1]"), "not a detector of ebmood"),
         (write_json(b'{"format": "ebmood-detector", "version": 4}'), "changed"),
-        (change_json(lambda d: d.update(version=5)), "newer ebmood.*update"),
+        (change_json(lambda d: d.update(version=6)), "newer ebmood.*update"),
         (change_json(lambda d: d.update(version=2)), "ebmood 0.3,.*fit the detector again.*ebmood<0.4"),
         (change_json(lambda d: d.update(version=1)), "ebmood 0.2 or earlier.*fit the detector again"),
         (change_json(lambda d: d.update(version="1")), "not a whole number"),

@@ -80,8 +80,8 @@ class Format(Generic[M]):
     what: str
 
 
-DETECTOR = Format("ebmood-detector", 4, 3, JSON_NAME, DetectorMetadata, "detector")
-"""An `EnergyDetector`. Version 4 adds embedders and views for features to version 3."""
+DETECTOR = Format("ebmood-detector", 5, 3, JSON_NAME, DetectorMetadata, "detector")
+"""An `EnergyDetector`. Version 4 adds embedders and views for features, version 5 further numbers of neighbours."""
 
 
 def write_detector(

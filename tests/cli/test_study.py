@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -238,6 +239,15 @@ def test_stop_after_leaves_with_a_line_on_what_is_left_and_the_next_call_finishe
     code, answer, _ = ebmood("study", knn, "-o", tmp_path / "out", "-j", 1, "--stop-after", "1h")
     assert code == 0
     assert answer.startswith("Scores of the methods\n")
+
+
+@pytest.mark.slow
+def test_cells_that_are_left_are_counted_among_the_chosen_seeds(ebmood, tmp_path):
+    long = write_study(tmp_path, TOY + "  - {method: ssm, training: {steps: 100000}}\n")
+    options = ("--seed", 0, "--stop-after", "2s")
+    code, _, messages = ebmood("study", long, "-o", tmp_path / "out", "-j", 1, *options)
+    assert code == 0
+    assert re.search(r"stopped after 2s: [12] of 2 cells are left", messages)
 
 
 def test_an_invalid_time_is_an_error_in_one_line(ebmood, tmp_path):

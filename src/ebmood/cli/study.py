@@ -83,8 +83,9 @@ def run(
                 )
         if observer.remaining:
             command = _resume_command(name, out, seeds, cluster, nudge, stop_after)
+            cells = sum(not seeds or task.cell.seed in seeds for task in study.tasks)
             errors.print(
-                f"stopped after {stop_after}: {observer.remaining} of {len(study.tasks)} cells are left. Continue: "
+                f"stopped after {stop_after}: {observer.remaining} of {cells} cells are left. Continue: "
                 f"{command}",
                 soft_wrap=True,
             )

@@ -138,9 +138,16 @@ def test_a_header_in_a_comment_is_read_if_rows_follow(csv, tmp_path):
 
 def test_comments_among_rows_are_not_rows(csv):
     table = open_table(csv("a,b\n1,2\n# stop\n3,4\n5\n6,7\n# end, of the log, of today\n"))
-    [chunk] = table.chunks(["a"])
+    with pytest.warns(DataWarning, match="2 lines among the rows start with #; read as comments"):
+        [chunk] = table.chunks(["a"])
     assert chunk.rows.column("a").to_pylist() == ["1", "3", None, "6"]
     assert set(chunk.errors) == {2}
+
+
+def test_a_malformed_row_is_no_comment_where_values_start_with_the_same_sign(csv):
+    [chunk] = open_table(csv("tag,likes\n#cat,1\n#dog\n#cat,3\n")).chunks(["tag"])
+    assert chunk.rows.column("tag").to_pylist() == ["#cat", None, "#cat"]
+    assert set(chunk.errors) == {1}
 
 
 @pytest.mark.parametrize("header", ["a;b;;", "a;b;"])

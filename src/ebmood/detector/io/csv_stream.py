@@ -102,9 +102,9 @@ class CSVStream(TableStream):
             )
         if start.title:
             warnings.warn(describe_title(source, start.title, start.line), DataWarning, stacklevel=2)
-        longer = [
-            row for row in start.rows if len(row) > len(self._cells) and has_width(row, len(self._cells))
-        ]
+        fitting = [row for row in start.rows if has_width(row, len(self._cells))]
+        self._has_comments = not any(row[0].startswith(COMMENT) for row in fitting)
+        longer = [row for row in fitting if len(row) > len(self._cells)]
         if longer and len(longer) >= FITTING * len(start.rows):
             self._cells = (*self._cells, "")  # a delimiter at the end of each row
         empty = unnamed_empty(self._cells, start.rows) if start.rows and len(self._cells) > 1 else []
@@ -176,7 +176,7 @@ class CSVStream(TableStream):
 
         def skip(row: arrow_csv.InvalidRow) -> str:
             nonlocal comments
-            if (row.text or "").startswith(COMMENT):
+            if self._has_comments and (row.text or "").startswith(COMMENT):
                 comments += 1
                 return "skip"
             cells = "1 cell" if row.actual_columns == 1 else f"{row.actual_columns} cells"
@@ -208,6 +208,17 @@ class CSVStream(TableStream):
             )
             with reader:
                 yield from reader
+            if comments:
+                lines = (
+                    "one line among the rows starts"
+                    if comments == 1
+                    else f"{comments} lines among the rows start"
+                )
+                warnings.warn(
+                    f"{self.source}: {lines} with {COMMENT}; read as comments, not as rows",
+                    DataWarning,
+                    stacklevel=2,
+                )
         except pyarrow.ArrowInvalid as error:
             reason = one_line(error)
             if reason != "Empty CSV file":

@@ -88,7 +88,7 @@ def results_of(
         runs[AUTO] = lambda: energy_detector("auto")(dirty, test)
     for name in candidates:
         runs[name] = lambda name=name: energy_detector(FRACTION, NEIGHBOURS[name])(dirty, test)
-    found = {}
+    results = {}
     for name, run in runs.items():
         version = hashlib.sha256(code_version(name).encode()).hexdigest()[:8] if KNN not in name else ""
         key = f"{task.table}/{rows}/{name}/{version}"
@@ -100,8 +100,8 @@ def results_of(
             }
             with cache.open("a") as file:
                 file.write(json.dumps({"key": key, "result": cached[key]}) + "\n")
-        found[name] = np.array([cached[key]["auroc"], cached[key]["aucpr"]])
-    return found
+        results[name] = np.array([cached[key]["auroc"], cached[key]["aucpr"]])
+    return results
 
 
 def main() -> None:
@@ -126,7 +126,7 @@ def main() -> None:
         of_tables.append(results_of(task, arguments.rows, names, cached, arguments.cache))
         if number % 10 == 0:
             print(f"[{number + 1}/{len(tasks)}] {task.table}", flush=True)
-    values = {name: np.array([found[name] for found in of_tables]) for name in of_tables[0]}
+    values = {name: np.array([results[name] for results in of_tables]) for name in of_tables[0]}
 
     def gain(name: str) -> np.ndarray:
         """By how much less than kNN the detector falls, `(tables, 2)`."""

@@ -21,7 +21,7 @@ from ebmood.models.knn import KNearestNeighbours
 from ebmood.models.memory import MemoryEnergy, MemorySettings, RelativeDistance
 from ebmood.models.memory_density import MemoryDensity
 from ebmood.models.mixture import TiedMixture
-from ebmood.models.nudge import Nudge, nudge_last_bit
+from ebmood.models.nudge import nudge_last_bit
 from ebmood.models.whitened import DenoisingMLP, WhitenedMLP, WhitenedModel, Whitening
 
 __all__ = [
@@ -43,7 +43,6 @@ __all__ = [
     "MemoryEnergy",
     "MemorySettings",
     "ModelSettings",
-    "Nudge",
     "Radial",
     "RadialFlow",
     "RealNVP",

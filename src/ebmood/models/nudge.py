@@ -5,32 +5,16 @@ A training that turns this change into other scores is not repeatable: its resul
 
 import copy
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ebmood.core.errors import InputError
+from ebmood.core.moved_weight import MovedWeight
 from ebmood.models.density import DensityModel
 
 
-@dataclass(frozen=True)
-class Nudge:
-    """One weight that was moved to the next number of its type.
-
-    Attributes:
-        parameter: name of the parameter in the model.
-        index: position of the weight in it.
-        before, after: its value.
-    """
-
-    parameter: str
-    index: tuple[int, ...]
-    before: float
-    after: float
-
-
-def nudge_last_bit(model: DensityModel, x: Tensor) -> Nudge:
+def nudge_last_bit(model: DensityModel, x: Tensor) -> MovedWeight:
     """Move one weight to the next larger number of its type, in place.
 
     It is the first weight, in the order of the parameters and of their entries, that is not zero and has an influence
@@ -47,7 +31,7 @@ def nudge_last_bit(model: DensityModel, x: Tensor) -> Nudge:
     weights = model.get_parameter(name).detach()  # the same memory
     before = weights[index].clone()
     weights[index] = torch.nextafter(before, torch.full_like(before, math.inf))
-    return Nudge(parameter=name, index=index, before=float(before), after=float(weights[index]))
+    return MovedWeight(parameter=name, index=index, before=float(before), after=float(weights[index]))
 
 
 def _first_weight(model: DensityModel, x: Tensor) -> tuple[str, tuple[int, ...]]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ebmood.models import Nudge, Scorer
+from ebmood.core.moved_weight import MovedWeight
+from ebmood.models import Scorer
 
 
 @dataclass(frozen=True)
@@ -23,4 +24,4 @@ class Fitted:
     history: dict[str, list[float]]
     events: tuple[str, ...] = ()
     negatives: dict[str, np.ndarray] = field(default_factory=dict)
-    nudge: Nudge | None = None
+    nudge: MovedWeight | None = None

@@ -3,7 +3,6 @@
 import platform
 import time
 import warnings
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
@@ -211,7 +210,7 @@ def _fit_and_score(
     return {
         "status": "done",
         "normalised": scorer.normalised,
-        "nudge": fitted.nudge and asdict(fitted.nudge),
+        "nudge": fitted.nudge,
         "results": tuple(ood_result(ood, id_scores, scores[ood.name]) for ood in split.test_ood),
         "density_scores": tuple(other.results(split, id_scores, scores) for other in others),
         "rows": {

@@ -8,6 +8,7 @@ from pydantic import ValidationError, model_validator
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.interface import for_interface
+from ebmood.core.moved_weight import MovedWeight
 from ebmood.core.settings import Settings
 from ebmood.data.dataset import Kind
 from ebmood.study.migration import current_record
@@ -77,21 +78,6 @@ class Landscape(Settings):
     y: tuple[float, ...]
     value: tuple[tuple[float, ...], ...]
     rows: tuple[tuple[float, float], ...]
-
-
-class MovedWeight(Settings):
-    """The weight of a nudged twin that was moved to the next number of its type.
-
-    Attributes:
-        parameter: name of the parameter in the model.
-        index: position of the weight in it.
-        before, after: its value.
-    """
-
-    parameter: str
-    index: tuple[int, ...]
-    before: float
-    after: float
 
 
 class Record(Settings):

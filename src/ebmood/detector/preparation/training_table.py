@@ -26,7 +26,7 @@ LAST_ROWS = 3
 """Rows at the end of a table that may hold totals."""
 
 TOTALS = frozenset(
-    (
+    {
         *("total", "totals", "grand total", "subtotal", "sum", "summe", "gesamt", "gesamtsumme", "endsumme"),
         *(
             "total général",
@@ -39,7 +39,7 @@ TOTALS = frozenset(
             "yhteensä",
             "razem",
         ),
-    )
+    }
 )
 """Words in such a row, in lower case."""
 

@@ -133,6 +133,7 @@ def _content(profile: "Profile", problems: list[str]) -> dict:
     return {
         "table": profile.source,
         "rows": profile.rows,
+        "rows_used": len(profile.row_numbers),
         "columns": [
             {
                 "column": decision.column.name,
@@ -167,4 +168,6 @@ def _table(profile: "Profile") -> "Table":
         for decision in profile.decisions
     ]
     rows += [(name, "", "nothing", "by an option") for name in profile.dropped]
-    return Table("check", f"{profile.source}: {profile.rows} rows", columns, tuple(rows), ())
+    sample = len(profile.row_numbers)
+    of_sample = f", of which a random sample of {sample} is used" if sample < profile.rows else ""
+    return Table("check", f"{profile.source}: {profile.rows} rows{of_sample}", columns, tuple(rows), ())

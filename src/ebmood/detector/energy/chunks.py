@@ -29,15 +29,19 @@ def apply_in_chunks(
         rows: `(N, D)`. The last chunk is padded with copies of its first row.
         device: the device on which `function` computes.
     """
-    results = []
+    results = np.empty(0)
     with torch.inference_mode():
         for start in range(0, len(rows), CHUNK_ROWS):
             chunk = torch.tensor(rows[start : start + CHUNK_ROWS])  # a copy, because `rows` may be read-only
             length = len(chunk)
             if length < CHUNK_ROWS:
                 chunk = torch.cat([chunk, chunk[:1].expand(CHUNK_ROWS - length, -1)])
-            results.append(function(chunk.to(device))[:length].double().cpu().numpy())
-    return round_scores(np.concatenate(results))
+            values = function(chunk.to(device))[:length].double().cpu().numpy()
+            if start == 0:
+                # One array: small results of many chunks, each between large temporaries, would fragment the memory.
+                results = np.empty((len(rows), *values.shape[1:]))
+            results[start : start + length] = values
+    return round_scores(results)
 
 
 def round_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,10 +1,15 @@
-"""Read a training table: decide what its columns hold, and return its features."""
+"""Read a training table: decide what its columns hold, and return its features.
+
+Of a table with very many rows, a random sample is used (`ebmood.detector.preparation.row_sample`), so that a table may
+be larger than memory.
+"""
 
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow
+from numpy.typing import NDArray
 
 from ebmood.core.errors import DataWarning, InputError
 from ebmood.core.interface import for_interface
@@ -18,6 +23,7 @@ from ebmood.detector.preparation.columns import LeftOut
 from ebmood.detector.preparation.decide import combine, decide
 from ebmood.detector.preparation.decision import Decision
 from ebmood.detector.preparation.preparation import Preparation, RawColumns
+from ebmood.detector.preparation.row_sample import RowSample, row_limit
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 
 LISTED_COLUMNS = 5
@@ -52,17 +58,19 @@ class Profile:
 
     Attributes:
         source: name of the table, for messages.
-        rows: number of rows.
+        rows: number of rows of the table.
+        row_numbers: `(N,)` numbers in the table, ascending from 0, of the rows that are used: all, or a random sample.
         decisions: one for each column that the user has not dropped, in the order of the table.
         dropped: names of the columns that the user has dropped.
         missing: further words for missing values, in lower case.
-        columns: the cells of the columns by name.
+        columns: the cells of the columns by name, `(N,)` each.
         places: for each chunk the number of its first row in the table, and the chunk without rows.
-        bad_rows: what is wrong with rows that could not be read, by row.
+        bad_rows: what is wrong with rows that could not be read, by their number in the table.
     """
 
     source: str
     rows: int
+    row_numbers: NDArray[np.int64]
     decisions: tuple[Decision, ...]
     dropped: tuple[str, ...]
     missing: tuple[str, ...]
@@ -76,9 +84,8 @@ class Profile:
         if len(self.bad_rows) > 1:
             lines[0] += f" ({len(self.bad_rows)} such rows)"
         for decision in self.decisions:
-            problems = {
-                row: problem for row, problem in decision.problems.items() if row not in self.bad_rows
-            }
+            numbered = ((int(self.row_numbers[row]), problem) for row, problem in decision.problems.items())
+            problems = {row: problem for row, problem in numbered if row not in self.bad_rows}
             if problems:
                 row = min(problems)
                 count = f" ({len(problems)} such cells)" if len(problems) > 1 else ""
@@ -114,7 +121,7 @@ class Profile:
         )
 
     def features(self, preparation: Preparation) -> RawColumns:
-        """Return the features of all rows.
+        """Return the features of the rows that are used.
 
         Raises:
             InputError: a value is too large.
@@ -126,7 +133,7 @@ class Profile:
                 if isinstance(cells, np.ndarray) and (np.abs(cells) > MAX_TRAINING_VALUE).any():
                     row = int((np.abs(cells) > MAX_TRAINING_VALUE).argmax())
                     raise InputError(
-                        f"{self._describe_row(row)}, column {column.name!r}: {cells[row]:.3g} is too large to fit "
+                        f"{self._describe_used(row)}, column {column.name!r}: {cells[row]:.3g} is too large to fit "
                         f"(over {MAX_TRAINING_VALUE:g}); remove the row, or the column with "
                         f"{format_option('--drop', column.name)}"
                     )
@@ -134,7 +141,7 @@ class Profile:
         return features
 
     def classes(self, column: str) -> np.ndarray:
-        """Return the class of each row, `(N,)`.
+        """Return the class of each row that is used, `(N,)`.
 
         Raises:
             InputError: a class is missing.
@@ -142,11 +149,16 @@ class Profile:
         names = read_categories(self.columns[column]).values.to_pylist()
         if None in names:
             raise InputError(
-                f"{self._describe_row(names.index(None))}, column {column!r}: the class is missing; remove the row"
+                f"{self._describe_used(names.index(None))}, column {column!r}: the class is missing; remove the row"
             )
         return np.array(names)
 
+    def _describe_used(self, row: int) -> str:
+        """Return the name of the row at an index into the rows that are used."""
+        return self._describe_row(int(self.row_numbers[row]))
+
     def _describe_row(self, row: int) -> str:
+        """Return the name of the row with a number in the table."""
         first, chunk = max((place for place in self.places if place[0] <= row), key=lambda place: place[0])
         return chunk.describe_row(row - first)
 
@@ -154,7 +166,7 @@ class Profile:
 def read_profile(
     table: TableStream, choices: Choices, progress: ProgressCallback = ignore_progress
 ) -> Profile:
-    """Read a whole table, and decide what its columns hold.
+    """Read a whole table, and decide what its columns hold from all rows, or from a random sample if there are many.
 
     Args:
         table: the table.
@@ -164,6 +176,9 @@ def read_profile(
     Raises:
         InputError: a choice matches no column, or no column is left.
         EbmoodError: the table cannot be read.
+
+    Warns:
+        DataWarning: only a sample of the rows is used, or one of the last rows seems to hold totals.
     """
     source = table.source
     dropped, overrides = choices.resolve(table.names, source)
@@ -178,23 +193,38 @@ def read_profile(
     read = [name for name in table.names if name not in dropped or name in labels]
     if not set(read) - set(labels):
         raise InputError(f"{source}: no column is left to learn from; leave out fewer columns")
-    pieces: dict[str, list[pyarrow.Array]] = {name: [] for name in read}
-    places, bad_rows, rows = [], {}, 0
+    text_features = len(overrides.texts) * overrides.embedder.dimension if overrides.embedder else 0
+    sample = RowSample(read, row_limit(len(read) + text_features))
+    places, bad_rows = [], {}
     for chunk in table.chunks(read):
-        for name in read:
-            pieces[name].append(chunk.rows.column(name))
         # A slice of the rows would keep all of them in memory.
-        places.append((rows, Chunk(chunk.source, chunk.first_row, _NO_ROWS)))
-        bad_rows |= {rows + row: problem for row, problem in chunk.errors.items()}
-        rows += chunk.rows.num_rows
+        places.append((sample.seen, Chunk(chunk.source, chunk.first_row, _NO_ROWS)))
+        bad_rows |= {sample.seen + row: problem for row, problem in chunk.errors.items()}
+        sample.add(chunk.rows)
         progress("reading", table.fraction)
     progress("looking at the columns", None)
-    columns = {name: combine(pieces.pop(name)) for name in read}
-    _warn_about_totals(source, columns, rows)
+    numbers = sample.row_numbers()
+    columns = {name: combine(sample.take_column(name)) for name in read}
+    if len(numbers) < sample.seen:
+        warnings.warn(
+            f"{source}: has {sample.seen:,} rows; a random sample of {len(numbers):,} of them is used",
+            DataWarning,
+            stacklevel=2,
+        )
+    else:
+        _warn_about_totals(source, columns, sample.seen)
     features = {name: cells for name, cells in columns.items() if name not in labels}
     decisions = decide(features, overrides, table.delimiter)
     return Profile(
-        source, rows, tuple(decisions), dropped, overrides.missing, columns, tuple(places), bad_rows
+        source,
+        sample.seen,
+        numbers,
+        tuple(decisions),
+        dropped,
+        overrides.missing,
+        columns,
+        tuple(places),
+        bad_rows,
     )
 
 

@@ -39,7 +39,8 @@ class TableDetector:
     Attributes:
         estimator: fitted on prepared rows.
         preparation: None if the estimator was fitted in Python on columns without names.
-        table_rows: number of rows of the training table; None if the estimator was fitted in Python.
+        table_rows: number of rows of the training table, of which the fit may have used a random sample; None if the
+            estimator was fitted in Python.
     """
 
     estimator: EnergyDetector
@@ -55,6 +56,9 @@ class TableDetector:
         progress: ProgressCallback = ignore_progress,
     ) -> Self:
         """Read a table, decide what its columns hold, and fit an estimator on it.
+
+        Of a table with very many rows, a random sample is used (`ebmood.detector.preparation.row_sample`). Row numbers
+        in `strangest_rows_` and in messages are those of the table.
 
         Args:
             estimator: not yet fitted. If it is supervised, it learns the label column. Its `segment` is a category.
@@ -84,6 +88,9 @@ class TableDetector:
             estimator.fit(
                 pyarrow.table({name: pyarrow.array(cells) for name, cells in features.items()}), classes
             )
+        estimator.strangest_rows_ = tuple(
+            (int(profile.row_numbers[row]), score) for row, score in estimator.strangest_rows_
+        )
         return cls(estimator, preparation, profile.rows)
 
     def save(self, folder: Path) -> None:

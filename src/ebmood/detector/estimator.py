@@ -55,9 +55,8 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
     more than two axes, such as images `(N, C, H, W)`, are flattened. Column names of a data frame are stored, and
     compared with those of new rows. Invalid input raises an `InputError` of one line.
 
-    The class passes all checks of scikit-learn's `parametrize_with_checks` but `check_outliers_train` and
-    `check_outliers_fit_predict`: there, `contamination` is the fraction of training rows that are flagged. Here `alpha`
-    decides that.
+    The class passes all checks of scikit-learn's `parametrize_with_checks` but `check_outliers_train`: there,
+    `contamination` is the fraction of training rows that `predict` flags. Here `alpha` decides that.
 
     Args:
         alpha: level of `predict`: the fraction of rows like the training rows that may be flagged. The methods accept
@@ -105,7 +104,9 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         model_ (ScoreModel): views and energies, `(N, D) -> (N,)`.
         settings_ (EnergySettings): the settings of the energy.
         strangest_rows_ (tuple): indices in the X of `fit` and scores of the ten strangest of the rows that were used.
-        n_left_out_rows_ (int): number of rows that `contamination` left out.
+        left_out_rows_ (ndarray): indices in the X of `fit`, ascending, of the rows that `contamination` left out. Not
+            saved.
+        n_left_out_rows_ (int): their number.
         seed_ (int): the seed that `random_state` gave.
         n_training_rows_ (int): number of rows on which the energy was fitted.
         history_ (tuple): the calls of `fit`, `recalibrate` and `partial_fit`; see `ebmood.detector.history.Event`.
@@ -178,8 +179,17 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         return self
 
     def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:  # type: ignore[override]  # the mixin adds **kwargs
-        """Return `fit(X).predict(X)`. Most of these rows are training rows, so `alpha` does not hold for them."""
-        return self.fit(X, y).predict(X)
+        """Return -1 for outliers among the training rows, and 1 for the others.
+
+        With `contamination`, the outliers are the rows that it left out. Otherwise the result is `fit(X).predict(X)`;
+        most of these rows are training rows, so `alpha` does not hold for them.
+        """
+        self.fit(X, y)
+        if self.contamination is None:
+            return self.predict(X)
+        labels = np.ones(self.history_[0].rows, np.int64)
+        labels[self.left_out_rows_] = -1
+        return labels
 
     def _fit_inputs(
         self, inputs: ModelInputs, y: Any, embedding: nn.Module | None, device: torch.device
@@ -257,7 +267,7 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
     def _leave_out_strangest(self, inputs: ModelInputs, y: Any) -> Indices:
         """Return the indices of the rows that are used: all without `contamination`, else without the strangest."""
         rows = len(inputs.features)
-        self.n_left_out_rows_ = 0
+        self.left_out_rows_, self.n_left_out_rows_ = np.empty(0, np.intp), 0
         if self.contamination is None or rows < 3:
             return np.arange(rows)
         labels = encode_labels(y, rows, np.arange(rows)) if self.supervised else None
@@ -266,6 +276,7 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         kept = rows_without_strangest(
             inputs.features, self.contamination, self.settings_, self.seed_, self._level_counts(), codes
         )
+        self.left_out_rows_ = np.setdiff1d(np.arange(rows), kept)
         self.n_left_out_rows_ = rows - len(kept)
         return kept
 

@@ -54,6 +54,15 @@ def test_the_strangest_rows_are_listed_by_their_index(contaminated):
     )
 
 
+def test_fit_predict_marks_the_rows_that_were_left_out(contaminated):
+    detector = EnergyDetector(random_state=0, contamination=0.1)
+    labels = detector.fit_predict(contaminated)
+    np.testing.assert_array_equal(np.flatnonzero(labels == -1), detector.left_out_rows_)
+    assert len(detector.left_out_rows_) == detector.n_left_out_rows_ == round(0.1 * len(contaminated))
+    assert (labels[300:] == -1).all(), "the outliers are the last rows"
+    assert len(detector.set_params(contamination=None).fit(contaminated).left_out_rows_) == 0
+
+
 def test_auto_leaves_out_nothing_of_a_normal_sample_and_few_rows_of_heavy_tails():
     rng = np.random.default_rng(0)
     assert count_contaminated(rng.normal(size=1000), "auto") <= 10

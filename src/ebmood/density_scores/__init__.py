@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, SerializeAsAny
 
 from ebmood.core.settings import by_kind
-from ebmood.density_scores.class_probability import ClassProbability, max_log_softmax
+from ebmood.density_scores.class_probability import ClassProbability
 from ebmood.density_scores.gradient_norm import GradientNorm
 from ebmood.density_scores.input_complexity import InputComplexity
 from ebmood.density_scores.likelihood_ratio import LikelihoodRatio
@@ -39,5 +39,4 @@ __all__ = [
     "LikelihoodRatio",
     "ScoredModel",
     "Typicality",
-    "max_log_softmax",
 ]

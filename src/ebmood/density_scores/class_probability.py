@@ -9,16 +9,11 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ebmood.data.units import model_rows
 from ebmood.density_scores.score import DensityScore, FittedScore, ScoredModel
 from ebmood.models import DensityScorer, EnergyModel
-
-
-def max_log_softmax(logits: Tensor) -> Tensor:
-    """Return `max_y log p(y | x)` (Hendrycks & Gimpel 2017): `(N, K) -> (N,)`."""
-    return logits.log_softmax(1).amax(1)
+from ebmood.scores.max_softmax import max_log_softmax
 
 
 class ClassProbabilityScore(FittedScore):

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ebmood.core.settings import Settings
 from ebmood.data.dataset import Split
-from ebmood.density_scores import max_log_softmax
 from ebmood.models import EnergyModel, Scorer, log_density_of
 from ebmood.recipes.classifier import Classifier, apply_network
+from ebmood.scores.max_softmax import max_log_softmax
 from ebmood.training import Report
 
 
@@ -28,9 +28,9 @@ class ClassifierScorer(Scorer):
         self.model, self.score, self.device = model, score, device
 
     def score_samples(self, x: np.ndarray) -> np.ndarray:
-        """Return scores of images `(N, C, H, W) -> (N,)`, float64."""
+        """Return scores of images `(N, C, H, W) -> (N,)`, computed in float64, so that few probabilities are one."""
         logits = torch.from_numpy(apply_network(self.model.network, x, self.device))
-        return self.score(logits).double().numpy()
+        return self.score(logits.double()).numpy()
 
 
 class ClassifierScore(Settings):

@@ -185,6 +185,8 @@ def test_an_image_study_from_files_to_records(image_folder):
     assert [record.embedding for record in records] == [None, None, "WRN-10-1", None, None]
     assert [list(record.pictures) for record in records] == [["chains"], ["chains"], [], [], []]
     assert [record.bits_per_dim is None for record in records] == [True] * 4 + [False]
+    assert [record.accuracy is None for record in records] == [True, True, True, False, True]
+    assert 0 <= records[3].accuracy <= 1
     untrained = 8 + math.log2(2 * math.pi) / 2 + 0.25 / (2 * math.log(2))  # at most: the identity, |z| <= 1/2
     assert 1 < records[4].bits_per_dim < untrained
     kinds = {result.name: result.kind for result in records[0].results}

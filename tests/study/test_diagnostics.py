@@ -5,9 +5,15 @@ import pytest
 import torch
 
 from ebmood.data import Split
-from ebmood.models import RealNVP, Scorer
+from ebmood.models import EnergyModel, RealNVP, Scorer
 from ebmood.recipes.recipe import DensityScorer
-from ebmood.study.diagnostics import mean_bits_per_dim, ray_profile, recorded_scores, score_landscape
+from ebmood.study.diagnostics import (
+    class_accuracy,
+    mean_bits_per_dim,
+    ray_profile,
+    recorded_scores,
+    score_landscape,
+)
 
 
 class Cone(Scorer):
@@ -55,6 +61,18 @@ def test_bits_per_dimension_of_the_identity_flow_match_the_closed_form():
         closed, abs=1e-4
     )
     assert mean_bits_per_dim(ZeroScorer(), x, 0) is None
+
+
+def test_accuracy_is_the_fraction_of_rows_whose_largest_logit_is_that_of_their_class():
+    x = np.random.default_rng(0).normal(size=(2_500, 3)).astype(np.float32)
+    largest = x.argmax(1)
+    classes = np.where(np.arange(len(x)) % 5 == 0, (largest + 1) % 3, largest)
+    scorer = DensityScorer(EnergyModel(torch.nn.Identity()), torch.device("cpu"))
+    assert class_accuracy(scorer, x, classes) == 0.8
+    assert class_accuracy(scorer, x, None) is None
+    unlabelled = DensityScorer(EnergyModel(torch.nn.Linear(3, 1)), torch.device("cpu"))
+    assert class_accuracy(unlabelled, x, classes) is None
+    assert class_accuracy(ZeroScorer(), x, classes) is None
 
 
 class ZeroScorer(Scorer):

@@ -51,6 +51,10 @@ class Scorer(ABC):
     def score_samples(self, x: np.ndarray) -> np.ndarray:
         """Return scores `(N, *shape) -> (N,)`, float64; higher is more in-distribution."""
 
+    def predict_classes(self, x: np.ndarray) -> np.ndarray | None:
+        """Return the most probable class of each row, `(N,)` in 0..K-1, or None if the model knows no classes."""
+        return None
+
 
 class ModelSettings(Settings):
     """Settings from which an untrained density model is built for the shape and classes of a split."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from ebmood.core.seeding import torch_stream
 from ebmood.data.units import model_rows
 from ebmood.models.density import DensityModel, Scorer
+from ebmood.models.energy import EnergyModel
 
 TABLE_CHUNK = 1024
 """Rows of a table that are scored at once: the fastest number for MLPs on a CPU, and a bound on memory."""
@@ -47,6 +48,16 @@ class DensityScorer(Scorer):
     def score_samples(self, x: np.ndarray) -> np.ndarray:
         """Return log-densities `(N, *shape) -> (N,)`, float64, computed chunk by chunk."""
         return self.apply(self.model.log_density, x)
+
+    def predict_classes(self, x: np.ndarray) -> np.ndarray | None:
+        """Implement `Scorer.predict_classes` for energy models with several logits."""
+        model = self.model
+        if not isinstance(model, EnergyModel) or len(x) == 0:
+            return None
+        with torch.no_grad():
+            if model.logits(model_rows(x[:1]).to(self.device)).shape[1] == 1:
+                return None
+        return self.apply(lambda rows: model.logits(rows).argmax(1), x).astype(np.int64)
 
     @torch.no_grad()
     def apply(self, function: Callable[[Tensor], Tensor], x: np.ndarray) -> np.ndarray:

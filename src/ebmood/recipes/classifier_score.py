@@ -32,6 +32,10 @@ class ClassifierScorer(Scorer):
         logits = torch.from_numpy(apply_network(self.model.network, x, self.device))
         return self.score(logits.double()).numpy()
 
+    def predict_classes(self, x: np.ndarray) -> np.ndarray:
+        """Implement `Scorer.predict_classes`."""
+        return apply_network(self.model.network, x, self.device).argmax(1)
+
 
 class ClassifierScore(Settings):
     """Settings of a baseline that scores inputs by the logits of a classifier.

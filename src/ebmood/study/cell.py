@@ -16,7 +16,13 @@ from ebmood.data import AnySource, Dataset, Source, Split
 from ebmood.models import Scorer
 from ebmood.recipes import Recipe
 from ebmood.recipes.trained import store
-from ebmood.study.diagnostics import mean_bits_per_dim, ray_profile, recorded_scores, score_landscape
+from ebmood.study.diagnostics import (
+    class_accuracy,
+    mean_bits_per_dim,
+    ray_profile,
+    recorded_scores,
+    score_landscape,
+)
 from ebmood.study.measurements import failure_reason, fit_scores, ood_result
 from ebmood.study.records import Record
 from ebmood.study.sample_grids import sample_grids
@@ -220,6 +226,7 @@ def _fit_and_score(
             "duplicates": split.duplicates,
             "crossing": split.crossing,
         },
+        "accuracy": class_accuracy(scorer, split.test_x, split.test_y),
         "bits_per_dim": mean_bits_per_dim(scorer, split.test_x, cell.seed),
         "losses": {name: tuple(values) for name, values in fitted.history.items()},
         "events": fitted.events,

@@ -51,6 +51,18 @@ def mean_bits_per_dim(scorer: Scorer, rows: np.ndarray, seed: int) -> float | No
     return float(bits_per_dim(scores, rows.shape[1:]).mean())
 
 
+def class_accuracy(scorer: Scorer, rows: np.ndarray, classes: np.ndarray | None) -> float | None:
+    """Return the fraction of in-distribution test rows whose class a model predicts, or None without classes.
+
+    Args:
+        scorer: scorer of a fitted model.
+        rows: in-distribution test rows `(N, *shape)`.
+        classes: their classes `(N,)`, or None.
+    """
+    predicted = None if classes is None else scorer.predict_classes(rows)
+    return None if predicted is None else float((predicted == classes).mean())
+
+
 def ray_profile(scorer: Scorer, rows: np.ndarray, seed: int) -> Rays:
     """Return the change of the score along rays that start at in-distribution rows in uniform directions.
 

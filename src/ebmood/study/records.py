@@ -108,6 +108,8 @@ class Record(Settings):
             for an ordinary cell. Records of twins enter no result; they are compared with those of their cells only.
         nudge: the weight that was moved, with its values; None for an ordinary cell.
         density_scores: other scores of the same trained model.
+        accuracy: fraction of ID test rows whose class the model predicts; None for models without classes, and in
+            records of versions before 0.7.
         bits_per_dim: mean bits per dimension of dequantized ID test images under an image flow, otherwise None.
         rows: numbers of rows: `train`, `validation`, `test`, `duplicates`, `crossing`.
         losses: columns of the training history: `step` and one per logged value.
@@ -148,6 +150,7 @@ class Record(Settings):
     twin_of: str | None = None
     nudge: MovedWeight | None = None
     density_scores: tuple[ScoreResults, ...] = ()
+    accuracy: float | None = None
     bits_per_dim: float | None = None
     rows: dict[str, int] = {}
     losses: dict[str, tuple[float, ...]] = {}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from ebmood.results.arms import gather
+from ebmood.results.tables.accuracy_table import accuracy_table
 from ebmood.results.tables.bits_table import bits_table
 from ebmood.results.tables.change_tables import bottleneck_table, embeddings_table, supervision_table
 from ebmood.results.tables.claim_table import claim_table
@@ -26,12 +27,13 @@ def all_tables(records: Sequence[Record], seeds: Mapping[str, Iterable[int]] | N
     """
     arms = gather(records, seeds)
     images = any(arm.condition.images for arm in arms)
-    bits = bits_table(arms)
+    accuracy, bits = accuracy_table(arms), bits_table(arms)
     return [
         overview_table(arms),
         claim_table(arms),
         flow_table(arms),
         *([bits] if bits else []),
+        *([accuracy] if accuracy else []),
         supervision_table(arms),
         *([embeddings_table(arms), bottleneck_table(arms), gap_table(arms)] if images else []),
         gamma_table(arms),

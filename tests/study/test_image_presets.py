@@ -100,6 +100,9 @@ def test_the_medium_preset(tmp_path, monkeypatch):
     for label, recipe in recipes.items():
         if recipe.embedding is not None:
             assert (recipe.embedding.model.depth, recipe.embedding.model.width) == (10, 2)
+            training = recipe.embedding.training
+            assert (training.steps, training.drops) == (8_000, (14, 20, 24))
+            assert (training.augmentation.pad, training.augmentation.rotate) == (2, 0)
             assert label.split()[0] in ("radial", "knn") or recipe.training.steps == 10_000
         elif recipe.family == "energy":
             model = recipe.model

@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 from ebmood import EnergyDetector
 from ebmood.detector.energy.clusters import cluster_rows
 from ebmood.detector.energy.score_model import SPEEDS, EnergySettings, ScoreModel
+from ebmood.models.memory import MemoryEnergy
 
 FAST = SPEEDS["fast"]
 
@@ -77,6 +78,7 @@ def energy(row, centres, counts, bandwidths, dimension) -> float:
 def test_energies_are_those_of_centres_weighted_by_their_rows_and_a_row_leaves_its_cluster():
     model, rows, labels = one_view(rows=200, clusters=40)
     memory = model.view_energies()["normal-scores"].memories[0]
+    assert isinstance(memory, MemoryEnergy)
     counts = np.bincount(labels)
     assert counts.min() == 1
     assert counts.max() > 5

@@ -28,7 +28,7 @@ def cluster_rows(coordinates: NDArray[np.float64], count: int, seed: int) -> NDA
     with openmp_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters
         k_means = KMeans(
-            count, max_iter=MAX_ITERATIONS, n_init=1, random_state=stream_seed(seed, "clusters") % 2**32
+            count, max_iter=MAX_ITERATIONS, n_init="auto", random_state=stream_seed(seed, "clusters") % 2**32
         )
         labels = np.asarray(k_means.fit(coordinates).labels_, dtype=np.int64)
     sizes = np.bincount(labels, minlength=count)

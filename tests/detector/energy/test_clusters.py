@@ -5,6 +5,7 @@ import pytest
 import torch
 from helpers.awkward_rows import awkward_rows, fit, score
 from scipy.special import logsumexp
+from sklearn.metrics import roc_auc_score
 
 from ebmood import EnergyDetector
 from ebmood.detector.energy.clusters import cluster_rows
@@ -164,3 +165,21 @@ def test_a_fast_detector_takes_more_rows():
     new = rng.normal(size=(2000, 3))
     assert 0.02 < (parts.predict(new) == -1).mean() < 0.09
     assert (parts.predict(new + 9) == -1).all()
+
+
+def test_fast_finds_rows_in_which_one_column_does_not_belong_to_the_others():
+    rng = np.random.default_rng(0)
+    factors = rng.normal(size=(5, 30))
+    x = rng.normal(size=(2400, 5)) @ factors + 0.2 * rng.normal(size=(2400, 30))
+    train, new, strange = x[:1500], x[1500:1800], x[1800:2100].copy()
+    column = np.arange(300) % 30
+    strange[np.arange(300), column] = x[2100:][np.arange(300), column]
+    both, y = np.concatenate([new, strange]), np.repeat([0, 1], 300)
+
+    def auroc(settings: EnergySettings) -> float:
+        return float(roc_auc_score(y, -score(fit(train, settings), both)))
+
+    fast = auroc(FAST)
+    assert fast > 0.7
+    assert fast > auroc(EnergySettings()) - 0.05
+    assert fast > auroc(FAST.updated(views=("min-max", "normal-scores"))) + 0.1

@@ -255,11 +255,11 @@ class ViewEnergies(nn.Module):
 
     def _memories_of_class(self, k: int) -> list[MemoryEnergy]:
         """Return the memory energies under class k at every scale."""
-        return [cast(MemoryEnergy, memory) for memory in self.memories[k :: self.classes]]
+        return [cast(MemoryEnergy, self.memories[i]) for i in range(k, len(self.memories), self.classes)]
 
     def _relative_of_class(self, k: int) -> list[RelativeDistance]:
         """Return the relative distances under class k at every scale; none with clusters."""
-        return [cast(RelativeDistance, relative) for relative in self.relative[k :: self.classes]]
+        return [cast(RelativeDistance, self.relative[i]) for i in range(k, len(self.relative), self.classes)]
 
 
 def _centres(rows: Tensor, labels: Tensor, count: int) -> Tensor:

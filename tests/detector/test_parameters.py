@@ -50,9 +50,10 @@ def test_one_row_can_be_scored_but_not_fitted(fitted, benign):
         EnergyDetector().fit(benign[:1])
 
 
-def test_fast_holds_fewer_rows():
+def test_fast_compares_with_fewer_points():
     x = np.random.default_rng(0).normal(size=(2000, 3))
     fast, default = (EnergyDetector(speed=speed, random_state=0).fit(x) for speed in ("fast", "default"))
-    assert len(fast.model_.memory) == 512
-    assert len(default.model_.memory) == 1600
+    assert len(fast.model_.memory) == len(default.model_.memory) == 1600
+    assert fast.model_.layout.points == (256,)
+    assert default.model_.layout.points == (1600,)
     assert (fast.predict(x + 9) == -1).all()

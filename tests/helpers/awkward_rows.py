@@ -24,6 +24,7 @@ SETTINGS = {
     ),
     "one view": EnergySettings(views=("normal-scores",), deciding=1),
     "three scales": EnergySettings(further_neighbours=(20, 60)),
+    "clusters": EnergySettings(clusters=20, further_neighbours=(9,), deciding=1),
     "extreme": EnergySettings(memory=MemorySettings(neighbours=100, bandwidth=1e-3, power=2.0, compare=0.0)),
 }
 

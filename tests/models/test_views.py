@@ -202,11 +202,8 @@ def test_normal_scores_of_training_values_are_normal_quantiles_of_mid_ranks(rows
     np.testing.assert_allclose(transform(fit(NormalScores, x), x), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("compiling", [False, True])
 @pytest.mark.parametrize("rows", [2, 3, 7, 8, 9, 100])
-def test_normal_scores_are_interpolated_linearly_and_end_at_the_extreme_values(rows, compiling, monkeypatch):
-    """An exported graph counts by bisection, and must give the same results."""
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: compiling)
+def test_normal_scores_are_interpolated_linearly_and_end_at_the_extreme_values(rows):
     x = ties(rows)
     rng = np.random.default_rng(1)
     new = np.concatenate([x, rng.uniform(-4, 4, (500, 4)), [[-1e300] * 4, [1e300] * 4]])
@@ -330,6 +327,17 @@ def test_the_distances_of_a_row_that_is_left_out_are_near_those_of_a_fit_without
         # A fit without the row has another scale of all columns, which is the same for all rows.
         assert np.median(left_out[row, others] / exact) == pytest.approx(1, abs=0.06)
         assert np.median(within[row, others] / exact) < 0.9
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("shape", [(40, 5), (9, 20)])
+def test_distances_of_a_row_that_is_left_out_from_points_are_those_from_rows_at_the_same_places(view, shape):
+    x = np.abs(correlated_rows(*shape))
+    fitted = fit(view, x)
+    coordinates, part = torch.from_numpy(transform(fitted, x)), slice(2, shape[0])
+    expected = fitted.leave_out(coordinates, part)
+    result = fitted.leave_out(coordinates, part, coordinates[part].flip(0)).flip(1)
+    torch.testing.assert_close(result, expected, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,9 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
             float32 tensors for arrays and data frames, other tensors unchanged, or lists.
         memory: what the detector holds: `rows`, or `prototypes`, which are centres of clusters of rows, for those who
             may not share rows. It then finds fewer outliers (docs/results/tables.md).
-        speed: `fast` holds a quarter of the rows in half of the views: scores are computed about four times as fast,
-            and find fewer outliers (docs/results/tables.md).
+        speed: `fast` compares new rows with centres of at most 256 clusters of the rows that the detector holds, in
+            half of the views: scores are computed about ten times as fast, and find slightly fewer outliers
+            (docs/results/tables.md).
         energy: settings of the energy; None for those of `speed`. `set_params` names their fields, for example
             `energy__memory__neighbours`.
         segment: name or number of a column whose values have thresholds and p-values of their own. It is a feature as

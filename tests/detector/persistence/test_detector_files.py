@@ -14,6 +14,7 @@ import torch
 from helpers.saved_model import ROWS, TABLE, replace_weights, rewrite, weights_of
 
 from ebmood import EbmoodError, EnergyDetector, load
+from ebmood.detector.energy.score_model import SPEEDS
 
 
 def test_only_json_and_safetensors_are_written(wine_detector, saved):
@@ -51,6 +52,26 @@ def test_the_format_before_further_neighbours_is_read(saved, wine_detector):
 
     rewrite(saved, to_version_4)
     np.testing.assert_array_equal(load(saved).score_samples(TABLE), wine_detector.score_samples(TABLE))
+
+
+def test_the_format_before_clusters_is_read(saved, wine_detector):
+    def to_version_5(document):
+        document["version"] = 5
+        del document["detector"]["energy"]["clusters"]
+        del document["detector"]["layout"]["clusters"]
+
+    rewrite(saved, to_version_5)
+    np.testing.assert_array_equal(load(saved).score_samples(TABLE), wine_detector.score_samples(TABLE))
+
+
+@pytest.mark.parametrize("parameters", [{}, {"memory": "prototypes"}])
+def test_a_detector_with_clusters_keeps_its_scores(tmp_path, parameters):
+    energy = SPEEDS["fast"].updated(clusters=30)
+    detector = EnergyDetector(energy=energy, random_state=0, **parameters).fit(TABLE)
+    detector.save(tmp_path / "model")
+    np.testing.assert_array_equal(
+        load(tmp_path / "model").score_samples(TABLE), detector.score_samples(TABLE)
+    )
 
 
 def test_a_detector_with_further_neighbours_keeps_its_scores(tmp_path, quick):
@@ -158,7 +179,7 @@ DEEPLY_NESTED = b'{"a":' * 100_000
         (write_json(pickle.dumps({"format": "ebmood-detector"})), "not valid JSON"),
         (write_json(b"[1]"), "not a detector of ebmood"),
         (write_json(b'{"format": "ebmood-detector", "version": 4}'), "changed"),
-        (change_json(lambda d: d.update(version=6)), "newer ebmood.*update"),
+        (change_json(lambda d: d.update(version=7)), "newer ebmood.*update"),
         (change_json(lambda d: d.update(version=2)), "ebmood 0.3,.*fit the detector again.*ebmood<0.4"),
         (change_json(lambda d: d.update(version=1)), "ebmood 0.2 or earlier.*fit the detector again"),
         (change_json(lambda d: d.update(version="1")), "not a whole number"),
@@ -167,6 +188,9 @@ DEEPLY_NESTED = b'{"a":' * 100_000
         (change_detector(files={"score": "../" * 21 + "x"}), "SHA-256 digests"),
         (change_detector(files={"score": "0" * 64}), "missing"),
         (change_layout(rows=[10**15]), "do not fit"),
+        (change_layout(clusters=[10**15]), "do not fit"),
+        (change_layout(clusters=[1, 1]), "do not fit"),
+        (change_layout(clusters=[]), "at least 1"),
         (change_layout(rows=[1, 1]), "a memory for every class"),
         (change_layout(table={"columns": 10**15}), "do not fit"),
         (change_layout(table={"columns": 13, "categories": {"1": [0, 1]}}), "names of levels"),

@@ -14,6 +14,7 @@ from torch import nn
 from ebmood.core.calibration import p_values
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.detector import EnergyDetector
+from ebmood.detector.energy.score_model import SPEEDS
 from ebmood.detector.persistence.onnx_export import TOLERANCE, compare, export_onnx, sample_rows
 
 pytestmark = pytest.mark.xdist_group("onnx export")  # its fixtures are built once
@@ -53,12 +54,14 @@ def test_the_graph_is_valid_and_has_metadata(exported, fitted):
     assert float(metadata["offset"]) == fitted.offset_
 
 
-def test_categories_and_gaps_enter_the_graph_as_numbers_of_levels_and_nan(tmp_path):
+@pytest.mark.parametrize("speed", ["default", "fast"])
+def test_categories_and_gaps_enter_the_graph_as_numbers_of_levels_and_nan(speed, tmp_path):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.integers(0, 4, (300, 3)), columns=list("abc")).astype(float)
     frame["k"] = rng.choice(["red", "blue", "green"], 300, p=[0.6, 0.39, 0.01])
     frame.loc[:20, "b"] = np.nan
-    detector = EnergyDetector(random_state=0).fit(frame)
+    energy = SPEEDS[speed].updated(clusters=60 if speed == "fast" else None)
+    detector = EnergyDetector(energy=energy, random_state=0).fit(frame)
     export_onnx(detector, tmp_path / "model.onnx")
     metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}
     levels = json.loads(metadata["categories"])["k"]

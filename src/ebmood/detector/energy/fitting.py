@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ebmood.core.seeding import numpy_stream
 from ebmood.detector.energy.chunks import apply_in_chunks, round_scores
+from ebmood.detector.energy.clusters import cluster_rows
 from ebmood.detector.energy.columns import Columns, Layout, fit_layout, leave_out_cells
 from ebmood.detector.energy.contamination import count_contaminated, further_neighbours, strangest
 from ebmood.detector.energy.prototypes import MAX_PROTOTYPES, find_prototypes
@@ -20,7 +21,7 @@ from ebmood.models.views.one_unit import columns_share_unit
 from ebmood.models.views.view import constant_scales, varies
 
 MIN_CLASS_MEMORY = 64
-"""Rows of a class that are kept at least, if it has them."""
+"""Rows of a class that are kept at least, if it has them, and its clusters."""
 
 MAX_VALUE = 1e300
 """Larger training values are clipped to this."""
@@ -91,12 +92,14 @@ def fit_score_model(
     numbers = columns.numbers(torch.from_numpy(x)).numpy()
     features = not table.groups and are_features(numbers)
     views = _views(settings, numbers, features)
-    model = ScoreModel(settings, MemoryLayout(table=table, rows=tuple(map(len, kept)), views=views))
+    model = ScoreModel(settings, _layout(settings, table, tuple(map(len, kept)), views))
     model.columns.load_state_dict(columns.state_dict())
     model.memory.copy_(torch.from_numpy(x[memory]))
     _set_ranges(model, x if earlier is None else np.concatenate([x, earlier.ranges]), features)
     with torch.no_grad():
         _fit_views(model, model.columns.numbers(model.memory))
+        if settings.clusters:
+            _fit_clusters(model, seed)
         in_memory = model.fit_memories(torch.from_numpy(left_out[memory])).numpy()
         if prototypes:
             model = _with_prototypes(model, seed)
@@ -118,7 +121,7 @@ def settings_for(
 ) -> EnergySettings:
     """Return settings with further energies for `rows` rows that may be contaminated."""
     least = max(scale.neighbours for scale in settings.scales)
-    further = further_neighbours(min(rows, settings.rows), contamination, least)
+    further = further_neighbours(min(rows, settings.points), contamination, least)
     return settings.updated(further_neighbours=(*settings.further_neighbours, *further))
 
 
@@ -141,11 +144,14 @@ def _with_prototypes(model: ScoreModel, seed: int) -> ScoreModel:
     rows = model.memory.split(model.layout.rows)
     found = []
     for of_class in rows:
-        numbers, mismatch = model.columns.numbers(of_class), model.costs(model.columns.groups(of_class))
+        numbers, mismatch = model.split(of_class)
         coordinates = first.coordinates(first.view(numbers), mismatch).numpy()
         found.append(find_prototypes(of_class.numpy(), coordinates, model.layout.table, seed))
+    counts = tuple(len(centres) for centres, _ in found)
     layout = model.layout.updated(
-        rows=tuple(len(centres) for centres, _ in found), view_rows=min(len(model.memory), MAX_PROTOTYPES)
+        rows=counts,
+        view_rows=min(len(model.memory), MAX_PROTOTYPES),
+        clusters=counts if model.layout.clusters else None,  # each prototype is one
     )
     compact = ScoreModel(model.settings, layout)
     compact.columns.load_state_dict(model.columns.state_dict())
@@ -153,6 +159,9 @@ def _with_prototypes(model: ScoreModel, seed: int) -> ScoreModel:
     compact.extent.copy_(model.extent)
     compact.memory.copy_(torch.from_numpy(np.concatenate([centres for centres, _ in found])))
     _fit_views(compact, model.columns.numbers(model.memory))
+    for energies in compact.view_energies().values():
+        if energies.labels is not None:
+            energies.labels.copy_(torch.cat([torch.arange(count) for count in counts]))
     compact.fit_prototypes([torch.from_numpy(counts) for _, counts in found], rows)
     return compact
 
@@ -174,12 +183,35 @@ def _rows_to_keep(
         return [sample_union(earlier.seen, earlier.held, rows - earlier.held, limit, rng)]
     classes = [np.arange(rows)] if y is None else [np.flatnonzero(y == k) for k in range(int(y.max()) + 1)]
     rng = numpy_stream(seed, "memory")
-    share = min(1.0, limit / rows)
     kept = []
     for indices in classes:
-        count = min(len(indices), max(round(share * len(indices)), min(MIN_CLASS_MEMORY, limit)))
+        count = _share(len(indices), rows, limit)
         kept.append(np.sort(rng.choice(indices, count, replace=False)) if count < len(indices) else indices)
     return kept
+
+
+def _share(of_class: int, rows: int, limit: int) -> int:
+    """Return how many of the rows of a class are kept, if about `limit` of all rows are."""
+    share = min(1.0, limit / rows)
+    return min(of_class, max(round(share * of_class), min(MIN_CLASS_MEMORY, limit)))
+
+
+def _layout(settings: EnergySettings, table: Layout, rows: tuple[int, ...], views: tuple) -> MemoryLayout:
+    if not settings.clusters:
+        return MemoryLayout(table=table, rows=rows, views=views)
+    clusters = tuple(_share(of_class, sum(rows), settings.clusters) for of_class in rows)
+    return MemoryLayout(
+        table=table, rows=rows, views=views, view_rows=min(sum(rows), settings.clusters), clusters=clusters
+    )
+
+
+def _fit_clusters(model: ScoreModel, seed: int) -> None:
+    coordinates = model.coordinates(*model.split(model.memory))
+    for name, energies in model.view_energies().items():
+        by_class = zip(coordinates[name].split(model.layout.rows), model.layout.points, strict=True)
+        labels = [cluster_rows(rows.numpy(), count, seed) for rows, count in by_class]
+        assert energies.labels is not None
+        energies.labels.copy_(torch.from_numpy(np.concatenate(labels)))
 
 
 def _views(settings: EnergySettings, numbers: Floats, features: bool) -> tuple:

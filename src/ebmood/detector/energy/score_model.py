@@ -4,7 +4,8 @@
    add coordinates of their own, so that a difference has a fixed cost (`ebmood.models.mismatch`). The other views hold
    numbers only, so that categories do not hide faults of numbers.
 2. In every view, a **memory energy** and a **relative distance** compare a row with the training rows that the model
-   holds (`ebmood.models.memory`). No network is trained. Both may be computed for several numbers of neighbours.
+   holds (`ebmood.models.memory`). No network is trained. Both may be computed for several numbers of neighbours. To
+   save time, the row may be compared with centres of clusters of these rows instead, by a memory energy only.
 3. Each energy becomes a robust **z-score** over its leave-one-out values for the training rows: the median becomes 0
    and the 95th percentile 1.
 4. The score of a row is minus the mean of its two largest z-scores.
@@ -67,6 +68,9 @@ class EnergySettings(Settings):
             have the settings under `memory`.
         rows: maximum number of training rows that the model holds. If there are more, a random sample of them is used,
             which keeps their density. With classes it applies to all of them together.
+        clusters: maximum number of clusters into which each view divides the rows that the model holds, like `rows`. A
+            new row is compared with their centres, each weighted by the number of its rows, by the memory energy only.
+            The views then store at most so many quantiles of a column and axes. None to compare it with all rows.
         deciding: number of the largest z-scores whose mean is the score.
         category_cost: squared distance between two rows that differ in one category, or of which one has a gap, in
             units of the mean variance of a column. It counts in the view `min-max`, or in the first view without it.
@@ -83,9 +87,15 @@ class EnergySettings(Settings):
     memory: MemorySettings = MemorySettings()
     further_neighbours: tuple[PositiveInt, ...] = ()
     rows: int = Field(default=2048, ge=2)
+    clusters: int | None = Field(default=None, ge=2)
     deciding: int = Field(default=2, ge=1)
     category_cost: Annotated[float, Field(gt=0)] = 1.5
     unseen_cost: Annotated[float, Field(gt=0)] = 3.0
+
+    @property
+    def points(self) -> int:
+        """The maximum number of rows or centres with which a new row is compared."""
+        return min(self.rows, self.clusters or self.rows)
 
     @property
     def scales(self) -> tuple[MemorySettings, ...]:
@@ -94,19 +104,27 @@ class EnergySettings(Settings):
         return (self.memory, *further)
 
     def work(self, rows: int, held: int, columns: int) -> float:
-        """Return about how many multiplications the comparison of `rows` rows with `held` rows needs, in all views."""
+        """Return about how many multiplications the scores of `rows` rows need if the model holds `held` rows."""
         for_features = sum(VIEWS_BY_NAME[name].for_features for name in self.views)
         views = max(for_features, len(self.views) - for_features)
-        return float(rows) * held * views * (columns + OPERATIONS_PER_PAIR * len(self.scales))
+        return (
+            float(rows) * min(held, self.points) * views * (columns + OPERATIONS_PER_PAIR * len(self.scales))
+        )
 
 
 SPEEDS = {
     "default": EnergySettings(),
     "fast": EnergySettings(
-        rows=512, views=("min-max", "whitened-normal-scores", "raw", "whitened-raw", "whitened-unit-length")
+        views=("min-max", "whitened-normal-scores", "raw", "whitened-raw", "whitened-unit-length"),
+        memory=MemorySettings(neighbours=2),
+        clusters=256,
+        deciding=1,
     ),
 }
-"""Settings by the parameter `speed` of the detector. docs/results/tables.md has what `fast` gains and loses."""
+"""Settings by the parameter `speed` of the detector. docs/results/tables.md has what `fast` gains and loses.
+
+Centres of clusters are farther from each other than rows, so `fast` uses fewer neighbours for the bandwidths.
+"""
 
 
 class MemoryLayout(Settings):
@@ -117,65 +135,137 @@ class MemoryLayout(Settings):
         rows: for each class the number of training rows or prototypes in memory; one number without labels.
         views: names of the views that are used.
         view_rows: number of rows for which the views are built; None for those in memory.
+        clusters: for each class the number of clusters of its rows; None if there are none.
     """
 
     table: Layout
     rows: tuple[int, ...] = Field(min_length=1)
     views: tuple[ViewName, ...] = Field(min_length=1)
     view_rows: int | None = Field(default=None, ge=1)
+    clusters: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | None = None
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """For each class the number of rows or centres with which a new row is compared."""
+        return self.clusters or self.rows
 
 
 class ViewEnergies(nn.Module):
     """The energies of one view: a view, and for each scale and class a memory energy and a relative distance.
 
+    With clusters there are no relative distances.
+
     Args:
         view: the view.
         takes_categories: whether categories and gaps add to its distances.
-        rows: number of training rows in memory of each class.
+        layout: the sizes of the model.
         scales: settings of the energies, one for each number of neighbours.
+
+    Attributes:
+        labels: `(M,)`, for each row in memory the number of its cluster in its class; None without clusters.
     """
 
     unit: Tensor
+    labels: Tensor | None
 
     def __init__(
-        self, view: View, takes_categories: bool, rows: tuple[int, ...], scales: tuple[MemorySettings, ...]
+        self, view: View, takes_categories: bool, layout: MemoryLayout, scales: tuple[MemorySettings, ...]
     ):
         super().__init__()
         self.view = view
         self.takes_categories = takes_categories
+        self.layout = layout
         self.scales = scales
-        self.classes = len(rows)
+        self.classes = len(layout.rows)
         # The classes of the first scale come first, then those of the next one.
-        self.memories = nn.ModuleList(MemoryEnergy(count) for _ in scales for count in rows)
+        self.memories = nn.ModuleList(MemoryEnergy(count) for _ in scales for count in layout.points)
         self.relative = nn.ModuleList(
-            RelativeDistance(count, settings) for settings in scales for count in rows
+            RelativeDistance(count, settings)
+            for settings in scales
+            for count in layout.rows
+            if not layout.clusters
         )
         self.register_buffer("unit", torch.ones((), dtype=torch.float64))
+        labels = torch.zeros(sum(layout.rows), dtype=torch.int64) if layout.clusters else None
+        self.register_buffer("labels", labels)
 
     def coordinates(self, in_view: Tensor, mismatch: Tensor) -> Tensor:
         """Return the coordinates of rows: those in the view, and perhaps those of categories and gaps in its unit."""
         return torch.cat([in_view, mismatch * self.unit], dim=1) if self.takes_categories else in_view
 
-    def energies(self, squared: Tensor, k: int) -> Tensor:
-        """Return all energies under class k: squared distances to its rows `(N, M)` to `(2 S, N)` for S scales."""
-        both = [energy(squared) for memory, relative in self._of_class(k) for energy in (relative, memory)]
-        return torch.stack(both)
+    def points(self, coordinates: Tensor) -> Tensor:
+        """Return what new rows are compared with: the rows in memory `(M, E)`, or the centres of their clusters."""
+        if self.labels is None:
+            return coordinates
+        by_class = zip(
+            coordinates.split(self.layout.rows), self._labels_by_class(), self.layout.points, strict=True
+        )
+        return torch.cat([_centres(rows, labels, count) for rows, labels, count in by_class])
 
-    def fit(self, squared: Tensor, k: int) -> None:
-        """Fit the energies of class k to squared distances between its rows `(M, M)`, infinite on the diagonal."""
-        for settings, (memory, relative) in zip(self.scales, self._of_class(k), strict=True):
+    def energies(self, squared: Tensor, k: int) -> Tensor:
+        """Return all energies under class k: squared distances to its points `(N, M)` to `(A, N)`."""
+        relative = self._relative_of_class(k) or [None] * len(self.scales)
+        both = zip(relative, self._memories_of_class(k), strict=True)
+        return torch.stack([energy(squared) for pair in both for energy in pair if energy is not None])
+
+    def energies_left_out(self, squared: Tensor, k: int) -> Tensor:
+        """Return all energies of the rows in memory of class k, each without itself: `(N, M)` to `(A, N)`.
+
+        Without row i, a cluster of n rows has the centre `(n c - x_i) / (n - 1)` and n - 1 rows. If it has no other
+        rows, it is left out.
+
+        Args:
+            squared: squared distances to the points of the class, which are the rows themselves without clusters.
+            k: the class.
+        """
+        if self.labels is None:
+            return self.energies(leave_one_out(squared), k)
+        labels = self._labels_by_class()[k]
+        own = labels[:, None]
+        counts = labels.bincount(minlength=squared.shape[1])[own].to(torch.float64)
+        growth = counts / (counts - 1)  # infinite for one row
+        distances = torch.where(counts > 1, squared.gather(1, own) * growth.square(), torch.inf)
+        return torch.stack(
+            [
+                memory(squared.scatter(1, own, distances + growth.log() / memory.precisions[own]))
+                for memory in self._memories_of_class(k)
+            ]
+        )
+
+    def fit(self, squared: Tensor, k: int, counts: Tensor | None = None) -> None:
+        """Fit the energies of class k.
+
+        Args:
+            squared: squared distances between its points `(M, M)`, infinite on the diagonal.
+            k: the class.
+            counts: `(M,)`, the number of rows for which each point stands; None for the sizes of the clusters.
+        """
+        for settings, memory in zip(self.scales, self._memories_of_class(k), strict=True):
             memory.fit(squared, settings)
+            if counts is None and self.labels is not None:
+                counts = self._labels_by_class()[k].bincount(minlength=len(squared))
+            if counts is not None:
+                memory.log_weights.add_(counts.to(torch.float64).log())
+        for relative in self._relative_of_class(k):
             relative.fit(squared)
 
-    def weight(self, counts: Tensor, k: int) -> None:
-        """Weight each row in memory of class k by the number of rows that it stands for, `(M,)`."""
-        for memory, _ in self._of_class(k):
-            memory.log_weights.add_(counts.to(torch.float64).log())
+    def _labels_by_class(self) -> tuple[Tensor, ...]:
+        assert self.labels is not None
+        return self.labels.split(self.layout.rows)
 
-    def _of_class(self, k: int) -> list[tuple[MemoryEnergy, RelativeDistance]]:
-        """Return the energies under class k at every scale."""
-        at = range(k, len(self.memories), self.classes)
-        return [(cast(MemoryEnergy, self.memories[i]), cast(RelativeDistance, self.relative[i])) for i in at]
+    def _memories_of_class(self, k: int) -> list[MemoryEnergy]:
+        """Return the memory energies under class k at every scale."""
+        return [cast(MemoryEnergy, self.memories[i]) for i in range(k, len(self.memories), self.classes)]
+
+    def _relative_of_class(self, k: int) -> list[RelativeDistance]:
+        """Return the relative distances under class k at every scale; none with clusters."""
+        return [cast(RelativeDistance, self.relative[i]) for i in range(k, len(self.relative), self.classes)]
+
+
+def _centres(rows: Tensor, labels: Tensor, count: int) -> Tensor:
+    """Return the mean of the rows of each cluster: `(N, E)` to `(count, E)`."""
+    belongs = (labels == torch.arange(count, device=labels.device)[:, None]).to(torch.float64)
+    return belongs @ rows / belongs.sum(1, keepdim=True)
 
 
 class ScoreModel(nn.Module):
@@ -214,13 +304,13 @@ class ScoreModel(nn.Module):
                 name: ViewEnergies(
                     VIEWS_BY_NAME[name](numbers, layout.view_rows or rows),
                     name in with_categories,
-                    layout.rows,
+                    layout,
                     settings.scales,
                 )
                 for name in layout.views
             }
         )
-        energies = 2 * len(settings.scales) * len(layout.views)
+        energies = (1 if layout.clusters else 2) * len(settings.scales) * len(layout.views)
         self.register_buffer("memory", torch.zeros(rows, self.features, dtype=torch.float64))
         self.register_buffer("z_center", torch.zeros(self.classes, energies, dtype=torch.float64))
         self.register_buffer("z_scale", torch.ones(self.classes, energies, dtype=torch.float64))
@@ -229,9 +319,11 @@ class ScoreModel(nn.Module):
         self.register_buffer("gap_penalty", torch.zeros((), dtype=torch.float64))
 
     def refresh_cache(self) -> None:
-        """Recompute the coordinates of the training rows. Call this after any change of the state."""
-        numbers, mismatch = self._split(self.memory)
-        self._coordinates = self.coordinates(numbers, mismatch)
+        """Recompute the coordinates of rows or centres in memory. Call this after any change of the state."""
+        coordinates = self.coordinates(*self.split(self.memory))
+        self._coordinates = {
+            name: energies.points(coordinates[name]) for name, energies in self.view_energies().items()
+        }
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Load a state as `nn.Module.load_state_dict` does, and refresh the cache."""
@@ -252,7 +344,7 @@ class ScoreModel(nn.Module):
             f"{view} {kind}{scale}"
             for view in self.layout.views
             for scale in scales
-            for kind in ("relative distance", "memory")
+            for kind in (("memory",) if self.layout.clusters else ("relative distance", "memory"))
         ]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -279,11 +371,11 @@ class ScoreModel(nn.Module):
     def z_scores(self, x: Tensor) -> Tensor:
         """Return the z-scores of raw rows for each class and energy: `(N, D)` to `(K, A, N)`."""
         by_view = []
-        for name, coordinates in self.coordinates(*self._split(x)).items():
+        for name, coordinates in self.coordinates(*self.split(x)).items():
             energies = self.view_energies()[name]
-            memories = self._coordinates[name].split(self.layout.rows)
             by_class = [
-                energies.energies(squared_distances(coordinates, rows), k) for k, rows in enumerate(memories)
+                energies.energies(squared_distances(coordinates, points), k)
+                for k, points in enumerate(self._points(name))
             ]
             by_view.append(torch.stack(by_class))
         return (torch.cat(by_view, dim=1) - self.z_center[:, :, None]) / self.z_scale[:, :, None]
@@ -292,15 +384,15 @@ class ScoreModel(nn.Module):
     def fit_memories(self, left_out: Tensor) -> Tensor:
         """Fit the energies of all views to the rows in memory, and return their leave-one-out scores, `(M,)`.
 
-        The views must be fitted. A row is left out of the sums, of the scales of columns and of the whitening, but not
-        of the ranks of other rows and of their bandwidths.
+        The views and the clusters must be fitted. A row is left out of the sums, of its cluster, of the scales of
+        columns and of the whitening, but not of the ranks of other rows and of their bandwidths.
 
         Args:
             left_out: the rows in memory `(M, D)` as they look to a fit without them: a level that no other row has is
                 an unseen level.
         """
         self.refresh_cache()
-        numbers, mismatch = self._split(self.memory)
+        numbers, mismatch = self.split(self.memory)
         mismatch_left_out = self.costs(self.columns.groups(left_out))
         scores, start = [], 0
         for k, count in enumerate(self.layout.rows):
@@ -308,16 +400,16 @@ class ScoreModel(nn.Module):
             start += count
             z = []
             for number, (name, energies) in enumerate(self.view_energies().items()):
-                rows = self._coordinates[name][part]
-                squared = leave_one_out(squared_distances(rows, rows))
-                energies.fit(squared, k)
-                apart = energies.view.leave_out(energies.view(numbers), part)
+                points = self._points(name)[k]
+                energies.fit(leave_one_out(squared_distances(points, points)), k)
+                in_view, of_points = energies.view(numbers), mismatch[part]
+                if self.layout.clusters:
+                    points, of_points = points.tensor_split([in_view.shape[1]], dim=1)
+                    of_points = of_points / energies.unit
+                apart = energies.view.leave_out(in_view, part, points if self.layout.clusters else None)
                 if energies.takes_categories:
-                    apart += (
-                        squared_distances(mismatch_left_out[part], mismatch[part]) * energies.unit.square()
-                    )
-                both = energies.energies(leave_one_out(apart), k)
-                z.append(self._set_z_scores(k, number, both))
+                    apart += squared_distances(mismatch_left_out[part], of_points) * energies.unit.square()
+                z.append(self._set_z_scores(k, number, energies.energies_left_out(apart, k)))
             scores.append(-self._combine(torch.cat(z)))
         return torch.cat(scores)
 
@@ -331,17 +423,16 @@ class ScoreModel(nn.Module):
         """
         self.refresh_cache()
         for number, (name, energies) in enumerate(self.view_energies().items()):
-            memories = self._coordinates[name].split(self.layout.rows)
+            memories = self._points(name)
             for k, (prototypes, count, of_class) in enumerate(zip(memories, counts, rows, strict=True)):
-                energies.fit(leave_one_out(squared_distances(prototypes, prototypes)), k)
-                energies.weight(count, k)
-                numbers, mismatch = self._split(of_class)
+                energies.fit(leave_one_out(squared_distances(prototypes, prototypes)), k, count)
+                numbers, mismatch = self.split(of_class)
                 coordinates = energies.coordinates(energies.view(numbers), mismatch)
                 both = energies.energies(squared_distances(coordinates, prototypes), k)
                 self._set_z_scores(k, number, both)
 
     def _set_z_scores(self, k: int, view: int, energies: Tensor) -> Tensor:
-        """Set the z-scores of a view under class k from the energies of training rows `(2 S, N)`, and return them."""
+        """Set the z-scores of a view under class k from the energies of training rows `(A, N)`, and return them."""
         median, high = energies.quantile(torch.tensor([0.5, 0.95], dtype=torch.float64), dim=1)
         at = slice(len(energies) * view, len(energies) * (view + 1))
         self.z_center[k, at] = median
@@ -356,7 +447,12 @@ class ScoreModel(nn.Module):
         ranges = (numbers - self.middle).div(self.extent).abs() - 1
         return ranges.clamp(0, MAX_EXCESS).sum(1).clamp(max=MAX_EXCESS)
 
-    def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _points(self, name: str) -> tuple[Tensor, ...]:
+        """Return for each class the rows or centres in a view with which new rows are compared."""
+        return self._coordinates[name].split(self.layout.points)
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the numbers of raw rows, and the coordinates of their categories and gaps."""
         return self.columns.numbers(x), self.costs(self.columns.groups(x))
 
     def view_energies(self) -> dict[str, ViewEnergies]:

@@ -80,8 +80,11 @@ class Format(Generic[M]):
     what: str
 
 
-DETECTOR = Format("ebmood-detector", 5, 3, JSON_NAME, DetectorMetadata, "detector")
-"""An `EnergyDetector`. Version 4 adds embedders and views for features, version 5 further numbers of neighbours."""
+DETECTOR = Format("ebmood-detector", 6, 3, JSON_NAME, DetectorMetadata, "detector")
+"""An `EnergyDetector`.
+
+Version 4 adds embedders and views for features, version 5 further numbers of neighbours, version 6 clusters.
+"""
 
 
 def write_detector(

@@ -56,17 +56,18 @@ class View(nn.Module, ABC):
         """Transform rows in the view `before`: `(N, P) -> (N, E)`. Without such a view this is `forward`."""
         return self(x)
 
-    def leave_out(self, coordinates: Tensor, part: slice) -> Tensor:
-        """Return squared distances between training rows, each from a row as if the view had been fitted without it.
+    def leave_out(self, coordinates: Tensor, part: slice, points: Tensor | None = None) -> Tensor:
+        """Return squared distances of training rows to points, as if the view had been fitted without the row.
 
         Args:
             coordinates: `(M, E)`, all training rows in this view.
             part: the m rows to compare, for example those of one class.
+            points: `(K, E)` points in this view; None for the m rows themselves.
 
         Returns:
-            `(m, m)`, from the row that is left out to the others. The default is for views that one row hardly changes.
+            `(m, K)`, from the row that is left out to the points. The default is for views that one row hardly changes.
         """
-        return squared_distances(coordinates[part], coordinates[part])
+        return squared_distances(coordinates[part], coordinates[part] if points is None else points)
 
     def _add(self, **buffers: Tensor) -> None:
         for name, value in buffers.items():
@@ -80,14 +81,16 @@ class ScaledView(View):
     def leave_out_scales(self, coordinates: Tensor) -> Tensor:
         """Return the scale that each column would have without each row, as a multiple of its scale: `(M, E)`."""
 
-    def leave_out(self, coordinates: Tensor, part: slice) -> Tensor:
+    def leave_out(self, coordinates: Tensor, part: slice, points: Tensor | None = None) -> Tensor:
         """Return squared distances with the scales that the columns have without the row; see `View.leave_out`."""
-        centred = coordinates - coordinates.mean(0)
+        mean = coordinates.mean(0)
+        centred = coordinates - mean
         rows, squares = centred[part], centred[part].square()
+        others = rows if points is None else points - mean
         weights = self.leave_out_scales(coordinates)[part].clamp(min=SMALLEST_SCALE).square().reciprocal()
-        # sum_c w_ic (u_ic - u_jc)^2, as three matrix products
-        squared = (weights * squares).sum(1)[:, None] + weights @ squares.mT
-        return squared.sub_(2 * (weights * rows) @ rows.mT).clamp_(min=0)
+        # sum_c w_ic (u_ic - v_jc)^2, as three matrix products
+        squared = (weights * squares).sum(1)[:, None] + weights @ others.square().mT
+        return squared.sub_(2 * (weights * rows) @ others.mT).clamp_(min=0)
 
 
 def leave_out_deviations(coordinates: Tensor) -> Tensor:

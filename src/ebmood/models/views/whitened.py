@@ -60,6 +60,7 @@ class Whitened(View):
 
     def fit(self, x: Tensor) -> Self:
         """Set the axes and the deviations along them."""
+        self.rows = len(x)
         if self.before is not None:
             x = self.before.fit(x)(x)
         self.center_and_scale.fit(x)
@@ -99,18 +100,20 @@ class Whitened(View):
             whitened = torch.cat([whitened, outside[:, None]], dim=1)
         return whitened.clamp(-MAX_COORDINATE, MAX_COORDINATE)
 
-    def leave_out(self, coordinates: Tensor, part: slice) -> Tensor:
+    def leave_out(self, coordinates: Tensor, part: slice, points: Tensor | None = None) -> Tensor:
         """Return squared distances as if C did not contain the row that is left out; see `View.leave_out`.
 
         Without row i, the mean changes as well, and `S` becomes `S - k x_i x_i'` with `k = N / (2 (N - 1)^2)`, up to a
         factor of `1 + 1 / N` that is left out. By the formula of Sherman and Morrison, the squared distance from row i
-        to row j then grows by `k (u_i (u_i - u_j))^2 / (1 - k |u_i|^2)`, where u are whitened rows. With fewer rows
-        than columns, this is the distance of row i from the span of the others.
+        to point j then grows by `k (u_i (u_i - u_j))^2 / (1 - k |u_i|^2)`, where u are whitened rows and points. With
+        fewer rows than columns, this is the distance of row i from the span of the others.
         """
         k = (1 - SHRINKAGE) * self.rows / (self.rows - 1) ** 2
-        products = coordinates[part] @ coordinates[part].mT
-        lengths = products.diagonal()
-        squared = (lengths[:, None] + lengths - 2 * products).clamp(min=0)
+        rows = coordinates[part]
+        products = rows @ (rows if points is None else points).mT
+        lengths = products.diagonal() if points is None else rows.square().sum(1)
+        of_points = lengths if points is None else points.square().sum(1)
+        squared = (lengths[:, None] + of_points - 2 * products).clamp(min=0)
         growth = k * (lengths[:, None] - products).square() / (1 - k * lengths[:, None]).clamp(min=1e-6)
         return squared + growth
 

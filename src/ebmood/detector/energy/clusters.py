@@ -1,0 +1,40 @@
+"""Divide rows into clusters, so that new rows can be compared with their centres instead of all rows."""
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ebmood.core.seeding import stream_seed
+from ebmood.core.threads import openmp_threads
+
+MAX_ITERATIONS = 20
+"""Iterations of k-means. More hardly change the centres."""
+
+
+def cluster_rows(coordinates: NDArray[np.float64], count: int, seed: int) -> NDArray[np.int64]:
+    """Return the cluster of each row by k-means: numbers below `count`, all of which occur.
+
+    Args:
+        coordinates: `(N, E)`, N >= `count`. If there are `count` rows, each is a cluster.
+        count: number of clusters.
+        seed: seed of the initial centres.
+    """
+    if len(coordinates) == count:
+        return np.arange(count)
+    from sklearn.cluster import KMeans  # imported here, since only fitting needs it
+    from sklearn.exceptions import ConvergenceWarning
+
+    with openmp_threads(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters
+        k_means = KMeans(
+            count, max_iter=MAX_ITERATIONS, n_init="auto", random_state=stream_seed(seed, "clusters") % 2**32
+        )
+        labels = np.asarray(k_means.fit(coordinates).labels_, dtype=np.int64)
+    sizes = np.bincount(labels, minlength=count)
+    for empty in np.flatnonzero(sizes == 0):  # equal rows may be several clusters
+        largest = sizes.argmax()
+        labels[np.flatnonzero(labels == largest)[0]] = empty
+        sizes[largest] -= 1
+        sizes[empty] += 1
+    return labels

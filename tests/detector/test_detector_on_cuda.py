@@ -21,7 +21,7 @@ def test_a_detector_fitted_on_cuda_scores_equally_on_the_cpu(supervised, tmp_pat
     detector = EnergyDetector(random_state=0, device="cuda", supervised=supervised).fit(ROWS, CLASSES)
     detector.save(tmp_path / "model")
     on_cpu = load(tmp_path / "model")
-    assert on_cpu.model_.guard.device.type == "cpu"
+    assert on_cpu.model_.memory.device.type == "cpu"
     np.testing.assert_allclose(
         on_cpu.score_samples(OTHERS), detector.score_samples(OTHERS), rtol=1e-5, atol=1e-5
     )

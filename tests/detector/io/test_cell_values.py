@@ -115,6 +115,45 @@ def test_formats_of_numbers(style, cells, values):
     assert set(read.errors) == {len(cells) + 1, len(cells) + 2}
 
 
+LARGE = np.array([1234.5, -82663.37, 1234567.0, 999.0])
+
+
+@pytest.mark.parametrize("before", ["", "$"])
+@pytest.mark.parametrize("unit", ["", " kg"])
+@pytest.mark.parametrize("decimal", [".", ","])
+@pytest.mark.parametrize("thousands", [".", ",", " ", "\u202f", "'", "’"])
+def test_larger_numbers_than_those_of_the_training_may_have_separators_of_thousands(
+    before, unit, decimal, thousands
+):
+    if thousands == decimal:
+        return
+    write = {",": thousands, ".": decimal}
+    texts = [f"{before}{x:,.2f}{unit}" for x in LARGE]
+    cells = ["".join(write.get(sign, sign) for sign in text) for text in texts]
+    style = NumberFormat(decimal=decimal, currency=before, unit=unit.strip())
+    read = read_numbers(pyarrow.array(cells), style)
+    np.testing.assert_array_equal(read.values, LARGE)
+    assert not read.errors
+
+
+@pytest.mark.parametrize(
+    ("style", "cell"),
+    [
+        (NumberFormat(), "1,234"),
+        (NumberFormat(decimal=","), "1.234"),
+        (NumberFormat(decimal=","), "1,234.5"),
+        (NumberFormat(), "1.234,5"),
+        (NumberFormat(), "1,23,456.5"),
+        (NumberFormat(unit="kg"), "1,234.5"),
+        (NumberFormat(decimal=",", thousands="."), "1,234.5"),
+    ],
+)
+def test_a_separator_that_may_be_a_decimal_sign_is_odd(style, cell):
+    read = read_numbers(pyarrow.array([cell]), style)
+    assert list(read.errors) == [0]
+    assert np.isnan(read.values[0])
+
+
 def test_a_number_without_its_unit_or_in_another_format_is_odd():
     assert read_numbers(pyarrow.array(["17.5"]), NumberFormat(unit="%")).errors == {
         0: "'17.5' is not a number with unit '%'"

@@ -206,6 +206,9 @@ def _parse_text(
     cells = clean_text(cells, {*MISSING_WORDS, *MISSING_NUMBERS, *missing})
     values, odd = style.parse(cells)
     if odd.any():
+        grouped, is_other = style.parse_grouped(cells)
+        values = np.where(odd & ~is_other, grouped, values)
+        odd &= is_other
         lower = compute.utf8_lower(cells)
         for word, number in (INFINITE | BOOLEANS | (YES_NO if yes_no else {})).items():
             is_word = compute.fill_null(compute.equal(lower, word), False).to_numpy(zero_copy_only=False)

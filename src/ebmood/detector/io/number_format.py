@@ -125,6 +125,42 @@ class NumberFormat(Settings):
         values = compute.cast(text, pyarrow.float64()).to_numpy(zero_copy_only=False)
         return values * factors, ~compute.fill_null(matches, True).to_numpy(zero_copy_only=False)
 
+    def parse_grouped(self, cells: pyarrow.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return numbers with separators of thousands, and which cells are none, for a format without such separators.
+
+        Numbers below 1000 do not show how larger ones are written. A cell is read only if its separators cannot be
+        decimal signs: `1.234,5` and `1.234.567`, but not `1.234`.
+
+        >>> NumberFormat(decimal=",").parse_grouped(pyarrow.array(["1.234,5", "1 234", "1.234", "1,234"]))
+        (array([1234.5, 1234. ,    nan,    nan]), array([False, False,  True,  True]))
+
+        Args:
+            cells: as in `parse`.
+
+        Returns:
+            As `parse`.
+        """
+        values = np.full(len(cells), np.nan)
+        odd = cells.is_valid().to_numpy(zero_copy_only=False)
+        if self.thousands or self.scale:
+            return values, odd
+        for style in _STYLES:
+            if not style.thousands or style.decimal != self.decimal:
+                continue
+            separator = _SEPARATORS.get(style.thousands, re.escape(style.thousands))
+            group = f"[0-9]{separator}[0-9]{{3}}"
+            is_sign = style.thousands in ".,"
+            certain = f"{group}(?:{separator}|{re.escape(self.decimal)})" if is_sign else group
+            clear = compute.match_substring_regex(cells, certain)
+            clear_cells = compute.if_else(clear, cells, pyarrow.scalar(None, cells.type))
+            found = style.model_copy(update={"unit": self.unit, "currency": self.currency}).parse(
+                clear_cells
+            )[0]
+            is_found = ~np.isnan(found)
+            values[is_found] = found[is_found]
+            odd &= ~is_found
+        return values, odd
+
     def _replacements(self) -> list[tuple[str, str]]:
         """Return regular expressions and their replacements, which together make a number plain."""
         steps = []

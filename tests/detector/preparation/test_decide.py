@@ -172,10 +172,15 @@ def test_one_odd_cell_among_numbers_is_named_and_is_no_category():
 @pytest.mark.parametrize(
     ("times", "cycles"),
     [
-        ([dt.datetime(2021, 1, 1) + dt.timedelta(hours=i) for i in range(N)], (Cycle.HOUR, Cycle.WEEKDAY)),
-        ([dt.datetime(2021, 1, 1, i % 24) for i in range(N)], (Cycle.HOUR,)),
+        ([dt.datetime(2021, 1, 1) + dt.timedelta(hours=i) for i in range(N)], (Cycle.HOUR,)),
         (
-            [dt.datetime(2021, 1, 1) + dt.timedelta(days=2 * i) for i in range(N)],
+            [dt.datetime(2021, 1, 1) + dt.timedelta(hours=5 * i) for i in range(N)],
+            (Cycle.HOUR, Cycle.WEEKDAY),
+        ),
+        ([dt.datetime(2021, 1, 1, i % 24) for i in range(N)], ()),
+        ([dt.datetime(2021, 1, 1) + dt.timedelta(days=2 * i) for i in range(N)], (Cycle.WEEKDAY,)),
+        (
+            [dt.datetime(2021, 1, 1) + dt.timedelta(days=6 * i) for i in range(N)],
             (Cycle.WEEKDAY, Cycle.MONTH),
         ),
         ([dt.datetime(2021, 1, 1) + dt.timedelta(minutes=i) for i in range(N)], ()),
@@ -183,7 +188,7 @@ def test_one_odd_cell_among_numbers_is_named_and_is_no_category():
     ],
 )
 @pytest.mark.parametrize("as_text", [True, False])
-def test_only_cycles_that_occur_whole_are_read(times, cycles, as_text):
+def test_only_cycles_that_occur_whole_and_repeat_are_read(times, cycles, as_text):
     decision = decide_one([time.isoformat() for time in times] if as_text else times)
     assert decision.kind == "date or time"
     if cycles:
@@ -193,13 +198,24 @@ def test_only_cycles_that_occur_whole_are_read(times, cycles, as_text):
         assert isinstance(decision.column, LeftOut)
 
 
+def test_a_cycle_that_a_table_contains_once_is_read_only_if_the_user_wants_it():
+    one_year = [dt.date(2021, 1 + i % 12, 15) for i in range(N)]  # with all seven weekdays
+    decision = decide_one(one_year)
+    assert isinstance(decision.column, LeftOut)
+    assert decision.reason.endswith("three times; dates=['c'] reads the weekdays and months of the year")
+    decision = decide_one(one_year, dates=frozenset("c"))
+    assert decision.column.cycles == (Cycle.WEEKDAY, Cycle.MONTH)
+    clock = [dt.time(i % 24) for i in range(N)]  # of one day or of many
+    assert decide_one(clock).column.cycles == decide_one(text(clock)).column.cycles == (Cycle.HOUR,)
+
+
 @pytest.mark.parametrize(
     ("cells", "cycles"),
     [
         ([f"{2000 + i % 20}-{1 + i % 12:02}" for i in range(N)], (Cycle.MONTH,)),
         ([f"{1 + i % 12:02}/{2000 + i % 20}" for i in range(N)], (Cycle.MONTH,)),
-        ([f"{dt.date(2024, 1 + i % 12, 1):%b-%y}" for i in range(N)], (Cycle.MONTH,)),
-        ([f"2024-W{1 + i % 52:02}" for i in range(N)], (Cycle.MONTH,)),
+        ([f"{dt.date(2000 + i % 20, 1 + i % 12, 1):%b-%y}" for i in range(N)], (Cycle.MONTH,)),
+        ([f"{2020 + i % 5}-W{1 + i % 52:02}" for i in range(N)], (Cycle.MONTH,)),
         ([f"Q{1 + i % 4} {2000 + i % 20}" for i in range(N)], (Cycle.QUARTER,)),
         ([f"{2000 + i % 20}Q{1 + i % 4}" for i in range(N)], (Cycle.QUARTER,)),
         ([f"Jan {1 + i % 28:2} {i % 24:02}:05:00" for i in range(N)], (Cycle.HOUR, Cycle.WEEKDAY)),

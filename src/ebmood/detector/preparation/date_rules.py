@@ -1,9 +1,10 @@
 """Decide which cycles are read of a column of dates or times."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow
+from pyarrow import types
 
 from ebmood.detector.io.cell_values import read_times
 from ebmood.detector.io.column_names import format_option
@@ -25,7 +26,12 @@ def cycles_of(style: DateFormat) -> tuple[Cycle, ...]:
 
 
 def decide_dates(
-    name: str, cells: pyarrow.Array, style: DateFormat, missing: Collection[str], reason: str = ""
+    name: str,
+    cells: pyarrow.Array,
+    style: DateFormat,
+    missing: Collection[str],
+    reason: str = "",
+    is_forced: bool = False,
 ) -> Decision:
     """Return the decision about a column of dates or times.
 
@@ -35,25 +41,35 @@ def decide_dates(
         style: how dates are written in text and in numbers.
         missing: further words for missing values.
         reason: why the column is read as dates, in words.
+        is_forced: whether the user wants dates, so that cycles are read that do not repeat.
     """
     times = read_times(cells, style, missing)
     if np.isnat(times.values).all():
         return Decision.leave_out(name, "empty", "has no values", constant="")
-    possible = cycles_of(style)
-    cycles = tuple(cycle for cycle in possible if cycle.is_whole(times.values))
+    is_clock = style == DateFormat.CLOCK or types.is_time(cells.type)  # of unknown days
+    possible = (Cycle.HOUR,) if is_clock else cycles_of(style)
+    whole = tuple(cycle for cycle in possible if cycle.is_whole(times.values))
+    cycles = tuple(cycle for cycle in whole if is_forced or is_clock or cycle.repeats(times.values))
     if not cycles:
-        phrases = {
-            Cycle.HOUR: "hours of the day",
-            Cycle.WEEKDAY: "weekdays",
-            Cycle.MONTH: "months of the year",
-            Cycle.QUARTER: "quarters",
-        }
-        wanted = " or ".join(
-            filter(None, [", ".join(phrases[c] for c in possible[:-1]), phrases[possible[-1]]])
-        )
-        hint = (
-            f"; with {format_option('--number', name)} it is a duration" if style == DateFormat.CLOCK else ""
-        )
-        return Decision.leave_out(name, "date or time", f"does not contain all {wanted}{hint}")
+        return Decision.leave_out(name, "date or time", _why_none(name, possible, whole, style, is_clock))
     column = DateColumn(name=name, format=style, cycles=cycles)
     return Decision(column, "date or time", f"cycle of {' and '.join(cycles)}", reason, times.errors)
+
+
+def _why_none(
+    name: str, possible: Sequence[Cycle], whole: Sequence[Cycle], style: DateFormat, is_clock: bool
+) -> str:
+    """Return in words why no cycle is read."""
+    phrases = {
+        Cycle.HOUR: "hours of the day",
+        Cycle.WEEKDAY: "weekdays",
+        Cycle.MONTH: "months of the year",
+        Cycle.QUARTER: "quarters",
+    }
+    wanted = " or ".join(filter(None, [", ".join(phrases[c] for c in possible[:-1]), phrases[possible[-1]]]))
+    hint = ""
+    if style == DateFormat.CLOCK:
+        hint = f"; with {format_option('--number', name)} it is a duration"
+    elif whole:
+        hint = f"; {format_option('--date', name)} reads the {' and '.join(phrases[c] for c in whole)}"
+    return f"does not contain all {wanted}{'' if is_clock else ' three times'}{hint}"

@@ -74,7 +74,7 @@ def _decide_column(
         return Decision.leave_out(name, "other", f"holds {cells.type}")
     text = TextColumn(cells, missing) if is_text(cells.type) else None
     if name in overrides.dates:
-        return decide_dates(name, cells, _date_format(cells, text), missing, BY_OPTION)
+        return decide_dates(name, cells, _date_format(cells, text), missing, BY_OPTION, is_forced=True)
     if name in overrides.numbers:
         if types.is_duration(cells.type) or (text and not formats and text.are_durations):
             return decide_durations(name, cells, missing, f"a duration, in seconds, {BY_OPTION}")

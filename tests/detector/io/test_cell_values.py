@@ -77,6 +77,31 @@ def test_words_of_the_user_are_missing_in_all_kinds_of_columns():
     assert np.isnat(read_times(dates, DateFormat.ISO, missing).values).tolist() == [False, True]
 
 
+@pytest.mark.parametrize("word", ["-9999", "-9999.0"])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pyarrow.array(["1", "-9999", None]),
+        pyarrow.array(["1.0", "-9999.00", ""]),
+        pyarrow.array([1, -9999, None]),
+        pyarrow.array([1.0, -9999.0, None]),
+        pyarrow.array([1, -9999, None], pyarrow.decimal128(6)),
+    ],
+)
+def test_a_number_that_means_missing_is_missing_in_any_type_and_spelling(word, cells):
+    np.testing.assert_array_equal(read_numbers(cells, missing=(word,)).values, [1, np.nan, np.nan])
+    np.testing.assert_array_equal(read_numbers(cells).values, [1, -9999, np.nan])
+
+
+@pytest.mark.parametrize(
+    "cells", [["1700000000", "0"], ["1700000000.0", "0.0"], [1700000000, 0], [1.7e9, 0.0]]
+)
+def test_a_number_that_means_missing_is_no_time(cells):
+    read = read_times(pyarrow.array(cells), DateFormat.SECONDS, missing=("0",))
+    assert not read.errors
+    assert np.isnat(read.values).tolist() == [False, True]
+
+
 @pytest.mark.parametrize(
     ("cells", "problem"),
     [

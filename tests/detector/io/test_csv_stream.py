@@ -172,6 +172,10 @@ def test_a_delimiter_at_the_end_of_each_row_is_no_column(csv):
     assert {chunk.first_row + row for chunk in chunks for row in chunk.errors} == {90, 91}
 
 
+def test_negative_numbers_of_accounting_in_the_first_row_are_no_units(csv):
+    assert read_table(csv("cost;gain\n(12.50);(3)\n7;8\n")) == [["(12.50)", "7"], ["(3)", "8"]]
+
+
 @pytest.mark.parametrize("below", ["[s];[°C];(%)", "---+---+---", "---;---;---"])
 def test_units_and_drawn_lines_below_the_header_are_no_row(csv, below):
     with pytest.warns(DataWarning, match="line 3 belongs to the header and is not read"):

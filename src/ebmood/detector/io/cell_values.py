@@ -110,7 +110,7 @@ def read_numbers(
     Args:
         cells: `(N,)` text, numbers, or booleans.
         style: how numbers are written in text.
-        missing: further words for missing values, in lower case.
+        missing: further words for missing values, in lower case. A word that is a number is missing in any spelling.
         yes_no: whether words such as `yes` are numbers.
     """
     cells = decode(cells)
@@ -121,7 +121,8 @@ def read_numbers(
         return Cells(cells.cast(pyarrow.int8()).cast(pyarrow.float64()).to_numpy(zero_copy_only=False))
     if types.is_null(kind):
         return Cells(np.full(len(cells), np.nan))
-    if types.is_floating(kind) or types.is_integer(kind) or types.is_decimal(kind):
+    if _is_number(kind):
+        cells = _drop_numbers(cells, missing)
         values = cells.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
         return _check_values(cells, values, {})
     return _all_odd(cells, f"a {kind}, not a number")
@@ -176,11 +177,13 @@ def read_times(cells: pyarrow.Array, style: DateFormat, missing: Collection[str]
     if is_text(cells.type):
         cells = clean_text(cells, {*MISSING_WORDS, *MISSING_NUMBERS, *missing})
         if style.is_number:
-            numbers = _parse_text(cells, PLAIN, ())
+            numbers = _parse_text(cells, PLAIN, missing)
             times, wrong = read_dates(pyarrow.array(numbers.values, mask=np.isnan(numbers.values)), style)
             return Cells(times, numbers.errors | _odd_cells(cells, wrong, "is not a date"))
-    elif types.is_floating(cells.type):
-        cells = compute.if_else(compute.is_nan(cells), pyarrow.scalar(None, cells.type), cells)
+    elif _is_number(cells.type):
+        cells = _drop_numbers(cells, missing)
+        if types.is_floating(cells.type):
+            cells = compute.if_else(compute.is_nan(cells), pyarrow.scalar(None, cells.type), cells)
     elif types.is_null(cells.type):
         return Cells(np.full(len(cells), np.datetime64("NaT", "us")))
     elif is_unusable(cells.type) or types.is_boolean(cells.type) or types.is_duration(cells.type):
@@ -224,7 +227,29 @@ def _parse_text(
         is_swapped = odd & ~swapped.parse(cells)[1]
         problem = f"has a {names[other]}, but the numbers of this column have {names[style.decimal]}s"
         errors |= _odd_cells(cells, is_swapped, problem)
+    values = np.where(np.isin(values, _numbers(missing)), np.nan, values)
     return _check_values(cells, values, errors)
+
+
+def _is_number(kind: pyarrow.DataType) -> bool:
+    return types.is_floating(kind) or types.is_integer(kind) or types.is_decimal(kind)
+
+
+def _numbers(missing: Collection[str]) -> list[float]:
+    """Return the words for missing values that are numbers: `-9999` is `-9999.0` as well."""
+    words = pyarrow.array([word.strip() for word in missing], pyarrow.string())
+    numbers, odd = PLAIN.parse(words)
+    return numbers[~odd].tolist()
+
+
+def _drop_numbers(cells: pyarrow.Array, missing: Collection[str]) -> pyarrow.Array:
+    """Return numbers, with null for those that are words for missing values."""
+    numbers = _numbers(missing)
+    if not numbers:
+        return cells
+    values = pyarrow.array(numbers, pyarrow.float64())
+    is_missing = compute.is_in(cells.cast(pyarrow.float64(), safe=False), values)
+    return compute.if_else(is_missing, pyarrow.scalar(None, cells.type), cells)
 
 
 def _check_values(

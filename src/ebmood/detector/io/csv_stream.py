@@ -33,6 +33,7 @@ from ebmood.detector.io.csv_dialect import (
 )
 from ebmood.detector.io.header_search import (
     FITTING,
+    describe_below,
     describe_title,
     describe_unnamed,
     has_width,
@@ -95,11 +96,8 @@ class CSVStream(TableStream):
         check_lines_fit(self._cells, start, source)
         check_delimiter(opened.header.decode(errors="replace"), start, source)
         if start.below:
-            warnings.warn(
-                f"{source}: line {start.line + 2} belongs to the header and is not read ({start.below[0][:20]!r}, ...)",
-                DataWarning,
-                stacklevel=2,
-            )
+            cell = next(filter(str.strip, start.below))
+            warnings.warn(describe_below(source, cell, start.line + 2), DataWarning, stacklevel=2)
         if start.title:
             warnings.warn(describe_title(source, start.title, start.line), DataWarning, stacklevel=2)
         fitting = [row for row in start.rows if has_width(row, len(self._cells))]

@@ -295,6 +295,33 @@ def test_a_number_that_only_grows_is_read_and_remembered():
     assert decide_one(grows[::-1].tolist()).column == NumberColumn(name="c")
 
 
+@pytest.mark.parametrize("write", [str, float, lambda x: f"{int(3600 * x) // 60} min {int(3600 * x) % 60} s"])
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_counter_in_rows_in_the_order_of_time_is_left_out(newest_first, sign, write):
+    times = [dt.datetime(2021, 1, 1) + dt.timedelta(hours=i) for i in range(N)]
+    meter = (500 + sign * np.cumsum(RNG.random(N))).round(2)
+    power = RNG.normal(size=N).round(2).tolist()
+    if newest_first:
+        times, meter = times[::-1], meter[::-1]
+    cells = [write(x) for x in meter]
+
+    def decide_all(times: list, **overrides) -> list[Decision]:
+        columns = {"meter": cells, "power": power, "time": times}
+        arrays = {name: pyarrow.array(column) for name, column in columns.items()}
+        return decide(arrays, Overrides(**overrides))
+
+    counter, other, _ = decide_all(times)
+    assert counter.kind == ("only grows" if sign > 0 else "only falls")
+    assert counter.reason == (
+        "with the time of 'time', so that later rows lie beyond the training rows; numbers=['meter'] reads it"
+    )
+    assert isinstance(other.column, NumberColumn)
+    assert isinstance(decide_all(times, numbers=frozenset({"meter"}))[0].column, NumberColumn)
+    sorted_by_value = [times[i] for i in RNG.permutation(N)]
+    assert isinstance(decide_all(sorted_by_value)[0].column, NumberColumn)
+
+
 def test_the_user_decides():
     ids = RNG.permutation(N).tolist()
     assert isinstance(decide_one(ids, numbers=frozenset("c")).column, NumberColumn)

@@ -1,6 +1,7 @@
 """Decide which cycles are read of a column of dates or times."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow
@@ -11,7 +12,7 @@ from ebmood.detector.io.column_names import format_option
 from ebmood.detector.io.dates import DateFormat
 from ebmood.detector.preparation.columns import DateColumn
 from ebmood.detector.preparation.cycles import Cycle
-from ebmood.detector.preparation.decision import Decision
+from ebmood.detector.preparation.decision import Decision, find_trend
 
 
 def cycles_of(style: DateFormat) -> tuple[Cycle, ...]:
@@ -51,9 +52,13 @@ def decide_dates(
     whole = tuple(cycle for cycle in possible if cycle.is_whole(times.values))
     cycles = tuple(cycle for cycle in whole if is_forced or is_clock or cycle.repeats(times.values))
     if not cycles:
-        return Decision.leave_out(name, "date or time", _why_none(name, possible, whole, style, is_clock))
-    column = DateColumn(name=name, format=style, cycles=cycles)
-    return Decision(column, "date or time", f"cycle of {' and '.join(cycles)}", reason, times.errors)
+        decision = Decision.leave_out(name, "date or time", _why_none(name, possible, whole, style, is_clock))
+    else:
+        column = DateColumn(name=name, format=style, cycles=cycles)
+        treatment = f"cycle of {' and '.join(cycles)}"
+        decision = Decision(column, "date or time", treatment, reason, times.errors)
+    present = times.values[~np.isnat(times.values)]
+    return decision if is_clock else replace(decision, trend=find_trend(present.astype(np.float64)))
 
 
 def _why_none(

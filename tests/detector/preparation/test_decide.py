@@ -251,10 +251,20 @@ def test_clock_times_below_a_day_are_times_of_the_day_unless_the_user_wants_numb
     cells = [f"{i % 24}:{i % 60:02}" for i in range(N)]
     assert decide_one(cells).column.cycles == (Cycle.HOUR,)
     assert decide_one(cells, numbers=frozenset("c")).column.is_duration
-    short = [f"0:{i % 60:02}:{i % 7:02}" for i in range(N)]
-    assert "numbers=['c'] it is a duration" in decide_one(short).reason
+    shift = [f"{9 + i % 8:02}:{i % 60:02}" for i in range(N)]
+    assert "numbers=['c'] it is a duration" in decide_one(shift).reason
     cells[3] = "25:10"
     assert decide_one(cells).kind == "duration"
+
+
+def test_clock_times_of_the_first_hours_of_a_day_are_durations():
+    calls = [f"00:{i % 60:02}:{i % 7:02}.250" for i in range(N)]
+    decision = decide_one(calls)
+    assert decision.kind == "duration"
+    read, _ = decision.column.read(pyarrow.array([*calls[:2], "25:00:00", "23:59:59"]), ())
+    np.testing.assert_allclose(read["c"], [0.25, 61.25, 90_000, 86_399])
+    evening = [*calls, "13:05:00.000"]
+    assert decide_one(evening).kind == "date or time"
 
 
 def test_odd_cells_among_durations_are_named():

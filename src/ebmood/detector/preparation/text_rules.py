@@ -152,7 +152,7 @@ def decide_text(name: str, text: TextColumn, formats: Sequence[NumberFormat], co
         is_guess = is_open and style.thousands == ","
         return replace(decision, reason=f"{decision.reason}, which is a guess") if is_guess else decision
     dates = text.date_formats()
-    if dates:
+    if dates and not (dates[0] == DateFormat.CLOCK and text.are_durations and _are_short(text)):
         return decide_dates(name, text.raw, dates[0], text.missing, _describe_dates(dates))
     if text.are_durations:
         return decide_durations(name, text.raw, text.missing)
@@ -193,6 +193,12 @@ def _are_yes_no(words: set[str]) -> bool:
 def _are_many(odd: NDArray[np.bool_]) -> bool:
     """Return whether different cells of one kind are so many that others among them are errors."""
     return int((~odd).sum()) > MANY_NUMBERS
+
+
+def _are_short(text: TextColumn) -> bool:
+    """Return whether clock times are durations: they start in the first hour, and none is in the second half of a day."""
+    hours = read_durations(text.distinct)[0] / 3600
+    return bool(hours.min() < 1 and hours.max() < 12)
 
 
 def _has_leading_zeros(text: TextColumn) -> bool:

@@ -83,6 +83,16 @@ def test_letters_multiply_if_several_occur(cells, values):
     np.testing.assert_allclose(read, values, rtol=1e-15)
 
 
+def test_coordinates_of_one_direction_decide_how_the_other_is_read():
+    for cells in (["10,905° E", "11,2 °E"], ["48.1°N", "47.9° N"]):
+        [style, *_] = possible_formats(pyarrow.array(cells))
+        other = cells[0].replace("E", "W").replace("N", "S")
+        values, odd = style.parse(pyarrow.array([cells[0], other]))
+        assert not odd.any()
+        assert values[1] == -values[0] < 0
+    assert possible_formats(pyarrow.array(["20 °C", "21 °C"]))[0] == NumberFormat(unit="°C")
+
+
 @pytest.mark.parametrize(
     "cells",
     [
@@ -90,6 +100,7 @@ def test_letters_multiply_if_several_occur(cells, values):
         ["12A", "12B"],
         ["32B", "34C"],
         ["48.2N", "16.4E"],
+        ["48.2° N", "16.4° E"],
         ["10-20", "3-4"],
         ["A-7", "(B)"],
         ["(1", "2)"],

@@ -332,6 +332,24 @@ def test_a_counter_in_rows_in_the_order_of_time_is_left_out(newest_first, sign, 
     assert isinstance(decide_all(sorted_by_value)[0].column, NumberColumn)
 
 
+@pytest.mark.parametrize(("sign", "unit"), [("<", ""), (">", ""), ("<= ", " mg/l"), ("≥", "%")])
+def test_limits_of_measurement_are_read_as_numbers(sign, unit):
+    cells = [f"{x}{unit}" for x in FLOATS]
+    cells[7] = cells[9] = f"{sign}0.5{unit}"
+    decision = decide_one(cells)
+    assert decision.kind == "number"
+    assert not decision.problems
+    assert f"{cells[7]!r} is read as 0.5{unit}" in decision.reason
+    read, errors = decision.column.read(pyarrow.array([*cells, f"{sign}1,234.5{unit}", f"{sign}x"]), ())
+    np.testing.assert_array_equal(read["c"][[7, 8, 200, 201]], [0.5, FLOATS[8], 1234.5, np.nan])
+    assert list(errors) == [201]
+    without = decide_one([cell for cell in cells if cell != cells[7]]).column
+    assert without.read(pyarrow.array([cells[7]]), ())[0]["c"] == [0.5]  # the first limit comes later
+    assert decide_one(["<1", "1", "2", "3", ">3"] * 40).kind == "category"
+    cells[3] = "neg"
+    assert list(decide_one(cells).problems) == [3]
+
+
 def test_the_user_decides():
     ids = RNG.permutation(N).tolist()
     assert isinstance(decide_one(ids, numbers=frozenset("c")).column, NumberColumn)

@@ -52,6 +52,9 @@ YES_NO = {
 BOOLEANS = {"true": 1.0, "false": 0.0}
 """How programs write booleans, in lower case. They are numbers in any column."""
 
+LIMIT = "^(?:[<>]=?|[≤≥])\\s*"
+"""Regular expression of the sign before a limit of measurement: `<0.5` is read as 0.5."""
+
 INFINITE = {sign + word: float(sign + word) for sign in ("", "+", "-") for word in ("inf", "infinity")}
 
 T = TypeVar("T")
@@ -105,7 +108,8 @@ def read_numbers(
 ) -> Cells[NDArray[np.float64]]:
     """Return a column as float64, with NaN for missing cells.
 
-    A cell is odd if it is text, infinite, or a whole number that float64 cannot represent.
+    A cell is odd if it is text, infinite, or a whole number that float64 cannot represent. A limit such as `<0.5` is
+    read as the number 0.5.
 
     Args:
         cells: `(N,)` text, numbers, or booleans.
@@ -207,10 +211,10 @@ def _parse_text(
         except pyarrow.ArrowInvalid:
             pass
     cells = clean_text(cells, {*MISSING_WORDS, *MISSING_NUMBERS, *missing})
-    values, odd = style.parse(cells)
+    values, odd = _parse_numbers(cells, style)
     if odd.any():
-        grouped, is_other = style.parse_grouped(cells)
-        values = np.where(odd & ~is_other, grouped, values)
+        limits, is_other = _parse_numbers(compute.replace_substring_regex(cells, LIMIT, ""), style)
+        values = np.where(odd & ~is_other, limits, values)
         odd &= is_other
         lower = compute.utf8_lower(cells)
         for word, number in (INFINITE | BOOLEANS | (YES_NO if yes_no else {})).items():
@@ -229,6 +233,18 @@ def _parse_text(
         errors |= _odd_cells(cells, is_swapped, problem)
     values = np.where(np.isin(values, _numbers(missing)), np.nan, values)
     return _check_values(cells, values, errors)
+
+
+def _parse_numbers(
+    cells: pyarrow.Array, style: NumberFormat
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return numbers, also with separators of thousands that the format lacks, and which cells are none."""
+    values, odd = style.parse(cells)
+    if odd.any():
+        grouped, is_other = style.parse_grouped(cells)
+        values = np.where(odd & ~is_other, grouped, values)
+        odd &= is_other
+    return values, odd
 
 
 def _is_number(kind: pyarrow.DataType) -> bool:

@@ -37,6 +37,9 @@ _END = re.compile(r"\d\s*°?\s*([A-Za-z]*)[)\s-]*$")
 _COMPASS = {
     f"(?:°{_SPACE})?{letter}": sign for letter, sign in {"N": 1.0, "E": 1.0, "S": -1.0, "W": -1.0}.items()
 }
+_DIRECTION = re.compile(rf"°{_SPACE}[NSEW]$")
+"""The end of a coordinate, of which others may lie on the other side of the equator or of Greenwich."""
+
 _SCALES = {"": {}, "multiples": _MULTIPLES, "bytes": _BYTES, "compass": _COMPASS}
 """For each kind of scale, regular expressions of the ends of cells, and by what they multiply."""
 
@@ -234,7 +237,7 @@ def possible_formats(cells: pyarrow.Array) -> list[NumberFormat]:
     """
     first = next((text for cell in cells[:50] if any(map(str.isdigit, text := cell.as_py()))), "")
     unit, styles = split_unit(first), []
-    if unit is not None:
+    if unit is not None and not _DIRECTION.match(unit[1]):
         styles = [style.model_copy(update={"currency": unit[0], "unit": unit[1]}) for style in _STYLES]
     return [style for style in styles if fits(style, cells)] or _scaled_formats(cells)
 
@@ -247,7 +250,9 @@ def _scaled_formats(cells: pyarrow.Array) -> list[NumberFormat]:
         formats = [NumberFormat(decimal=decimal, scale="multiples") for decimal in (".", ",")]
     elif any(end.endswith("B") and len(end) > 1 for end in ends):
         formats = [NumberFormat(decimal=decimal, scale="bytes") for decimal in (".", ",")]
-    elif ends in ({"N", "S"}, {"E", "W"}):
+    elif (ends <= {"N", "S"} or ends <= {"E", "W"}) and (
+        len(ends) == 2 or all(map(_DIRECTION.search, cells.to_pylist()))
+    ):
         formats = [NumberFormat(decimal=decimal, scale="compass") for decimal in (".", ",")]
     return [style for style in formats if fits(style, cells)]
 

@@ -1,5 +1,6 @@
 """Decide what a column of text holds: numbers, dates, or names."""
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from ebmood.detector.io.arrow import compute
 from ebmood.detector.io.categories import MISSING_WORDS
 from ebmood.detector.io.cell_values import (
+    LIMIT,
     MISSING_NUMBERS,
     YES_NO,
     clean_text,
@@ -166,7 +168,8 @@ def _decide_mixture(name: str, text: TextColumn) -> Decision:
         numbers = read_numbers(text.raw, style, text.missing)
         if len(numbers.errors) <= ODD_SHARE * np.isfinite(numbers.values).sum():
             decision = decide_numbers(name, text.raw, style, text.missing, is_forced=True)
-            return Decision(decision.column, "number", "number", style.describe(), numbers.errors)
+            detail = ", ".join(filter(None, [style.describe(), _describe_limits(text, numbers.errors)]))
+            return Decision(decision.column, "number", "number", detail, numbers.errors)
     for date_style in TEXT_FORMATS:
         if read_dates(text.distinct[:SAMPLE], date_style)[1].all():
             continue
@@ -179,6 +182,18 @@ def _decide_mixture(name: str, text: TextColumn) -> Decision:
         if len(durations.errors) <= ODD_SHARE * np.isfinite(durations.values).sum():
             return decide_durations(name, text.raw, text.missing)
     return decide_names(name, text.raw, text.missing)
+
+
+def _describe_limits(text: TextColumn, errors: Collection[int]) -> str:
+    """Return in words that limits of measurement are read as numbers; empty if there are none."""
+    is_limit = compute.fill_null(compute.match_substring_regex(text.cells, LIMIT), False)
+    row = next(
+        (row for row in is_limit.to_numpy(zero_copy_only=False).nonzero()[0] if row not in errors), None
+    )
+    if row is None:
+        return ""
+    cell = text.cells[int(row)].as_py()
+    return f"{cell[:20]!r} is read as {re.sub(LIMIT, '', cell)[:20]}"
 
 
 def _are_yes_no(words: set[str]) -> bool:
@@ -196,7 +211,7 @@ def _are_many(odd: NDArray[np.bool_]) -> bool:
 
 
 def _are_short(text: TextColumn) -> bool:
-    """Return whether clock times are durations: they start in the first hour, and none is in the second half of a day."""
+    """Return whether clock times are durations: they start in the first hour, and none is after noon."""
     hours = read_durations(text.distinct)[0] / 3600
     return bool(hours.min() < 1 and hours.max() < 12)
 

@@ -168,7 +168,7 @@ def test_larger_numbers_than_those_of_the_training_may_have_separators_of_thousa
         (NumberFormat(decimal=","), "1.234"),
         (NumberFormat(decimal=","), "1,234.5"),
         (NumberFormat(), "1.234,5"),
-        (NumberFormat(), "1,23,456.5"),
+        (NumberFormat(), "1,23,45.5"),
         (NumberFormat(unit="kg"), "1,234.5"),
         (NumberFormat(decimal=",", thousands="."), "1,234.5"),
     ],

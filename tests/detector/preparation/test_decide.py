@@ -88,6 +88,7 @@ def test_rare_names_are_an_id_and_frequent_ones_categories():
         (["Y", "N"], "yes/no"),
         (["on", "off"], "yes/no"),
         (["True", "FALSE", "yes", "1"], "yes/no"),
+        (["Y", "N", "yes", "No"], "yes/no"),
         (["t", "y"], "category"),
         (["t", "y", "n"], "category"),
         (["no", "maybe"], "category"),

@@ -40,11 +40,23 @@ _COMPASS = {
 _DIRECTION = re.compile(rf"°{_SPACE}[NSEW]$")
 """The end of a coordinate, of which others may lie on the other side of the equator or of Greenwich."""
 
-_SCALES = {"": {}, "multiples": _MULTIPLES, "bytes": _BYTES, "compass": _COMPASS}
+_LEDGER = {"(?i:cr)": 1.0, "(?i:dr)": -1.0, "H": 1.0, "S": -1.0}
+_SCALES = {
+    "": {},
+    "multiples": _MULTIPLES,
+    "bytes": _BYTES,
+    "compass": _COMPASS,
+    "ledger": _LEDGER,
+}
 """For each kind of scale, regular expressions of the ends of cells, and by what they multiply."""
 
 
-_SCALE_NAMES = {"multiples": "k, M and B multiply", "bytes": "in bytes", "compass": "S and W below zero"}
+_SCALE_NAMES = {
+    "multiples": "k, M and B multiply",
+    "bytes": "in bytes",
+    "compass": "S and W below zero",
+    "ledger": "debits below zero",
+}
 
 
 class NumberFormat(Settings):
@@ -56,7 +68,8 @@ class NumberFormat(Settings):
         unit: text that follows each number, such as `%` or `m3/h`. The number is not converted.
         currency: a sign before each number.
         scale: kind of the letters behind numbers that multiply them: `multiples` for `1.5k` and `2M`, `bytes` for
-            `900 kB` and `1.5 GiB`, `compass` for `48.2N` and `16.4° S`. Such a format has no unit.
+            `900 kB` and `1.5 GiB`, `compass` for `48.2N` and `16.4° S`, `ledger` for credits and debits: `12.50 Cr` and
+            `3 Dr`, or in German `12,50 H` and `3 S`. Such a format has no unit.
 
     Negative numbers may be written as in accounting: `(12.50)`, `12.50-`, `-$12.50`.
 
@@ -72,7 +85,7 @@ class NumberFormat(Settings):
     thousands: Literal["", ",", ".", " ", "'"] = ""
     unit: str = ""
     currency: str = ""
-    scale: Literal["", "multiples", "bytes", "compass"] = ""
+    scale: Literal["", "multiples", "bytes", "compass", "ledger"] = ""
 
     @property
     def is_plain(self) -> bool:
@@ -86,7 +99,10 @@ class NumberFormat(Settings):
         digits = "[0-9]+"
         if self.thousands:
             separator = _SEPARATORS.get(self.thousands, re.escape(self.thousands))
-            digits = f"(?:[1-9][0-9]{{0,2}}(?:{separator}[0-9]{{3}})+|[0-9]+)"  # 0,653 has a decimal comma
+            groups = f"[1-9][0-9]{{0,2}}(?:{separator}[0-9]{{3}})+"  # 0,653 has a decimal comma
+            if self.thousands == ",":  # 12,34,567 in India
+                groups += f"|[1-9][0-9]?(?:{separator}[0-9]{{2}})+{separator}[0-9]{{3}}"
+            digits = f"(?:{groups}|[0-9]+)"
         exponent = "" if self.thousands else _EXPONENT
         number = f"(?:{digits}(?:{decimal}[0-9]*)?|{decimal}[0-9]+){exponent}"
         before = f"{re.escape(self.currency)}{_SPACE}" if self.currency else ""
@@ -151,7 +167,7 @@ class NumberFormat(Settings):
             if not style.thousands or style.decimal != self.decimal:
                 continue
             separator = _SEPARATORS.get(style.thousands, re.escape(style.thousands))
-            group = f"[0-9]{separator}[0-9]{{3}}"
+            group = f"[0-9]{separator}[0-9]{{2,3}}"
             is_sign = style.thousands in ".,"
             certain = f"{group}(?:{separator}|{re.escape(self.decimal)})" if is_sign else group
             clear = compute.match_substring_regex(cells, certain)
@@ -254,6 +270,8 @@ def _scaled_formats(cells: pyarrow.Array) -> list[NumberFormat]:
         len(ends) == 2 or all(map(_DIRECTION.search, cells.to_pylist()))
     ):
         formats = [NumberFormat(decimal=decimal, scale="compass") for decimal in (".", ",")]
+    elif {end.upper() for end in ends} == {"CR", "DR"} or ends == {"H", "S"}:
+        formats = [style.model_copy(update={"scale": "ledger"}) for style in _STYLES]
     return [style for style in formats if fits(style, cells)]
 
 

@@ -199,7 +199,7 @@ def _describe_limits(text: TextColumn, errors: Collection[int]) -> str:
 def _are_yes_no(words: set[str]) -> bool:
     """Return whether words, in lower case, are spellings of yes and no, and say both of them if they are several."""
     numbers = {YES_NO.get(word, {"1": 1.0, "0": 0.0}.get(word)) for word in words}
-    usual = {"true", "false", "yes", "no", "1", "0"}
+    usual = {"true", "false", "yes", "no", "y", "n", "1", "0"}
     return (
         None not in numbers and (len(words) == 1 or len(numbers) == 2) and (len(words) <= 2 or words <= usual)
     )

@@ -7,10 +7,11 @@ import pyarrow
 import pytest
 
 from ebmood.core.errors import InputError
+from ebmood.detector.io.arrow import compute
 from ebmood.detector.preparation import CategoryColumn, DateColumn, LeftOut, NumberColumn
 from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.cycles import Cycle
-from ebmood.detector.preparation.decide import decide
+from ebmood.detector.preparation.decide import combine, decide
 from ebmood.detector.preparation.decision import Decision, Overrides
 
 N = 200
@@ -73,6 +74,40 @@ def test_names_decide_only_where_values_do_not():
     assert decide_one(unique, "humidity").kind == "number"
     assert decide_one(FLOATS.tolist(), "grid").kind == "number"
     assert isinstance(decide_one(RNG.integers(1, 5, N).tolist(), "sensor_id").column, CategoryColumn)
+
+
+@pytest.mark.parametrize("name", ["Account #", "Order Number", "Kundennummer", "Belegnr.", "invoice_no"])
+def test_whole_numbers_that_never_repeat_are_an_id_if_the_name_says_number(name):
+    never = RNG.choice(10**9, N, replace=False).tolist()
+    assert decide_one(never, name).kind == "id"
+    for other in ("revenue", "piano", "number of rooms"):
+        assert decide_one(never, other).kind == "number"
+    assert decide_one([*never[:-1], never[0]], name).kind == "number"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pyarrow.array([b"0123456789abcdef"] * N, pyarrow.binary(16)),
+        pyarrow.array([b"x"] * N, pyarrow.binary_view()),
+        pyarrow.ExtensionArray.from_storage(
+            pyarrow.uuid(), pyarrow.array([b"0123456789abcdef"] * N, pyarrow.binary(16))
+        ),
+        pyarrow.array([(1, 2, 3)] * N, pyarrow.month_day_nano_interval()),
+    ],
+    ids=["fixed size", "view", "uuid", "interval"],
+)
+def test_cells_that_are_no_values_are_left_out(cells):
+    [decision] = decide({"c": combine([cells[:9], cells[9:]])}, Overrides())
+    assert decision.kind == "other"
+
+
+def test_run_end_encoded_values_are_those_that_repeat():
+    plain = pyarrow.array(["a", "a", "b", "b"] * (N // 4))
+    [decision] = decide({"c": combine([compute.run_end_encode(plain)])}, Overrides())
+    assert isinstance(decision.column, CategoryColumn)
+    read, _ = decision.column.read(compute.run_end_encode(plain), ())
+    assert read["c"].equals(plain)
 
 
 def test_rare_names_are_an_id_and_frequent_ones_categories():
@@ -206,6 +241,9 @@ def test_a_cycle_that_a_table_contains_once_is_read_only_if_the_user_wants_it():
     assert decision.reason.endswith("three times; dates=['c'] reads the weekdays and months of the year")
     decision = decide_one(one_year, dates=frozenset("c"))
     assert decision.column.cycles == (Cycle.WEEKDAY, Cycle.MONTH)
+    office = [dt.datetime(2021, 1, 4 + i % 5, 9 + i % 8) + dt.timedelta(weeks=i % 6) for i in range(N)]
+    assert decide_one(office).reason.endswith("dates=['c'] reads the hours of the day and weekdays")
+    assert decide_one(office, dates=frozenset("c")).column.cycles == (Cycle.HOUR, Cycle.WEEKDAY)
     clock = [dt.time(i % 24) for i in range(N)]  # of one day or of many
     assert decide_one(clock).column.cycles == decide_one(text(clock)).column.cycles == (Cycle.HOUR,)
 
@@ -253,7 +291,13 @@ def test_clock_times_below_a_day_are_times_of_the_day_unless_the_user_wants_numb
     assert decide_one(cells).column.cycles == (Cycle.HOUR,)
     assert decide_one(cells, numbers=frozenset("c")).column.is_duration
     shift = [f"{9 + i % 8:02}:{i % 60:02}" for i in range(N)]
-    assert "numbers=['c'] it is a duration" in decide_one(shift).reason
+    assert decide_one(shift).reason.endswith(
+        "reads the hours of the day; with numbers=['c'] it is a duration"
+    )
+    assert decide_one(shift, numbers=frozenset("c")).column.is_duration
+    shift = [f"{1 + i % 5}:{i % 60:02} PM" for i in range(N)]
+    assert decide_one(shift).reason.endswith("dates=['c'] reads the hours of the day")
+    assert decide_one(shift, dates=frozenset("c")).column.cycles == (Cycle.HOUR,)
     cells[3] = "25:10"
     assert decide_one(cells).kind == "duration"
 

@@ -52,8 +52,8 @@ YES_NO = {
 BOOLEANS = {"true": 1.0, "false": 0.0}
 """How programs write booleans, in lower case. They are numbers in any column."""
 
-LIMIT = "^(?:[<>]=?|[≤≥])\\s*"
-"""Regular expression of the sign before a limit of measurement: `<0.5` is read as 0.5."""
+LIMIT = "^(?:[<>]=?|[≤≥~≈])\\s*"
+"""Regular expression of the sign before a limit of measurement or an estimate: `<0.5` is read as 0.5."""
 
 INFINITE = {sign + word: float(sign + word) for sign in ("", "+", "-") for word in ("inf", "infinity")}
 
@@ -81,11 +81,17 @@ def is_text(kind: pyarrow.DataType) -> bool:
 
 def is_unusable(kind: pyarrow.DataType) -> bool:
     """Return whether a column of this type holds neither numbers nor text nor dates nor durations."""
-    return types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind)
+    is_binary = types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
+    is_interval = types.is_interval(kind)
+    return types.is_nested(kind) or is_binary or types.is_fixed_size_binary(kind) or is_interval
 
 
 def decode(cells: pyarrow.Array) -> pyarrow.Array:
-    """Return the values of a dictionary array, and other arrays unchanged."""
+    """Return the values of a dictionary, run-end encoded or extension array, and other arrays unchanged."""
+    if isinstance(cells.type, pyarrow.BaseExtensionType):
+        cells = cells.storage
+    if types.is_run_end_encoded(cells.type):
+        cells = compute.run_end_decode(cells)
     return cells.dictionary_decode() if types.is_dictionary(cells.type) else cells
 
 

@@ -60,7 +60,7 @@ class Cycle(StrEnum):
         return len(np.unique(self._step(times[~np.isnat(times)]))) == self.steps
 
     def repeats(self, times: Times) -> bool:
-        """Return whether the steps of the cycle occur in `PERIODS` days, weeks or years on average."""
+        """Return whether the steps that occur, two or more, occur in `PERIODS` days, weeks or years on average."""
         times = times[~np.isnat(times)]
         days = times.astype("datetime64[D]").astype(np.int64)
         if self == Cycle.HOUR:
@@ -69,7 +69,9 @@ class Cycle(StrEnum):
             period = (days + 3) // 7
         else:
             period = times.astype("datetime64[Y]").astype(np.int64)
-        return len(np.unique(period * self.steps + self._step(times))) >= PERIODS * self.steps
+        steps = self._step(times)
+        occur = len(np.unique(steps))
+        return occur > 1 and len(np.unique(period * self.steps + steps)) >= PERIODS * occur
 
     def _step(self, times: Times) -> NDArray[np.int64]:
         """Return the number of the hour, day, month or quarter in the cycle, from 0; no time may be missing."""

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow
 from pyarrow import types
 
-from ebmood.detector.io.cell_values import read_times
+from ebmood.detector.io.cell_values import read_seconds, read_times
 from ebmood.detector.io.column_names import format_option
 from ebmood.detector.io.dates import DateFormat
 from ebmood.detector.preparation.columns import DateColumn
@@ -42,7 +42,7 @@ def decide_dates(
         style: how dates are written in text and in numbers.
         missing: further words for missing values.
         reason: why the column is read as dates, in words.
-        is_forced: whether the user wants dates, so that cycles are read that do not repeat.
+        is_forced: whether the user wants dates, so that cycles are read that are not whole or do not repeat.
     """
     times = read_times(cells, style, missing)
     if np.isnat(times.values).all():
@@ -50,9 +50,13 @@ def decide_dates(
     is_clock = style == DateFormat.CLOCK or types.is_time(cells.type)  # of unknown days
     possible = (Cycle.HOUR,) if is_clock else cycles_of(style)
     whole = tuple(cycle for cycle in possible if cycle.is_whole(times.values))
-    cycles = tuple(cycle for cycle in whole if is_forced or is_clock or cycle.repeats(times.values))
+    repeated = tuple(cycle for cycle in possible if is_clock or cycle.repeats(times.values))
+    either = tuple(cycle for cycle in possible if cycle in whole or cycle in repeated)
+    cycles = either if is_forced else tuple(cycle for cycle in whole if cycle in repeated)
     if not cycles:
-        decision = Decision.leave_out(name, "date or time", _why_none(name, possible, whole, style, is_clock))
+        is_duration = style == DateFormat.CLOCK and not read_seconds(cells, missing).errors
+        why = _why_none(name, possible, either, is_clock, is_duration)
+        decision = Decision.leave_out(name, "date or time", why)
     else:
         column = DateColumn(name=name, format=style, cycles=cycles)
         treatment = f"cycle of {' and '.join(cycles)}"
@@ -62,9 +66,9 @@ def decide_dates(
 
 
 def _why_none(
-    name: str, possible: Sequence[Cycle], whole: Sequence[Cycle], style: DateFormat, is_clock: bool
+    name: str, possible: Sequence[Cycle], readable: Sequence[Cycle], is_clock: bool, is_duration: bool
 ) -> str:
-    """Return in words why no cycle is read."""
+    """Return in words why no cycle is read, and which option reads those that are readable."""
     phrases = {
         Cycle.HOUR: "hours of the day",
         Cycle.WEEKDAY: "weekdays",
@@ -72,9 +76,11 @@ def _why_none(
         Cycle.QUARTER: "quarters",
     }
     wanted = " or ".join(filter(None, [", ".join(phrases[c] for c in possible[:-1]), phrases[possible[-1]]]))
-    hint = ""
-    if style == DateFormat.CLOCK:
-        hint = f"; with {format_option('--number', name)} it is a duration"
-    elif whole:
-        hint = f"; {format_option('--date', name)} reads the {' and '.join(phrases[c] for c in whole)}"
-    return f"does not contain all {wanted}{'' if is_clock else ' three times'}{hint}"
+    hints = [f"does not contain all {wanted}{'' if is_clock else ' three times'}"]
+    if readable:
+        hints.append(
+            f"{format_option('--date', name)} reads the {' and '.join(phrases[c] for c in readable)}"
+        )
+    if is_duration:
+        hints.append(f"with {format_option('--number', name)} it is a duration")
+    return "; ".join(hints)

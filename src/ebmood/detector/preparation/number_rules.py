@@ -38,6 +38,9 @@ _ID_NAME = re.compile(
     re.IGNORECASE,
 )
 
+_NUMBER_NAME = re.compile(r"(?:#|(?:^|[_\W])(?:no|nr|num)\.?|(?:nr\.?|nummer|number))\s*$", re.IGNORECASE)
+"""Names such as `Account #` and `Order Number`, whose whole numbers are an id if none of them repeats."""
+
 
 def decide_numbers(
     name: str,
@@ -146,7 +149,8 @@ def _decide_whole_numbers(
             return Decision.leave_out(
                 name, "only grows", "a different whole number in every row, in ascending order"
             )
-        if _ID_NAME.search(name) or _repeats_expected(distinct) >= EXPECTED_REPEATS:
+        is_id_name = _ID_NAME.search(name) or _NUMBER_NAME.search(name)
+        if is_id_name or _repeats_expected(distinct) >= EXPECTED_REPEATS:
             return Decision.leave_out(name, "id", "a different whole number in every row")
     if _ID_NAME.search(name) and rows >= FEW_ROWS:
         return decide_names(name, cells, missing, "whole numbers, and the name says id")

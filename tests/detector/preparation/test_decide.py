@@ -334,6 +334,9 @@ def test_dates_as_numbers():
     seconds = [int(dt.datetime(2021, 1, 1).timestamp()) + 5000 * int(i) for i in RNG.permutation(N)]
     assert decide_one(seconds, "timestamp").kind == "date or time"
     assert decide_one(seconds, "counts").kind != "date or time"
+    for fractions in ([second + 0.25 for second in seconds], [f"{second}.250" for second in seconds]):
+        assert decide_one(fractions, "ts").column.cycles == decide_one(seconds, "ts").column.cycles
+        assert decide_one(fractions, "counts").kind == "number"
     milliseconds = [1000 * second + 123 for second in seconds]
     assert decide_one(milliseconds, "logged").kind == "date or time"
     long = [int(dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y%m%d%H%M%S")) for second in seconds]

@@ -87,6 +87,9 @@ def decide_numbers(
         special = _decide_whole_numbers(name, cells, values, distinct, is_complete, missing)
         if special:
             return special
+    epoch = epoch_format(distinct) if is_time_name(name) and style.is_plain else None
+    if epoch and not is_whole:  # with fractions of a second
+        return decide_dates(name, cells, epoch, missing, str(epoch))
     detail = style.describe()
     code = _missing_code(values, distinct)
     if code:

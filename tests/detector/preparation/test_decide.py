@@ -115,6 +115,12 @@ def test_rare_names_are_an_id_and_frequent_ones_categories():
     many_new = [*(["a", "b"] * (N // 4)), *(f"n{i}" for i in range(N // 2))]
     assert decide_one(few_new).kind == "category"
     assert decide_one(many_new).kind == "id"
+    some_new = [*(["a", "b"] * (N // 2)), *(f"n{i}" for i in range(N // 8))]
+    decision = decide_one(some_new)
+    assert decision.kind == "rare names"
+    assert decision.reason == "11% of the texts occur once; categories=['c'] reads it"
+    assert decide_one(some_new, categories=frozenset("c")).kind == "category"
+    assert decide_one(["a", "b", "c"] * 9 + ["d", "e"]).kind == "category"  # two names may be a coincidence
 
 
 @pytest.mark.parametrize(

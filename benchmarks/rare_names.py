@@ -2,9 +2,9 @@
 
     python benchmarks/rare_names.py [--repetitions 3]
 
-The rows are parts of three kinds, whose cost and price depend on the kind, and names of Zipf's distribution. Faults have
-the wrong kind; names do not help to find them. In `informative`, a further column depends on the name, and faults have
-a value of another name. AUROC of the default detector with and without the names, for 1,000 training rows.
+The rows are parts of three kinds, whose cost and price depend on the kind, and names of Zipf's distribution. Faults
+have the wrong kind; names do not help to find them. In `informative`, a further column depends on the name, and faults
+have a value of another name. AUROC of the default detector with and without the names, for 1,000 training rows.
 """
 
 import argparse

@@ -245,7 +245,7 @@ def test_all_odd_columns_are_named_at_once(ebmood, tmp_path):
     assert "row 6, column 'power': 'n.d.' is not a number" in err
     code, _, err = ebmood("fit", path, "-o", tmp_path / "m")
     assert code == 2
-    assert "1 more" in err
+    assert "one more column has odd cells" in err
     assert "--category" not in err
     assert ebmood("fit", path, "-o", tmp_path / "m", "--missing", "ERR", "--missing", "n.d.")[0] == 0
 

@@ -13,9 +13,9 @@ from ebmood.detector.preparation.decision import Decision
 UNSEEN = 0.05
 """Expected share of new rows whose value no training row has, from which names are left out.
 
-Normal rows with a name never seen hide other faults. A wrong category in another column was found with an AUROC of 1.00
-without a column of names that say nothing, and of 0.98, 0.90 and 0.84 with one in which 1, 5 and 13 % of the names occur
-once. Names on which another column depends raised the AUROC by 0.15, 0.08 and 0.03 (`benchmarks/rare_names.py`).
+Normal rows with a name never seen hide other faults. A wrong category in another column was found with an AUROC of
+1.00 without a column of names that say nothing, and of 0.98, 0.90 and 0.84 with one in which 1, 5 and 13 % of the names
+occur once. Names on which another column depends raised the AUROC by 0.15, 0.08 and 0.03 (`benchmarks/rare_names.py`).
 """
 
 ID_SHARE = 0.2

@@ -245,7 +245,7 @@ def test_all_odd_columns_are_named_at_once(ebmood, tmp_path):
     assert "row 6, column 'power': 'n.d.' is not a number" in err
     code, _, err = ebmood("fit", path, "-o", tmp_path / "m")
     assert code == 2
-    assert "1 more" in err
+    assert "one more column has odd cells" in err
     assert "--category" not in err
     assert ebmood("fit", path, "-o", tmp_path / "m", "--missing", "ERR", "--missing", "n.d.")[0] == 0
 
@@ -302,3 +302,13 @@ def test_rows_out_equal_rows_in_for_any_mixed_table(table, new, suffix):
         code, out, err = run(patch, "monitor", path / "m", file, "--json")
         assert code in (0, 1), err
         assert json.loads(out)["rows"] == len(new)
+
+
+def test_a_column_without_a_name_is_shown(tmp_path):
+    table = plant().drop(columns="row").reset_index()
+    table.rename(columns={"index": ""}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        code, _, err = run(patch, "fit", tmp_path / "t.csv", "-o", tmp_path / "m", "--speed", "fast")
+        assert code == 0
+        assert "left out: '' (row counter, grows by 1 from row to row)" in err
+        assert "'' (row counter" in run(patch, "inspect", tmp_path / "m")[1]

@@ -118,7 +118,7 @@ def describe_preparation(preparation: "Preparation") -> list[str]:
         if isinstance(column, EmbeddedColumn)
     ]
     growing = [column.name for column in columns if getattr(column, "grew_to", None) is not None]
-    left_out = [f"{column.name} ({column.reason})" for column in preparation.left_out]
+    left_out = [f"{column.name or repr('')} ({column.reason})" for column in preparation.left_out]
     lines = [
         ("categories", categories),
         ("cycles of dates", dates),

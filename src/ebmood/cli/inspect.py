@@ -175,7 +175,10 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
             ),
         ),
         ("only grow", ", ".join(c["name"] for c in columns if c.get("grew_to") is not None)),
-        ("left out", ", ".join(f"{c['name']} ({c['reason']})" for c in preparation.get("left_out", ()))),
+        (
+            "left out",
+            ", ".join(f"{c['name'] or repr('')} ({c['reason']})" for c in preparation.get("left_out", ())),
+        ),
         ("classes", ", ".join(map(str, content["classes"] or ()))),
         ("embedding", content["embedding"] or ""),
         ("embedder", _describe_embedder(content["embedder"])),

@@ -77,6 +77,31 @@ def test_words_of_the_user_are_missing_in_all_kinds_of_columns():
     assert np.isnat(read_times(dates, DateFormat.ISO, missing).values).tolist() == [False, True]
 
 
+@pytest.mark.parametrize("word", ["-9999", "-9999.0"])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pyarrow.array(["1", "-9999", None]),
+        pyarrow.array(["1.0", "-9999.00", ""]),
+        pyarrow.array([1, -9999, None]),
+        pyarrow.array([1.0, -9999.0, None]),
+        pyarrow.array([1, -9999, None], pyarrow.decimal128(6)),
+    ],
+)
+def test_a_number_that_means_missing_is_missing_in_any_type_and_spelling(word, cells):
+    np.testing.assert_array_equal(read_numbers(cells, missing=(word,)).values, [1, np.nan, np.nan])
+    np.testing.assert_array_equal(read_numbers(cells).values, [1, -9999, np.nan])
+
+
+@pytest.mark.parametrize(
+    "cells", [["1700000000", "0"], ["1700000000.0", "0.0"], [1700000000, 0], [1.7e9, 0.0]]
+)
+def test_a_number_that_means_missing_is_no_time(cells):
+    read = read_times(pyarrow.array(cells), DateFormat.SECONDS, missing=("0",))
+    assert not read.errors
+    assert np.isnat(read.values).tolist() == [False, True]
+
+
 @pytest.mark.parametrize(
     ("cells", "problem"),
     [
@@ -113,6 +138,45 @@ def test_formats_of_numbers(style, cells, values):
     read = read_numbers(pyarrow.array([*cells, "", "x", "1;5"]), style)
     np.testing.assert_array_equal(read.values, [*values, np.nan, np.nan, np.nan])
     assert set(read.errors) == {len(cells) + 1, len(cells) + 2}
+
+
+LARGE = np.array([1234.5, -82663.37, 1234567.0, 999.0])
+
+
+@pytest.mark.parametrize("before", ["", "$"])
+@pytest.mark.parametrize("unit", ["", " kg"])
+@pytest.mark.parametrize("decimal", [".", ","])
+@pytest.mark.parametrize("thousands", [".", ",", " ", "\u202f", "'", "’"])
+def test_larger_numbers_than_those_of_the_training_may_have_separators_of_thousands(
+    before, unit, decimal, thousands
+):
+    if thousands == decimal:
+        return
+    write = {",": thousands, ".": decimal}
+    texts = [f"{before}{x:,.2f}{unit}" for x in LARGE]
+    cells = ["".join(write.get(sign, sign) for sign in text) for text in texts]
+    style = NumberFormat(decimal=decimal, currency=before, unit=unit.strip())
+    read = read_numbers(pyarrow.array(cells), style)
+    np.testing.assert_array_equal(read.values, LARGE)
+    assert not read.errors
+
+
+@pytest.mark.parametrize(
+    ("style", "cell"),
+    [
+        (NumberFormat(), "1,234"),
+        (NumberFormat(decimal=","), "1.234"),
+        (NumberFormat(decimal=","), "1,234.5"),
+        (NumberFormat(), "1.234,5"),
+        (NumberFormat(), "1,23,45.5"),
+        (NumberFormat(unit="kg"), "1,234.5"),
+        (NumberFormat(decimal=",", thousands="."), "1,234.5"),
+    ],
+)
+def test_a_separator_that_may_be_a_decimal_sign_is_odd(style, cell):
+    read = read_numbers(pyarrow.array([cell]), style)
+    assert list(read.errors) == [0]
+    assert np.isnan(read.values[0])
 
 
 def test_a_number_without_its_unit_or_in_another_format_is_odd():

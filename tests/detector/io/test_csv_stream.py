@@ -172,6 +172,19 @@ def test_a_delimiter_at_the_end_of_each_row_is_no_column(csv):
     assert {chunk.first_row + row for chunk in chunks for row in chunk.errors} == {90, 91}
 
 
+def test_a_row_that_repeats_the_header_is_a_bad_row(csv):
+    table = open_table(csv("a;b\n1;2\na;b\na;4\n a ; b\n"))
+    [chunk] = table.chunks(["b", "a"])
+    assert chunk.errors == {1: "repeats the header", 3: "repeats the header"}
+    assert chunk.rows.to_pydict() == {"b": ["2", None, "4", None], "a": ["1", None, "a", None]}
+    [chunk] = open_table(csv("a\n1\na\n")).chunks(["a"])
+    assert not chunk.errors
+
+
+def test_negative_numbers_of_accounting_in_the_first_row_are_no_units(csv):
+    assert read_table(csv("cost;gain\n(12.50);(3)\n7;8\n")) == [["(12.50)", "7"], ["(3)", "8"]]
+
+
 @pytest.mark.parametrize("below", ["[s];[°C];(%)", "---+---+---", "---;---;---"])
 def test_units_and_drawn_lines_below_the_header_are_no_row(csv, below):
     with pytest.warns(DataWarning, match="line 3 belongs to the header and is not read"):

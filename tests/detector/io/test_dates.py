@@ -23,6 +23,7 @@ def test_the_text_of_a_date_is_read_as_this_date(time):
     assert one(time.isoformat(" ") + "+02:00") == time  # as it is written, in local time
     assert one(time.strftime("%d.%m.%Y %H:%M:%S"), DateFormat.DAY_FIRST) == time
     assert one(time.strftime("%m/%d/%Y %I:%M:%S %p"), DateFormat.MONTH_FIRST) == time
+    assert one(time.strftime("%d.%m.%Y, %H:%M:%S Uhr"), DateFormat.DAY_FIRST) == time
     assert one(time.strftime("%d-%b-%Y %H:%M:%S"), DateFormat.NAMED) == time
     assert one(time.strftime("%d %B %Y"), DateFormat.NAMED) == time.replace(hour=0, minute=0, second=0)
     assert one(time.strftime("%Y%m%d%H%M%S"), DateFormat.COMPACT) == time

@@ -63,6 +63,19 @@ def test_a_title_above_the_header_and_an_empty_column_are_left_out_with_notes(sh
     assert chunk.errors == {79: "has the value 'x' in column 2, which has no name"}
 
 
+def test_units_below_the_header_are_no_row(sheet):
+    rows = [["flow", "site", "temp"], ["[m3/h]", None, "[°C]"], *([i, "Oslo", i / 2] for i in range(3))]
+    with pytest.warns(DataWarning, match=r"line 2 belongs to the header and is not read \('\[m3/h\]', ...\)"):
+        table = open_table(sheet(*rows))
+    [chunk] = table.chunks(["flow"])
+    assert chunk.rows.column("flow").to_pylist() == ["0", "1", "2"]
+    with pytest.warns(DataWarning) as caught:
+        table = open_table(sheet(["Plant 7", None, None], [], *rows))
+    assert "line 4 belongs to the header" in str(caught[1].message)
+    [chunk] = table.chunks(["temp"])
+    assert chunk.rows.column("temp").to_pylist() == ["0", "0.5", "1"]
+
+
 def test_other_sheets_and_formulas_without_values_give_notes(tmp_path):
     book = openpyxl.Workbook()
     for row in (["a", "b"], [1, "=A2+1"], [2, "=A3+1"]):

@@ -75,12 +75,37 @@ def test_a_table_without_negative_numbers_decides_how_later_ones_are_read():
         (["1e5", "2.5E-3", "7"], [1e5, 2.5e-3, 7]),
         (["48.2N", "16.5 S", "3.25° N"], [48.2, -16.5, 3.25]),
         (["48,2°E", "16,5°W"], [48.2, -16.5]),
+        (["1,234.50 Cr", "3.00 Dr", "7.25CR"], [1234.5, -3, 7.25]),
+        (["1.234,50 H", "3,00 S"], [1234.5, -3]),
     ],
 )
 def test_letters_multiply_if_several_occur(cells, values):
     read, odd = possible_formats(pyarrow.array(cells))[0].parse(pyarrow.array(cells))
     assert not odd.any()
     np.testing.assert_allclose(read, values, rtol=1e-15)
+
+
+def test_groups_of_two_digits_as_in_india():
+    cells = pyarrow.array(["12,34,567.50", "1,00,000", "1,234", "-1,23,45,678", "999"])
+    style = possible_formats(cells)[0]
+    np.testing.assert_array_equal(style.parse(cells)[0], [1234567.5, 1e5, 1234, -12345678, 999])
+    assert possible_formats(pyarrow.array(["1,23,45", "7"])) == []
+    assert possible_formats(pyarrow.array(["12.34.567", "7"])) == []
+    values, odd = NumberFormat(currency="₹").parse_grouped(
+        pyarrow.array(["₹1,23,456.00", "₹1,23,456", "₹1,23"])
+    )
+    np.testing.assert_array_equal(values, [123456, 123456, np.nan])
+    assert odd.tolist() == [False, False, True]
+
+
+def test_coordinates_of_one_direction_decide_how_the_other_is_read():
+    for cells in (["10,905° E", "11,2 °E"], ["48.1°N", "47.9° N"]):
+        [style, *_] = possible_formats(pyarrow.array(cells))
+        other = cells[0].replace("E", "W").replace("N", "S")
+        values, odd = style.parse(pyarrow.array([cells[0], other]))
+        assert not odd.any()
+        assert values[1] == -values[0] < 0
+    assert possible_formats(pyarrow.array(["20 °C", "21 °C"]))[0] == NumberFormat(unit="°C")
 
 
 @pytest.mark.parametrize(
@@ -90,10 +115,13 @@ def test_letters_multiply_if_several_occur(cells, values):
         ["12A", "12B"],
         ["32B", "34C"],
         ["48.2N", "16.4E"],
+        ["48.2° N", "16.4° E"],
         ["10-20", "3-4"],
         ["A-7", "(B)"],
         ["(1", "2)"],
         ["12 kg", "3 g"],
+        ["12 s", "3 h"],
+        ["12 Cr", "3"],
         ["$5", "€5"],
     ],
 )

@@ -7,10 +7,11 @@ import pyarrow
 import pytest
 
 from ebmood.core.errors import InputError
+from ebmood.detector.io.arrow import compute
 from ebmood.detector.preparation import CategoryColumn, DateColumn, LeftOut, NumberColumn
 from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.cycles import Cycle
-from ebmood.detector.preparation.decide import decide
+from ebmood.detector.preparation.decide import combine, decide
 from ebmood.detector.preparation.decision import Decision, Overrides
 
 N = 200
@@ -75,11 +76,51 @@ def test_names_decide_only_where_values_do_not():
     assert isinstance(decide_one(RNG.integers(1, 5, N).tolist(), "sensor_id").column, CategoryColumn)
 
 
+@pytest.mark.parametrize("name", ["Account #", "Order Number", "Kundennummer", "Belegnr.", "invoice_no"])
+def test_whole_numbers_that_never_repeat_are_an_id_if_the_name_says_number(name):
+    never = RNG.choice(10**9, N, replace=False).tolist()
+    assert decide_one(never, name).kind == "id"
+    for other in ("revenue", "piano", "number of rooms"):
+        assert decide_one(never, other).kind == "number"
+    assert decide_one([*never[:-1], never[0]], name).kind == "number"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pyarrow.array([b"0123456789abcdef"] * N, pyarrow.binary(16)),
+        pyarrow.array([b"x"] * N, pyarrow.binary_view()),
+        pyarrow.ExtensionArray.from_storage(
+            pyarrow.uuid(), pyarrow.array([b"0123456789abcdef"] * N, pyarrow.binary(16))
+        ),
+        pyarrow.array([(1, 2, 3)] * N, pyarrow.month_day_nano_interval()),
+    ],
+    ids=["fixed size", "view", "uuid", "interval"],
+)
+def test_cells_that_are_no_values_are_left_out(cells):
+    [decision] = decide({"c": combine([cells[:9], cells[9:]])}, Overrides())
+    assert decision.kind == "other"
+
+
+def test_run_end_encoded_values_are_those_that_repeat():
+    plain = pyarrow.array(["a", "a", "b", "b"] * (N // 4))
+    [decision] = decide({"c": combine([compute.run_end_encode(plain)])}, Overrides())
+    assert isinstance(decision.column, CategoryColumn)
+    read, _ = decision.column.read(compute.run_end_encode(plain), ())
+    assert read["c"].equals(plain)
+
+
 def test_rare_names_are_an_id_and_frequent_ones_categories():
     few_new = [*(["a", "b"] * (N // 2)), "c", "d"]
     many_new = [*(["a", "b"] * (N // 4)), *(f"n{i}" for i in range(N // 2))]
     assert decide_one(few_new).kind == "category"
     assert decide_one(many_new).kind == "id"
+    some_new = [*(["a", "b"] * (N // 2)), *(f"n{i}" for i in range(N // 8))]
+    decision = decide_one(some_new)
+    assert decision.kind == "rare names"
+    assert decision.reason == "11% of the texts occur once; categories=['c'] reads it"
+    assert decide_one(some_new, categories=frozenset("c")).kind == "category"
+    assert decide_one(["a", "b", "c"] * 9 + ["d", "e"]).kind == "category"  # two names may be a coincidence
 
 
 @pytest.mark.parametrize(
@@ -88,6 +129,7 @@ def test_rare_names_are_an_id_and_frequent_ones_categories():
         (["Y", "N"], "yes/no"),
         (["on", "off"], "yes/no"),
         (["True", "FALSE", "yes", "1"], "yes/no"),
+        (["Y", "N", "yes", "No"], "yes/no"),
         (["t", "y"], "category"),
         (["t", "y", "n"], "category"),
         (["no", "maybe"], "category"),
@@ -172,10 +214,15 @@ def test_one_odd_cell_among_numbers_is_named_and_is_no_category():
 @pytest.mark.parametrize(
     ("times", "cycles"),
     [
-        ([dt.datetime(2021, 1, 1) + dt.timedelta(hours=i) for i in range(N)], (Cycle.HOUR, Cycle.WEEKDAY)),
-        ([dt.datetime(2021, 1, 1, i % 24) for i in range(N)], (Cycle.HOUR,)),
+        ([dt.datetime(2021, 1, 1) + dt.timedelta(hours=i) for i in range(N)], (Cycle.HOUR,)),
         (
-            [dt.datetime(2021, 1, 1) + dt.timedelta(days=2 * i) for i in range(N)],
+            [dt.datetime(2021, 1, 1) + dt.timedelta(hours=5 * i) for i in range(N)],
+            (Cycle.HOUR, Cycle.WEEKDAY),
+        ),
+        ([dt.datetime(2021, 1, 1, i % 24) for i in range(N)], ()),
+        ([dt.datetime(2021, 1, 1) + dt.timedelta(days=2 * i) for i in range(N)], (Cycle.WEEKDAY,)),
+        (
+            [dt.datetime(2021, 1, 1) + dt.timedelta(days=6 * i) for i in range(N)],
             (Cycle.WEEKDAY, Cycle.MONTH),
         ),
         ([dt.datetime(2021, 1, 1) + dt.timedelta(minutes=i) for i in range(N)], ()),
@@ -183,7 +230,7 @@ def test_one_odd_cell_among_numbers_is_named_and_is_no_category():
     ],
 )
 @pytest.mark.parametrize("as_text", [True, False])
-def test_only_cycles_that_occur_whole_are_read(times, cycles, as_text):
+def test_only_cycles_that_occur_whole_and_repeat_are_read(times, cycles, as_text):
     decision = decide_one([time.isoformat() for time in times] if as_text else times)
     assert decision.kind == "date or time"
     if cycles:
@@ -193,13 +240,27 @@ def test_only_cycles_that_occur_whole_are_read(times, cycles, as_text):
         assert isinstance(decision.column, LeftOut)
 
 
+def test_a_cycle_that_a_table_contains_once_is_read_only_if_the_user_wants_it():
+    one_year = [dt.date(2021, 1 + i % 12, 15) for i in range(N)]  # with all seven weekdays
+    decision = decide_one(one_year)
+    assert isinstance(decision.column, LeftOut)
+    assert decision.reason.endswith("three times; dates=['c'] reads the weekdays and months of the year")
+    decision = decide_one(one_year, dates=frozenset("c"))
+    assert decision.column.cycles == (Cycle.WEEKDAY, Cycle.MONTH)
+    office = [dt.datetime(2021, 1, 4 + i % 5, 9 + i % 8) + dt.timedelta(weeks=i % 6) for i in range(N)]
+    assert decide_one(office).reason.endswith("dates=['c'] reads the hours of the day and weekdays")
+    assert decide_one(office, dates=frozenset("c")).column.cycles == (Cycle.HOUR, Cycle.WEEKDAY)
+    clock = [dt.time(i % 24) for i in range(N)]  # of one day or of many
+    assert decide_one(clock).column.cycles == decide_one(text(clock)).column.cycles == (Cycle.HOUR,)
+
+
 @pytest.mark.parametrize(
     ("cells", "cycles"),
     [
         ([f"{2000 + i % 20}-{1 + i % 12:02}" for i in range(N)], (Cycle.MONTH,)),
         ([f"{1 + i % 12:02}/{2000 + i % 20}" for i in range(N)], (Cycle.MONTH,)),
-        ([f"{dt.date(2024, 1 + i % 12, 1):%b-%y}" for i in range(N)], (Cycle.MONTH,)),
-        ([f"2024-W{1 + i % 52:02}" for i in range(N)], (Cycle.MONTH,)),
+        ([f"{dt.date(2000 + i % 20, 1 + i % 12, 1):%b-%y}" for i in range(N)], (Cycle.MONTH,)),
+        ([f"{2020 + i % 5}-W{1 + i % 52:02}" for i in range(N)], (Cycle.MONTH,)),
         ([f"Q{1 + i % 4} {2000 + i % 20}" for i in range(N)], (Cycle.QUARTER,)),
         ([f"{2000 + i % 20}Q{1 + i % 4}" for i in range(N)], (Cycle.QUARTER,)),
         ([f"Jan {1 + i % 28:2} {i % 24:02}:05:00" for i in range(N)], (Cycle.HOUR, Cycle.WEEKDAY)),
@@ -235,10 +296,26 @@ def test_clock_times_below_a_day_are_times_of_the_day_unless_the_user_wants_numb
     cells = [f"{i % 24}:{i % 60:02}" for i in range(N)]
     assert decide_one(cells).column.cycles == (Cycle.HOUR,)
     assert decide_one(cells, numbers=frozenset("c")).column.is_duration
-    short = [f"0:{i % 60:02}:{i % 7:02}" for i in range(N)]
-    assert "numbers=['c'] it is a duration" in decide_one(short).reason
+    shift = [f"{9 + i % 8:02}:{i % 60:02}" for i in range(N)]
+    assert decide_one(shift).reason.endswith(
+        "reads the hours of the day; with numbers=['c'] it is a duration"
+    )
+    assert decide_one(shift, numbers=frozenset("c")).column.is_duration
+    shift = [f"{1 + i % 5}:{i % 60:02} PM" for i in range(N)]
+    assert decide_one(shift).reason.endswith("dates=['c'] reads the hours of the day")
+    assert decide_one(shift, dates=frozenset("c")).column.cycles == (Cycle.HOUR,)
     cells[3] = "25:10"
     assert decide_one(cells).kind == "duration"
+
+
+def test_clock_times_of_the_first_hours_of_a_day_are_durations():
+    calls = [f"00:{i % 60:02}:{i % 7:02}.250" for i in range(N)]
+    decision = decide_one(calls)
+    assert decision.kind == "duration"
+    read, _ = decision.column.read(pyarrow.array([*calls[:2], "25:00:00", "23:59:59"]), ())
+    np.testing.assert_allclose(read["c"], [0.25, 61.25, 90_000, 86_399])
+    evening = [*calls, "13:05:00.000"]
+    assert decide_one(evening).kind == "date or time"
 
 
 def test_odd_cells_among_durations_are_named():
@@ -263,6 +340,9 @@ def test_dates_as_numbers():
     seconds = [int(dt.datetime(2021, 1, 1).timestamp()) + 5000 * int(i) for i in RNG.permutation(N)]
     assert decide_one(seconds, "timestamp").kind == "date or time"
     assert decide_one(seconds, "counts").kind != "date or time"
+    for fractions in ([second + 0.25 for second in seconds], [f"{second}.250" for second in seconds]):
+        assert decide_one(fractions, "ts").column.cycles == decide_one(seconds, "ts").column.cycles
+        assert decide_one(fractions, "counts").kind == "number"
     milliseconds = [1000 * second + 123 for second in seconds]
     assert decide_one(milliseconds, "logged").kind == "date or time"
     long = [int(dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y%m%d%H%M%S")) for second in seconds]
@@ -277,6 +357,51 @@ def test_a_number_that_only_grows_is_read_and_remembered():
     assert isinstance(column, NumberColumn)
     assert column.grew_to == grows[-1]
     assert decide_one(grows[::-1].tolist()).column == NumberColumn(name="c")
+
+
+@pytest.mark.parametrize("write", [str, float, lambda x: f"{int(3600 * x) // 60} min {int(3600 * x) % 60} s"])
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_counter_in_rows_in_the_order_of_time_is_left_out(newest_first, sign, write):
+    times = [dt.datetime(2021, 1, 1) + dt.timedelta(hours=i) for i in range(N)]
+    meter = (500 + sign * np.cumsum(RNG.random(N))).round(2)
+    power = RNG.normal(size=N).round(2).tolist()
+    if newest_first:
+        times, meter = times[::-1], meter[::-1]
+    cells = [write(x) for x in meter]
+
+    def decide_all(times: list, **overrides) -> list[Decision]:
+        columns = {"meter": cells, "power": power, "time": times}
+        arrays = {name: pyarrow.array(column) for name, column in columns.items()}
+        return decide(arrays, Overrides(**overrides))
+
+    counter, other, _ = decide_all(times)
+    assert counter.kind == ("only grows" if sign > 0 else "only falls")
+    assert counter.reason == (
+        "with the time of 'time', so that later rows lie beyond the training rows; numbers=['meter'] reads it"
+    )
+    assert isinstance(other.column, NumberColumn)
+    assert isinstance(decide_all(times, numbers=frozenset({"meter"}))[0].column, NumberColumn)
+    sorted_by_value = [times[i] for i in RNG.permutation(N)]
+    assert isinstance(decide_all(sorted_by_value)[0].column, NumberColumn)
+
+
+@pytest.mark.parametrize(("sign", "unit"), [("<", ""), (">", ""), ("<= ", " mg/l"), ("≥", "%")])
+def test_limits_of_measurement_are_read_as_numbers(sign, unit):
+    cells = [f"{x}{unit}" for x in FLOATS]
+    cells[7] = cells[9] = f"{sign}0.5{unit}"
+    decision = decide_one(cells)
+    assert decision.kind == "number"
+    assert not decision.problems
+    assert f"{cells[7]!r} is read as 0.5{unit}" in decision.reason
+    read, errors = decision.column.read(pyarrow.array([*cells, f"{sign}1,234.5{unit}", f"{sign}x"]), ())
+    np.testing.assert_array_equal(read["c"][[7, 8, 200, 201]], [0.5, FLOATS[8], 1234.5, np.nan])
+    assert list(errors) == [201]
+    without = decide_one([cell for cell in cells if cell != cells[7]]).column
+    assert without.read(pyarrow.array([cells[7]]), ())[0]["c"] == [0.5]  # the first limit comes later
+    assert decide_one(["<1", "1", "2", "3", ">3"] * 40).kind == "category"
+    cells[3] = "neg"
+    assert list(decide_one(cells).problems) == [3]
 
 
 def test_the_user_decides():

@@ -52,6 +52,9 @@ YES_NO = {
 BOOLEANS = {"true": 1.0, "false": 0.0}
 """How programs write booleans, in lower case. They are numbers in any column."""
 
+LIMIT = "^(?:[<>]=?|[≤≥~≈])\\s*"
+"""Regular expression of the sign before a limit of measurement or an estimate: `<0.5` is read as 0.5."""
+
 INFINITE = {sign + word: float(sign + word) for sign in ("", "+", "-") for word in ("inf", "infinity")}
 
 T = TypeVar("T")
@@ -78,11 +81,17 @@ def is_text(kind: pyarrow.DataType) -> bool:
 
 def is_unusable(kind: pyarrow.DataType) -> bool:
     """Return whether a column of this type holds neither numbers nor text nor dates nor durations."""
-    return types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind)
+    is_binary = types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
+    is_interval = types.is_interval(kind)
+    return types.is_nested(kind) or is_binary or types.is_fixed_size_binary(kind) or is_interval
 
 
 def decode(cells: pyarrow.Array) -> pyarrow.Array:
-    """Return the values of a dictionary array, and other arrays unchanged."""
+    """Return the values of a dictionary, run-end encoded or extension array, and other arrays unchanged."""
+    if isinstance(cells.type, pyarrow.BaseExtensionType):
+        cells = cells.storage
+    if types.is_run_end_encoded(cells.type):
+        cells = compute.run_end_decode(cells)
     return cells.dictionary_decode() if types.is_dictionary(cells.type) else cells
 
 
@@ -105,12 +114,13 @@ def read_numbers(
 ) -> Cells[NDArray[np.float64]]:
     """Return a column as float64, with NaN for missing cells.
 
-    A cell is odd if it is text, infinite, or a whole number that float64 cannot represent.
+    A cell is odd if it is text, infinite, or a whole number that float64 cannot represent. A limit such as `<0.5` is
+    read as the number 0.5.
 
     Args:
         cells: `(N,)` text, numbers, or booleans.
         style: how numbers are written in text.
-        missing: further words for missing values, in lower case.
+        missing: further words for missing values, in lower case. A word that is a number is missing in any spelling.
         yes_no: whether words such as `yes` are numbers.
     """
     cells = decode(cells)
@@ -121,7 +131,8 @@ def read_numbers(
         return Cells(cells.cast(pyarrow.int8()).cast(pyarrow.float64()).to_numpy(zero_copy_only=False))
     if types.is_null(kind):
         return Cells(np.full(len(cells), np.nan))
-    if types.is_floating(kind) or types.is_integer(kind) or types.is_decimal(kind):
+    if _is_number(kind):
+        cells = _drop_numbers(cells, missing)
         values = cells.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
         return _check_values(cells, values, {})
     return _all_odd(cells, f"a {kind}, not a number")
@@ -176,11 +187,13 @@ def read_times(cells: pyarrow.Array, style: DateFormat, missing: Collection[str]
     if is_text(cells.type):
         cells = clean_text(cells, {*MISSING_WORDS, *MISSING_NUMBERS, *missing})
         if style.is_number:
-            numbers = _parse_text(cells, PLAIN, ())
+            numbers = _parse_text(cells, PLAIN, missing)
             times, wrong = read_dates(pyarrow.array(numbers.values, mask=np.isnan(numbers.values)), style)
             return Cells(times, numbers.errors | _odd_cells(cells, wrong, "is not a date"))
-    elif types.is_floating(cells.type):
-        cells = compute.if_else(compute.is_nan(cells), pyarrow.scalar(None, cells.type), cells)
+    elif _is_number(cells.type):
+        cells = _drop_numbers(cells, missing)
+        if types.is_floating(cells.type):
+            cells = compute.if_else(compute.is_nan(cells), pyarrow.scalar(None, cells.type), cells)
     elif types.is_null(cells.type):
         return Cells(np.full(len(cells), np.datetime64("NaT", "us")))
     elif is_unusable(cells.type) or types.is_boolean(cells.type) or types.is_duration(cells.type):
@@ -204,8 +217,11 @@ def _parse_text(
         except pyarrow.ArrowInvalid:
             pass
     cells = clean_text(cells, {*MISSING_WORDS, *MISSING_NUMBERS, *missing})
-    values, odd = style.parse(cells)
+    values, odd = _parse_numbers(cells, style)
     if odd.any():
+        limits, is_other = _parse_numbers(compute.replace_substring_regex(cells, LIMIT, ""), style)
+        values = np.where(odd & ~is_other, limits, values)
+        odd &= is_other
         lower = compute.utf8_lower(cells)
         for word, number in (INFINITE | BOOLEANS | (YES_NO if yes_no else {})).items():
             is_word = compute.fill_null(compute.equal(lower, word), False).to_numpy(zero_copy_only=False)
@@ -221,7 +237,41 @@ def _parse_text(
         is_swapped = odd & ~swapped.parse(cells)[1]
         problem = f"has a {names[other]}, but the numbers of this column have {names[style.decimal]}s"
         errors |= _odd_cells(cells, is_swapped, problem)
+    values = np.where(np.isin(values, _numbers(missing)), np.nan, values)
     return _check_values(cells, values, errors)
+
+
+def _parse_numbers(
+    cells: pyarrow.Array, style: NumberFormat
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return numbers, also with separators of thousands that the format lacks, and which cells are none."""
+    values, odd = style.parse(cells)
+    if odd.any():
+        grouped, is_other = style.parse_grouped(cells)
+        values = np.where(odd & ~is_other, grouped, values)
+        odd &= is_other
+    return values, odd
+
+
+def _is_number(kind: pyarrow.DataType) -> bool:
+    return types.is_floating(kind) or types.is_integer(kind) or types.is_decimal(kind)
+
+
+def _numbers(missing: Collection[str]) -> list[float]:
+    """Return the words for missing values that are numbers: `-9999` is `-9999.0` as well."""
+    words = pyarrow.array([word.strip() for word in missing], pyarrow.string())
+    numbers, odd = PLAIN.parse(words)
+    return numbers[~odd].tolist()
+
+
+def _drop_numbers(cells: pyarrow.Array, missing: Collection[str]) -> pyarrow.Array:
+    """Return numbers, with null for those that are words for missing values."""
+    numbers = _numbers(missing)
+    if not numbers:
+        return cells
+    values = pyarrow.array(numbers, pyarrow.float64())
+    is_missing = compute.is_in(cells.cast(pyarrow.float64(), safe=False), values)
+    return compute.if_else(is_missing, pyarrow.scalar(None, cells.type), cells)
 
 
 def _check_values(

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow
 from pyarrow import csv as arrow_csv
 
@@ -33,6 +34,7 @@ from ebmood.detector.io.csv_dialect import (
 )
 from ebmood.detector.io.header_search import (
     FITTING,
+    describe_below,
     describe_title,
     describe_unnamed,
     has_width,
@@ -95,11 +97,8 @@ class CSVStream(TableStream):
         check_lines_fit(self._cells, start, source)
         check_delimiter(opened.header.decode(errors="replace"), start, source)
         if start.below:
-            warnings.warn(
-                f"{source}: line {start.line + 2} belongs to the header and is not read ({start.below[0][:20]!r}, ...)",
-                DataWarning,
-                stacklevel=2,
-            )
+            cell = next(filter(str.strip, start.below))
+            warnings.warn(describe_below(source, cell, start.line + 2), DataWarning, stacklevel=2)
         if start.title:
             warnings.warn(describe_title(source, start.title, start.line), DataWarning, stacklevel=2)
         fitting = [row for row in start.rows if has_width(row, len(self._cells))]
@@ -118,7 +117,8 @@ class CSVStream(TableStream):
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Yield all rows of some columns; this implements `TableStream.chunks`.
 
-        Rows with a wrong number of cells are rows of nulls, with an entry in `errors`.
+        Rows with a wrong number of cells are rows of nulls, with an entry in `errors`. So are rows that repeat the
+        header, as in files that were joined.
         """
         rows_read = 0
         ragged: dict[int, str] = {}
@@ -132,6 +132,7 @@ class CSVStream(TableStream):
             stream = CountingReader(_ScannedText(text, scanner), opened.content)
             for rows in self._batches(io.BufferedReader(stream, 2**16), columns, ragged):
                 chunk = self._check_empty(_insert_ragged(Chunk(self.source, rows_read, rows), ragged))
+                chunk = _mark_headers(chunk)
                 if chunk.rows.num_rows:
                     yield chunk
                 rows_read += chunk.rows.num_rows
@@ -286,6 +287,24 @@ def _complete_lines(content: bytes) -> str:
     if len(content) < START_BYTES // 2:
         return lines
     return lines[: max(lines.rfind("\n"), lines.rfind("\r")) + 1]
+
+
+def _mark_headers(chunk: Chunk) -> Chunk:
+    """Return a chunk whose rows that repeat the names of its columns, two or more, are bad rows."""
+    rows = chunk.rows
+    if rows.num_columns < 2:
+        return chunk
+    is_header = np.ones(rows.num_rows, dtype=bool)
+    for name in rows.schema.names:
+        same = compute.equal(compute.utf8_trim_whitespace(rows.column(name)), name.strip())
+        is_header &= compute.fill_null(same, False).to_numpy(zero_copy_only=False)
+        if not is_header.any():
+            return chunk
+    empty = pyarrow.scalar(None, pyarrow.string())
+    columns = [compute.if_else(pyarrow.array(is_header), empty, cells) for cells in rows.columns]
+    errors = dict.fromkeys(np.flatnonzero(is_header).tolist(), "repeats the header")
+    marked = pyarrow.RecordBatch.from_arrays(columns, schema=rows.schema)
+    return Chunk(chunk.source, chunk.first_row, marked, errors | dict(chunk.errors))
 
 
 def _insert_ragged(chunk: Chunk, ragged: dict[int, str], at_end: bool = False) -> Chunk:

@@ -13,7 +13,10 @@ from ebmood.detector.io.arrow import compute
 Times = NDArray[np.datetime64]
 """Dates and times in microseconds; NaT for missing ones. Times with a zone are local, as they are written."""
 
-_CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?"
+_CLOCK = (
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?"
+    r"(?:\s*(?P<half>[AaPp])\.?[Mm]\.?|\s*(?:Uhr|h))?"
+)
 _ZONE = r"(?:\s*(?:Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?))?"
 _AFTER_DATE = rf"(?:(?:[T ]|,\s*)\s*{_CLOCK}{_ZONE})?"
 

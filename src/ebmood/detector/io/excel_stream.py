@@ -12,7 +12,14 @@ from typing import Any
 import pyarrow
 
 from ebmood.core.errors import DataWarning, EbmoodError, one_line
-from ebmood.detector.io.header_search import describe_title, describe_unnamed, find_header, unnamed_empty
+from ebmood.detector.io.header_search import (
+    describe_below,
+    describe_title,
+    describe_unnamed,
+    find_header,
+    is_below_header,
+    unnamed_empty,
+)
 from ebmood.detector.io.table_stream import (
     Chunk,
     TableStream,
@@ -58,6 +65,10 @@ class ExcelStream(TableStream):
             raise EbmoodError(f"{self.source}: the first sheet is empty; move the table to the first sheet")
         self._line = filled[find_header([padded[line] for line in filled])]
         names, samples = padded[self._line][: len(first[self._line])], padded[self._line + 1 :]
+        self._rows_start = self._line + 1
+        below = samples[0] if samples and is_below_header(samples[0]) else []
+        if below:
+            self._rows_start, samples = self._rows_start + 1, samples[1:]
         empty = unnamed_empty(names, samples) if samples else []
         unnamed = [k for k, name in enumerate(names) if not name.strip() and k not in empty]
         if unnamed:
@@ -71,6 +82,8 @@ class ExcelStream(TableStream):
         if self._line > filled[0]:
             title = next(cell for cell in padded[filled[0]] if cell)
             self._warn(describe_title(self.source, title, self._line))
+        if below:
+            self._warn(describe_below(self.source, next(filter(str.strip, below)), self._rows_start))
         if empty:
             self._warn(describe_unnamed(self.source, len(empty)))
         self._check_formulas(samples)
@@ -79,7 +92,7 @@ class ExcelStream(TableStream):
         """Yield all rows of some columns; this implements `TableStream.chunks`. Empty rows at the end are left out."""
         first_row, waiting, empty = 0, [], 0
         with self._rows() as rows:
-            for row in islice(rows, self._line + 1, None):
+            for row in islice(rows, self._rows_start, None):
                 cells = _without_end(row)
                 if not cells:
                     empty += 1
@@ -105,7 +118,7 @@ class ExcelStream(TableStream):
         if not empty or not samples:
             return
         with self._rows(values=False) as rows:
-            for row in islice(rows, self._line + 1, self._line + 1 + len(samples)):
+            for row in islice(rows, self._rows_start, self._rows_start + len(samples)):
                 for k in empty:
                     if k < len(row) and str(row[k] or "").startswith("="):
                         self._warn(

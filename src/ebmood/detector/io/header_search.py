@@ -40,11 +40,14 @@ _UNIT = re.compile(r"\[.*\]|\(.*\)")
 def is_below_header(row: Sequence[str]) -> bool:
     """Return whether a record below a header belongs to it: a drawn line, or units in brackets in all filled cells.
 
-    >>> [is_below_header(row) for row in (["[s]", "(°C)", ""], ["---+----"], ["[s]", "1"], ["", ""])]
-    [True, True, False, False]
+    Numbers in brackets are negative numbers of accounting.
+
+    >>> [is_below_header(row) for row in (["[s]", "(°C)", ""], ["---+----"], ["[s]", "1"], ["", ""], ["(12.5)", ""])]
+    [True, True, False, False, False]
     """
     cells = [cell.strip() for cell in row if cell.strip()]
-    return bool(cells) and (all(map(_UNIT.fullmatch, cells)) or all(map(_LINE.fullmatch, cells)))
+    are_units = all(map(_UNIT.fullmatch, cells)) and not all(map(_VALUE.fullmatch, cells))
+    return bool(cells) and (are_units or all(map(_LINE.fullmatch, cells)))
 
 
 def has_width(row: Sequence[str], width: int) -> bool:
@@ -65,6 +68,11 @@ def unnamed_empty(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[i
 def describe_title(source: str, title: str, line: int) -> str:
     """Return the note that a table starts with a title. `line` is the line of the header, from 0."""
     return f"{source}: starts with a title ({title[:40]!r}), which is not read; the header is line {line + 1}"
+
+
+def describe_below(source: str, cell: str, line: int) -> str:
+    """Return the note that a line below the header belongs to it. `line` counts from 1."""
+    return f"{source}: line {line} belongs to the header and is not read ({cell[:20]!r}, ...)"
 
 
 def describe_unnamed(source: str, columns: int) -> str:

@@ -37,11 +37,26 @@ _END = re.compile(r"\d\s*°?\s*([A-Za-z]*)[)\s-]*$")
 _COMPASS = {
     f"(?:°{_SPACE})?{letter}": sign for letter, sign in {"N": 1.0, "E": 1.0, "S": -1.0, "W": -1.0}.items()
 }
-_SCALES = {"": {}, "multiples": _MULTIPLES, "bytes": _BYTES, "compass": _COMPASS}
+_DIRECTION = re.compile(rf"°{_SPACE}[NSEW]$")
+"""The end of a coordinate, of which others may lie on the other side of the equator or of Greenwich."""
+
+_LEDGER = {"(?i:cr)": 1.0, "(?i:dr)": -1.0, "H": 1.0, "S": -1.0}
+_SCALES = {
+    "": {},
+    "multiples": _MULTIPLES,
+    "bytes": _BYTES,
+    "compass": _COMPASS,
+    "ledger": _LEDGER,
+}
 """For each kind of scale, regular expressions of the ends of cells, and by what they multiply."""
 
 
-_SCALE_NAMES = {"multiples": "k, M and B multiply", "bytes": "in bytes", "compass": "S and W below zero"}
+_SCALE_NAMES = {
+    "multiples": "k, M and B multiply",
+    "bytes": "in bytes",
+    "compass": "S and W below zero",
+    "ledger": "debits below zero",
+}
 
 
 class NumberFormat(Settings):
@@ -53,7 +68,8 @@ class NumberFormat(Settings):
         unit: text that follows each number, such as `%` or `m3/h`. The number is not converted.
         currency: a sign before each number.
         scale: kind of the letters behind numbers that multiply them: `multiples` for `1.5k` and `2M`, `bytes` for
-            `900 kB` and `1.5 GiB`, `compass` for `48.2N` and `16.4° S`. Such a format has no unit.
+            `900 kB` and `1.5 GiB`, `compass` for `48.2N` and `16.4° S`, `ledger` for credits and debits: `12.50 Cr` and
+            `3 Dr`, or in German `12,50 H` and `3 S`. Such a format has no unit.
 
     Negative numbers may be written as in accounting: `(12.50)`, `12.50-`, `-$12.50`.
 
@@ -69,7 +85,7 @@ class NumberFormat(Settings):
     thousands: Literal["", ",", ".", " ", "'"] = ""
     unit: str = ""
     currency: str = ""
-    scale: Literal["", "multiples", "bytes", "compass"] = ""
+    scale: Literal["", "multiples", "bytes", "compass", "ledger"] = ""
 
     @property
     def is_plain(self) -> bool:
@@ -83,7 +99,10 @@ class NumberFormat(Settings):
         digits = "[0-9]+"
         if self.thousands:
             separator = _SEPARATORS.get(self.thousands, re.escape(self.thousands))
-            digits = f"(?:[1-9][0-9]{{0,2}}(?:{separator}[0-9]{{3}})+|[0-9]+)"  # 0,653 has a decimal comma
+            groups = f"[1-9][0-9]{{0,2}}(?:{separator}[0-9]{{3}})+"  # 0,653 has a decimal comma
+            if self.thousands == ",":  # 12,34,567 in India
+                groups += f"|[1-9][0-9]?(?:{separator}[0-9]{{2}})+{separator}[0-9]{{3}}"
+            digits = f"(?:{groups}|[0-9]+)"
         exponent = "" if self.thousands else _EXPONENT
         number = f"(?:{digits}(?:{decimal}[0-9]*)?|{decimal}[0-9]+){exponent}"
         before = f"{re.escape(self.currency)}{_SPACE}" if self.currency else ""
@@ -124,6 +143,42 @@ class NumberFormat(Settings):
             text = compute.replace_substring_regex(text, old, new)
         values = compute.cast(text, pyarrow.float64()).to_numpy(zero_copy_only=False)
         return values * factors, ~compute.fill_null(matches, True).to_numpy(zero_copy_only=False)
+
+    def parse_grouped(self, cells: pyarrow.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return numbers with separators of thousands, and which cells are none, for a format without such separators.
+
+        Numbers below 1000 do not show how larger ones are written. A cell is read only if its separators cannot be
+        decimal signs: `1.234,5` and `1.234.567`, but not `1.234`.
+
+        >>> NumberFormat(decimal=",").parse_grouped(pyarrow.array(["1.234,5", "1 234", "1.234", "1,234"]))
+        (array([1234.5, 1234. ,    nan,    nan]), array([False, False,  True,  True]))
+
+        Args:
+            cells: as in `parse`.
+
+        Returns:
+            As `parse`.
+        """
+        values = np.full(len(cells), np.nan)
+        odd = cells.is_valid().to_numpy(zero_copy_only=False)
+        if self.thousands or self.scale:
+            return values, odd
+        for style in _STYLES:
+            if not style.thousands or style.decimal != self.decimal:
+                continue
+            separator = _SEPARATORS.get(style.thousands, re.escape(style.thousands))
+            group = f"[0-9]{separator}[0-9]{{2,3}}"
+            is_sign = style.thousands in ".,"
+            certain = f"{group}(?:{separator}|{re.escape(self.decimal)})" if is_sign else group
+            clear = compute.match_substring_regex(cells, certain)
+            clear_cells = compute.if_else(clear, cells, pyarrow.scalar(None, cells.type))
+            found = style.model_copy(update={"unit": self.unit, "currency": self.currency}).parse(
+                clear_cells
+            )[0]
+            is_found = ~np.isnan(found)
+            values[is_found] = found[is_found]
+            odd &= ~is_found
+        return values, odd
 
     def _replacements(self) -> list[tuple[str, str]]:
         """Return regular expressions and their replacements, which together make a number plain."""
@@ -198,7 +253,7 @@ def possible_formats(cells: pyarrow.Array) -> list[NumberFormat]:
     """
     first = next((text for cell in cells[:50] if any(map(str.isdigit, text := cell.as_py()))), "")
     unit, styles = split_unit(first), []
-    if unit is not None:
+    if unit is not None and not _DIRECTION.match(unit[1]):
         styles = [style.model_copy(update={"currency": unit[0], "unit": unit[1]}) for style in _STYLES]
     return [style for style in styles if fits(style, cells)] or _scaled_formats(cells)
 
@@ -211,8 +266,12 @@ def _scaled_formats(cells: pyarrow.Array) -> list[NumberFormat]:
         formats = [NumberFormat(decimal=decimal, scale="multiples") for decimal in (".", ",")]
     elif any(end.endswith("B") and len(end) > 1 for end in ends):
         formats = [NumberFormat(decimal=decimal, scale="bytes") for decimal in (".", ",")]
-    elif ends in ({"N", "S"}, {"E", "W"}):
+    elif (ends <= {"N", "S"} or ends <= {"E", "W"}) and (
+        len(ends) == 2 or all(map(_DIRECTION.search, cells.to_pylist()))
+    ):
         formats = [NumberFormat(decimal=decimal, scale="compass") for decimal in (".", ",")]
+    elif {end.upper() for end in ends} == {"CR", "DR"} or ends == {"H", "S"}:
+        formats = [style.model_copy(update={"scale": "ledger"}) for style in _STYLES]
     return [style for style in formats if fits(style, cells)]
 
 

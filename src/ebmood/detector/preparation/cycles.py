@@ -1,7 +1,8 @@
 """Dates as what repeats: the hour of the day, the day of the week, the month of the year.
 
 A cycle of phase `u` in [0, 1) becomes the two features `sin 2 pi u` and `cos 2 pi u`, so that its end meets its
-beginning. The year never repeats and is not a feature.
+beginning. The year never repeats and is not a feature. Neither is a cycle that a table contains only once or twice: its
+phase says when a row was measured, and rows of the same time are alike.
 """
 
 from enum import StrEnum
@@ -12,6 +13,15 @@ from numpy.typing import NDArray
 from ebmood.detector.io.dates import Times
 
 DAY = np.timedelta64(86_400_000_000, "us")
+
+
+PERIODS = 3
+"""Mean number of periods in which a step of a cycle must occur.
+
+For rows that depend on each other over a thirtieth of a period, a detector with the cycle flagged 44 % of later normal
+rows after one period, 21 % after two and 12 % after three, at alpha 0.05. Without the cycle it flagged 15, 6 and 5 %
+(`benchmarks/cycles.py`).
+"""
 
 
 class Cycle(StrEnum):
@@ -47,8 +57,25 @@ class Cycle(StrEnum):
 
     def is_whole(self, times: Times) -> bool:
         """Return whether all hours, days, months or quarters of the cycle occur."""
-        phases = self.phase(times[~np.isnat(times)])
-        return len(np.unique(np.floor(phases * self.steps + 1e-9))) == self.steps
+        return len(np.unique(self._step(times[~np.isnat(times)]))) == self.steps
+
+    def repeats(self, times: Times) -> bool:
+        """Return whether the steps that occur, two or more, occur in `PERIODS` days, weeks or years on average."""
+        times = times[~np.isnat(times)]
+        days = times.astype("datetime64[D]").astype(np.int64)
+        if self == Cycle.HOUR:
+            period = days
+        elif self == Cycle.WEEKDAY:
+            period = (days + 3) // 7
+        else:
+            period = times.astype("datetime64[Y]").astype(np.int64)
+        steps = self._step(times)
+        occur = len(np.unique(steps))
+        return occur > 1 and len(np.unique(period * self.steps + steps)) >= PERIODS * occur
+
+    def _step(self, times: Times) -> NDArray[np.int64]:
+        """Return the number of the hour, day, month or quarter in the cycle, from 0; no time may be missing."""
+        return np.floor(self.phase(times) * self.steps + 1e-9).astype(np.int64)
 
     def features(self, times: Times) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return sine and cosine of the phase, each `(N,)`."""

@@ -1,16 +1,18 @@
 """Decide which cycles are read of a column of dates or times."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow
+from pyarrow import types
 
-from ebmood.detector.io.cell_values import read_times
+from ebmood.detector.io.cell_values import read_seconds, read_times
 from ebmood.detector.io.column_names import format_option
 from ebmood.detector.io.dates import DateFormat
 from ebmood.detector.preparation.columns import DateColumn
 from ebmood.detector.preparation.cycles import Cycle
-from ebmood.detector.preparation.decision import Decision
+from ebmood.detector.preparation.decision import Decision, find_trend
 
 
 def cycles_of(style: DateFormat) -> tuple[Cycle, ...]:
@@ -25,7 +27,12 @@ def cycles_of(style: DateFormat) -> tuple[Cycle, ...]:
 
 
 def decide_dates(
-    name: str, cells: pyarrow.Array, style: DateFormat, missing: Collection[str], reason: str = ""
+    name: str,
+    cells: pyarrow.Array,
+    style: DateFormat,
+    missing: Collection[str],
+    reason: str = "",
+    is_forced: bool = False,
 ) -> Decision:
     """Return the decision about a column of dates or times.
 
@@ -35,25 +42,45 @@ def decide_dates(
         style: how dates are written in text and in numbers.
         missing: further words for missing values.
         reason: why the column is read as dates, in words.
+        is_forced: whether the user wants dates, so that cycles are read that are not whole or do not repeat.
     """
     times = read_times(cells, style, missing)
     if np.isnat(times.values).all():
         return Decision.leave_out(name, "empty", "has no values", constant="")
-    possible = cycles_of(style)
-    cycles = tuple(cycle for cycle in possible if cycle.is_whole(times.values))
+    is_clock = style == DateFormat.CLOCK or types.is_time(cells.type)  # of unknown days
+    possible = (Cycle.HOUR,) if is_clock else cycles_of(style)
+    whole = tuple(cycle for cycle in possible if cycle.is_whole(times.values))
+    repeated = tuple(cycle for cycle in possible if is_clock or cycle.repeats(times.values))
+    either = tuple(cycle for cycle in possible if cycle in whole or cycle in repeated)
+    cycles = either if is_forced else tuple(cycle for cycle in whole if cycle in repeated)
     if not cycles:
-        phrases = {
-            Cycle.HOUR: "hours of the day",
-            Cycle.WEEKDAY: "weekdays",
-            Cycle.MONTH: "months of the year",
-            Cycle.QUARTER: "quarters",
-        }
-        wanted = " or ".join(
-            filter(None, [", ".join(phrases[c] for c in possible[:-1]), phrases[possible[-1]]])
+        is_duration = style == DateFormat.CLOCK and not read_seconds(cells, missing).errors
+        why = _why_none(name, possible, either, is_clock, is_duration)
+        decision = Decision.leave_out(name, "date or time", why)
+    else:
+        column = DateColumn(name=name, format=style, cycles=cycles)
+        treatment = f"cycle of {' and '.join(cycles)}"
+        decision = Decision(column, "date or time", treatment, reason, times.errors)
+    present = times.values[~np.isnat(times.values)]
+    return decision if is_clock else replace(decision, trend=find_trend(present.astype(np.float64)))
+
+
+def _why_none(
+    name: str, possible: Sequence[Cycle], readable: Sequence[Cycle], is_clock: bool, is_duration: bool
+) -> str:
+    """Return in words why no cycle is read, and which option reads those that are readable."""
+    phrases = {
+        Cycle.HOUR: "hours of the day",
+        Cycle.WEEKDAY: "weekdays",
+        Cycle.MONTH: "months of the year",
+        Cycle.QUARTER: "quarters",
+    }
+    wanted = " or ".join(filter(None, [", ".join(phrases[c] for c in possible[:-1]), phrases[possible[-1]]]))
+    hints = [f"does not contain all {wanted}{'' if is_clock else ' three times'}"]
+    if readable:
+        hints.append(
+            f"{format_option('--date', name)} reads the {' and '.join(phrases[c] for c in readable)}"
         )
-        hint = (
-            f"; with {format_option('--number', name)} it is a duration" if style == DateFormat.CLOCK else ""
-        )
-        return Decision.leave_out(name, "date or time", f"does not contain all {wanted}{hint}")
-    column = DateColumn(name=name, format=style, cycles=cycles)
-    return Decision(column, "date or time", f"cycle of {' and '.join(cycles)}", reason, times.errors)
+    if is_duration:
+        hints.append(f"with {format_option('--number', name)} it is a duration")
+    return "; ".join(hints)

@@ -13,9 +13,10 @@ from ebmood.core.errors import DataWarning
 from ebmood.core.interface import for_interface
 from ebmood.detector.io.arrow import compute
 from ebmood.detector.io.cell_values import decode, is_text, is_unusable, read_categories, read_numbers
+from ebmood.detector.io.column_names import format_option
 from ebmood.detector.io.dates import DateFormat, epoch_format
 from ebmood.detector.io.number_format import NumberFormat, choose_format
-from ebmood.detector.preparation.columns import CategoryColumn, EmbeddedColumn
+from ebmood.detector.preparation.columns import CategoryColumn, EmbeddedColumn, NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates
 from ebmood.detector.preparation.decision import BY_OPTION, Decision, Overrides
 from ebmood.detector.preparation.number_rules import decide_durations, decide_numbers
@@ -39,10 +40,35 @@ def decide(
         if is_text(cells.type)
     }
     comma = decimal_comma(formats.values(), delimiter)
-    return [
+    decisions = [
         _decide_column(name, cells, formats.get(name, []), comma, overrides)
         for name, cells in columns.items()
     ]
+    return _leave_out_counters(decisions, overrides)
+
+
+def _leave_out_counters(decisions: list[Decision], overrides: Overrides) -> list[Decision]:
+    """Leave out numbers that only grow, or only fall, in rows that are in the order of time.
+
+    Such a number says when a row was measured, as a meter does, and each later row lies beyond all training rows. In a
+    table that is sorted by a column of numbers, times are not in order.
+    """
+    clocks = [decision for decision in decisions if decision.kind == "date or time" and decision.trend]
+    if not clocks:
+        return decisions
+    kept = []
+    for decision in decisions:
+        name = decision.column.name
+        if isinstance(decision.column, NumberColumn) and decision.trend and name not in overrides.numbers:
+            verb = "grows" if decision.trend == clocks[0].trend else "falls"
+            reason = (
+                f"with the time of {clocks[0].column.name!r}, so that later rows lie beyond the training rows; "
+                f"{format_option('--number', name)} reads it"
+            )
+            kept.append(Decision.leave_out(name, f"only {verb}", reason))
+        else:
+            kept.append(decision)
+    return kept
 
 
 def _decide_column(
@@ -74,7 +100,7 @@ def _decide_column(
         return Decision.leave_out(name, "other", f"holds {cells.type}")
     text = TextColumn(cells, missing) if is_text(cells.type) else None
     if name in overrides.dates:
-        return decide_dates(name, cells, _date_format(cells, text), missing, BY_OPTION)
+        return decide_dates(name, cells, _date_format(cells, text), missing, BY_OPTION, is_forced=True)
     if name in overrides.numbers:
         if types.is_duration(cells.type) or (text and not formats and text.are_durations):
             return decide_durations(name, cells, missing, f"a duration, in seconds, {BY_OPTION}")

@@ -4,8 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ebmood.detector.preparation.columns import Column, LeftOut
 from ebmood.embedders import EmbedderIdentity
+
+FEW_ROWS = 20
+"""Rows below which nothing is concluded from the order of values, or from values that do not repeat."""
+
+TREND_VALUES = 5
+"""Different values that a column must have to be called growing."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +27,7 @@ class Decision:
         treatment: what the fit does with it, in words.
         reason: why, in words; empty if the kind says it.
         problems: what is wrong with odd cells, by row. A fit refuses them.
+        trend: of numbers and times: 1 if they never fall from row to row, -1 if they never rise, and else 0.
     """
 
     column: Column | LeftOut
@@ -25,12 +35,25 @@ class Decision:
     treatment: str
     reason: str = ""
     problems: Mapping[int, str] = field(default_factory=dict)
+    trend: int = 0
 
     @classmethod
     def leave_out(cls, name: str, kind: str, reason: str, constant: str | None = None) -> Self:
         """Return the decision not to read a column."""
         left_out = LeftOut(name=name, reason=f"{kind}, {reason}", constant=constant)
         return cls(left_out, kind, "left out", reason)
+
+
+def find_trend(values: NDArray[np.float64]) -> int:
+    """Return 1 if values never fall from row to row, -1 if they never rise, and 0 otherwise or if they are few.
+
+    Args:
+        values: `(N,)` numbers without NaN.
+    """
+    if len(values) < FEW_ROWS or len(np.unique(values)) < TREND_VALUES:
+        return 0
+    steps = np.diff(values)
+    return int((steps >= 0).all()) - int((steps <= 0).all())
 
 
 @dataclass(frozen=True)

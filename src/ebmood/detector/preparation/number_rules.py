@@ -15,14 +15,11 @@ from ebmood.detector.io.number_format import PLAIN, NumberFormat
 from ebmood.detector.io.scalars import MAX_INTEGER
 from ebmood.detector.preparation.columns import NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates
-from ebmood.detector.preparation.decision import BY_OPTION, Decision
+from ebmood.detector.preparation.decision import BY_OPTION, FEW_ROWS, Decision, find_trend
 from ebmood.detector.preparation.name_rules import decide_names
 
 MOSTLY_MISSING = 0.95
 """Share of missing values from which a column is left out."""
-
-FEW_ROWS = 20
-"""Rows below which nothing is concluded from values that do not repeat."""
 
 EXPECTED_REPEATS = 10
 """Pairs of equal values to be expected by chance, from which whole numbers without any such pair are an id."""
@@ -30,8 +27,8 @@ EXPECTED_REPEATS = 10
 LARGE = 1e11
 """Whole numbers above this that are times of our years, in milliseconds or shorter units, are times by any name."""
 
-GROWING_VALUES = 5
-"""Different values that a column must have to be called growing."""
+SEVERAL_VALUES = 5
+"""Different values that a column must have so that one of them may mean missing."""
 
 MISSING_CODES = frozenset(sign * float(code) for sign in (1, -1) for code in (99, 999, 9999, 99999, 999999))
 """Numbers that many tables use for missing values."""
@@ -40,6 +37,9 @@ _ID_NAME = re.compile(
     r"(?:^|[_\W])(?:id|ids|uuid|guid|key|index|idx|row|rowid|serial)$|[a-z](?:Id|ID)$|^unnamed: ?\d+$",
     re.IGNORECASE,
 )
+
+_NUMBER_NAME = re.compile(r"(?:#|(?:^|[_\W])(?:no|nr|num)\.?|(?:nr\.?|nummer|number))\s*$", re.IGNORECASE)
+"""Names such as `Account #` and `Order Number`, whose whole numbers are an id if none of them repeats."""
 
 
 def decide_numbers(
@@ -63,7 +63,7 @@ def decide_numbers(
     values = read.values[~np.isnan(read.values)]
     column = NumberColumn(name=name, format=style)
     if is_forced:
-        grew_to = float(values[-1]) if _only_grows(values) else None
+        grew_to = float(values[-1]) if find_trend(values) > 0 else None
         return Decision(
             column.model_copy(update={"grew_to": grew_to}), "number", "number", BY_OPTION, read.errors
         )
@@ -87,12 +87,16 @@ def decide_numbers(
         special = _decide_whole_numbers(name, cells, values, distinct, is_complete, missing)
         if special:
             return special
+    epoch = epoch_format(distinct) if is_time_name(name) and style.is_plain else None
+    if epoch and not is_whole:  # with fractions of a second
+        return decide_dates(name, cells, epoch, missing, str(epoch))
     detail = style.describe()
     code = _missing_code(values, distinct)
     if code:
         share = f"{code} in {(values == float(code)).mean():.1%} of the rows may mean missing"
         detail = ", ".join(filter(None, [detail, f"{share}, see {for_interface('--missing', 'missing=')}"]))
-    if _only_grows(values):
+    trend = find_trend(values)
+    if trend > 0:
         column = column.model_copy(update={"grew_to": float(values[-1])})
         detail = ", ".join(filter(None, [detail, f"only grows, up to {_show(values[-1])}"]))
     kind = "mostly missing" if gaps > 0.5 else "number"
@@ -100,7 +104,7 @@ def decide_numbers(
         detail = ", ".join(
             filter(None, [detail, f"empty in {gaps:.0%} of the rows, which is a value of its own"])
         )
-    return Decision(column, kind, "number", detail, read.errors)
+    return Decision(column, kind, "number", detail, read.errors, trend)
 
 
 def decide_durations(
@@ -121,9 +125,9 @@ def decide_durations(
     gaps = 1 - (len(values) + len(seconds.errors)) / len(cells)
     if gaps > MOSTLY_MISSING:
         return Decision.leave_out(name, "mostly missing", f"empty in {gaps:.0%} of the rows")
-    grew_to = float(values[-1]) if _only_grows(values) else None
-    column = NumberColumn(name=name, is_duration=True, grew_to=grew_to)
-    return Decision(column, "duration", "number", reason, seconds.errors)
+    trend = find_trend(values)
+    column = NumberColumn(name=name, is_duration=True, grew_to=float(values[-1]) if trend > 0 else None)
+    return Decision(column, "duration", "number", reason, seconds.errors, trend)
 
 
 def _decide_whole_numbers(
@@ -148,7 +152,8 @@ def _decide_whole_numbers(
             return Decision.leave_out(
                 name, "only grows", "a different whole number in every row, in ascending order"
             )
-        if _ID_NAME.search(name) or _repeats_expected(distinct) >= EXPECTED_REPEATS:
+        is_id_name = _ID_NAME.search(name) or _NUMBER_NAME.search(name)
+        if is_id_name or _repeats_expected(distinct) >= EXPECTED_REPEATS:
             return Decision.leave_out(name, "id", "a different whole number in every row")
     if _ID_NAME.search(name) and rows >= FEW_ROWS:
         return decide_names(name, cells, missing, "whole numbers, and the name says id")
@@ -178,18 +183,9 @@ def _repeats_expected(distinct: NDArray[np.float64]) -> float:
     return (0.9 * len(distinct)) ** 2 / (2 * (high - low + 1))
 
 
-def _only_grows(values: NDArray[np.float64]) -> bool:
-    """Return whether values never fall from row to row, and take several values."""
-    return (
-        len(values) >= FEW_ROWS
-        and bool((np.diff(values) >= 0).all())
-        and len(np.unique(values)) >= GROWING_VALUES
-    )
-
-
 def _missing_code(values: NDArray[np.float64], distinct: NDArray[np.float64]) -> str | None:
     """Return a number such as -999 that many tables use for missing values, if it lies far from the other values."""
-    if len(distinct) < GROWING_VALUES:
+    if len(distinct) < SEVERAL_VALUES:
         return None
     for code, others in ((distinct[0], distinct[1:]), (distinct[-1], distinct[:-1])):
         is_far = np.abs(others - code).min() > np.ptp(others)

@@ -1,5 +1,6 @@
 """Decide what a column of text holds: numbers, dates, or names."""
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from ebmood.detector.io.arrow import compute
 from ebmood.detector.io.categories import MISSING_WORDS
 from ebmood.detector.io.cell_values import (
+    LIMIT,
     MISSING_NUMBERS,
     YES_NO,
     clean_text,
@@ -152,7 +154,7 @@ def decide_text(name: str, text: TextColumn, formats: Sequence[NumberFormat], co
         is_guess = is_open and style.thousands == ","
         return replace(decision, reason=f"{decision.reason}, which is a guess") if is_guess else decision
     dates = text.date_formats()
-    if dates:
+    if dates and not (dates[0] == DateFormat.CLOCK and text.are_durations and _are_short(text)):
         return decide_dates(name, text.raw, dates[0], text.missing, _describe_dates(dates))
     if text.are_durations:
         return decide_durations(name, text.raw, text.missing)
@@ -166,7 +168,8 @@ def _decide_mixture(name: str, text: TextColumn) -> Decision:
         numbers = read_numbers(text.raw, style, text.missing)
         if len(numbers.errors) <= ODD_SHARE * np.isfinite(numbers.values).sum():
             decision = decide_numbers(name, text.raw, style, text.missing, is_forced=True)
-            return Decision(decision.column, "number", "number", style.describe(), numbers.errors)
+            detail = ", ".join(filter(None, [style.describe(), _describe_limits(text, numbers.errors)]))
+            return Decision(decision.column, "number", "number", detail, numbers.errors)
     for date_style in TEXT_FORMATS:
         if read_dates(text.distinct[:SAMPLE], date_style)[1].all():
             continue
@@ -181,10 +184,22 @@ def _decide_mixture(name: str, text: TextColumn) -> Decision:
     return decide_names(name, text.raw, text.missing)
 
 
+def _describe_limits(text: TextColumn, errors: Collection[int]) -> str:
+    """Return in words that limits of measurement are read as numbers; empty if there are none."""
+    is_limit = compute.fill_null(compute.match_substring_regex(text.cells, LIMIT), False)
+    row = next(
+        (row for row in is_limit.to_numpy(zero_copy_only=False).nonzero()[0] if row not in errors), None
+    )
+    if row is None:
+        return ""
+    cell = text.cells[int(row)].as_py()
+    return f"{cell[:20]!r} is read as {re.sub(LIMIT, '', cell)[:20]}"
+
+
 def _are_yes_no(words: set[str]) -> bool:
     """Return whether words, in lower case, are spellings of yes and no, and say both of them if they are several."""
     numbers = {YES_NO.get(word, {"1": 1.0, "0": 0.0}.get(word)) for word in words}
-    usual = {"true", "false", "yes", "no", "1", "0"}
+    usual = {"true", "false", "yes", "no", "y", "n", "1", "0"}
     return (
         None not in numbers and (len(words) == 1 or len(numbers) == 2) and (len(words) <= 2 or words <= usual)
     )
@@ -193,6 +208,12 @@ def _are_yes_no(words: set[str]) -> bool:
 def _are_many(odd: NDArray[np.bool_]) -> bool:
     """Return whether different cells of one kind are so many that others among them are errors."""
     return int((~odd).sum()) > MANY_NUMBERS
+
+
+def _are_short(text: TextColumn) -> bool:
+    """Return whether clock times are durations: they start in the first hour, and none is after noon."""
+    hours = read_durations(text.distinct)[0] / 3600
+    return bool(hours.min() < 1 and hours.max() < 12)
 
 
 def _has_leading_zeros(text: TextColumn) -> bool:

@@ -108,7 +108,9 @@ class Profile:
         """
         problems = self.problems()
         if problems:
-            more = f"; {len(problems) - 1} more columns have odd cells" if len(problems) > 1 else ""
+            others = len(problems) - 1
+            columns = "one more column has" if others == 1 else f"{others} more columns have"
+            more = f"; {columns} odd cells" if others else ""
             missing, drop = for_interface("--missing", "missing="), for_interface("--drop", "drop=")
             hint = f"correct the table, name words for missing values with {missing}, or leave columns out with {drop}"
             raise InputError(f"{problems[0]}{more}; {hint} (`ebmood check` shows all columns)")

@@ -28,20 +28,35 @@ def test_false_alarms_on_new_rows_are_at_most_alpha(shape):
 
 @pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarning")
 @pytest.mark.parametrize("calibration", ["loo", 0.3])
-@pytest.mark.parametrize("kind", ["levels", "gaps"])
+@pytest.mark.parametrize("kind", ["levels", "rare levels", "gaps"])
 def test_false_alarms_on_rows_with_new_levels_and_new_gaps_are_at_most_alpha(kind, calibration):
     rng = np.random.default_rng(0)
     rates = []
     for seed in range(15):
-        frame = pd.DataFrame(rng.normal(size=(900, 4 if kind == "levels" else 20)))
+        frame = pd.DataFrame(rng.normal(size=(900, 20 if kind == "gaps" else 4)))
         if kind == "levels":
             frame["c"] = rng.integers(0, 400, len(frame)).astype(str)
+        elif kind == "rare levels":  # often, one or none of the levels of a training table occurs once
+            frame["c"] = np.floor(rng.exponential(1.2, len(frame))).astype(int).astype(str)
         else:
             frame = frame.mask(rng.random(frame.shape) < 0.003)
         frame.columns = [str(name) for name in frame.columns]
         detector = EnergyDetector(calibration=calibration, random_state=seed, energy=QUICK).fit(frame[:300])
         rates.append((detector.p_values(frame[300:]) <= 0.1).mean())
     assert np.mean(rates) <= 0.1 + 3 * np.std(rates, ddof=1) / np.sqrt(len(rates))
+
+
+@pytest.mark.parametrize("calibration", ["loo", 0.3])
+def test_a_new_level_is_an_alarm_where_every_level_occurs_twice(calibration):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({f"x{k}": rng.normal(size=300) for k in range(6)})
+    frame["tier"] = rng.choice(["basic", "plus", "pro"], len(frame))
+    frame["name"] = rng.integers(0, 900, len(frame)).astype(str)
+    detector = EnergyDetector(calibration=calibration, random_state=0).fit(frame)
+    rows = frame.head(40).copy()
+    assert detector.predict(rows.assign(tier="gold")).tolist() == [-1] * 40
+    assert (detector.score_samples(rows.assign(tier="gold")) < detector.training_scores_.min()).all()
+    assert (detector.predict(rows.assign(name="new")) == 1).mean() > 0.5
 
 
 def test_all_rows_are_in_memory_and_all_calibrate(benign):

@@ -51,7 +51,8 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
 
     `X` is a NumPy array, a pandas, polars or pyarrow table, a torch tensor or nested lists, with one row for each
     sample. It holds numbers; columns of a data frame may also hold text, categories or booleans. Missing values (None,
-    NaN, null) are values of their own: a gap in a column that has none in the training rows is an alarm. Inputs with
+    NaN, null) are values of their own: a gap in a column that has none in the training rows is an alarm. So is a new
+    level in a column of categories in which every level occurs in two training rows or more. Inputs with
     more than two axes, such as images `(N, C, H, W)`, are flattened. Column names of a data frame are stored, and
     compared with those of new rows. Invalid input raises an `InputError` of one line.
 

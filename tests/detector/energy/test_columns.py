@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ebmood.detector.energy.columns import MIN_LEVEL_ROWS, Columns, Layout, fit_layout
+from ebmood.detector.energy.columns import MIN_LEVEL_ROWS, Columns, Layout, fit_layout, leave_out_cells
 
 NAN = np.nan
 
@@ -107,14 +107,35 @@ def test_a_column_without_values_is_filled_with_zeros():
 def test_only_gaps_in_columns_that_were_complete_are_new():
     columns = fitted(table(), {1: 4, 3: 3})
     x = torch.tensor([[0.0] * 4, [NAN] * 4, [0.0, NAN, NAN, 0.0], [0.0, 0.0, 0.0, NAN]], dtype=torch.float64)
-    assert columns.new_gaps(x).tolist() == [0, 2, 0, 1]
+    assert columns.ruled_out(x).tolist() == [0, 2, 0, 1]
+
+
+def test_an_unseen_level_is_ruled_out_where_every_level_occurs_twice():
+    """The first category has a level of one row, the second one has not."""
+    columns = fitted(table(), {1: 4, 3: 3})
+    assert columns.layout.closed == (3,)
+    x = torch.tensor([[0.0, 9.0, 0.0, 0.0], [0.0, 0.0, 0.0, 9.0], [0.0, 9.0, 0.0, 9.0]], dtype=torch.float64)
+    assert columns.ruled_out(x).tolist() == [0, 1, 1]
+    assert fit_layout(table()[:, 1:2], {0: 4}).closed == ()
+
+
+@pytest.mark.parametrize("counts", [[5, 5], [5, 5, 1], [5, 5, 1, 1], [5, 2]])
+def test_a_row_that_is_left_out_looks_as_it_would_to_a_fit_on_the_others(counts):
+    x = np.repeat(np.arange(len(counts), dtype=float), counts)[:, None]
+    left_out, ruled_out = leave_out_cells(x, fit_layout(x, {0: len(counts)}))
+    for row in range(len(x)):
+        others = fitted(np.delete(x, row, axis=0), {0: len(counts)})
+        assert others.ruled_out(torch.from_numpy(x[[row]])).tolist() == [ruled_out[row]]
+        assert (groups(others, x[row].tolist())[0][0] == others.layout.seen_groups(0)) == (
+            left_out[row, 0] == len(counts)
+        )
 
 
 def test_training_rows_never_have_new_gaps_or_unseen_levels():
     x = table()
     columns = fitted(x, {1: 4, 3: 3})
     rows = torch.from_numpy(x)
-    assert (columns.new_gaps(rows) == 0).all()
+    assert (columns.ruled_out(rows) == 0).all()
     assert (columns.groups(rows) < torch.tensor(columns.layout.groups)).all()
 
 

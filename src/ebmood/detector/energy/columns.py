@@ -1,6 +1,10 @@
-"""Split the columns of a table into numbers, groups of categories and gaps, and gaps that the training rows never had.
+"""Split the columns of a table into numbers, groups of categories and gaps, and values that the training rows rule out.
 
 A row is float64. A category is the number of its level, and a missing value of any column is NaN.
+
+Two kinds of values are ruled out: a gap in a column without gaps, and an unseen level in a *closed* column, in which
+every level of the training rows occurs at least twice. The estimate of the probability of an unseen level is the
+fraction of rows whose level occurs once (Good 1953, "The Population Frequencies of Species"), which is zero there.
 """
 
 from collections.abc import Mapping
@@ -28,11 +32,13 @@ class Layout(Settings):
         categories: for each category column the group of each level; levels of one group do not differ. The group of
             levels that no training row has is -1.
         gaps: columns in which training rows have missing values.
+        closed: category columns in which no level occurs in a single training row.
     """
 
     columns: int = Field(ge=1)
     categories: dict[int, tuple[int, ...]] = {}
     gaps: tuple[int, ...] = ()
+    closed: tuple[int, ...] = ()
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -62,9 +68,9 @@ def fit_layout(x: NDArray[np.float64], levels: Mapping[int, int], earlier: Layou
         x: `(N, D)`.
         levels: number of levels of each category column.
         earlier: the layout of earlier training rows, of which x contains a part. Levels and gaps that they had stay
-            known, and levels that were frequent stay frequent.
+            known, and levels that were frequent stay frequent. A column with several rare levels is then not closed.
     """
-    categories = {}
+    categories, closed = {}, []
     for column, count in sorted(levels.items()):
         present = x[:, column][~np.isnan(x[:, column])]
         rows = np.bincount(present.astype(np.int64), minlength=count)
@@ -74,8 +80,10 @@ def fit_layout(x: NDArray[np.float64], levels: Mapping[int, int], earlier: Layou
         groups = np.where(rows > 0, len(frequent), UNSEEN)
         groups[frequent] = np.arange(len(frequent))
         categories[column] = tuple(groups.tolist())
+        if not (rows == 1).any():
+            closed.append(column)
     gaps = {*np.flatnonzero(np.isnan(x).any(axis=0)).tolist(), *(earlier.gaps if earlier else ())}
-    return Layout(columns=x.shape[1], categories=categories, gaps=tuple(sorted(gaps)))
+    return Layout(columns=x.shape[1], categories=categories, gaps=tuple(sorted(gaps)), closed=tuple(closed))
 
 
 def _earlier_rows(groups: tuple[int, ...], levels: int) -> NDArray[np.int64]:
@@ -90,25 +98,29 @@ def _earlier_rows(groups: tuple[int, ...], levels: int) -> NDArray[np.int64]:
 def leave_out_cells(
     x: NDArray[np.float64], layout: Layout
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return training rows as they would look to a fit without the row: with unseen levels and new gaps.
+    """Return training rows as they would look to a fit without the row.
 
-    The level of a category that only one row has becomes an unseen level for this row. A gap in a column without other
-    gaps becomes a new gap.
+    The level of a category that only one row has becomes an unseen level for this row. Without other such levels, the
+    column would be closed. A gap in a column without other gaps becomes a new gap.
 
     Returns:
-        `(N, D)` rows in which such levels have the number of an unknown level, and `(N,)` numbers of such gaps.
+        `(N, D)` rows in which such levels have the number of an unknown level, and for each row `(N,)` how many of its
+        values the other rows rule out.
     """
-    x, new_gaps = x.copy(), np.zeros(len(x))
+    x, ruled_out = x.copy(), np.zeros(len(x))
     for column, groups in layout.categories.items():
         present = ~np.isnan(x[:, column])
         codes = x[present, column].astype(np.int64)
         alone = np.bincount(codes, minlength=len(groups)) == 1
-        x[np.flatnonzero(present)[alone[codes]], column] = len(groups)
+        rows = np.flatnonzero(present)[alone[codes]]
+        x[rows, column] = len(groups)
+        if len(rows) == 1:
+            ruled_out[rows] += 1
     for column in layout.gaps:
         gaps = np.flatnonzero(np.isnan(x[:, column]))
         if len(gaps) == 1:
-            new_gaps[gaps] += 1
-    return x, new_gaps
+            ruled_out[gaps] += 1
+    return x, ruled_out
 
 
 class Columns(nn.Module):
@@ -156,8 +168,15 @@ class Columns(nn.Module):
         columns += [x[:, column].isnan().to(torch.int64) for column in self.layout.number_gaps]
         return torch.stack(columns, dim=1) if columns else x.new_zeros((x.shape[0], 0), dtype=torch.int64)
 
-    def new_gaps(self, x: Tensor) -> Tensor:
-        """Return in how many columns a value is missing that no training row lacks: `(N, D) -> (N,)`."""
+    def ruled_out(self, x: Tensor) -> Tensor:
+        """Return how many values of each row the training rows rule out: `(N, D) -> (N,)`."""
         complete = torch.ones(self.layout.columns, dtype=torch.bool, device=x.device)
         complete[list(self.layout.gaps)] = False
-        return (x.isnan() & complete).sum(1).to(torch.float64)
+        count = (x.isnan() & complete).sum(1)
+        if self.layout.closed:
+            groups = self.groups(x)
+            for position, column in enumerate(self.layout.categories):
+                if column in self.layout.closed:
+                    is_unseen = groups[:, position] == self.layout.seen_groups(column)
+                    count = count + (is_unseen & ~x[:, column].isnan())
+        return count.to(torch.float64)

@@ -86,7 +86,7 @@ def fit_score_model(
     table = fit_layout(x, levels or {}, earlier and earlier.layout)
     kept = _rows_to_keep(len(x), y, settings.rows, seed, earlier)
     memory = np.concatenate(kept)
-    left_out, new_gaps = leave_out_cells(x, table)
+    left_out, ruled_out = leave_out_cells(x, table)
     columns = Columns(table)
     columns.fit(x)
     numbers = columns.numbers(torch.from_numpy(x)).numpy()
@@ -112,7 +112,7 @@ def fit_score_model(
     if len(others):
         scores[others] = apply_in_chunks(model, left_out[others], device)
     model.gap_penalty.fill_(1.0 + float(np.ptp(scores)))
-    scores -= new_gaps * float(model.gap_penalty)
+    scores -= ruled_out * float(model.gap_penalty)
     return FittedScoreModel(model, scores)
 
 

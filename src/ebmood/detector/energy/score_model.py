@@ -13,7 +13,8 @@
 With labels there is one memory for each class, with z-scores of its own, and the score is the largest over classes.
 
 Outside the training ranges a guard is added, which no setting can disable. It grows with the distance from the ranges.
-A gap in a column that has none in the training rows puts a row below all training rows.
+A value that the training rows rule out puts a row below all of them: a gap in a column without gaps, or an unseen level
+in a column in which every level occurs at least twice.
 """
 
 from collections.abc import Sequence
@@ -354,7 +355,7 @@ class ScoreModel(nn.Module):
     def class_scores(self, x: Tensor) -> Tensor:
         """Return the scores of raw rows under every class: `(N, D)` to `(N, K)`."""
         by_class = [self._combine(z) for z in self.z_scores(x)]
-        outside = self.excess(self.columns.numbers(x)) + self.gap_penalty * self.columns.new_gaps(x)
+        outside = self.excess(self.columns.numbers(x)) + self.gap_penalty * self.columns.ruled_out(x)
         return -torch.stack(by_class, dim=1) - outside[:, None]
 
     def coordinates(self, numbers: Tensor, mismatch: Tensor) -> dict[str, Tensor]:

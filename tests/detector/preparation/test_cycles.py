@@ -52,11 +52,11 @@ def test_a_cycle_is_whole_if_no_step_of_it_is_absent(cycle, step):
         (Cycle.QUARTER, np.timedelta64(3, "M"), np.timedelta64(1, "Y")),
     ],
 )
-def test_a_cycle_repeats_from_the_third_period_on(cycle, step, period):
+def test_a_cycle_repeats_from_the_third_day_or_week_and_the_second_year_on(cycle, step, period):
     unit = np.datetime_data(step.dtype)[0]
     start = np.datetime64("2020-01-06" if unit in "hD" else "2020-01", unit)  # a Monday
-    steps = (start + np.arange(3 * cycle.steps) * step).astype("datetime64[us]")
+    steps = (start + np.arange(cycle.least_periods * cycle.steps) * step).astype("datetime64[us]")
     assert cycle.repeats(np.append(steps, times("NaT")))
     assert not cycle.repeats(steps[1:])
-    assert not cycle.repeats(np.repeat(steps[: 2 * cycle.steps], 5))
+    assert not cycle.repeats(np.repeat(steps[: -cycle.steps], 5))
     assert steps[cycle.steps] == (start + period).astype("datetime64[us]")

@@ -1,7 +1,7 @@
 """Dates as what repeats: the hour of the day, the day of the week, the month of the year.
 
 A cycle of phase `u` in [0, 1) becomes the two features `sin 2 pi u` and `cos 2 pi u`, so that its end meets its
-beginning. The year never repeats and is not a feature. Neither is a cycle that a table contains only once or twice: its
+beginning. The year never repeats and is not a feature. Neither is a cycle that a table contains too few times: its
 phase says when a row was measured, and rows of the same time are alike.
 """
 
@@ -16,11 +16,18 @@ DAY = np.timedelta64(86_400_000_000, "us")
 
 
 PERIODS = 3
-"""Mean number of periods in which a step of a cycle must occur.
+"""Mean number of days or weeks in which a step of a cycle must occur.
 
 For rows that depend on each other over a thirtieth of a period, a detector with the cycle flagged 44 % of later normal
 rows after one period, 21 % after two and 12 % after three, at alpha 0.05. Without the cycle it flagged 15, 6 and 5 %
 (`benchmarks/cycles.py`).
+"""
+
+YEARS = 2
+"""Mean number of years in which a step of a cycle of a year must occur.
+
+Rows depend on each other over a smaller part of a year. Over a three-hundredth, it flagged 13 % after one year and 5 %
+after two; without the cycle 8 and 3 %.
 """
 
 
@@ -36,6 +43,11 @@ class Cycle(StrEnum):
     def steps(self) -> int:
         """Number of hours, days, months or quarters of the cycle."""
         return {"hour": 24, "weekday": 7, "month": 12, "quarter": 4}[self.value]
+
+    @property
+    def least_periods(self) -> int:
+        """Number of days, weeks or years that a table must contain."""
+        return PERIODS if self in (Cycle.HOUR, Cycle.WEEKDAY) else YEARS
 
     def phase(self, times: Times) -> NDArray[np.float64]:
         """Return where in the cycle times lie: `(N,)` to `(N,)`, in [0, 1); NaN for missing times.
@@ -60,7 +72,7 @@ class Cycle(StrEnum):
         return len(np.unique(self._step(times[~np.isnat(times)]))) == self.steps
 
     def repeats(self, times: Times) -> bool:
-        """Return whether the steps that occur, two or more, occur in `PERIODS` days, weeks or years on average."""
+        """Return whether the steps that occur, two or more, occur often enough on average: `PERIODS` or `YEARS`."""
         times = times[~np.isnat(times)]
         days = times.astype("datetime64[D]").astype(np.int64)
         if self == Cycle.HOUR:
@@ -71,7 +83,7 @@ class Cycle(StrEnum):
             period = times.astype("datetime64[Y]").astype(np.int64)
         steps = self._step(times)
         occur = len(np.unique(steps))
-        return occur > 1 and len(np.unique(period * self.steps + steps)) >= PERIODS * occur
+        return occur > 1 and len(np.unique(period * self.steps + steps)) >= self.least_periods * occur
 
     def _step(self, times: Times) -> NDArray[np.int64]:
         """Return the number of the hour, day, month or quarter in the cycle, from 0; no time may be missing."""

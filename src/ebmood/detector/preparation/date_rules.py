@@ -76,7 +76,7 @@ def _why_none(
         Cycle.QUARTER: "quarters",
     }
     wanted = " or ".join(filter(None, [", ".join(phrases[c] for c in possible[:-1]), phrases[possible[-1]]]))
-    hints = [f"does not contain all {wanted}{'' if is_clock else ' three times'}"]
+    hints = [f"does not contain all {wanted}{'' if is_clock else ' often enough'}"]
     if readable:
         hints.append(
             f"{format_option('--date', name)} reads the {' and '.join(phrases[c] for c in readable)}"

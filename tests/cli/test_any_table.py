@@ -36,7 +36,9 @@ def tables(draw) -> str:
 
 
 @pytest.mark.filterwarnings(
-    "ignore::ebmood.core.errors.SelfTestWarning", "ignore::ebmood.core.errors.CalibrationWarning"
+    "ignore::ebmood.core.errors.SelfTestWarning",
+    "ignore::ebmood.core.errors.CalibrationWarning",
+    "ignore::ebmood.core.errors.DataWarning",
 )
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(

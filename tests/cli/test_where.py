@@ -112,7 +112,7 @@ def test_what_does_not_apply_is_one_line(ebmood, model, photos, tmp_path):
         (*fit, "--where", "--embed", "pooled"): "pooled has no feature maps",
         (*fit, "--where", "--embed", "filters", "--contamination", "auto"): "--contamination does not apply",
         (*fit, "--where", "--embed", "filters", "--speed", "fast"): "--speed does not apply",
-        (*fit, "--where", "--embed", "filters", "--calibration", "loo"): "calibrated on other images",
+        (*fit, "--where", "--embed", "filters", "--calibration", "loo"): "calibrated on random other images",
         ("fit", table, "-o", tmp_path / "m", "--where"): "--where does not apply",
         ("score", model, table, "-o", tmp_path / "s.csv"): "fitted on images",
         ("score", model, table, "-o", tmp_path / "s.csv", *maps): "--maps is for a folder",

@@ -18,7 +18,6 @@ from ebmood.core.calibration import benjamini_hochberg, rows_needed
 from ebmood.core.errors import CalibrationWarning, InputError
 from ebmood.detector.calibration_scores import CalibrationScores
 from ebmood.detector.parameters import (
-    LEAVE_ONE_OUT,
     advise_for_calibration,
     check_alpha_and_device,
     resolve_seed,
@@ -115,8 +114,10 @@ class ClassifierDetector:
             raise InputError(f"model={type(model).__name__}: must be a torch.nn.Module that returns logits")
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size={batch_size!r}: must be a whole number from 1")
-        if calibration == LEAVE_ONE_OUT:
-            raise InputError("calibration='loo': a classifier needs rows of their own; give a fraction")
+        if isinstance(calibration, str):
+            raise InputError(
+                f"calibration={calibration!r}: a classifier is calibrated on random rows; give a fraction"
+            )
         self.device_ = check_alpha_and_device(alpha, device)
         self.network_ = classifier_outputs(frozen_copy(model, self.device_), layer).eval()
         self.layer = layer

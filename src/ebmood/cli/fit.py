@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from ebmood.detector.patches.patch_folder import PatchFolderDetector
     from ebmood.detector.preparation import Preparation
     from ebmood.detector.progress_callback import ProgressCallback
+    from ebmood.detector.raw.row_order import OrderCheck
     from ebmood.detector.raw.saved_detector import SavedDetector
     from ebmood.embedders import Embedder
 
@@ -125,9 +126,9 @@ def fit(
     calibration: Annotated[
         str,
         typer.Option(
-            metavar="FRACTION|ROWS|loo",
-            help="Rows for calibration: a fraction below 1, a number of rows, or loo: all rows, each left out of its "
-            "own score, for small tables.",
+            metavar="FRACTION|ROWS|loo|last",
+            help="Rows for calibration: a fraction below 1, a number of rows, loo: all rows, each left out of its own "
+            "score, for small tables, or last: the last fifth, for rows in the order of time.",
         ),
     ] = "0.2",
     contamination: Annotated[
@@ -322,6 +323,17 @@ def _print_text_note(preparation: "Preparation") -> None:
         )
 
 
+def _describe_order(order: "OrderCheck") -> str:
+    """Return in words that the last training rows differ from the first ones, and what to do."""
+    from ebmood.detector.raw.row_order import LEVEL
+
+    return (
+        f"the order of the rows matters: fitted on the rows before them, a detector flags {order.flagged:.0%} of the "
+        f"last {order.rows} rows at alpha {LEVEL}. If they are in the order of time, later normal rows will be flagged "
+        "as often; --calibration last calibrates on the last rows"
+    )
+
+
 def _report(
     out: Path,
     detector: "SavedDetector | PatchFolderDetector",
@@ -338,6 +350,13 @@ def _report(
         from ebmood.cli.inspect import summary
 
         result = {"model": str(out), "seconds": round(seconds, 3), **summary(out)}
+        order = getattr(detector, "order", None)
+        if order is not None:
+            result["last_rows"] = {
+                "rows": order.rows,
+                "flagged": order.flagged,
+                "order_matters": order.matters,
+            }
         print_json(result | ({} if skipped is None else {"skipped": skipped, "others": list(others)}))
         return
     print_skipped(skipped or ())
@@ -376,6 +395,9 @@ def _report(
             f"with {len(estimator.calibration_scores_)} calibration {items}, single strange ones decide what is "
             f"flagged; --calibration loo uses all {items}"
         )
+    order = getattr(detector, "order", None)
+    if order is not None and order.matters:
+        print_message(_describe_order(order))
     calibrated = (
         f"calibrated on the same {items}, each left out of its own score"
         if estimator.calibration == "loo"

@@ -64,7 +64,9 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
             another level without a new fit.
         calibration: rows that are reserved for calibration, as a fraction (float) or as a number (int). With `"loo"`,
             all rows are kept in memory, and each is also a calibration row, whose score is computed without it. That
-            suits small tables. The false-alarm rate is then measured and not guaranteed (docs/detector.md).
+            suits small tables. The false-alarm rate is then measured and not guaranteed (docs/detector.md). With
+            `"last"`, the last fifth of the rows is reserved in place of random rows, for rows in the order of time
+            that depend on each other.
         contamination: fraction of the training rows that may be outliers. So many of the strangest rows are left out
             before the fit, and the energies use more neighbours than there may be outliers. `"auto"` leaves out rows
             that are far from most others. `alpha` then holds for rows like those that remain.

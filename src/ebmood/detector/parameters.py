@@ -28,8 +28,14 @@ def check_alpha_and_device(alpha: float, device: str) -> torch.device:
 LEAVE_ONE_OUT: Literal["loo"] = "loo"
 """The value of `calibration` with which all rows are used for training and for calibration."""
 
-Calibration = float | int | Literal["loo"]
-"""Rows for calibration: a fraction, a number, or leave-one-out calibration."""
+LAST: Literal["last"] = "last"
+"""The value of `calibration` with which the last rows are used for calibration, in place of random ones."""
+
+LAST_FRACTION = 0.2
+"""The fraction of rows that are then used for calibration."""
+
+Calibration = float | int | Literal["loo", "last"]
+"""Rows for calibration: a fraction or a number of random rows, leave-one-out calibration, or the last fifth."""
 
 
 def count_calibration_rows(calibration: Calibration, rows: int) -> int:
@@ -39,16 +45,19 @@ def count_calibration_rows(calibration: Calibration, rows: int) -> int:
     (71, 50)
 
     Raises:
-        InputError: `calibration` is neither a fraction between 0 and 1, nor a whole number of at least 1, nor "loo".
+        InputError: `calibration` is neither a fraction between 0 and 1, nor a whole number of at least 1, nor "loo" or
+            "last".
     """
     if calibration == LEAVE_ONE_OUT:
         return rows
+    if calibration == LAST:
+        return max(1, round(LAST_FRACTION * rows))
     if isinstance(calibration, Integral) and not isinstance(calibration, bool) and calibration >= 1:
         return int(calibration)
     if isinstance(calibration, Real) and not isinstance(calibration, Integral) and 0 < calibration < 1:
         return max(1, round(float(calibration) * rows))
     raise InputError(
-        f"calibration={calibration!r}: must be a fraction above 0 and below 1, a number of rows from 1, or 'loo'"
+        f"calibration={calibration!r}: must be a fraction above 0 and below 1, a number of rows from 1, 'loo' or 'last'"
     )
 
 
@@ -59,14 +68,14 @@ def parse_calibration(text: str) -> Calibration:
     (0.2, 50, 'loo')
 
     Raises:
-        InputError: it is neither a number nor `loo`.
+        InputError: it is neither a number nor `loo` or `last`.
     """
-    if text == LEAVE_ONE_OUT:
-        return LEAVE_ONE_OUT
+    if text in (LEAVE_ONE_OUT, LAST):
+        return text
     try:
         value = float(text)
     except ValueError:
-        raise InputError(f"--calibration={text}: must be a fraction, a number of rows, or loo") from None
+        raise InputError(f"--calibration={text}: must be a fraction, a number of rows, loo or last") from None
     return int(value) if value >= 1 and value.is_integer() else value
 
 
@@ -89,7 +98,7 @@ def split_rows(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the indices of training rows and of calibration rows, both ascending. With "loo" each has all rows.
 
-    With segments `(N,)`, every segment has the same fraction of calibration rows.
+    With segments `(N,)`, every segment has the same fraction of calibration rows, except with "last".
 
     Raises:
         InputError: `calibration` is invalid, or leaves fewer than two training rows.
@@ -103,6 +112,8 @@ def split_rows(
             f"X: {samples}, of which {calibration_rows} are for calibration; give {calibration_rows + 2} or more, "
             "because training needs at least 2"
         )
+    if calibration == LAST:
+        return np.arange(rows - calibration_rows), np.arange(rows - calibration_rows, rows)
     if segments is not None:
         return split_within_segments(calibration_rows / rows, segments, numpy_stream(seed, "calibration"))
     order = numpy_stream(seed, "calibration").permutation(rows)
@@ -148,7 +159,7 @@ def advise_for_calibration(
         return f"give {needed} {items} or more"
     if isinstance(calibration, Integral):
         return setting or f"give {2 * needed} {items} or more and set calibration={needed}"
-    total = math.ceil(needed / float(calibration))
+    total = math.ceil(needed / (LAST_FRACTION if calibration == LAST else float(calibration)))
     otherwise = setting or ("set calibration='loo'" if knows_loo else None)
     return f"give {total} {items} or more" + (f", or {otherwise}" if otherwise else "")
 

@@ -28,7 +28,12 @@ from ebmood.detector.io.categories import Levels
 from ebmood.detector.io.new_levels import extend_levels
 from ebmood.detector.io.rows import check_columns, check_magnitude
 from ebmood.detector.labels import encode_known_labels
-from ebmood.detector.parameters import LEAVE_ONE_OUT, split_within_segments
+from ebmood.detector.parameters import (
+    LAST,
+    LAST_FRACTION,
+    LEAVE_ONE_OUT,
+    split_within_segments,
+)
 from ebmood.detector.row_scorer import RowScorer
 from ebmood.embedders import Embedder
 
@@ -120,10 +125,10 @@ class Updates(Decisions):
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Add rows to the training and calibration rows. Without an earlier fit, this is `fit`.
 
-        The new rows are split as in `fit`. The detector then holds a uniform random sample of all training rows so far,
-        at most `EnergySettings.rows`, and the energy is fitted on it again. It also holds a sample of at most 2,048
-        calibration rows, which the new energy scores again. Levels of categories and gaps that the new rows have become
-        known. A call takes as long as a fit on the rows that are held.
+        The new rows are split at random, with the fraction of `fit`. The detector then holds a uniform random sample of
+        all training rows so far, at most `EnergySettings.rows`, and the energy is fitted on it again. It also holds a
+        sample of at most 2,048 calibration rows, which the new energy scores again. Levels of categories and gaps that
+        the new rows have become known. A call takes as long as a fit on the rows that are held.
 
         Args:
             X: `(N, ...)` rows, assumed to be in-distribution, with the columns of the fit.
@@ -195,6 +200,8 @@ class Updates(Decisions):
         """Return the fraction of rows that `fit` used for calibration."""
         if isinstance(self.calibration, float):
             return self.calibration
+        if self.calibration == LAST:
+            return LAST_FRACTION
         assert not isinstance(self.calibration, str)
         return min(0.5, self.calibration / self.history_[0].rows)
 

@@ -120,7 +120,7 @@ def test_invalid_parameters_and_images_are_one_line(embedder, textures):
         PatchDetector(embed=embedder, alpha=0.01, patches=SMALL).fit(images[:20])
     assert "loo" not in str(caught[0].message)
     for parameters, message in (
-        ({"calibration": "loo"}, "calibration='loo': patches are calibrated on other images"),
+        ({"calibration": "loo"}, "calibration='loo': patches are calibrated on random other images"),
         ({"memory": "all"}, "memory='all': must be"),
         ({"alpha": 2}, "alpha=2"),
         ({"embed": PooledEmbedder(EmbedderOptions(image_size=64))}, "pooled has no feature maps"),

@@ -23,7 +23,6 @@ from ebmood.detector.decisions import Decisions
 from ebmood.detector.history import Event
 from ebmood.detector.item_embedding import find_embedder
 from ebmood.detector.parameters import (
-    LEAVE_ONE_OUT,
     advise_for_calibration,
     check_alpha_and_device,
     resolve_seed,
@@ -166,10 +165,11 @@ class PatchDetector(Decisions, OutlierMixin, BaseEstimator):
         check_alpha_and_device(self.alpha, self.device)
         if self.memory not in ("rows", "prototypes"):
             raise InputError(f"memory={self.memory!r}: must be 'rows' or 'prototypes'")
-        if self.calibration == LEAVE_ONE_OUT:
-            option = for_interface("--calibration loo and --where", "calibration='loo'")
+        if isinstance(self.calibration, str):
+            value = self.calibration
+            option = for_interface(f"--calibration {value} and --where", f"calibration={value!r}")
             raise InputError(
-                f"{option}: patches are calibrated on other images; give a fraction, such as 0.2"
+                f"{option}: patches are calibrated on random other images; give a fraction, such as 0.2"
             )
         self.settings_ = PatchSettings() if self.patches is None else self.patches
         self.seed_ = resolve_seed(self.random_state)

@@ -69,7 +69,7 @@ class DetectorMetadata(Settings):
     """
 
     alpha: float = Field(gt=0, lt=1)
-    calibration: int | float | Literal["loo"]
+    calibration: int | float | Literal["loo", "last"]
     contamination: float | Literal["auto"] | None = None
     memory: Literal["rows", "prototypes"] = "rows"
     supervised: bool

@@ -16,7 +16,7 @@ from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.column_names import match_columns
 from ebmood.detector.io.table_stream import Chunk, TableStream
-from ebmood.detector.parameters import check_alpha_and_device
+from ebmood.detector.parameters import LAST, check_alpha_and_device
 from ebmood.detector.persistence.load import load
 from ebmood.detector.preparation import CategoryColumn, EmbeddedColumn, NumberColumn, Preparation
 from ebmood.detector.preparation.choices import AUTOMATIC, Choices
@@ -25,6 +25,7 @@ from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.raw.batch_notes import BatchNotes
 from ebmood.detector.raw.explainer import Explainer
 from ebmood.detector.raw.note_rows import note_rows
+from ebmood.detector.raw.row_order import OrderCheck, check_order
 from ebmood.detector.raw.score_options import STRICT, ScoreOptions
 from ebmood.detector.score_batch import ScoreBatch, mark_bad_rows
 
@@ -41,11 +42,14 @@ class TableDetector:
         preparation: None if the estimator was fitted in Python on columns without names.
         table_rows: number of rows of the training table, of which the fit may have used a random sample; None if the
             estimator was fitted in Python.
+        order: what a detector of the first training rows says about the last ones; None for a loaded detector, with
+            `calibration="last"`, and for few rows.
     """
 
     estimator: EnergyDetector
     preparation: Preparation | None
     table_rows: int | None = None
+    order: OrderCheck | None = None
 
     @classmethod
     def fit(
@@ -85,13 +89,14 @@ class TableDetector:
         profile.columns.clear()
         progress("fitting", None)
         with name_source(table.source):
-            estimator.fit(
-                pyarrow.table({name: pyarrow.array(cells) for name, cells in features.items()}), classes
-            )
+            rows = pyarrow.table({name: pyarrow.array(cells) for name, cells in features.items()})
+            estimator.fit(rows, classes)
         estimator.strangest_rows_ = tuple(
             (int(profile.row_numbers[row]), score) for row, score in estimator.strangest_rows_
         )
-        return cls(estimator, preparation, profile.rows)
+        progress("comparing the last rows with the first ones", None)
+        order = None if estimator.calibration == LAST else check_order(rows, estimator.seed_)
+        return cls(estimator, preparation, profile.rows, order)
 
     def save(self, folder: Path) -> None:
         """Write estimator and preparation to a folder, as `EnergyDetector.save` does.

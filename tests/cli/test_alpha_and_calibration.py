@@ -63,7 +63,7 @@ def test_leave_one_out_calibration_and_contamination_are_shown(ebmood, table, tm
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--calibration", "half", "--calibration=half: must be a fraction, a number of rows, or loo"),
+        ("--calibration", "half", "--calibration=half: must be a fraction, a number of rows, loo or last"),
         ("--calibration", "nan", "--calibration nan: must be a fraction"),
         ("--calibration", "inf", "--calibration inf: must be a fraction"),
         ("--contamination", "some", "--contamination=some: must be a fraction, or auto"),

@@ -30,6 +30,7 @@ def test_scores_are_those_of_the_estimator(table, tmp_path):
         "reading",
         "looking at the columns",
         "fitting",
+        "comparing the last rows with the first ones",
     ]
     expected = detector.estimator.score_samples(pd.DataFrame(ROWS, columns=["a", "b"]))
     np.testing.assert_array_equal(scores_of(detector, table), expected)

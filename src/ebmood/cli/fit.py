@@ -269,7 +269,7 @@ def _fit_patches(
     detector = PatchDetector(
         embed=check_has_maps(embedder),
         alpha=estimator.alpha,
-        calibration=estimator.calibration,  # type: ignore[arg-type]  # "loo" is refused with its reason
+        calibration=estimator.calibration,  # type: ignore[arg-type]  # words are refused with their reason
         memory=estimator.memory,
         device=estimator.device,
         random_state=estimator.random_state,
@@ -329,8 +329,8 @@ def _describe_order(order: "OrderCheck") -> str:
 
     return (
         f"the order of the rows matters: fitted on the rows before them, a detector flags {order.flagged:.0%} of the "
-        f"last {order.rows} rows at alpha {LEVEL}. If they are in the order of time, later normal rows will be flagged "
-        "as often; --calibration last calibrates on the last rows"
+        f"last {order.rows} rows at alpha {LEVEL}. If they are in the order of time, later normal rows are likely "
+        "to be flagged about as often; --calibration last calibrates on the last rows"
     )
 
 
@@ -346,11 +346,11 @@ def _report(
     from ebmood.detector.patches import PatchDetector
     from ebmood.detector.raw.items import IMAGES, ROWS
 
+    order: OrderCheck | None = getattr(detector, "order", None)  # detectors of images have none
     if json:
         from ebmood.cli.inspect import summary
 
         result = {"model": str(out), "seconds": round(seconds, 3), **summary(out)}
-        order = getattr(detector, "order", None)
         if order is not None:
             result["last_rows"] = {
                 "rows": order.rows,
@@ -395,7 +395,6 @@ def _report(
             f"with {len(estimator.calibration_scores_)} calibration {items}, single strange ones decide what is "
             f"flagged; --calibration loo uses all {items}"
         )
-    order = getattr(detector, "order", None)
     if order is not None and order.matters:
         print_message(_describe_order(order))
     calibrated = (

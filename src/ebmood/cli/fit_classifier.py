@@ -116,7 +116,7 @@ def fit_classifier(
                 LAYER if onnx is not None and layer is None else layer,
                 score=score,
                 alpha=alpha,
-                calibration=parse_calibration(calibration),  # type: ignore[arg-type]  # `loo` is refused
+                calibration=parse_calibration(calibration),  # type: ignore[arg-type]  # words are refused
                 class_conditional=class_conditional,
                 device=device,
                 batch_size=batch_size,

@@ -32,7 +32,7 @@ LAST: Literal["last"] = "last"
 """The value of `calibration` with which the last rows are used for calibration, in place of random ones."""
 
 LAST_FRACTION = 0.2
-"""The fraction of rows that are then used for calibration."""
+"""The fraction of the rows that are the last ones."""
 
 Calibration = float | int | Literal["loo", "last"]
 """Rows for calibration: a fraction or a number of random rows, leave-one-out calibration, or the last fifth."""

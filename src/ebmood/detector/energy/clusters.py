@@ -22,15 +22,7 @@ def cluster_rows(coordinates: NDArray[np.float64], count: int, seed: int) -> NDA
     """
     if len(coordinates) == count:
         return np.arange(count)
-    from sklearn.cluster import KMeans  # imported here, since only fitting needs it
-    from sklearn.exceptions import ConvergenceWarning
-
-    with openmp_threads(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters
-        k_means = KMeans(
-            count, max_iter=MAX_ITERATIONS, n_init="auto", random_state=stream_seed(seed, "clusters") % 2**32
-        )
-        labels = np.asarray(k_means.fit(coordinates).labels_, dtype=np.int64)
+    labels = k_means(coordinates, count, stream_seed(seed, "clusters"), MAX_ITERATIONS)
     sizes = np.bincount(labels, minlength=count)
     for empty in np.flatnonzero(sizes == 0):  # equal rows may be several clusters
         largest = sizes.argmax()
@@ -38,3 +30,16 @@ def cluster_rows(coordinates: NDArray[np.float64], count: int, seed: int) -> NDA
         sizes[largest] -= 1
         sizes[empty] += 1
     return labels
+
+
+def k_means(
+    coordinates: NDArray[np.float64], count: int, seed: int, max_iterations: int = 300
+) -> NDArray[np.int64]:
+    """Return the cluster of each row, `(N, E)` to `(N,)`. Clusters may be empty if there are few distinct rows."""
+    from sklearn.cluster import KMeans  # imported here, since only fitting needs it
+    from sklearn.exceptions import ConvergenceWarning
+
+    with openmp_threads(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters
+        model = KMeans(count, max_iter=max_iterations, n_init="auto", random_state=seed % 2**32)
+        return np.asarray(model.fit(coordinates).labels_, dtype=np.int64)

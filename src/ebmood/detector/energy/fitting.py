@@ -185,12 +185,12 @@ def _rows_to_keep(
     rng = numpy_stream(seed, "memory")
     kept = []
     for indices in classes:
-        count = _share(len(indices), rows, limit)
+        count = _count_kept(len(indices), rows, limit)
         kept.append(np.sort(rng.choice(indices, count, replace=False)) if count < len(indices) else indices)
     return kept
 
 
-def _share(of_class: int, rows: int, limit: int) -> int:
+def _count_kept(of_class: int, rows: int, limit: int) -> int:
     """Return how many of the rows of a class are kept, if about `limit` of all rows are."""
     share = min(1.0, limit / rows)
     return min(of_class, max(round(share * of_class), min(MIN_CLASS_MEMORY, limit)))
@@ -199,7 +199,7 @@ def _share(of_class: int, rows: int, limit: int) -> int:
 def _layout(settings: EnergySettings, table: Layout, rows: tuple[int, ...], views: tuple) -> MemoryLayout:
     if not settings.clusters:
         return MemoryLayout(table=table, rows=rows, views=views)
-    clusters = tuple(_share(of_class, sum(rows), settings.clusters) for of_class in rows)
+    clusters = tuple(_count_kept(of_class, sum(rows), settings.clusters) for of_class in rows)
     return MemoryLayout(
         table=table, rows=rows, views=views, view_rows=min(sum(rows), settings.clusters), clusters=clusters
     )

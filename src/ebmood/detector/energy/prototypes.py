@@ -1,12 +1,10 @@
 """Replace training rows by centres of clusters, for those who may not share rows."""
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core.seeding import stream_seed
-from ebmood.core.threads import openmp_threads
+from ebmood.detector.energy.clusters import k_means
 from ebmood.detector.energy.columns import Layout
 
 MAX_PROTOTYPES = 256
@@ -32,15 +30,9 @@ def find_prototypes(
         layout: what the columns hold.
         seed: seed of the initial centres.
     """
-    from sklearn.cluster import KMeans  # imported here, since only fitting needs it
-    from sklearn.exceptions import ConvergenceWarning
-
     distinct = len(np.unique(coordinates, axis=0))
     count = max(1, min(MAX_PROTOTYPES, len(x) // (2 * MIN_ROWS), distinct))
-    with openmp_threads(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # nearly equal rows
-        k_means = KMeans(count, n_init="auto", random_state=stream_seed(seed, "prototypes") % 2**32)
-        labels = np.asarray(k_means.fit(coordinates).labels_)
+    labels = k_means(coordinates, count, stream_seed(seed, "prototypes"))
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     large = [rows for rows in members if len(rows) >= MIN_ROWS] or members
     centres = np.stack([_centre(x[rows], layout) for rows in large])

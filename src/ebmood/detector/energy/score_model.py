@@ -285,7 +285,7 @@ class ScoreModel(nn.Module):
     z_scale: Tensor
     middle: Tensor
     extent: Tensor
-    gap_penalty: Tensor
+    gap_penalty: Tensor  # of any value that the training rows rule out; the name is part of the format
     _coordinates: dict[str, Tensor]
 
     def __init__(self, settings: EnergySettings, layout: MemoryLayout):

@@ -14,15 +14,13 @@ from scipy import stats
 from ebmood.core.calibration import allowed_alarms
 from ebmood.core.errors import CalibrationWarning, InputError, SelfTestWarning
 from ebmood.detector.estimator import EnergyDetector
+from ebmood.detector.parameters import LAST_FRACTION
 
 MIN_ROWS = 100
 """Tables with fewer rows are not checked."""
 
 MAX_ROWS = 10_000
 """Of more rows, so many evenly spaced ones are used."""
-
-LAST_FRACTION = 0.2
-"""Fraction of the rows that are the last ones."""
 
 LEVEL = 0.05
 """Level of the check."""

@@ -182,7 +182,7 @@ def test_an_unknown_name_raises_with_a_suggestion():
         load_study("qick")
 
 
-@pytest.mark.parametrize("name", ["quick", "segment", "sensorless", "gamma", "toys"])
+@pytest.mark.parametrize("name", ["quick", "segment", "sensorless", "sensorless-small", "gamma", "toys"])
 def test_presets_are_valid(tmp_path, name):
     content = yaml.safe_load(presets()[name].read_text())
     assert preset_title(presets()[name]) == content["title"]
@@ -193,12 +193,12 @@ def test_presets_are_valid(tmp_path, name):
     assert {task.cell.selection for task in study.tasks} == {"last"}
     if name == "quick":
         assert {recipe.method for recipe in recipes} == set(METHODS)
-    if name in ("segment", "sensorless"):
+    if name in ("segment", "sensorless", "sensorless-small"):
         assert not any(recipe.shortened for recipe in recipes)
         seeds = {method: set() for method in METHODS}
         for task in study.tasks:
             seeds[task.cell.recipe.method].add(task.cell.seed)
-        few = {"cd": 3 if name == "segment" else 5, "vera": 5}
+        few = {"cd": 5 if name == "sensorless" else 3, "vera": 5}
         assert {method: found for method, found in seeds.items() if found} == {
             method: set(range(few.get(method, 10)))
             for method in ("cd", "vera", "ssm", "spline", "radial", "gmm", "knn", "iforest")

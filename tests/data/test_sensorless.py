@@ -29,6 +29,7 @@ def test_an_npz_file_is_read(tmp_path):
     x, y = sensorless_like()
     np.savez(tmp_path / "s.npz", X=x, y=y)
     data = check_sensorless(Sensorless(source=str(tmp_path / "s.npz")))
+    assert data.small
     assert [ood.name for ood in split_dataset(data, 0).test_ood][:2] == ["class-10", "class-11"]
 
 
@@ -76,3 +77,11 @@ def test_openml_is_read_by_name_or_number(monkeypatch):
     Sensorless(openml=12345).load()
     assert calls[0]["name"] == "Sensorless_drive_diagnosis"
     assert calls[1]["data_id"] == 12345
+
+
+def test_all_rows_are_no_reduced_version(tmp_path):
+    x = np.zeros((58_509, 48))
+    np.savez_compressed(tmp_path / "s.npz", X=x, y=np.arange(58_509) % 11 + 1)
+    assert not Sensorless(source=str(tmp_path / "s.npz")).load().small
+    np.savez_compressed(tmp_path / "s.npz", X=x[1:], y=np.arange(58_508) % 11 + 1)
+    assert Sensorless(source=str(tmp_path / "s.npz")).load().small

@@ -1,5 +1,6 @@
 """Sensorless drive diagnosis (UCI): 48 features of motor currents in eleven classes. Classes 10 and 11 are held out."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from ebmood.data.table import hold_out_classes
 from ebmood.data.table_files import read_rows
 
 FEATURES = 48
+ROWS = 58_509
 LABEL_COLUMNS = {".npz": "y", ".txt": "f48"}
 """Default label column by suffix; `.txt` is the file of UCI. The default of other suffixes is `Class`."""
 
@@ -18,7 +20,7 @@ LABEL_COLUMNS = {".npz": "y", ".txt": "f48"}
 class Sensorless(Source):
     """The UCI data set "Dataset for Sensorless Drive Diagnosis": 58,509 rows with 48 features. Classes 1 to 9 are ID.
 
-    The natural OOD sets are `class-10` and `class-11`.
+    The natural OOD sets are `class-10` and `class-11`. A file with fewer rows is a reduced version (`Dataset.small`).
 
     Attributes:
         source: `openml`, or a file: UCI's `Sensorless_drive_diagnosis.txt` (doi:10.24432/C5VP5F), or a `.csv`,
@@ -53,4 +55,5 @@ class Sensorless(Source):
                 f"{rows.source}: {len(rows.features)} features, but Sensorless has {FEATURES}; give the file of "
                 "Sensorless, or use `kind: table` for other data"
             )
-        return hold_out_classes(rows, {"10": "class-10", "11": "class-11"}, name="sensorless")
+        dataset = hold_out_classes(rows, {"10": "class-10", "11": "class-11"}, name="sensorless")
+        return replace(dataset, small=len(rows.x) < ROWS)

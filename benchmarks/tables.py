@@ -84,6 +84,7 @@ def candidates() -> dict[str, dict]:
             settings[f"{key} {value}"] = base | {"memory": {key: value}}
     for deciding in (1, 4):
         settings[f"deciding {deciding}"] = base | {"deciding": deciding}
+    settings["no residuals"] = base | {"residuals": None}
     return settings
 
 
@@ -98,6 +99,7 @@ def fast_candidates() -> dict[str, dict]:
         "fast, neighbours 5": {"memory": {"neighbours": 5}},
         "fast, bandwidth 0.3": {"memory": {"neighbours": 2, "bandwidth": 0.3}},
         "fast, deciding 2": {"deciding": 2},
+        "fast, no residuals": {"residuals": None},
         "512 rows, 2 views": {"clusters": None, "rows": 512, "memory": {}, "deciding": 2},
     }
 

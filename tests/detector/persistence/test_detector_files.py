@@ -14,7 +14,7 @@ import torch
 from helpers.saved_model import ROWS, TABLE, replace_weights, rewrite, weights_of
 
 from ebmood import EbmoodError, EnergyDetector, load
-from ebmood.detector.energy.score_model import SPEEDS
+from ebmood.detector.energy.score_model import SPEEDS, EnergySettings
 
 
 def test_only_json_and_safetensors_are_written(wine_detector, saved):
@@ -62,6 +62,21 @@ def test_the_format_before_clusters_is_read(saved, wine_detector):
 
     rewrite(saved, to_version_5)
     np.testing.assert_array_equal(load(saved).score_samples(TABLE), wine_detector.score_samples(TABLE))
+
+
+def test_the_format_before_residuals_is_read(tmp_path):
+    detector = EnergyDetector(energy=EnergySettings(residuals=None), random_state=0).fit(TABLE)
+    detector.save(tmp_path / "model")
+
+    def to_version_6(document):
+        document["version"] = 6
+        del document["detector"]["energy"]["residuals"]
+        del document["detector"]["layout"]["residuals"]
+
+    rewrite(tmp_path / "model", to_version_6)
+    older = load(tmp_path / "model")
+    np.testing.assert_array_equal(older.score_samples(TABLE), detector.score_samples(TABLE))
+    assert older.model_.residuals is None
 
 
 @pytest.mark.parametrize("parameters", [{}, {"memory": "prototypes"}])
@@ -179,7 +194,7 @@ DEEPLY_NESTED = b'{"a":' * 100_000
         (write_json(pickle.dumps({"format": "ebmood-detector"})), "not valid JSON"),
         (write_json(b"[1]"), "not a detector of ebmood"),
         (write_json(b'{"format": "ebmood-detector", "version": 4}'), "changed"),
-        (change_json(lambda d: d.update(version=7)), "newer ebmood.*update"),
+        (change_json(lambda d: d.update(version=8)), "newer ebmood.*update"),
         (change_json(lambda d: d.update(version=2)), "ebmood 0.3,.*fit the detector again.*ebmood<0.4"),
         (change_json(lambda d: d.update(version=1)), "ebmood 0.2 or earlier.*fit the detector again"),
         (change_json(lambda d: d.update(version="1")), "not a whole number"),

@@ -16,6 +16,7 @@ from ebmood.detector.energy.contamination import count_contaminated, further_nei
 from ebmood.detector.energy.prototypes import MAX_PROTOTYPES, find_prototypes
 from ebmood.detector.energy.reservoir import sample_union
 from ebmood.detector.energy.score_model import VIEWS_BY_NAME, EnergySettings, MemoryLayout, ScoreModel
+from ebmood.models.views import NormalScores, WhitenedNormalScores
 from ebmood.models.views.features import are_features
 from ebmood.models.views.one_unit import columns_share_unit
 from ebmood.models.views.view import constant_scales, varies
@@ -92,7 +93,8 @@ def fit_score_model(
     numbers = columns.numbers(torch.from_numpy(x)).numpy()
     features = not table.groups and are_features(numbers)
     views = _views(settings, numbers, features)
-    model = ScoreModel(settings, _layout(settings, table, tuple(map(len, kept)), views))
+    layout = _layout(settings, table, tuple(map(len, kept)), views)
+    model = ScoreModel(settings, layout.updated(residuals=_has_residuals(settings, layout)))
     model.columns.load_state_dict(columns.state_dict())
     model.memory.copy_(torch.from_numpy(x[memory]))
     _set_ranges(model, x if earlier is None else np.concatenate([x, earlier.ranges]), features)
@@ -203,6 +205,14 @@ def _layout(settings: EnergySettings, table: Layout, rows: tuple[int, ...], view
     return MemoryLayout(
         table=table, rows=rows, views=views, view_rows=min(sum(rows), settings.clusters), clusters=clusters
     )
+
+
+def _has_residuals(settings: EnergySettings, layout: MemoryLayout) -> bool:
+    """Return whether residuals of columns are used: there are two columns, and not too many coordinates."""
+    numbers, groups = len(layout.table.numbers), layout.table.groups
+    has_normal_scores = {NormalScores.name, WhitenedNormalScores.name} & {*layout.views} or not numbers
+    few = settings.residuals is not None and numbers + sum(groups) <= settings.residuals
+    return bool(has_normal_scores) and few and numbers + len(groups) >= 2
 
 
 def _fit_clusters(model: ScoreModel, seed: int) -> None:

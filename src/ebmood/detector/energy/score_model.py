@@ -6,9 +6,11 @@
 2. In every view, a **memory energy** and a **relative distance** compare a row with the training rows that the model
    holds (`ebmood.models.memory`). No network is trained. Both may be computed for several numbers of neighbours. To
    save time, the row may be compared with centres of clusters of these rows instead, by a memory energy only.
-3. Each energy becomes a robust **z-score** over its leave-one-out values for the training rows: the median becomes 0
+3. Two further energies are the **largest residual** of a column and of a category, given the other columns of the row
+   (`ebmood.models.column_residuals`). They find one value that does not belong to the others.
+4. Each energy becomes a robust **z-score** over its leave-one-out values for the training rows: the median becomes 0
    and the 95th percentile 1.
-4. The score of a row is minus the mean of its two largest z-scores.
+5. The score of a row is minus the mean of its two largest z-scores.
 
 With labels there is one memory for each class, with z-scores of its own, and the score is the largest over classes.
 
@@ -26,6 +28,7 @@ from torch import Tensor, nn
 
 from ebmood.core.settings import Settings
 from ebmood.detector.energy.columns import Columns, Layout
+from ebmood.models.column_residuals import ColumnResiduals
 from ebmood.models.memory import (
     MemoryEnergy,
     MemorySettings,
@@ -34,7 +37,7 @@ from ebmood.models.memory import (
     squared_distances,
 )
 from ebmood.models.mismatch import MismatchCosts
-from ebmood.models.views import VIEWS, View
+from ebmood.models.views import VIEWS, NormalScores, View
 
 MAX_EXCESS = 1e30
 """Largest excess of a row. It is exact in float32, to which ONNX may convert it."""
@@ -72,6 +75,9 @@ class EnergySettings(Settings):
         clusters: maximum number of clusters into which each view divides the rows that the model holds, like `rows`. A
             new row is compared with their centres, each weighted by the number of its rows, by the memory energy only.
             The views then store at most so many quantiles of a column and axes. None to compare it with all rows.
+        residuals: maximum number of coordinates (one for each number and for each group of a category) with which the
+            largest residuals of columns are further energies. They need normal scores, so one view must start with
+            them. None for no such energies.
         deciding: number of the largest z-scores whose mean is the score.
         category_cost: squared distance between two rows that differ in one category, or of which one has a gap, in
             units of the mean variance of a column. It counts in the view `min-max`, or in the first view without it.
@@ -89,6 +95,7 @@ class EnergySettings(Settings):
     further_neighbours: tuple[PositiveInt, ...] = ()
     rows: int = Field(default=2048, ge=2)
     clusters: int | None = Field(default=None, ge=2)
+    residuals: int | None = Field(default=1024, ge=2)
     deciding: int = Field(default=2, ge=1)
     category_cost: Annotated[float, Field(gt=0)] = 1.5
     unseen_cost: Annotated[float, Field(gt=0)] = 3.0
@@ -137,6 +144,7 @@ class MemoryLayout(Settings):
         views: names of the views that are used.
         view_rows: number of rows for which the views are built; None for those in memory.
         clusters: for each class the number of clusters of its rows; None if there are none.
+        residuals: whether the largest residuals of columns are further energies.
     """
 
     table: Layout
@@ -144,6 +152,7 @@ class MemoryLayout(Settings):
     views: tuple[ViewName, ...] = Field(min_length=1)
     view_rows: int | None = Field(default=None, ge=1)
     clusters: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | None = None
+    residuals: bool = False
 
     @property
     def points(self) -> tuple[int, ...]:
@@ -311,7 +320,10 @@ class ScoreModel(nn.Module):
                 for name in layout.views
             }
         )
+        self.residuals = ColumnResiduals(numbers, layout.table.groups) if layout.residuals else None
         energies = (1 if layout.clusters else 2) * len(settings.scales) * len(layout.views)
+        if self.residuals:
+            energies += self.residuals.energies
         self.register_buffer("memory", torch.zeros(rows, self.features, dtype=torch.float64))
         self.register_buffer("z_center", torch.zeros(self.classes, energies, dtype=torch.float64))
         self.register_buffer("z_scale", torch.ones(self.classes, energies, dtype=torch.float64))
@@ -341,12 +353,14 @@ class ScoreModel(nn.Module):
     def energy_names(self) -> list[str]:
         """The names of the energies, in the order of `z_scores`."""
         scales = ("", *(f", {count} neighbours" for count in self.settings.further_neighbours))
-        return [
+        names = [
             f"{view} {kind}{scale}"
             for view in self.layout.views
             for scale in scales
             for kind in (("memory",) if self.layout.clusters else ("relative distance", "memory"))
         ]
+        residuals = ["largest residual", "largest residual of a category"]
+        return names + residuals[: self.residuals.energies if self.residuals else 0]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the scores of raw rows: `(N, D)` to `(N,)`."""
@@ -359,27 +373,45 @@ class ScoreModel(nn.Module):
         return -torch.stack(by_class, dim=1) - outside[:, None]
 
     def coordinates(self, numbers: Tensor, mismatch: Tensor) -> dict[str, Tensor]:
-        """Return the coordinates of rows in every view. A view that another one starts from is computed once."""
+        """Return the coordinates of rows in every view, from their numbers and their coordinates of categories."""
+        return self._with_mismatch(self._in_views(numbers), mismatch)
+
+    def _in_views(self, numbers: Tensor) -> dict[str, Tensor]:
+        """Return the numbers of rows in every view and in those that a view starts from, each computed once."""
         in_views: dict[str, Tensor] = {}
-        coordinates = {}
         for name, energies in self.view_energies().items():
             view, before = energies.view, energies.view.before
-            shared = before is not None and before.name in in_views
-            in_views[name] = view.after(in_views[before.name]) if before and shared else view(numbers)
-            coordinates[name] = energies.coordinates(in_views[name], mismatch)
-        return coordinates
+            if before is not None and before.name not in in_views:
+                in_views[before.name] = before(numbers)
+            in_views[name] = view(numbers) if before is None else view.after(in_views[before.name])
+        return in_views
+
+    def _normal_scores(self, in_views: dict[str, Tensor]) -> Tensor:
+        """Return the normal scores of all numbers. Without numbers, every view has the same empty rows."""
+        return in_views[NormalScores.name if self.layout.table.numbers else self.layout.views[0]]
+
+    def _with_mismatch(self, in_views: dict[str, Tensor], mismatch: Tensor) -> dict[str, Tensor]:
+        return {
+            name: energies.coordinates(in_views[name], mismatch)
+            for name, energies in self.view_energies().items()
+        }
 
     def z_scores(self, x: Tensor) -> Tensor:
         """Return the z-scores of raw rows for each class and energy: `(N, D)` to `(K, A, N)`."""
-        by_view = []
-        for name, coordinates in self.coordinates(*self.split(x)).items():
+        groups = self.columns.groups(x)
+        in_views = self._in_views(self.columns.numbers(x))
+        parts = []
+        for name, coordinates in self._with_mismatch(in_views, self.costs(groups)).items():
             energies = self.view_energies()[name]
             by_class = [
                 energies.energies(squared_distances(coordinates, points), k)
                 for k, points in enumerate(self._points(name))
             ]
-            by_view.append(torch.stack(by_class))
-        return (torch.cat(by_view, dim=1) - self.z_center[:, :, None]) / self.z_scale[:, :, None]
+            parts.append(torch.stack(by_class))
+        if self.residuals:
+            residuals = self.residuals(self._normal_scores(in_views), groups)
+            parts.append(residuals.expand(self.classes, *residuals.shape))
+        return (torch.cat(parts, dim=1) - self.z_center[:, :, None]) / self.z_scale[:, :, None]
 
     @torch.no_grad()
     def fit_memories(self, left_out: Tensor) -> Tensor:
@@ -395,6 +427,7 @@ class ScoreModel(nn.Module):
         self.refresh_cache()
         numbers, mismatch = self.split(self.memory)
         mismatch_left_out = self.costs(self.columns.groups(left_out))
+        residuals = self._fit_residuals(self.memory, left_out)
         scores, start = [], 0
         for k, count in enumerate(self.layout.rows):
             part = slice(start, start + count)
@@ -411,6 +444,8 @@ class ScoreModel(nn.Module):
                 if energies.takes_categories:
                     apart += squared_distances(mismatch_left_out[part], of_points) * energies.unit.square()
                 z.append(self._set_z_scores(k, number, energies.energies_left_out(apart, k)))
+            if residuals is not None:
+                z.append(self._set_z_scores(k, None, residuals[:, part]))
             scores.append(-self._combine(torch.cat(z)))
         return torch.cat(scores)
 
@@ -423,6 +458,10 @@ class ScoreModel(nn.Module):
             rows: for each class training rows `(N, D)`, on which the z-scores are based.
         """
         self.refresh_cache()
+        residuals = self._fit_residuals(torch.cat(list(rows)))
+        if residuals is not None:
+            for k, of_class in enumerate(residuals.split([len(part) for part in rows], dim=1)):
+                self._set_z_scores(k, None, of_class)
         for number, (name, energies) in enumerate(self.view_energies().items()):
             memories = self._points(name)
             for k, (prototypes, count, of_class) in enumerate(zip(memories, counts, rows, strict=True)):
@@ -432,10 +471,25 @@ class ScoreModel(nn.Module):
                 both = energies.energies(squared_distances(coordinates, prototypes), k)
                 self._set_z_scores(k, number, both)
 
-    def _set_z_scores(self, k: int, view: int, energies: Tensor) -> Tensor:
-        """Set the z-scores of a view under class k from the energies of training rows `(A, N)`, and return them."""
+    def _fit_residuals(self, rows: Tensor, left_out: Tensor | None = None) -> Tensor | None:
+        """Fit the residuals of columns, if they are used, and return the leave-one-out energies of rows, `(A, N)`."""
+        if not self.residuals:
+            return None
+        normal_scores = self._normal_scores(self._in_views(self.columns.numbers(rows)))
+        groups_left_out = None if left_out is None else self.columns.groups(left_out)
+        return self.residuals.fit(normal_scores, self.columns.groups(rows), groups_left_out)
+
+    def _set_z_scores(self, k: int, view: int | None, energies: Tensor) -> Tensor:
+        """Set the z-scores of energies under class k from their values for training rows `(A, N)`, and return them.
+
+        Args:
+            k: the class.
+            view: number of the view to which the energies belong; None for the residuals, which are last.
+            energies: their values.
+        """
         median, high = energies.quantile(torch.tensor([0.5, 0.95], dtype=torch.float64), dim=1)
-        at = slice(len(energies) * view, len(energies) * (view + 1))
+        count = len(energies)
+        at = slice(-count, None) if view is None else slice(count * view, count * (view + 1))
         self.z_center[k, at] = median
         self.z_scale[k, at] = (high - median).clamp(min=SMALLEST_SCALE)
         return (energies - median[:, None]) / self.z_scale[k, at, None]

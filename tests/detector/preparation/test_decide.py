@@ -11,8 +11,9 @@ from ebmood.detector.io.arrow import compute
 from ebmood.detector.preparation import CategoryColumn, DateColumn, LeftOut, NumberColumn
 from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.cycles import Cycle
-from ebmood.detector.preparation.decide import combine, decide
+from ebmood.detector.preparation.decide import decide
 from ebmood.detector.preparation.decision import Decision, Overrides
+from ebmood.detector.preparation.row_sample import combine
 
 N = 200
 RNG = np.random.default_rng(0)
@@ -424,12 +425,3 @@ def test_options_do_not_block_each_other():
         Choices(drop=["id"], categories=["id"]).resolve(names, "t")
     with pytest.raises(InputError, match="dates='x': no such column"):
         Choices(dates=["x"]).resolve(names, "t")
-
-
-def test_pieces_of_different_types_become_one_column():
-    from ebmood.detector.preparation.decide import combine
-
-    pieces = [pyarrow.array([1, 2]), pyarrow.array([2.5]), pyarrow.nulls(1)]
-    assert combine(pieces).to_pylist() == [1.0, 2.0, 2.5, None]
-    assert combine([pyarrow.array(["a"]), pyarrow.array([1])]).to_pylist() == ["a", "1"]
-    assert combine([pyarrow.array(["a"]).dictionary_encode(), pyarrow.array(["b"])]).to_pylist() == ["a", "b"]

@@ -297,11 +297,10 @@ def _mark_headers(chunk: Chunk) -> Chunk:
     is_header = np.ones(rows.num_rows, dtype=bool)
     for name in rows.schema.names:
         same = compute.equal(compute.utf8_trim_whitespace(rows.column(name)), name.strip())
-        is_header &= compute.fill_null(same, False).to_numpy(zero_copy_only=False)
+        is_header &= np.asarray(compute.fill_null(same, False))
         if not is_header.any():
             return chunk
-    empty = pyarrow.scalar(None, pyarrow.string())
-    columns = [compute.if_else(pyarrow.array(is_header), empty, cells) for cells in rows.columns]
+    columns = [compute.if_else(pyarrow.array(is_header), None, cells) for cells in rows.columns]
     errors = dict.fromkeys(np.flatnonzero(is_header).tolist(), "repeats the header")
     marked = pyarrow.RecordBatch.from_arrays(columns, schema=rows.schema)
     return Chunk(chunk.source, chunk.first_row, marked, errors | dict(chunk.errors))

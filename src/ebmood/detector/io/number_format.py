@@ -124,6 +124,10 @@ class NumberFormat(Settings):
             forms += [f"{before}{number}{after}{_SPACE}-", f"\\({_SPACE}{number}{_SPACE}\\){after}"]
         return f"^(?:{'|'.join(forms)})$"
 
+    def fits(self, cells: pyarrow.Array) -> bool:
+        """Return whether all cells are numbers in this format. The cells are those of `parse`, without nulls."""
+        return bool(compute.all(compute.match_substring_regex(cells, self.pattern)).as_py())
+
     def parse(self, cells: pyarrow.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return numbers, and which cells are not numbers in this format.
 
@@ -134,15 +138,15 @@ class NumberFormat(Settings):
             `(N,)` float64, NaN for missing cells and for those that are not numbers, and `(N,)` booleans.
         """
         matches = compute.match_substring_regex(cells, self.pattern)
-        text = compute.if_else(matches, cells, pyarrow.scalar(None, cells.type))
+        text = compute.if_else(matches, cells, None)
         factors = np.ones(len(cells))
         for end, factor in _SCALES[self.scale].items():
             is_scaled = compute.match_substring_regex(text, f"[^A-Za-z]{end}[^A-Za-z]*$")
-            factors[compute.fill_null(is_scaled, False).to_numpy(zero_copy_only=False)] = factor
+            factors[np.asarray(compute.fill_null(is_scaled, False))] = factor
         for old, new in self._replacements():
             text = compute.replace_substring_regex(text, old, new)
-        values = compute.cast(text, pyarrow.float64()).to_numpy(zero_copy_only=False)
-        return values * factors, ~compute.fill_null(matches, True).to_numpy(zero_copy_only=False)
+        values = np.asarray(compute.cast(text, pyarrow.float64()))
+        return values * factors, ~np.asarray(compute.fill_null(matches, True))
 
     def parse_grouped(self, cells: pyarrow.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return numbers with separators of thousands, and which cells are none, for a format without such separators.
@@ -160,24 +164,21 @@ class NumberFormat(Settings):
             As `parse`.
         """
         values = np.full(len(cells), np.nan)
-        odd = cells.is_valid().to_numpy(zero_copy_only=False)
+        odd = np.asarray(cells.is_valid())
         if self.thousands or self.scale:
             return values, odd
-        for style in _STYLES:
-            if not style.thousands or style.decimal != self.decimal:
+        for grouped in _FORMATS:
+            if not grouped.thousands or grouped.decimal != self.decimal:
                 continue
-            separator = _SEPARATORS.get(style.thousands, re.escape(style.thousands))
+            separator = _SEPARATORS.get(grouped.thousands, re.escape(grouped.thousands))
             group = f"[0-9]{separator}[0-9]{{2,3}}"
-            is_sign = style.thousands in ".,"
+            is_sign = grouped.thousands in ".,"
             certain = f"{group}(?:{separator}|{re.escape(self.decimal)})" if is_sign else group
             clear = compute.match_substring_regex(cells, certain)
-            clear_cells = compute.if_else(clear, cells, pyarrow.scalar(None, cells.type))
-            found = style.model_copy(update={"unit": self.unit, "currency": self.currency}).parse(
-                clear_cells
-            )[0]
-            is_found = ~np.isnan(found)
-            values[is_found] = found[is_found]
-            odd &= ~is_found
+            with_unit = grouped.model_copy(update={"unit": self.unit, "currency": self.currency})
+            found, _ = with_unit.parse(compute.if_else(clear, cells, None))
+            values = np.where(np.isnan(found), values, found)
+            odd &= np.isnan(found)
         return values, odd
 
     def _replacements(self) -> list[tuple[str, str]]:
@@ -218,7 +219,7 @@ class NumberFormat(Settings):
 
 PLAIN = NumberFormat()
 
-_STYLES = (
+_FORMATS = (
     PLAIN,
     NumberFormat(decimal=","),
     NumberFormat(thousands=","),
@@ -245,17 +246,17 @@ def split_unit(cell: str) -> tuple[str, str] | None:
     return (parts[1], unit) if _UNIT.fullmatch(unit) else None
 
 
-def possible_formats(cells: pyarrow.Array) -> list[NumberFormat]:
+def possible_number_formats(cells: pyarrow.Array) -> list[NumberFormat]:
     """Return the formats in which all cells are numbers, the most usual one first.
 
     Args:
         cells: distinct text without spaces around it, without nulls; at least one.
     """
     first = next((text for cell in cells[:50] if any(map(str.isdigit, text := cell.as_py()))), "")
-    unit, styles = split_unit(first), []
+    unit, formats = split_unit(first), []
     if unit is not None and not _DIRECTION.match(unit[1]):
-        styles = [style.model_copy(update={"currency": unit[0], "unit": unit[1]}) for style in _STYLES]
-    return [style for style in styles if fits(style, cells)] or _scaled_formats(cells)
+        formats = [plain.model_copy(update={"currency": unit[0], "unit": unit[1]}) for plain in _FORMATS]
+    return [candidate for candidate in formats if candidate.fits(cells)] or _scaled_formats(cells)
 
 
 def _scaled_formats(cells: pyarrow.Array) -> list[NumberFormat]:
@@ -271,14 +272,8 @@ def _scaled_formats(cells: pyarrow.Array) -> list[NumberFormat]:
     ):
         formats = [NumberFormat(decimal=decimal, scale="compass") for decimal in (".", ",")]
     elif {end.upper() for end in ends} == {"CR", "DR"} or ends == {"H", "S"}:
-        formats = [style.model_copy(update={"scale": "ledger"}) for style in _STYLES]
-    return [style for style in formats if fits(style, cells)]
-
-
-def fits(style: NumberFormat, cells: pyarrow.Array) -> bool:
-    """Return whether all cells are numbers in a format."""
-    matches = compute.match_substring_regex(cells, style.pattern)
-    return bool(compute.all(matches).as_py())
+        formats = [plain.model_copy(update={"scale": "ledger"}) for plain in _FORMATS]
+    return [candidate for candidate in formats if candidate.fits(cells)]
 
 
 def choose_format(formats: Sequence[NumberFormat], decimal_comma: bool) -> NumberFormat:
@@ -287,8 +282,8 @@ def choose_format(formats: Sequence[NumberFormat], decimal_comma: bool) -> Numbe
     `1,108` has a decimal comma or a separator of thousands, and `1.108` may have the latter. The other columns decide.
 
     Args:
-        formats: at least one, from `possible_formats`.
+        formats: at least one, from `possible_number_formats`.
         decimal_comma: whether other columns of the table have decimal commas.
     """
     decimal = "," if decimal_comma else "."
-    return next((style for style in formats if style.decimal == decimal), formats[0])
+    return next((candidate for candidate in formats if candidate.decimal == decimal), formats[0])

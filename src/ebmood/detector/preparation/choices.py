@@ -1,6 +1,6 @@
-"""What a user says about the columns of a table, by name or pattern."""
+"""What a user sets about the columns of a table, by name or pattern."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ebmood.core.errors import InputError
@@ -14,7 +14,7 @@ TEXT_EMBEDDER = "wordllama"
 
 @dataclass(frozen=True)
 class Choices:
-    """What a user says about the columns of a table. Each entry is a name, or a pattern such as `id_*`.
+    """What a user sets about the columns of a table. Each entry is a name, or a pattern such as `id_*`.
 
     Attributes:
         drop: columns to leave out.
@@ -45,37 +45,32 @@ class Choices:
         Raises:
             InputError: a name or pattern matches no column, or a column is named twice.
         """
-        kinds = {
-            "drop": self.drop,
-            "categories": self.categories,
-            "dates": self.dates,
-            "numbers": self.numbers,
-            "texts": self.texts,
+        options = {
+            "drop": "--drop",
+            "categories": "--category",
+            "dates": "--date",
+            "numbers": "--number",
+            "texts": "--text",
         }
         matches = {
-            "drop": match_columns(self.drop, names, source, "--drop"),
-            "categories": match_columns(self.categories, names, source, "--category"),
-            "dates": match_columns(self.dates, names, source, "--date"),
-            "numbers": match_columns(self.numbers, names, source, "--number"),
-            "texts": match_columns(self.texts, names, source, "--text"),
+            parameter: match_columns(getattr(self, parameter), names, source, option)
+            for parameter, option in options.items()
         }
         chosen: dict[str, str] = {}
-        for kind, entries in kinds.items():
-            for name in (entry for entry in entries if entry in names):
-                if chosen.setdefault(name, kind) != kind:
+        for parameter in options:
+            for name in (entry for entry in getattr(self, parameter) if entry in names):
+                if chosen.setdefault(name, parameter) != parameter:
                     raise InputError(
-                        f"{source}: column {name!r} is in {chosen[name]} and in {kind}, which contradict each other; "
-                        "name it once"
+                        f"{source}: column {name!r} is in {chosen[name]} and in {parameter}, which contradict each "
+                        "other; name it once"
                     )
-        for kind, matching in matches.items():
+        for parameter, matching in matches.items():
             for name in matching:
-                chosen.setdefault(name, kind)
-        labels = [] if self.label_column is None else [self.label_column]
-        for name in match_columns(labels, names, source, "--label-column"):
-            chosen[name] = "drop"
+                chosen.setdefault(name, parameter)
+        chosen |= dict.fromkeys(self.label_columns(names, source), "drop")
 
-        def columns(kind: str) -> Iterable[str]:
-            return (name for name in names if chosen.get(name) == kind)
+        def columns(parameter: str) -> list[str]:
+            return [name for name in names if chosen.get(name) == parameter]
 
         texts, embedder = frozenset(columns("texts")), self.embedder
         if texts and embedder is None:
@@ -91,6 +86,15 @@ class Choices:
             missing=tuple(word.strip().lower() for word in self.missing),
         )
         return tuple(columns("drop")), overrides
+
+    def label_columns(self, names: Sequence[str], source: str) -> list[str]:
+        """Return the names of columns that match `label_column`.
+
+        Raises:
+            InputError: it is set, and matches no column.
+        """
+        labels = [] if self.label_column is None else [self.label_column]
+        return match_columns(labels, names, source, "--label-column")
 
 
 AUTOMATIC = Choices()

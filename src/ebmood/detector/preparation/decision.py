@@ -14,7 +14,7 @@ FEW_ROWS = 20
 """Rows below which nothing is concluded from the order of values, or from values that do not repeat."""
 
 TREND_VALUES = 5
-"""Different values that a column must have to be called growing."""
+"""Different values that a column must have to be called increasing or decreasing."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Decision:
         column: how it is read, or that it is left out.
         kind: what it holds, in words: `number`, `yes/no`, `category`, `date or time`, `id`, ...
         treatment: what the fit does with it, in words.
-        reason: why, in words; empty if the kind says it.
-        problems: what is wrong with odd cells, by row. A fit refuses them.
+        reason: why, in words; empty if the kind is reason enough.
+        problems: what is wrong with bad cells, by row. A fit refuses them.
         trend: of numbers and times: 1 if they never fall from row to row, -1 if they never rise, and else 0.
     """
 
@@ -79,3 +79,8 @@ class Overrides:
 
 BY_OPTION = "by an option"
 """Reason for a decision of the user."""
+
+
+def join_reasons(*reasons: str) -> str:
+    """Return the reasons that are not empty, separated by commas."""
+    return ", ".join(filter(None, reasons))

@@ -29,9 +29,6 @@ from ebmood.detector.raw.items import IMAGE_NOTE
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.embedders import ImageEmbedder
 
-NOTE = IMAGE_NOTE
-"""Key of the image shape in the notes of a saved detector."""
-
 DEFAULT_SIZE = 16
 """Pixels per side by default. Distances grow with the square of the size, and the whitening with a higher power."""
 
@@ -112,7 +109,7 @@ class ImageDetector:
         Raises:
             EbmoodError: the folder cannot be written.
         """
-        self.estimator.save(folder, {NOTE: self.shape.model_dump(mode="json"), "rows": self.images})
+        self.estimator.save(folder, {IMAGE_NOTE: self.shape.model_dump(mode="json"), "rows": self.images})
 
     @classmethod
     def from_estimator(cls, folder: Path, estimator: EnergyDetector) -> Self:
@@ -182,7 +179,7 @@ def read_shape(folder: Path, notes: dict) -> ImageShape | None:
     Raises:
         EbmoodError: the shape is malformed, or belongs to a resizing rule that this version does not know.
     """
-    note = notes.get(NOTE)
+    note = notes.get(IMAGE_NOTE)
     if note is None:
         return None
     try:

@@ -40,10 +40,10 @@ def note_rows(
     columns = [column.name for column in preparation.columns for _ in column.features]
     for number, (name, values) in enumerate(reading.features.items()):
         if not isinstance(values, np.ndarray):
-            missing = values.is_null().to_numpy(zero_copy_only=False)
+            missing = np.asarray(values.is_null())
             levels = list(level_numbers(estimator.levels_[number]))
             known = pyarrow.array(levels, pyarrow.string())
-            unseen = ~compute.is_in(values, known).to_numpy(zero_copy_only=False)
+            unseen = ~np.asarray(compute.is_in(values, known))
             notes.add_spellings(name, values.filter(pyarrow.array(unseen & ~missing & good)), levels)
         else:
             missing = np.isnan(values)

@@ -15,10 +15,11 @@ from ebmood.detector.patches.patch_files import load_patch_detector
 from ebmood.detector.patches.patch_folder import PatchFolderDetector, check_map_folder
 from ebmood.detector.persistence.detector_files import is_patch_detector, read_detector
 from ebmood.detector.persistence.load import load
-from ebmood.detector.preparation import concatenate_columns
+from ebmood.detector.preparation import concatenate_features
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.raw.batch_notes import BatchNotes
-from ebmood.detector.raw.image_detector import NOTE, ImageDetector, read_features
+from ebmood.detector.raw.image_detector import ImageDetector, read_features
+from ebmood.detector.raw.items import IMAGE_NOTE
 from ebmood.detector.raw.score_options import STRICT, ScoreOptions
 from ebmood.detector.raw.table_detector import TableDetector
 from ebmood.detector.score_batch import ScoreBatch
@@ -60,7 +61,7 @@ def load_saved_detector(
         estimator.set_alpha(alpha)
     if isinstance(estimator.embedder_, TextEmbedder):
         raise InputError(f"{folder}: fitted in Python on texts; load it with ebmood.load")
-    is_image = NOTE in estimator.notes_ or estimator.embedder_ is not None
+    is_image = IMAGE_NOTE in estimator.notes_ or estimator.embedder_ is not None
     kind = ImageDetector if is_image else TableDetector
     return kind.from_estimator(folder, estimator)
 
@@ -77,7 +78,7 @@ def refuse_images(folder: Path, advice: str) -> None:
     """
     metadata, _ = read_detector(folder)
     is_embedded = metadata.embedder is not None and metadata.embedder.items == "images"
-    if is_embedded or NOTE in metadata.notes:
+    if is_embedded or IMAGE_NOTE in metadata.notes:
         raise InputError(f"{folder}: was fitted on images{advice}")
 
 
@@ -156,12 +157,12 @@ def read_all_rows(
         return np.concatenate([chunk.pixels for chunk in chunks]), names
     assert isinstance(source, TableStream)
     preparation = detector.check_table(source, drop)
-    raw = concatenate_columns(
+    features = concatenate_features(
         [preparation.read_strictly(chunk) for chunk in source.chunks(preparation.names)]
     )
     if detector.preparation is None:  # fitted without column names
-        return preparation.encode(raw, {}), ()
-    return pyarrow.table({name: pyarrow.array(cells) for name, cells in raw.items()}), ()
+        return preparation.encode(features, {}), ()
+    return pyarrow.table(features), ()
 
 
 def _check_kind(detector: AnyDetector, source: InputStream, columns: Sequence[str]) -> None:

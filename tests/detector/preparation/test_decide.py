@@ -107,8 +107,8 @@ def test_run_end_encoded_values_are_those_that_repeat():
     plain = pyarrow.array(["a", "a", "b", "b"] * (N // 4))
     [decision] = decide({"c": combine([compute.run_end_encode(plain)])}, Overrides())
     assert isinstance(decision.column, CategoryColumn)
-    read, _ = decision.column.read(compute.run_end_encode(plain), ())
-    assert read["c"].equals(plain)
+    reading = decision.column.read(compute.run_end_encode(plain), ())
+    assert reading.features["c"].equals(plain)
 
 
 def test_rare_names_are_an_id_and_frequent_ones_categories():
@@ -165,21 +165,21 @@ def test_numbers_are_read_in_the_format_of_the_whole_column(write, description):
     decision = decide_one([write(x) for x in values])
     assert decision.reason == description
     factor = 1000 if "thousands" in description else 1
-    read, _ = decision.column.read(pyarrow.array([write(x) for x in values]), ())
-    np.testing.assert_allclose(read["c"], factor * values)
+    reading = decision.column.read(pyarrow.array([write(x) for x in values]), ())
+    np.testing.assert_allclose(reading.features["c"], factor * values)
 
 
 def test_formats_of_cells_after_the_first_thousand_count():
     values = np.arange(0.5, 1500)
     cells = [f"{x:,}" for x in values] + ["(7.25)", "8.5-"]
     column = decide_one(cells).column
-    read, errors = column.read(pyarrow.array(cells), ())
-    assert not errors
-    np.testing.assert_array_equal(read["c"], [*values, -7.25, -8.5])
+    reading = column.read(pyarrow.array(cells), ())
+    assert not reading.errors
+    np.testing.assert_array_equal(reading.features["c"], [*values, -7.25, -8.5])
     sizes = [f"{x:g}k" for x in values] + ["1.5M", "0"]
-    read, errors = decide_one(sizes).column.read(pyarrow.array(sizes), ())
-    assert not errors
-    np.testing.assert_allclose(read["c"], [*(1000 * values), 1.5e6, 0])
+    reading = decide_one(sizes).column.read(pyarrow.array(sizes), ())
+    assert not reading.errors
+    np.testing.assert_allclose(reading.features["c"], [*(1000 * values), 1.5e6, 0])
 
 
 def test_an_open_format_is_that_of_the_other_columns():
@@ -288,9 +288,9 @@ def test_durations_are_numbers_of_seconds(write):
     seconds = (60 * RNG.integers(0, 60 * 80, N)).tolist()
     decision = decide_one([write(s) for s in seconds])
     assert decision.kind == "duration"
-    read, errors = decision.column.read(pyarrow.array([write(s) for s in seconds]), ())
-    assert not errors
-    np.testing.assert_allclose(read["c"], seconds)
+    reading = decision.column.read(pyarrow.array([write(s) for s in seconds]), ())
+    assert not reading.errors
+    np.testing.assert_allclose(reading.features["c"], seconds)
 
 
 def test_clock_times_below_a_day_are_times_of_the_day_unless_the_user_wants_numbers():
@@ -313,8 +313,8 @@ def test_clock_times_of_the_first_hours_of_a_day_are_durations():
     calls = [f"00:{i % 60:02}:{i % 7:02}.250" for i in range(N)]
     decision = decide_one(calls)
     assert decision.kind == "duration"
-    read, _ = decision.column.read(pyarrow.array([*calls[:2], "25:00:00", "23:59:59"]), ())
-    np.testing.assert_allclose(read["c"], [0.25, 61.25, 90_000, 86_399])
+    reading = decision.column.read(pyarrow.array([*calls[:2], "25:00:00", "23:59:59"]), ())
+    np.testing.assert_allclose(reading.features["c"], [0.25, 61.25, 90_000, 86_399])
     evening = [*calls, "13:05:00.000"]
     assert decide_one(evening).kind == "date or time"
 
@@ -395,11 +395,11 @@ def test_limits_of_measurement_are_read_as_numbers(sign, unit):
     assert decision.kind == "number"
     assert not decision.problems
     assert f"{cells[7]!r} is read as 0.5{unit}" in decision.reason
-    read, errors = decision.column.read(pyarrow.array([*cells, f"{sign}1,234.5{unit}", f"{sign}x"]), ())
-    np.testing.assert_array_equal(read["c"][[7, 8, 200, 201]], [0.5, FLOATS[8], 1234.5, np.nan])
-    assert list(errors) == [201]
+    reading = decision.column.read(pyarrow.array([*cells, f"{sign}1,234.5{unit}", f"{sign}x"]), ())
+    np.testing.assert_array_equal(reading.features["c"][[7, 8, 200, 201]], [0.5, FLOATS[8], 1234.5, np.nan])
+    assert list(reading.errors) == [201]
     without = decide_one([cell for cell in cells if cell != cells[7]]).column
-    assert without.read(pyarrow.array([cells[7]]), ())[0]["c"] == [0.5]  # the first limit comes later
+    assert without.read(pyarrow.array([cells[7]]), ()).features["c"] == [0.5]  # the first limit comes later
     assert decide_one(["<1", "1", "2", "3", ">3"] * 40).kind == "category"
     cells[3] = "neg"
     assert list(decide_one(cells).problems) == [3]

@@ -26,11 +26,11 @@ def column():
 
 
 def test_features_are_those_of_the_embedder_and_a_missing_text_is_empty(column):
-    features, odd = column.read(pyarrow.array(TEXTS), ())
-    assert not odd
-    assert tuple(features) == column.features
+    reading = column.read(pyarrow.array(TEXTS), ())
+    assert not reading.errors
+    assert tuple(reading.features) == column.features
     expected = open_embedder("wordllama").embed([text or "" for text in TEXTS])
-    np.testing.assert_array_equal(np.column_stack(list(features.values())), expected)
+    np.testing.assert_array_equal(np.column_stack(list(reading.features.values())), expected)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""Read the cells of a table column as numbers, as names of categories, or as dates, and find the cells that are odd.
+"""Read the cells of a table column as numbers, durations, categories or dates. A cell that cannot be read is odd.
 
-A cell is missing if it is empty, null or NaN, or one of `MISSING_WORDS`. For a number, some further words are missing
-values. They may be categories, because `NA` may be the code of Namibia.
+A cell is missing if it is empty, null or NaN, or one of `MISSING_WORDS`. A number, duration or date is also missing if
+it is one of `MISSING_NUMBERS`. These may be categories: `NA` may be the code of Namibia.
 """
 
 import re
@@ -22,24 +22,8 @@ from ebmood.detector.io.number_format import PLAIN, NumberFormat
 from ebmood.detector.io.scalars import MAX_INTEGER
 
 MISSING_NUMBERS = (
-    *(
-        "na",
-        "n/a",
-        "n.a.",
-        "null",
-        "(null)",
-        "<null>",
-        "none",
-        "nil",
-        "-",
-        "--",
-        ".",
-        "#value!",
-        "#div/0!",
-        "#num!",
-        "#null!",
-    ),
-    *("#n/a n/a", "-nan", "1.#qnan", "-1.#ind"),
+    *("na", "n/a", "n.a.", "null", "(null)", "<null>", "none", "nil", "-", "--", "."),
+    *("#value!", "#div/0!", "#num!", "#null!", "#n/a n/a", "-nan", "1.#qnan", "-1.#ind"),
 )
 """Further words for a missing number or date, in lower case."""
 
@@ -47,7 +31,7 @@ YES_NO = {
     **dict.fromkeys(("true", "yes", "y", "t", "on"), 1.0),
     **dict.fromkeys(("false", "no", "n", "f", "off"), 0.0),
 }
-"""Words for yes and no in lower case, and the numbers that they stand for in a column of yes and no."""
+"""Words for yes and no in lower case, and the numbers that replace them in a column of yes and no."""
 
 BOOLEANS = {"true": 1.0, "false": 0.0}
 """How programs write booleans, in lower case. They are numbers in any column."""
@@ -96,12 +80,15 @@ def decode(cells: pyarrow.Array) -> pyarrow.Array:
 
 
 def clean_text(cells: pyarrow.Array, missing: Collection[str]) -> pyarrow.Array:
-    """Return text without spaces around it, and null for the words of `missing`, which are in lower case."""
+    """Return text without spaces around it, and null for all words for missing numbers.
+
+    Args:
+        cells: `(N,)` text.
+        missing: further words for missing values, in lower case.
+    """
     cells = compute.utf8_trim_whitespace(cells.cast(pyarrow.large_string()))
-    cells = compute.replace_substring(
-        cells, pattern="\u2212", replacement="-"
-    )  # the minus sign of typesetters
-    words = pyarrow.array(list(missing), pyarrow.large_string())
+    cells = compute.replace_substring(cells, pattern="\N{MINUS SIGN}", replacement="-")
+    words = pyarrow.array([*MISSING_WORDS, *MISSING_NUMBERS, *missing], pyarrow.large_string())
     is_missing = compute.is_in(compute.utf8_lower(cells), words)
     return compute.if_else(is_missing, None, cells)
 
@@ -129,13 +116,11 @@ def read_numbers(
         return _parse_text(cells, number_format, missing, yes_no)
     if types.is_boolean(dtype):
         return Cells(np.asarray(cells.cast(pyarrow.int8()).cast(pyarrow.float64())))
-    if types.is_null(dtype):
-        return Cells(np.full(len(cells), np.nan))
     if _is_number(dtype):
         cells = _drop_numbers(cells, missing)
         values = np.asarray(cells.cast(pyarrow.float64(), safe=False))
         return _check_values(cells, values, {})
-    return _all_odd(cells, f"a {dtype}, not a number")
+    return Cells(np.full(len(cells), np.nan), _all_odd(cells, f"a {dtype}, not a number"))
 
 
 def read_seconds(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cells[NDArray[np.float64]]:
@@ -147,11 +132,9 @@ def read_seconds(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cells[N
     """
     cells = decode(cells)
     if is_text(cells.type):
-        cells = clean_text(cells, {*MISSING_WORDS, *MISSING_NUMBERS, *missing})
-    elif types.is_null(cells.type):
-        return Cells(np.full(len(cells), np.nan))
+        cells = clean_text(cells, missing)
     elif not types.is_duration(cells.type):
-        return _all_odd(cells, f"a {cells.type}, not a duration")
+        return Cells(np.full(len(cells), np.nan), _all_odd(cells, f"a {cells.type}, not a duration"))
     values, odd = read_durations(cells)
     return Cells(values, _odd_cells(cells, odd, "is not a duration like 01:23:45 or 2h 5m"))
 
@@ -167,12 +150,12 @@ def read_categories(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cell
     """
     cells = decode(cells)
     if is_unusable(cells.type):
-        odd = _all_odd(cells, f"a {cells.type}, not a category")
-        return Cells(pyarrow.nulls(len(cells), pyarrow.string()), odd.errors)
+        nulls = pyarrow.nulls(len(cells), pyarrow.string())
+        return Cells(nulls, _all_odd(cells, f"a {cells.type}, not a category"))
     encoded = cells.dictionary_encode()
     names = [category_name(value) for value in encoded.dictionary.to_pylist()]
-    known = [None if name is not None and name.lower() in missing else name for name in names]
-    return Cells(pyarrow.array(known, pyarrow.string()).take(encoded.indices))
+    present = [None if name is None or name.lower() in missing else name for name in names]
+    return Cells(pyarrow.array(present, pyarrow.string()).take(encoded.indices))
 
 
 def read_times(cells: pyarrow.Array, date_format: DateFormat, missing: Collection[str] = ()) -> Cells[Times]:
@@ -185,26 +168,20 @@ def read_times(cells: pyarrow.Array, date_format: DateFormat, missing: Collectio
     """
     cells = decode(cells)
     if is_text(cells.type):
-        cells = clean_text(cells, {*MISSING_WORDS, *MISSING_NUMBERS, *missing})
+        cells = clean_text(cells, missing)
         if date_format.is_number:
             numbers = _parse_text(cells, PLAIN, missing)
-            times, wrong = read_dates(
-                pyarrow.array(numbers.values, mask=np.isnan(numbers.values)), date_format
-            )
-            return Cells(times, numbers.errors | _odd_cells(cells, wrong, "is not a date"))
+            times, odd = read_dates(pyarrow.array(numbers.values, from_pandas=True), date_format)
+            return Cells(times, numbers.errors | _odd_cells(cells, odd, "is not a date"))
     elif _is_number(cells.type):
         cells = _drop_numbers(cells, missing)
         if types.is_floating(cells.type):
             cells = compute.if_else(compute.is_nan(cells), None, cells)
-    elif types.is_null(cells.type):
-        return Cells(np.full(len(cells), np.datetime64("NaT", "us")))
-    elif is_unusable(cells.type) or types.is_boolean(cells.type) or types.is_duration(cells.type):
-        return Cells(
-            np.full(len(cells), np.datetime64("NaT", "us")),
-            _all_odd(cells, f"a {cells.type}, not a date").errors,
-        )
-    times, wrong = read_dates(cells, date_format)
-    return Cells(times, _odd_cells(cells, wrong, f"is not a date like {date_format}"))
+    elif is_unusable(cells.type) or types.is_duration(cells.type) or not types.is_temporal(cells.type):
+        missing_times = np.full(len(cells), np.datetime64("NaT", "us"))
+        return Cells(missing_times, _all_odd(cells, f"a {cells.type}, not a date"))
+    times, odd = read_dates(cells, date_format)
+    return Cells(times, _odd_cells(cells, odd, f"is not a date like {date_format}"))
 
 
 def _parse_text(
@@ -216,7 +193,7 @@ def _parse_text(
             return _check_values(trimmed, np.asarray(compute.cast(trimmed, pyarrow.float64())), {})
         except pyarrow.ArrowInvalid:
             pass
-    cells = clean_text(cells, {*MISSING_WORDS, *MISSING_NUMBERS, *missing})
+    cells = clean_text(cells, missing)
     values, odd = _parse_numbers(cells, number_format)
     if odd.any():
         limits, is_other = _parse_numbers(compute.replace_substring_regex(cells, LIMIT, ""), number_format)
@@ -227,20 +204,29 @@ def _parse_text(
             is_word = np.asarray(compute.fill_null(compute.equal(lower, word), False))
             values[is_word] = number
             odd &= ~is_word
-    problem = (
-        "is not a number" if number_format.is_plain else f"is not a number with {number_format.describe()}"
-    )
-    problem = "is neither a number nor yes or no" if yes_no else problem
-    errors = _odd_cells(cells, odd, problem)
-    if errors:
-        names = {".": "decimal point", ",": "decimal comma"}
-        other = "," if number_format.decimal == "." else "."
-        swapped = number_format.model_copy(update={"decimal": other, "thousands": ""})
-        is_swapped = odd & ~swapped.parse(cells)[1]
-        problem = f"has a {names[other]}, but the numbers of this column have {names[number_format.decimal]}s"
-        errors |= _odd_cells(cells, is_swapped, problem)
+    errors = _describe_odd(cells, odd, number_format, yes_no)
     values = np.where(np.isin(values, _numbers(missing)), np.nan, values)
     return _check_values(cells, values, errors)
+
+
+def _describe_odd(
+    cells: pyarrow.Array, odd: NDArray[np.bool_], number_format: NumberFormat, yes_no: bool
+) -> dict[int, str]:
+    """Return why cells of text are not numbers, by row."""
+    if not odd.any():
+        return {}
+    if yes_no:
+        problem = "is neither a number nor yes or no"
+    elif number_format.is_plain:
+        problem = "is not a number"
+    else:
+        problem = f"is not a number with {number_format.describe()}"
+    names = {".": "decimal point", ",": "decimal comma"}
+    other = "," if number_format.decimal == "." else "."
+    swapped = number_format.model_copy(update={"decimal": other, "thousands": ""})
+    is_swapped = odd & ~swapped.parse(cells)[1]
+    swap = f"has a {names[other]}, but the numbers of this column have {names[number_format.decimal]}s"
+    return _odd_cells(cells, odd, problem) | _odd_cells(cells, is_swapped, swap)
 
 
 def _parse_numbers(
@@ -260,7 +246,7 @@ def _is_number(dtype: pyarrow.DataType) -> bool:
 
 
 def _numbers(missing: Collection[str]) -> list[float]:
-    """Return the words for missing values that are numbers: `-9999` is `-9999.0` as well."""
+    """Return the numbers among words for missing values. `-9999` also stands for `-9999.0`."""
     words = pyarrow.array([word.strip() for word in missing], pyarrow.string())
     numbers, odd = PLAIN.parse(words)
     return numbers[~odd].tolist()
@@ -302,6 +288,5 @@ def _odd_cells(cells: pyarrow.Array, odd: NDArray[np.bool_], problem: str) -> di
     return {row: f"{str(cells[row].as_py())[:40]!r} {problem}" for row in np.flatnonzero(odd).tolist()}
 
 
-def _all_odd(cells: pyarrow.Array, problem: str) -> Cells[NDArray[np.float64]]:
-    errors = dict.fromkeys(compute.indices_nonzero(cells.is_valid()).to_pylist(), problem)
-    return Cells(np.full(len(cells), np.nan), errors)
+def _all_odd(cells: pyarrow.Array, problem: str) -> dict[int, str]:
+    return dict.fromkeys(compute.indices_nonzero(cells.is_valid()).to_pylist(), problem)

@@ -1,6 +1,5 @@
 """Read dates and times in the formats that tables have."""
 
-import re
 from enum import StrEnum
 
 import numpy as np
@@ -11,7 +10,7 @@ from pyarrow import types
 from ebmood.detector.io.arrow import compute
 
 Times = NDArray[np.datetime64]
-"""Dates and times in microseconds; NaT for missing ones. Times with a zone are local, as they are written."""
+"""Dates and times in microseconds; NaT for missing ones. Times with a zone are local: the zone is not applied."""
 
 _CLOCK = (
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?"
@@ -120,7 +119,7 @@ _PER_SECOND = {
 }
 
 _EPOCH = range(10**8, 5 * 10**9)
-"""Seconds since 1970 that are taken for dates: the years 1973 to 2128."""
+"""Seconds since 1970 that are read as dates: the years 1973 to 2128."""
 
 
 TEXT_FORMATS = tuple(date_format for date_format in _PATTERNS if date_format != DateFormat.COMPACT)
@@ -157,7 +156,7 @@ def possible_date_formats(cells: pyarrow.Array) -> list[DateFormat]:
 
 
 def epoch_format(numbers: NDArray[np.float64]) -> DateFormat | None:
-    """Return the format of numbers that all count from 1970 to dates of our time, and else None.
+    """Return the format of numbers that all are times from 1973 to 2128, counted from 1970; None if there is none.
 
     Args:
         numbers: without NaN; at least one.
@@ -197,10 +196,9 @@ def _from_text(cells: pyarrow.Array, date_format: DateFormat) -> tuple[Times, ND
     def number(name: str, default: int) -> NDArray[np.int64]:
         if name not in fields:
             return np.full(len(cells), default)
-        text = fields[name]
-        present = compute.and_(compute.is_valid(text), compute.not_equal(text, ""))
-        values = compute.if_else(compute.fill_null(present, False), text, str(default))
-        return np.asarray(compute.cast(values, pyarrow.int64()))
+        text = fields[name].fill_null("")
+        text = compute.if_else(compute.equal(text, ""), str(default), text)
+        return np.asarray(compute.cast(text, pyarrow.int64()))
 
     year, month, day = number("year", NO_YEAR), number("month", 1), number("day", 1)
     year = np.where(year < 100, year + 2000, year)
@@ -212,7 +210,7 @@ def _from_text(cells: pyarrow.Array, date_format: DateFormat) -> tuple[Times, ND
         month = 3 * number("quarter", 1) - 2
     hour, minute, second = number("hour", 0), number("minute", 0), number("second", 0)
     if "half" in fields:
-        half = np.array(compute.utf8_lower(fields["half"]).fill_null("").to_pylist(), dtype=object)
+        half = np.asarray(compute.utf8_lower(fields["half"]).fill_null(""))
         is_half = half != ""
         found &= ~is_half | ((hour >= 1) & (hour <= 12))
         hour = np.where(is_half, hour % 12 + 12 * (half == "p"), hour)
@@ -234,15 +232,3 @@ def _monday_of_week_1(years: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
     """Return the first day of the first ISO week of years, given as their first months. 4 January is in that week."""
     fourth = years.astype("datetime64[D]") + 3
     return fourth - ((fourth.astype(np.int64) + 3) % 7).astype("timedelta64[D]")
-
-
-def is_time_name(name: str) -> bool:
-    """Return whether a column name says that numbers in it are times.
-
-    >>> is_time_name("event_ts"), is_time_name("Timestamp"), is_time_name("counts")
-    (True, True, False)
-    """
-    return (
-        re.search(r"(?:^|[_\W])(?:ts|epoch|unix\w*|timestamp|time|date)(?:$|[_\W])", name, re.IGNORECASE)
-        is not None
-    )

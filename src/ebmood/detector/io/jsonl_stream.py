@@ -74,8 +74,8 @@ class JSONLinesStream(TableStream):
 
     def _chunk(self, first_row: int, columns: Sequence[str], rows: list[list[str | None]]) -> Chunk:
         arrays = [pyarrow.array(cells, pyarrow.string()) for cells in zip(*rows, strict=True)]
-        schema = pyarrow.schema([(name, pyarrow.string()) for name in columns])
-        return Chunk(self.source, first_row, pyarrow.RecordBatch.from_arrays(arrays, schema=schema))
+        batch = pyarrow.RecordBatch.from_arrays(arrays, names=list(columns))
+        return Chunk(self.source, first_row, batch)
 
     def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield the number of each line that is not empty, and its object."""
@@ -128,7 +128,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _to_text(value: Any) -> str | None:
-    """Return a value as it stands in CSV."""
+    """Return a value as CSV would hold it."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, float) and math.isnan(value):

@@ -31,8 +31,8 @@ class Reading:
     """The features of some rows.
 
     Attributes:
-        features: the features. Bad cells are missing values.
-        errors: what is wrong with bad cells, by row.
+        features: the features. Odd cells are missing values.
+        errors: what is wrong with odd cells, by row.
     """
 
     features: Features

@@ -26,7 +26,7 @@ class Decision:
         kind: what it holds, in words: `number`, `yes/no`, `category`, `date or time`, `id`, ...
         treatment: what the fit does with it, in words.
         reason: why, in words; empty if the kind is reason enough.
-        problems: what is wrong with bad cells, by row. A fit refuses them.
+        problems: what is wrong with odd cells, by row. A fit refuses them.
         trend: of numbers and times: 1 if they never fall from row to row, -1 if they never rise, and else 0.
     """
 

@@ -10,7 +10,7 @@ from pyarrow import types
 
 from ebmood.core.interface import for_interface
 from ebmood.detector.io.cell_values import read_numbers, read_seconds
-from ebmood.detector.io.dates import DateFormat, epoch_format, is_time_name, possible_date_formats
+from ebmood.detector.io.dates import DateFormat, epoch_format, possible_date_formats
 from ebmood.detector.io.number_format import NumberFormat
 from ebmood.detector.io.scalars import MAX_INTEGER
 from ebmood.detector.preparation.category_rules import decide_categories
@@ -32,6 +32,9 @@ SEVERAL_VALUES = 5
 
 MISSING_CODES = frozenset(sign * float(code) for sign in (1, -1) for code in (99, 999, 9999, 99999, 999999))
 """Numbers that many tables use for missing values."""
+
+_TIME_NAME = re.compile(r"(?:^|[_\W])(?:ts|epoch|unix\w*|timestamp|time|date)(?:$|[_\W])", re.IGNORECASE)
+"""Column names such as `event_ts` and `Timestamp`, but not `counts`. Numbers in such a column may be times."""
 
 _ID_NAME = re.compile(
     r"(?:^|[_\W])(?:id|ids|uuid|guid|key|index|idx|row|rowid|serial)$|[a-z](?:Id|ID)$|^unnamed: ?\d+$",
@@ -86,7 +89,7 @@ def decide_numbers(
         special = _decide_whole_numbers(name, cells, values, distinct, missing)
         if special:
             return special
-    epoch = epoch_format(distinct) if is_time_name(name) and number_format.is_plain else None
+    epoch = epoch_format(distinct) if _TIME_NAME.search(name) and number_format.is_plain else None
     if epoch and not is_whole:  # with fractions of a second
         return decide_dates(name, cells, epoch, missing, str(epoch))
     reason = join_reasons(
@@ -153,7 +156,7 @@ def _decide_whole_numbers(
 
 def _whole_date_format(name: str, distinct: NDArray[np.float64]) -> DateFormat | None:
     """Return the format of whole numbers that are dates, and else None."""
-    if is_time_name(name) or distinct[0] > LARGE:
+    if _TIME_NAME.search(name) or distinct[0] > LARGE:
         epoch = epoch_format(distinct)
         if epoch:
             return epoch

@@ -120,7 +120,7 @@ class Preparation(Settings):
             )
 
     def read(self, chunk: Chunk) -> Reading:
-        """Read the features of a chunk. The result names bad rows, those with a bad cell among them."""
+        """Read the features of a chunk. The result names bad rows, those with an odd cell among them."""
         features: Features = {}
         errors = dict(chunk.errors)
         for column in self.columns:
@@ -134,7 +134,7 @@ class Preparation(Settings):
         """Return the features of a chunk.
 
         Raises:
-            InputError: a row is bad; the message names its first bad cell.
+            InputError: a row is bad; the message names its first odd cell.
         """
         reading = self.read(chunk)
         if reading.errors:

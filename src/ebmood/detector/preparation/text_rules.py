@@ -10,10 +10,8 @@ import pyarrow
 from numpy.typing import NDArray
 
 from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.categories import MISSING_WORDS
 from ebmood.detector.io.cell_values import (
     LIMIT,
-    MISSING_NUMBERS,
     YES_NO,
     clean_text,
     read_numbers,
@@ -30,7 +28,7 @@ from ebmood.detector.preparation.decision import Decision, join_reasons
 from ebmood.detector.preparation.number_rules import decide_durations, decide_numbers
 
 MANY_NUMBERS = 20
-"""Different numbers (or dates), above which other text among them is an error and not a code."""
+"""If a column has more different numbers (or dates) than this, other text among them is an error, not a code."""
 
 ODD_SHARE = 0.5
 """Share of cells that may be other text among numbers."""
@@ -53,8 +51,8 @@ class TextColumn:
 
     @cached_property
     def cells(self) -> pyarrow.Array:
-        """Text without spaces around it; null for all words for missing numbers."""
-        return clean_text(self.raw, {*MISSING_WORDS, *MISSING_NUMBERS, *self.missing})
+        """The cells as `clean_text` returns them."""
+        return clean_text(self.raw, self.missing)
 
     @cached_property
     def distinct(self) -> pyarrow.Array:

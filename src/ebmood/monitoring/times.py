@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.dates import DateFormat, possible_date_formats, read_dates
+from ebmood.detector.cells.dates import DateFormat, possible_date_formats, read_dates
 from ebmood.detector.io.table_stream import Chunk
 
 SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}

@@ -7,7 +7,7 @@ import pyarrow
 import pytest
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.arrow import compute
+from ebmood.detector.cells.arrow import compute
 from ebmood.detector.preparation import CategoryColumn, DateColumn, LeftOut, NumberColumn
 from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.cycles import Cycle

@@ -18,7 +18,7 @@ import pyarrow
 from pyarrow import csv as arrow_csv
 
 from ebmood.core.errors import DataWarning, EbmoodError, one_line
-from ebmood.detector.io.arrow import compute
+from ebmood.detector.cells.arrow import compute
 from ebmood.detector.io.csv_dialect import (
     COMMENT,
     FALLBACK_ENCODING,

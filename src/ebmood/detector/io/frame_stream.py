@@ -8,7 +8,7 @@ import narwhals.stable.v1 as nw
 import pyarrow
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.categories import is_missing
+from ebmood.detector.cells.categories import is_missing
 from ebmood.detector.io.table_stream import Chunk, TableStream
 
 CHUNK_ROWS = 2**14

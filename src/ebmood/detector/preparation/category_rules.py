@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 import pyarrow
 
-from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.cell_values import read_categories
+from ebmood.detector.cells.arrow import compute
+from ebmood.detector.cells.cell_values import read_categories
 from ebmood.detector.io.column_names import format_option
 from ebmood.detector.preparation.columns import CategoryColumn
 from ebmood.detector.preparation.decision import Decision, join_reasons

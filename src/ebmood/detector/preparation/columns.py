@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ebmood.core.settings import Settings
-from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.categories import ALIASES, category_name
-from ebmood.detector.io.cell_values import read_categories, read_numbers, read_seconds, read_times
-from ebmood.detector.io.dates import DateFormat
-from ebmood.detector.io.number_format import PLAIN, NumberFormat
+from ebmood.detector.cells.arrow import compute
+from ebmood.detector.cells.categories import ALIASES, category_name
+from ebmood.detector.cells.cell_values import read_categories, read_numbers, read_seconds, read_times
+from ebmood.detector.cells.dates import DateFormat
+from ebmood.detector.cells.number_format import PLAIN, NumberFormat
 from ebmood.detector.preparation.cycles import Cycle
 from ebmood.embedders import Embedder, EmbedderIdentity, TextEmbedder, reopen_embedder
 
@@ -63,7 +63,7 @@ class NumberColumn(Settings):
         return (self.name,)
 
     def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Reading:
-        """Return the features of cells; see `read_numbers` and `read_seconds` of `ebmood.detector.io.cell_values`."""
+        """Return the features of cells; see `ebmood.detector.cells.cell_values.read_numbers` and `read_seconds`."""
         if self.is_duration:
             seconds = read_seconds(cells, missing)
             return Reading({self.name: seconds.values}, seconds.errors)
@@ -87,7 +87,7 @@ class CategoryColumn(Settings):
         return (self.name,)
 
     def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Reading:
-        """Return the features of cells; see `ebmood.detector.io.cell_values.read_categories`."""
+        """Return the features of cells; see `ebmood.detector.cells.cell_values.read_categories`."""
         categories = read_categories(cells, missing)
         return Reading({self.name: categories.values}, categories.errors)
 
@@ -114,7 +114,7 @@ class DateColumn(Settings):
         )
 
     def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Reading:
-        """Return the features of cells; see `ebmood.detector.io.cell_values.read_times`."""
+        """Return the features of cells; see `ebmood.detector.cells.cell_values.read_times`."""
         times = read_times(cells, self.format, missing)
         waves = [wave for cycle in self.cycles for wave in cycle.features(times.values)]
         return Reading(dict(zip(self.features, waves, strict=True)), times.errors)

@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ebmood.detector.io.dates import Times
+from ebmood.detector.cells.dates import Times
 
 DAY = np.timedelta64(86_400_000_000, "us")
 

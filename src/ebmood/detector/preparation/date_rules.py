@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow
 from pyarrow import types
 
-from ebmood.detector.io.cell_values import read_seconds, read_times
+from ebmood.detector.cells.cell_values import read_seconds, read_times
+from ebmood.detector.cells.dates import DateFormat
 from ebmood.detector.io.column_names import format_option
-from ebmood.detector.io.dates import DateFormat
 from ebmood.detector.preparation.columns import DateColumn
 from ebmood.detector.preparation.cycles import Cycle
 from ebmood.detector.preparation.decision import Decision, find_trend

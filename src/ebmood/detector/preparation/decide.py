@@ -12,10 +12,10 @@ from pyarrow import types
 
 from ebmood.core.errors import DataWarning
 from ebmood.core.interface import for_interface
-from ebmood.detector.io.cell_values import is_text, is_unusable, read_categories, read_numbers
+from ebmood.detector.cells.cell_values import is_text, is_unusable, read_categories, read_numbers
+from ebmood.detector.cells.dates import DateFormat, epoch_format
+from ebmood.detector.cells.number_format import PLAIN, NumberFormat, choose_format
 from ebmood.detector.io.column_names import format_option
-from ebmood.detector.io.dates import DateFormat, epoch_format
-from ebmood.detector.io.number_format import PLAIN, NumberFormat, choose_format
 from ebmood.detector.preparation.columns import CategoryColumn, EmbeddedColumn, NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates
 from ebmood.detector.preparation.decision import BY_OPTION, Decision, Overrides

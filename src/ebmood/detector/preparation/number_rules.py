@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from ebmood.core.interface import for_interface
-from ebmood.detector.io.cell_values import read_numbers, read_seconds
-from ebmood.detector.io.dates import DateFormat, epoch_format, possible_date_formats
-from ebmood.detector.io.number_format import NumberFormat
-from ebmood.detector.io.scalars import MAX_INTEGER
+from ebmood.detector.cells.cell_values import MAX_INTEGER, read_numbers, read_seconds
+from ebmood.detector.cells.dates import DateFormat, epoch_format, possible_date_formats
+from ebmood.detector.cells.number_format import NumberFormat
 from ebmood.detector.preparation.category_rules import decide_categories
 from ebmood.detector.preparation.columns import NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from ebmood.core.errors import InputError
 from ebmood.core.settings import Settings
-from ebmood.detector.io.categories import Levels, level_numbers
+from ebmood.detector.cells.categories import Levels, level_numbers
 from ebmood.detector.io.column_names import format_option
 from ebmood.detector.io.table_stream import Chunk
 from ebmood.detector.preparation.columns import (

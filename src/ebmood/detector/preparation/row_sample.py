@@ -7,8 +7,8 @@ import pyarrow
 from numpy.typing import NDArray
 from pyarrow import types
 
-from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.cell_values import decode, is_text
+from ebmood.detector.cells.arrow import compute
+from ebmood.detector.cells.cell_values import decode, is_text
 
 MAX_ROWS = 2**19
 """Rows that a sample holds at most."""

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.cell_values import (
+from ebmood.detector.cells.arrow import compute
+from ebmood.detector.cells.cell_values import (
     LIMIT,
     YES_NO,
     clean_text,
@@ -18,9 +18,9 @@ from ebmood.detector.io.cell_values import (
     read_seconds,
     read_times,
 )
-from ebmood.detector.io.dates import TEXT_FORMATS, DateFormat, possible_date_formats, read_dates
-from ebmood.detector.io.durations import read_durations
-from ebmood.detector.io.number_format import PLAIN, NumberFormat, choose_format, possible_number_formats
+from ebmood.detector.cells.dates import TEXT_FORMATS, DateFormat, possible_date_formats, read_dates
+from ebmood.detector.cells.durations import read_durations
+from ebmood.detector.cells.number_format import PLAIN, NumberFormat, choose_format, possible_number_formats
 from ebmood.detector.preparation.category_rules import decide_categories
 from ebmood.detector.preparation.columns import NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from ebmood.core.errors import DataWarning, InputError
 from ebmood.core.interface import for_interface
-from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.cell_values import read_categories
+from ebmood.detector.cells.arrow import compute
+from ebmood.detector.cells.cell_values import read_categories
 from ebmood.detector.io.column_names import format_option
-from ebmood.detector.io.rows import MAX_TRAINING_VALUE
 from ebmood.detector.io.table_stream import Chunk, TableStream
 from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.columns import Features, LeftOut
@@ -25,6 +24,7 @@ from ebmood.detector.preparation.decision import Decision
 from ebmood.detector.preparation.preparation import Preparation
 from ebmood.detector.preparation.row_sample import RowSample, row_limit
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
+from ebmood.detector.validation.rows import MAX_TRAINING_VALUE
 
 LISTED_COLUMNS = 5
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow
 
+from ebmood.detector.cells.arrow import compute
+from ebmood.detector.cells.categories import level_numbers
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.categories import level_numbers
 from ebmood.detector.io.table_stream import Chunk
 from ebmood.detector.preparation import NumberColumn, Preparation, Reading
 from ebmood.detector.raw.batch_notes import BatchNotes

@@ -5,7 +5,7 @@ import pyarrow
 from numpy.typing import NDArray
 from pyarrow import types
 
-from ebmood.detector.io.arrow import compute
+from ebmood.detector.cells.arrow import compute
 
 _NUMBER = r"[0-9]+(?:[.,][0-9]+)?"
 

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow
 import pytest
 
-from ebmood.detector.io.number_format import NumberFormat, possible_number_formats
+from ebmood.detector.cells.number_format import NumberFormat, possible_number_formats
 
 VALUES = np.array([1234567.25, -1234.5, -0.75, 12.0, -7.0, 1000.0])
 

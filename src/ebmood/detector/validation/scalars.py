@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.categories import MISSING_WORDS, is_missing
-
-MAX_INTEGER = 2**53
-"""Float64 represents every whole number up to this one. Two larger identifiers may become equal."""
+from ebmood.detector.cells.categories import MISSING_WORDS, is_missing
+from ebmood.detector.cells.cell_values import MAX_INTEGER
 
 CONVERT_HINT = "leave the column out or convert it to numbers"
 

@@ -14,12 +14,11 @@ import pyarrow
 from numpy.typing import NDArray
 from pyarrow import types
 
-from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.categories import MISSING_WORDS, category_name
-from ebmood.detector.io.dates import DateFormat, Times, read_dates
-from ebmood.detector.io.durations import read_durations
-from ebmood.detector.io.number_format import PLAIN, NumberFormat
-from ebmood.detector.io.scalars import MAX_INTEGER
+from ebmood.detector.cells.arrow import compute
+from ebmood.detector.cells.categories import MISSING_WORDS, category_name
+from ebmood.detector.cells.dates import DateFormat, Times, read_dates
+from ebmood.detector.cells.durations import read_durations
+from ebmood.detector.cells.number_format import PLAIN, NumberFormat
 
 MISSING_NUMBERS = (
     *("na", "n/a", "n.a.", "null", "(null)", "<null>", "none", "nil", "-", "--", "."),
@@ -35,6 +34,9 @@ YES_NO = {
 
 BOOLEANS = {"true": 1.0, "false": 0.0}
 """How programs write booleans, in lower case. They are numbers in any column."""
+
+MAX_INTEGER = 2**53
+"""Float64 represents every whole number up to this one. Two larger identifiers may become equal."""
 
 LIMIT = "^(?:[<>]=?|[≤≥~≈])\\s*"
 """Regular expression of the sign before a limit of measurement or an estimate: `<0.5` is read as 0.5."""
@@ -142,7 +144,7 @@ def read_seconds(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cells[N
 def read_categories(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cells[pyarrow.StringArray]:
     """Return a column as names of categories, with null for missing cells.
 
-    One value in two types gets one name; see `ebmood.detector.io.categories`.
+    One value in two types gets one name; see `ebmood.detector.cells.categories`.
 
     Args:
         cells: `(N,)` text, numbers, booleans, dates or times.

@@ -9,7 +9,7 @@ import pyarrow
 from numpy.typing import NDArray
 
 from ebmood.core.settings import Settings
-from ebmood.detector.io.arrow import compute
+from ebmood.detector.cells.arrow import compute
 
 CURRENCIES = (
     *(r"(?:US|CA|AU|NZ|HK|[ACRS])?\$", "[€£¥₹₩₽₺₴₪฿₫%]", r"kr\.?", r"Rs\.?", r"Fr\.?", "zł", "Kč"),

@@ -12,11 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.categories import Levels, category_name, category_names, encode, find_levels
-from ebmood.detector.io.rows import Rows
-from ebmood.detector.io.scalars import (
+from ebmood.detector.cells.categories import (
+    Levels,
+    category_name,
+    category_names,
+    encode,
+    find_levels,
+    level_numbers,
+)
+from ebmood.detector.cells.cell_values import MAX_INTEGER
+from ebmood.detector.validation.rows import Rows
+from ebmood.detector.validation.scalars import (
     CONVERT_HINT,
-    MAX_INTEGER,
     describe_empty,
     parse_cells,
     read_number,
@@ -107,3 +114,21 @@ def _read_numbers(series: nw.Series, label: str, may_be_text: bool) -> NDArray[n
     if dtype == nw.Object or dtype == nw.Unknown:
         return parse_cells(series.to_list(), label)
     raise InputError(f"X: {label}: values of type {dtype}; {CONVERT_HINT}")
+
+
+def extend_levels(X: Any, levels: Mapping[int, Levels]) -> dict[int, Levels]:
+    """Return the levels of the category columns of the fit, followed by new ones in X. Known levels keep their numbers.
+
+    Args:
+        X: a data frame; the levels do not change for any other input.
+        levels: the levels of the category columns of the fit, by position.
+    """
+    if not levels or not nw.dependencies.is_into_dataframe(X):
+        return dict(levels)
+    frame = nw.from_native(X, eager_only=True)
+    extended = dict(levels)
+    for column in (column for column in levels if column < frame.shape[1]):
+        known = level_numbers(levels[column])
+        names = category_names(frame[:, column].to_list())
+        extended[column] += find_levels(name for name in names if name not in known)
+    return extended

@@ -7,7 +7,7 @@ import pyarrow
 from numpy.typing import NDArray
 from pyarrow import types
 
-from ebmood.detector.io.arrow import compute
+from ebmood.detector.cells.arrow import compute
 
 Times = NDArray[np.datetime64]
 """Dates and times in microseconds; NaT for missing ones. Times with a zone are local: the zone is not applied."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import datetimes
 
-from ebmood.detector.io.dates import DateFormat, epoch_format, possible_date_formats, read_dates
+from ebmood.detector.cells.dates import DateFormat, epoch_format, possible_date_formats, read_dates
 
 DATES = datetimes(dt.datetime(1900, 1, 1), dt.datetime(2099, 12, 31))
 

@@ -15,7 +15,7 @@ MISSING_WORDS = ("", "?", r"\n", "#n/a", "#na", "<na>", "nan", "nat")
 """Words for a missing value in any column, in lower case. `NA` is not one of them: it may be the code of Namibia."""
 
 ALIASES = {"1": "true", "0": "false", "true": "1", "false": "0"}
-"""Booleans that some programs write as numbers."""
+"""Names of booleans that may also be written as numbers, and the reverse."""
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:?\d\d)?")
 _NUMBER = re.compile(r"([+-]?)(0|[1-9][0-9]*)(?:\.([0-9]+))?")

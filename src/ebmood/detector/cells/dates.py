@@ -49,18 +49,6 @@ class DateFormat(StrEnum):
     NANOSECONDS = "nanoseconds since 1970"
 
     @property
-    def is_coarse(self) -> bool:
-        """Whether the dates are months or quarters."""
-        return self in (
-            DateFormat.MONTH,
-            DateFormat.MONTH_AND_YEAR,
-            DateFormat.NAMED_MONTH,
-            DateFormat.SHORT_MONTH,
-            DateFormat.QUARTER,
-            DateFormat.YEAR_AND_QUARTER,
-        )
-
-    @property
     def is_number(self) -> bool:
         """Whether the dates are numbers that count from 1970."""
         return self in _PER_SECOND

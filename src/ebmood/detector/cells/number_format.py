@@ -38,7 +38,7 @@ _COMPASS = {
     f"(?:°{_SPACE})?{letter}": sign for letter, sign in {"N": 1.0, "E": 1.0, "S": -1.0, "W": -1.0}.items()
 }
 _DIRECTION = re.compile(rf"°{_SPACE}[NSEW]$")
-"""The end of a coordinate, of which others may lie on the other side of the equator or of Greenwich."""
+"""The end of a coordinate such as `16.4° S`. Its letter is not a unit, as other cells may have the opposite one."""
 
 _LEDGER = {"(?i:cr)": 1.0, "(?i:dr)": -1.0, "H": 1.0, "S": -1.0}
 _SCALES = {
@@ -98,7 +98,7 @@ class NumberFormat(Settings):
         decimal = re.escape(self.decimal)
         digits = "[0-9]+"
         if self.thousands:
-            separator = _SEPARATORS.get(self.thousands, re.escape(self.thousands))
+            separator = self._separator
             groups = f"[1-9][0-9]{{0,2}}(?:{separator}[0-9]{{3}})+"  # 0,653 has a decimal comma
             if self.thousands == ",":  # 12,34,567 in India
                 groups += f"|[1-9][0-9]?(?:{separator}[0-9]{{2}})+{separator}[0-9]{{3}}"
@@ -151,7 +151,7 @@ class NumberFormat(Settings):
     def parse_grouped(self, cells: pyarrow.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return numbers with separators of thousands, and which cells are none, for a format without such separators.
 
-        Numbers below 1000 do not show how larger ones are written. A cell is read only if its separators cannot be
+        A column of numbers below 1000 does not show the separator. A cell is read only if its separators cannot be
         decimal signs: `1.234,5` and `1.234.567`, but not `1.234`.
 
         >>> NumberFormat(decimal=",").parse_grouped(pyarrow.array(["1.234,5", "1 234", "1.234", "1,234"]))
@@ -170,16 +170,20 @@ class NumberFormat(Settings):
         for grouped in _FORMATS:
             if not grouped.thousands or grouped.decimal != self.decimal:
                 continue
-            separator = _SEPARATORS.get(grouped.thousands, re.escape(grouped.thousands))
-            group = f"[0-9]{separator}[0-9]{{2,3}}"
-            is_sign = grouped.thousands in ".,"
-            certain = f"{group}(?:{separator}|{re.escape(self.decimal)})" if is_sign else group
-            clear = compute.match_substring_regex(cells, certain)
+            pattern = f"[0-9]{grouped._separator}[0-9]{{2,3}}"
+            if grouped.thousands in ".,":
+                pattern += f"(?:{grouped._separator}|{re.escape(self.decimal)})"
+            certain = compute.if_else(compute.match_substring_regex(cells, pattern), cells, None)
             with_unit = grouped.model_copy(update={"unit": self.unit, "currency": self.currency})
-            found, _ = with_unit.parse(compute.if_else(clear, cells, None))
+            found, _ = with_unit.parse(certain)
             values = np.where(np.isnan(found), values, found)
             odd &= np.isnan(found)
         return values, odd
+
+    @property
+    def _separator(self) -> str:
+        """Regular expression of the character between groups of three digits."""
+        return _SEPARATORS.get(self.thousands, re.escape(self.thousands))
 
     def _replacements(self) -> list[tuple[str, str]]:
         """Return regular expressions and their replacements, which together make a number plain."""
@@ -197,7 +201,7 @@ class NumberFormat(Settings):
         if self.currency:
             steps.append(("^-$", "0"))
         if self.thousands:
-            steps.append((_SEPARATORS.get(self.thousands, re.escape(self.thousands)), ""))
+            steps.append((self._separator, ""))
         if self.decimal != ".":
             steps.append((re.escape(self.decimal), "."))
         return [*steps, (r"^\+", "")]
@@ -262,18 +266,21 @@ def possible_number_formats(cells: pyarrow.Array) -> list[NumberFormat]:
 def _scaled_formats(cells: pyarrow.Array) -> list[NumberFormat]:
     """Return the formats in which letters multiply. Letters are only taken for that if several occur, one of them k."""
     ends = {match[1] for cell in cells.to_pylist() if (match := _END.search(cell))}
-    formats = []
+    formats = (PLAIN, NumberFormat(decimal=","))
     if {"k", "K"} & ends and len(ends) > 1:
-        formats = [NumberFormat(decimal=decimal, scale="multiples") for decimal in (".", ",")]
+        scale = "multiples"
     elif any(end.endswith("B") and len(end) > 1 for end in ends):
-        formats = [NumberFormat(decimal=decimal, scale="bytes") for decimal in (".", ",")]
+        scale = "bytes"
     elif (ends <= {"N", "S"} or ends <= {"E", "W"}) and (
         len(ends) == 2 or all(map(_DIRECTION.search, cells.to_pylist()))
     ):
-        formats = [NumberFormat(decimal=decimal, scale="compass") for decimal in (".", ",")]
+        scale = "compass"
     elif {end.upper() for end in ends} == {"CR", "DR"} or ends == {"H", "S"}:
-        formats = [plain.model_copy(update={"scale": "ledger"}) for plain in _FORMATS]
-    return [candidate for candidate in formats if candidate.fits(cells)]
+        scale, formats = "ledger", _FORMATS
+    else:
+        return []
+    scaled = [plain.model_copy(update={"scale": scale}) for plain in formats]
+    return [candidate for candidate in scaled if candidate.fits(cells)]
 
 
 def choose_format(formats: Sequence[NumberFormat], decimal_comma: bool) -> NumberFormat:

@@ -150,7 +150,7 @@ class CSVStream(TableStream):
 
     def _check_quotes(self, scanner: QuoteScanner) -> None:
         scanner.finish()
-        line = scanner.open_line or scanner.swallowed_line
+        line = scanner.open_line or scanner.spanning_line
         if line:
             problem = (
                 "is never closed" if scanner.open_line else "is closed only after lines that look like rows"

@@ -1,4 +1,4 @@
-"""Read data frames and lists of rows in memory as a table, with the same result as the table in a file."""
+"""Read data frames and lists of rows in memory. The result is that of the same table in a file."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

@@ -47,7 +47,7 @@ class NumberColumn(Settings):
         format: how numbers are written in text.
         yes_no: whether the column holds yes and no, so that words for them are the numbers 1 and 0.
         is_duration: whether the column holds durations, which are read in seconds.
-        grew_to: the last value of a column that only grows in the training table; None for other columns.
+        grew_to: the last value of a column that never decreases in the training table; None for other columns.
     """
 
     kind: Literal["number"] = "number"
@@ -98,7 +98,7 @@ class DateColumn(Settings):
     Attributes:
         name: name of the column.
         format: how dates are written in text and in numbers.
-        cycles: the cycles that the training table contains whole.
+        cycles: the cycles that are read.
     """
 
     kind: Literal["date"] = "date"

@@ -14,12 +14,14 @@ from ebmood.detector.preparation.columns import DateColumn
 from ebmood.detector.preparation.cycles import Cycle
 from ebmood.detector.preparation.decision import Decision, find_trend
 
+_MONTHS = (DateFormat.MONTH, DateFormat.MONTH_AND_YEAR, DateFormat.NAMED_MONTH, DateFormat.SHORT_MONTH)
+
 
 def cycles_of(date_format: DateFormat) -> tuple[Cycle, ...]:
     """Return the cycles that dates of a format may have."""
     if date_format in (DateFormat.QUARTER, DateFormat.YEAR_AND_QUARTER):
         return (Cycle.QUARTER,)
-    if date_format.is_coarse:
+    if date_format in _MONTHS:
         return (Cycle.MONTH,)
     if date_format == DateFormat.CLOCK:
         return (Cycle.HOUR,)
@@ -42,7 +44,7 @@ def decide_dates(
         date_format: how dates are written in text and in numbers.
         missing: further words for missing values.
         reason: why the column is read as dates, in words.
-        is_forced: whether the user wants dates, so that cycles are read that are not whole or do not repeat.
+        is_forced: whether the user wants dates. Then a cycle needs to be either complete or repeated, not both.
     """
     times = read_times(cells, date_format, missing)
     if np.isnat(times.values).all():

@@ -27,7 +27,7 @@ class Decision:
         treatment: what the fit does with it, in words.
         reason: why, in words; empty if the kind is reason enough.
         problems: what is wrong with odd cells, by row. A fit refuses them.
-        trend: of numbers and times: 1 if they never fall from row to row, -1 if they never rise, and else 0.
+        trend: for numbers and times, see `find_trend`; 0 for other columns.
     """
 
     column: Column | LeftOut
@@ -45,7 +45,7 @@ class Decision:
 
 
 def find_trend(values: NDArray[np.float64]) -> int:
-    """Return 1 if values never fall from row to row, -1 if they never rise, and 0 otherwise or if they are few.
+    """Return 1 if values never decrease from row to row, -1 if they never increase, and 0 otherwise or if they are few.
 
     Args:
         values: `(N,)` numbers without NaN.

@@ -85,7 +85,7 @@ class Preparation(Settings):
         return tuple(feature for column in dates for feature in column.features)
 
     @property
-    def watched(self) -> tuple[LeftOut, ...]:
+    def constants(self) -> tuple[LeftOut, ...]:
         """The columns that are not read, but had one value, or none, in the training table."""
         return tuple(column for column in self.left_out if column.constant is not None)
 

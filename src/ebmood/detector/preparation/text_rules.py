@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow
@@ -13,6 +14,7 @@ from ebmood.detector.cells.arrow import compute
 from ebmood.detector.cells.cell_values import (
     LIMIT,
     YES_NO,
+    Cells,
     clean_text,
     read_numbers,
     read_seconds,
@@ -31,7 +33,7 @@ MANY_NUMBERS = 20
 """If a column has more different numbers (or dates) than this, other text among them is an error, not a code."""
 
 ODD_SHARE = 0.5
-"""Share of cells that may be other text among numbers."""
+"""Number of odd cells among numbers, dates or durations, as a share of those, up to which they are errors."""
 
 SAMPLE = 1000
 """Different cells that are compared with all formats before the whole column is."""
@@ -137,9 +139,9 @@ def decide_text(
         formats: the formats in which they are numbers.
         decimal_comma: whether the numbers of the table have decimal commas.
     """
-    if formats and text.is_plain and not _has_leading_zeros(text):
+    has_codes = bool(formats) and _has_leading_zeros(text)
+    if formats and text.is_plain and not has_codes:
         return decide_numbers(name, text.raw, choose_format(formats, decimal_comma), text.missing)
-    is_open = any(candidate.decimal == "," and not candidate.thousands for candidate in formats)
     if not len(text.distinct):
         return Decision.leave_out(name, "empty", "has no values", constant="")
     words = set(compute.utf8_lower(text.distinct[:10]).to_pylist())
@@ -148,12 +150,13 @@ def decide_text(
             [value] = words
             return Decision.leave_out(name, "constant", f"always {value!r}", constant=value)
         return Decision(NumberColumn(name=name, yes_no=True), "yes/no", "0 or 1")
-    if formats and _has_leading_zeros(text):
+    if has_codes:
         return decide_categories(name, text.raw, text.missing, "codes that start with 0")
     if formats:
         number_format = choose_format(formats, decimal_comma)
         decision = decide_numbers(name, text.raw, number_format, text.missing)
-        is_guess = is_open and number_format.thousands == ","
+        has_comma = any(candidate.decimal == "," and not candidate.thousands for candidate in formats)
+        is_guess = has_comma and number_format.thousands == ","
         return replace(decision, reason=f"{decision.reason}, which is a guess") if is_guess else decision
     dates = text.date_formats()
     if dates and not (dates[0] == DateFormat.CLOCK and text.are_durations and _are_short(text)):
@@ -168,7 +171,7 @@ def _decide_mixture(name: str, text: TextColumn) -> Decision:
     number_format = text.most_likely_format()
     if _are_many(number_format.parse(text.distinct)[1]):
         numbers = read_numbers(text.raw, number_format, text.missing)
-        if len(numbers.errors) <= ODD_SHARE * np.isfinite(numbers.values).sum():
+        if _are_few_odd(numbers):
             decision = decide_numbers(name, text.raw, number_format, text.missing, is_forced=True)
             detail = join_reasons(number_format.describe(), _describe_limits(text, numbers.errors))
             return Decision(decision.column, "number", "number", detail, numbers.errors)
@@ -177,12 +180,10 @@ def _decide_mixture(name: str, text: TextColumn) -> Decision:
             continue
         if _are_many(read_dates(text.distinct, date_format)[1]):
             times = read_times(text.raw, date_format, text.missing)
-            if len(times.errors) <= ODD_SHARE * (~np.isnat(times.values)).sum():
+            if _are_few_odd(times):
                 return decide_dates(name, text.raw, date_format, text.missing)
-    if _are_many(read_durations(text.distinct)[1]):
-        durations = read_seconds(text.raw, text.missing)
-        if len(durations.errors) <= ODD_SHARE * np.isfinite(durations.values).sum():
-            return decide_durations(name, text.raw, text.missing)
+    if _are_many(read_durations(text.distinct)[1]) and _are_few_odd(read_seconds(text.raw, text.missing)):
+        return decide_durations(name, text.raw, text.missing)
     return decide_categories(name, text.raw, text.missing)
 
 
@@ -198,7 +199,7 @@ def _describe_limits(text: TextColumn, errors: Collection[int]) -> str:
 
 def _are_yes_no(words: set[str]) -> bool:
     """Return whether words, in lower case, are spellings of yes and no, and say both of them if they are several."""
-    numbers = {YES_NO.get(word, {"1": 1.0, "0": 0.0}.get(word)) for word in words}
+    numbers = {(YES_NO | {"1": 1.0, "0": 0.0}).get(word) for word in words}
     usual = {"true", "false", "yes", "no", "y", "n", "1", "0"}
     return (
         None not in numbers and (len(words) == 1 or len(numbers) == 2) and (len(words) <= 2 or words <= usual)
@@ -208,6 +209,11 @@ def _are_yes_no(words: set[str]) -> bool:
 def _are_many(odd: NDArray[np.bool_]) -> bool:
     """Return whether different cells of one kind are so many that others among them are errors."""
     return int((~odd).sum()) > MANY_NUMBERS
+
+
+def _are_few_odd(cells: Cells[NDArray[Any]]) -> bool:
+    """Return whether the odd cells are few compared with those that are read."""
+    return len(cells.errors) <= ODD_SHARE * np.isfinite(cells.values).sum()
 
 
 def _are_short(text: TextColumn) -> bool:

@@ -51,7 +51,7 @@ class Profile:
         decisions: one for each column that the user has not dropped, in the order of the table.
         dropped: names of the columns that the user has dropped.
         missing: further words for missing values, in lower case.
-        columns: the cells of the columns by name, `(N,)` each.
+        cells: the cells of the columns by name, `(N,)` each.
         chunks: the number of the first row in the table, and the chunk without its rows, for each chunk.
         bad_rows: what is wrong with rows that could not be read, by their number in the table.
     """
@@ -62,7 +62,7 @@ class Profile:
     decisions: tuple[Decision, ...]
     dropped: tuple[str, ...]
     missing: tuple[str, ...]
-    columns: dict[str, pyarrow.Array]
+    cells: dict[str, pyarrow.Array]
     chunks: tuple[tuple[int, Chunk], ...]
     bad_rows: dict[int, str]
 
@@ -118,10 +118,13 @@ class Profile:
         """
         features: Features = {}
         for column in preparation.columns:
-            reading = column.read(self.columns[column.name], preparation.missing)
+            reading = column.read(self.cells[column.name], preparation.missing)
             for cells in reading.features.values():
-                if isinstance(cells, np.ndarray) and (np.abs(cells) > MAX_TRAINING_VALUE).any():
-                    row = int((np.abs(cells) > MAX_TRAINING_VALUE).argmax())
+                if not isinstance(cells, np.ndarray):
+                    continue
+                too_large = np.abs(cells) > MAX_TRAINING_VALUE
+                if too_large.any():
+                    row = int(too_large.argmax())
                     raise InputError(
                         f"{self._describe_used(row)}, column {column.name!r}: {cells[row]:.3g} is too large to fit "
                         f"(over {MAX_TRAINING_VALUE:g}); remove the row, or the column with "
@@ -136,7 +139,7 @@ class Profile:
         Raises:
             InputError: a class is missing.
         """
-        names = read_categories(self.columns[column]).values.to_pylist()
+        names = read_categories(self.cells[column]).values.to_pylist()
         if None in names:
             raise InputError(
                 f"{self._describe_used(names.index(None))}, column {column!r}: the class is missing; remove the row"

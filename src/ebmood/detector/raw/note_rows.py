@@ -54,7 +54,7 @@ def note_rows(
             beyond = int((reading.features[column.name][good] > column.grew_to).sum())
             if beyond:
                 notes.beyond[column.name] += beyond
-    for left_out in preparation.watched:
+    for left_out in preparation.constants:
         if left_out.name in chunk.rows.schema.names:
             cells = chunk.rows.column(left_out.name)
             notes.add_values(notes.moved, left_out.name, left_out.changed(cells, preparation.missing))

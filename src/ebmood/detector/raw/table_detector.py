@@ -86,7 +86,7 @@ class TableDetector:
             profile.classes(choices.label_column) if estimator.supervised and choices.label_column else None
         )
         features = profile.features(preparation)
-        profile.columns.clear()
+        profile.cells.clear()
         progress("fitting", None)
         with name_source(table.source):
             rows = pyarrow.table(features)
@@ -161,8 +161,8 @@ class TableDetector:
         """
         kept_columns = match_columns(keep, table.names, table.source, "--keep")
         preparation = self.check_table(table, drop, kept_columns)
-        watched = [column for column in preparation.watched if column.name in table.names]
-        names = [*preparation.names, *kept_columns, *(column.name for column in watched)]
+        constants = [column.name for column in preparation.constants if column.name in table.names]
+        names = [*preparation.names, *kept_columns, *constants]
         explainer = Explainer(self.estimator, preparation)
         counts = BatchNotes() if notes is None else notes
         for chunk in table.chunks(list(dict.fromkeys(names))):

@@ -53,13 +53,10 @@ def read_data_frame(X: Any, levels: Mapping[int, Levels] | None = None) -> Rows:
     used: dict[int, Levels] = {}
     for number, name in enumerate(native_names):
         series, label = frame[:, number], f"column {name!r}"
-        if levels is None and holds_categories(series, label):
+        if holds_categories(series, label) if levels is None else number in levels:
             categories = category_names(series.to_list())
-            used[number] = find_levels(categories)
+            used[number] = find_levels(categories) if levels is None else levels[number]
             columns.append(encode(categories, used[number]))
-        elif levels is not None and number in levels:
-            used[number] = levels[number]
-            columns.append(encode(category_names(series.to_list()), levels[number]))
         else:
             columns.append(_read_numbers(series, label, may_be_text=levels is not None))
     return Rows(np.column_stack(columns), (len(columns),), names, used)

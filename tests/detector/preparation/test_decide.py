@@ -12,7 +12,7 @@ from ebmood.detector.preparation import CategoryColumn, DateColumn, LeftOut, Num
 from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.cycles import Cycle
 from ebmood.detector.preparation.decide import decide
-from ebmood.detector.preparation.decision import Decision, Overrides
+from ebmood.detector.preparation.decision import Decision
 from ebmood.detector.preparation.row_sample import combine
 
 N = 200
@@ -22,8 +22,8 @@ DAYS = [dt.date(2021, 1, 1) + dt.timedelta(days=2 * i) for i in range(N)]
 WORDS = ["pump", "valve", "leak", "at", "north", "line", "closed", "again", "after", "check", "by", "shift"]
 
 
-def decide_one(cells: list, name: str = "c", *, delimiter: str = ",", kind=None, **overrides) -> Decision:
-    [decision] = decide({name: pyarrow.array(cells, kind)}, Overrides(**overrides), delimiter)
+def decide_one(cells: list, name: str = "c", *, delimiter: str = ",", kind=None, **choices) -> Decision:
+    [decision] = decide({name: pyarrow.array(cells, kind)}, Choices(**choices), delimiter)
     return decision
 
 
@@ -99,13 +99,13 @@ def test_whole_numbers_that_never_repeat_are_an_id_if_the_name_says_number(name)
     ids=["fixed size", "view", "uuid", "interval"],
 )
 def test_cells_that_are_no_values_are_left_out(cells):
-    [decision] = decide({"c": combine([cells[:9], cells[9:]])}, Overrides())
+    [decision] = decide({"c": combine([cells[:9], cells[9:]])}, Choices())
     assert decision.kind == "other"
 
 
 def test_run_end_encoded_values_are_those_that_repeat():
     plain = pyarrow.array(["a", "a", "b", "b"] * (N // 4))
-    [decision] = decide({"c": combine([compute.run_end_encode(plain)])}, Overrides())
+    [decision] = decide({"c": combine([compute.run_end_encode(plain)])}, Choices())
     assert isinstance(decision.column, CategoryColumn)
     reading = decision.column.read(compute.run_end_encode(plain), ())
     assert reading.features["c"].equals(plain)
@@ -188,7 +188,7 @@ def test_an_open_format_is_that_of_the_other_columns():
 
     def format_of(delimiter: str, **others: list) -> str:
         columns = {"c": grouped, **others}
-        return decide({k: pyarrow.array(v) for k, v in columns.items()}, Overrides(), delimiter)[0].reason
+        return decide({k: pyarrow.array(v) for k, v in columns.items()}, Choices(), delimiter)[0].reason
 
     assert format_of(",") == "thousands separated by ',', which is a guess"
     assert format_of(";") == "decimal comma"
@@ -371,10 +371,10 @@ def test_a_counter_in_rows_in_the_order_of_time_is_left_out(newest_first, sign, 
         times, meter = times[::-1], meter[::-1]
     cells = [write(x) for x in meter]
 
-    def decide_all(times: list, **overrides) -> list[Decision]:
+    def decide_all(times: list, **choices) -> list[Decision]:
         columns = {"meter": cells, "power": power, "time": times}
         arrays = {name: pyarrow.array(column) for name, column in columns.items()}
-        return decide(arrays, Overrides(**overrides))
+        return decide(arrays, Choices(**choices))
 
     counter, other, _ = decide_all(times)
     assert counter.kind == ("only grows" if sign > 0 else "only falls")
@@ -415,12 +415,12 @@ def test_the_user_decides():
 
 def test_options_do_not_block_each_other():
     names = ["id", "id_b", "code_a", "code_b", "y"]
-    dropped, overrides = Choices(
+    choices = Choices(
         drop=["id*", "code_b"], categories=["code_*", "id_b"], numbers=["*"], label_column="y"
     ).resolve(names, "t")
-    assert dropped == ("id", "code_b", "y")
-    assert overrides.categories == {"id_b", "code_a"}
-    assert overrides.numbers == set()
+    assert choices.drop == ("id", "code_b", "y")
+    assert choices.categories == {"id_b", "code_a"}
+    assert choices.numbers == set()
     with pytest.raises(InputError, match="column 'id' is in drop and in categories, which contradict"):
         Choices(drop=["id"], categories=["id"]).resolve(names, "t")
     with pytest.raises(InputError, match="dates='x': no such column"):

@@ -64,7 +64,7 @@ class NumberFormat(Settings):
 
     Attributes:
         decimal: the character before the fraction.
-        thousands: the character between groups of three digits. A space stands for all kinds of spaces.
+        thousands: the character between groups of three digits. A space means any kind of space.
         unit: text that follows each number, such as `%` or `m3/h`. The number is not converted.
         currency: a sign before each number.
         scale: kind of the letters behind numbers that multiply them: `multiples` for `1.5k` and `2M`, `bytes` for
@@ -264,7 +264,7 @@ def possible_number_formats(cells: pyarrow.Array) -> list[NumberFormat]:
 
 
 def _scaled_formats(cells: pyarrow.Array) -> list[NumberFormat]:
-    """Return the formats in which letters multiply. Letters are only taken for that if several occur, one of them k."""
+    """Return the formats with a scale. Letters multiply if several occur, one of them k. A single letter is a unit."""
     ends = {match[1] for cell in cells.to_pylist() if (match := _END.search(cell))}
     formats = (PLAIN, NumberFormat(decimal=","))
     if {"k", "K"} & ends and len(ends) > 1:

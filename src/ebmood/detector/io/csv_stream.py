@@ -234,15 +234,11 @@ class _ScannedText:
     def __init__(self, text: TextFile, scanner: QuoteScanner):
         self._text = text
         self._scanner = scanner
-        self._rest = b""
 
     def read(self, size: int) -> bytes:
-        data = self._rest
-        if not data:
-            data = self._text.read(size)  # in another encoding, it may be longer than `size`
-            self._scanner.scan(data)
-        self._rest = data[size:]
-        return data[:size]
+        data = self._text.read(size)
+        self._scanner.scan(data)
+        return data
 
 
 def _mark_headers(chunk: Chunk) -> Chunk:

@@ -1,11 +1,10 @@
 """What a user sets about the columns of a table, by name or pattern."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from ebmood.core.errors import InputError
 from ebmood.detector.io.column_names import match_columns
-from ebmood.detector.preparation.decision import Overrides
 from ebmood.embedders import EmbedderIdentity, open_embedder
 
 TEXT_EMBEDDER = "wordllama"
@@ -27,20 +26,20 @@ class Choices:
         embedder: identity of the embedder of these texts; None for `TEXT_EMBEDDER`.
     """
 
-    drop: Sequence[str] = ()
-    numbers: Sequence[str] = ()
-    categories: Sequence[str] = ()
-    dates: Sequence[str] = ()
+    drop: Collection[str] = ()
+    numbers: Collection[str] = ()
+    categories: Collection[str] = ()
+    dates: Collection[str] = ()
     missing: Sequence[str] = ()
     label_column: str | None = None
-    texts: Sequence[str] = ()
+    texts: Collection[str] = ()
     embedder: EmbedderIdentity | None = None
 
-    def resolve(self, names: Sequence[str], source: str) -> tuple[tuple[str, ...], Overrides]:
-        """Return the names of columns that are left out, and the decisions about the others.
+    def resolve(self, names: Sequence[str], source: str) -> "Choices":
+        """Return the choices with names instead of patterns, each column once, and with an embedder if there are texts.
 
-        A name decides before a pattern. Among patterns, those of `drop` decide first, then those of `categories`,
-        `dates` and `numbers`.
+        The label column becomes one of the columns to leave out. A name decides before a pattern. Among patterns, those
+        of `drop` decide first, then those of `categories`, `dates` and `numbers`.
 
         Raises:
             InputError: a name or pattern matches no column, or a column is named twice.
@@ -77,15 +76,16 @@ class Choices:
             embedder = open_embedder(TEXT_EMBEDDER).identity
         if embedder is not None and embedder.items != "texts":
             raise InputError(f"{source}: {embedder.name} embeds images, not texts; give {TEXT_EMBEDDER}")
-        overrides = Overrides(
+        return replace(
+            self,
+            drop=tuple(columns("drop")),
             numbers=frozenset(columns("numbers")),
             categories=frozenset(columns("categories")),
             dates=frozenset(columns("dates")),
+            missing=tuple(word.strip().lower() for word in self.missing),
             texts=texts,
             embedder=embedder,
-            missing=tuple(word.strip().lower() for word in self.missing),
         )
-        return tuple(columns("drop")), overrides
 
     def label_columns(self, names: Sequence[str], source: str) -> list[str]:
         """Return the names of columns that match `label_column`.

@@ -50,7 +50,7 @@ class Cycle(StrEnum):
         return PERIODS if self in (Cycle.HOUR, Cycle.WEEKDAY) else YEARS
 
     def phase(self, times: Times) -> NDArray[np.float64]:
-        """Return where in the cycle times lie: `(N,)` to `(N,)`, in [0, 1); NaN for missing times.
+        """Return the phases of times: `(N,)` to `(N,)`, in [0, 1); NaN for missing times.
 
         >>> Cycle.HOUR.phase(np.array(["2020-01-01T18:00", "NaT"], "datetime64[us]"))
         array([0.75,  nan])

@@ -16,39 +16,38 @@ from ebmood.detector.cells.cell_values import is_text, is_unusable, read_categor
 from ebmood.detector.cells.dates import DateFormat, epoch_format
 from ebmood.detector.cells.number_format import PLAIN, NumberFormat, choose_format
 from ebmood.detector.io.column_names import format_option
+from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.columns import CategoryColumn, EmbeddedColumn, NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates
-from ebmood.detector.preparation.decision import BY_OPTION, Decision, Overrides
+from ebmood.detector.preparation.decision import BY_OPTION, Decision
 from ebmood.detector.preparation.number_rules import decide_durations, decide_numbers
 from ebmood.detector.preparation.text_rules import TextColumn, decide_text, uses_decimal_comma
 from ebmood.embedders import EmbedderIdentity
 
 
-def decide(
-    columns: Mapping[str, pyarrow.Array], overrides: Overrides, delimiter: str = ","
-) -> list[Decision]:
+def decide(columns: Mapping[str, pyarrow.Array], choices: Choices, delimiter: str = ",") -> list[Decision]:
     """Return a decision for every column.
 
     Args:
         columns: the cells of each column by its name. All columns have the same number of rows, which is positive.
-        overrides: decisions of the user.
+        choices: what the user sets, by the names of columns; see `Choices.resolve`.
         delimiter: the character between the cells of the file. With a semicolon, a decimal comma is more likely.
     """
     # TextColumn caches what it computes, so each is dropped after its use.
     formats = {
-        name: TextColumn(cells, overrides.missing).number_formats()
+        name: TextColumn(cells, choices.missing).number_formats()
         for name, cells in columns.items()
         if is_text(cells.type)
     }
     decimal_comma = uses_decimal_comma(formats.values(), delimiter)
     decisions = [
-        _decide_column(name, cells, formats.get(name, []), decimal_comma, overrides)
+        _decide_column(name, cells, formats.get(name, []), decimal_comma, choices)
         for name, cells in columns.items()
     ]
-    return _leave_out_counters(decisions, overrides)
+    return _leave_out_counters(decisions, choices)
 
 
-def _leave_out_counters(decisions: list[Decision], overrides: Overrides) -> list[Decision]:
+def _leave_out_counters(decisions: list[Decision], choices: Choices) -> list[Decision]:
     """Leave out numbers that only increase, or only decrease, if the rows are sorted by a column of dates or times.
 
     Such a number depends on the time of its row, like the reading of a meter, and later rows have values outside the
@@ -60,7 +59,7 @@ def _leave_out_counters(decisions: list[Decision], overrides: Overrides) -> list
     kept = []
     for decision in decisions:
         name = decision.column.name
-        if isinstance(decision.column, NumberColumn) and decision.trend and name not in overrides.numbers:
+        if isinstance(decision.column, NumberColumn) and decision.trend and name not in choices.numbers:
             verb = "grows" if decision.trend == times[0].trend else "falls"
             reason = (
                 f"with the time of {times[0].column.name!r}, so that later rows lie beyond the training rows; "
@@ -77,19 +76,19 @@ def _decide_column(
     cells: pyarrow.Array,
     formats: Sequence[NumberFormat],
     decimal_comma: bool,
-    overrides: Overrides,
+    choices: Choices,
 ) -> Decision:
-    missing = overrides.missing
-    if name in overrides.categories:
+    missing = choices.missing
+    if name in choices.categories:
         return Decision(CategoryColumn(name=name), "category", "category", BY_OPTION)
-    if name in overrides.texts and overrides.embedder is not None:
-        return _decide_embedded(name, cells, bool(formats), missing, overrides.embedder)
+    if name in choices.texts and choices.embedder is not None:
+        return _decide_embedded(name, cells, bool(formats), missing, choices.embedder)
     if is_unusable(cells.type):
         return Decision.leave_out(name, "other", f"holds {cells.type}")
     text = TextColumn(cells, missing) if is_text(cells.type) else None
-    if name in overrides.dates:
+    if name in choices.dates:
         return decide_dates(name, cells, _likely_date_format(cells, text), missing, BY_OPTION, is_forced=True)
-    if name in overrides.numbers:
+    if name in choices.numbers:
         if types.is_duration(cells.type) or (text and not formats and text.are_durations):
             return decide_durations(name, cells, missing, f"a duration, in seconds, {BY_OPTION}")
         number_format = PLAIN

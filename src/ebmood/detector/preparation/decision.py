@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.detector.preparation.columns import Column, LeftOut
-from ebmood.embedders import EmbedderIdentity
 
 FEW_ROWS = 20
 """Rows below which nothing is concluded from the order of values, or from values that do not repeat."""
@@ -54,27 +53,6 @@ def find_trend(values: NDArray[np.float64]) -> int:
         return 0
     steps = np.diff(values)
     return int((steps >= 0).all()) - int((steps <= 0).all())
-
-
-@dataclass(frozen=True)
-class Overrides:
-    """Decisions of the user.
-
-    Attributes:
-        numbers: names of columns that are read as numbers.
-        categories: names of columns that are read as categories.
-        dates: names of columns that are read as dates.
-        missing: further words for missing values, in lower case.
-        texts: names of columns that are embedded.
-        embedder: the embedder of texts.
-    """
-
-    numbers: frozenset[str] = frozenset()
-    categories: frozenset[str] = frozenset()
-    dates: frozenset[str] = frozenset()
-    missing: tuple[str, ...] = ()
-    texts: frozenset[str] = frozenset()
-    embedder: EmbedderIdentity | None = None
 
 
 BY_OPTION = "by an option"

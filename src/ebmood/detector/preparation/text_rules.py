@@ -198,7 +198,7 @@ def _describe_limits(text: TextColumn, errors: Collection[int]) -> str:
 
 
 def _are_yes_no(words: set[str]) -> bool:
-    """Return whether words, in lower case, are spellings of yes and no, and say both of them if they are several."""
+    """Return whether words, in lower case, are one spelling of yes or no, or spellings of both."""
     numbers = {(YES_NO | {"1": 1.0, "0": 0.0}).get(word) for word in words}
     usual = {"true", "false", "yes", "no", "y", "n", "1", "0"}
     return (
@@ -207,7 +207,7 @@ def _are_yes_no(words: set[str]) -> bool:
 
 
 def _are_many(odd: NDArray[np.bool_]) -> bool:
-    """Return whether different cells of one kind are so many that others among them are errors."""
+    """Return whether more than `MANY_NUMBERS` different cells can be read. Then the odd cells are errors."""
     return int((~odd).sum()) > MANY_NUMBERS
 
 

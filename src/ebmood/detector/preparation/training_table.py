@@ -163,7 +163,7 @@ def read_profile(
 
     Args:
         table: the table.
-        choices: what the user says about its columns.
+        choices: what the user sets about its columns.
         progress: called with the progress of reading.
 
     Raises:
@@ -174,15 +174,15 @@ def read_profile(
         DataWarning: only a sample of the rows is used, or one of the last rows seems to hold totals.
     """
     source = table.source
-    dropped, overrides = choices.resolve(table.names, source)
+    choices = choices.resolve(table.names, source)
     labels = choices.label_columns(table.names, source)
     if len(labels) > 1:
         option = for_interface("--label-column", "label_column=")
         raise InputError(f"{source}: name one column of classes with {option}")
-    read = [name for name in table.names if name not in dropped or name in labels]
+    read = [name for name in table.names if name not in choices.drop or name in labels]
     if not set(read) - set(labels):
         raise InputError(f"{source}: no column is left to learn from; leave out fewer columns")
-    text_features = len(overrides.texts) * overrides.embedder.dimension if overrides.embedder else 0
+    text_features = len(choices.texts) * choices.embedder.dimension if choices.embedder else 0
     sample = RowSample(read, row_limit(len(read) + text_features))
     chunks, bad_rows = [], {}
     for chunk in table.chunks(read):
@@ -203,14 +203,14 @@ def read_profile(
     else:
         _warn_about_totals(source, columns, sample.seen)
     features = {name: cells for name, cells in columns.items() if name not in labels}
-    decisions = decide(features, overrides, table.delimiter)
+    decisions = decide(features, choices, table.delimiter)
     return Profile(
         source,
         sample.seen,
         numbers,
         tuple(decisions),
-        dropped,
-        overrides.missing,
+        tuple(choices.drop),
+        tuple(choices.missing),
         columns,
         tuple(chunks),
         bad_rows,
@@ -218,7 +218,7 @@ def read_profile(
 
 
 def _warn_about_totals(source: str, columns: dict[str, pyarrow.Array], rows: int) -> None:
-    """Warn if one of the last rows holds the sums of a report."""
+    """Warn if one of the last rows seems to hold totals."""
     for row in range(max(0, rows - LAST_ROWS), rows):
         for cells in columns.values():
             word = str(cells[row].as_py()).strip(" :").lower()

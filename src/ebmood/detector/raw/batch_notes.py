@@ -23,7 +23,7 @@ MAX_VALUES = 10_000
 """Different values that are counted one by one."""
 
 MANY_ALARMS = 3.0
-"""Multiple of the expected share of flagged rows, from which the notes say which column explains most of it."""
+"""Multiple of the expected share of flagged rows above which the notes name the column that explains most of them."""
 
 EXPLAINED_SCORES = 20_000
 """Scores that are computed to explain the alarms of a table."""

@@ -71,7 +71,7 @@ def refuse_images(folder: Path, advice: str) -> None:
 
     Args:
         folder: the folder of the detector.
-        advice: what to do in place of this, for the message.
+        advice: what to do instead, for the message.
 
     Raises:
         EbmoodError: it was fitted on images, or there is no detector.

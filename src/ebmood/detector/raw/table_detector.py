@@ -42,7 +42,7 @@ class TableDetector:
         preparation: None if the estimator was fitted in Python on columns without names.
         table_rows: number of rows of the training table, of which the fit may have used a random sample; None if the
             estimator was fitted in Python.
-        order: what a detector of the first training rows says about the last ones; None for a loaded detector, with
+        order: whether the last training rows differ from the first ones; None for a loaded detector, with
             `calibration="last"`, and for few rows.
     """
 
@@ -67,7 +67,7 @@ class TableDetector:
         Args:
             estimator: not yet fitted. If it is supervised, it learns the label column. Its `segment` is a category.
             table: rows that are assumed to be in-distribution.
-            choices: what the user says about the columns.
+            choices: what the user sets about the columns.
             progress: called with the progress of reading and fitting.
 
         Raises:
@@ -133,7 +133,7 @@ class TableDetector:
         for column in () if preparation is None else preparation.columns:
             if isinstance(column, EmbeddedColumn):
                 with name_source(str(folder)):
-                    column.open()  # a package that is absent or has changed is refused now
+                    column.open()  # raises an error now if a package is absent or has changed
         return cls(estimator, preparation, rows if isinstance(rows, int) else None)
 
     def score(

@@ -58,9 +58,7 @@ def _read_array(X: Any) -> NDArray[np.float64]:
         case "c":
             raise InputError("X: Complex data not supported; give real and imaginary parts as columns")
         case "f" | "b":
-            with np.errstate(
-                over="ignore"
-            ):  # an overflow of long double becomes infinity, which is refused later
+            with np.errstate(over="ignore"):  # an overflow of long double becomes infinity, an error later
                 return array.astype(np.float64, copy=False)
         case "i" | "u":
             if array.max() > MAX_INTEGER or array.min() < -MAX_INTEGER:

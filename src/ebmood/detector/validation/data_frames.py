@@ -77,7 +77,7 @@ def holds_categories(series: nw.Series, label: str) -> bool:
     if not text:
         return False
     if text < len(cells) / 2:
-        parse_cells(series.to_list(), label)  # names the first text
+        parse_cells(series.to_list(), label)  # raises an error about the first text
     return True
 
 

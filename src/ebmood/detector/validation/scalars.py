@@ -18,7 +18,7 @@ CORRECT_HINT = (
 
 
 def read_number(cell: Any) -> Any:
-    """Return text that stands for a number or a boolean as this number, and anything else unchanged.
+    """Return text that is a number or a boolean as a number, and anything else unchanged.
 
     >>> [read_number(cell) for cell in ("0.50", "True", "", "a", None)]
     [0.5, 1.0, None, 'a', None]

@@ -97,20 +97,20 @@ def _text_names(names: list[Any]) -> tuple[str, ...] | None:
 
 
 def _read_numbers(series: nw.Series, label: str, may_be_text: bool) -> NDArray[np.float64]:
-    dtype = series.dtype
-    if dtype.is_integer():
+    kind = series.dtype
+    if kind.is_integer():
         lowest, highest = series.min(), series.max()
         if lowest is not None and max(abs(int(lowest)), abs(int(highest))) > MAX_INTEGER:
             parse_cells(series.to_list(), label)
-    if dtype.is_numeric() or dtype == nw.Boolean:
+    if kind.is_numeric() or kind == nw.Boolean:
         return series.cast(nw.Float64).to_numpy().astype(np.float64)
-    if dtype.is_temporal():
-        raise InputError(f"X: {label}: dates or times ({dtype}); {CONVERT_HINT}")
-    if dtype in (nw.String, nw.Categorical, nw.Enum) and may_be_text:
+    if kind.is_temporal():
+        raise InputError(f"X: {label}: dates or times ({kind}); {CONVERT_HINT}")
+    if kind in (nw.String, nw.Categorical, nw.Enum) and may_be_text:
         return parse_cells(map(read_number, series.to_list()), label)
-    if dtype == nw.Object or dtype == nw.Unknown:
+    if kind == nw.Object or kind == nw.Unknown:
         return parse_cells(series.to_list(), label)
-    raise InputError(f"X: {label}: values of type {dtype}; {CONVERT_HINT}")
+    raise InputError(f"X: {label}: values of type {kind}; {CONVERT_HINT}")
 
 
 def extend_levels(X: Any, levels: Mapping[int, Levels]) -> dict[int, Levels]:

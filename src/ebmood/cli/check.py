@@ -50,7 +50,7 @@ def check(
     try:
         with progress_bar("reading") as progress:
             from ebmood.detector.io.open_input import open_table
-            from ebmood.detector.preparation.name_rules import FREE_TEXT
+            from ebmood.detector.preparation.category_rules import FREE_TEXT
             from ebmood.detector.preparation.training_table import read_profile
 
             choices = column_choices(drop, category, number, date, missing, label_column, text)

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from ebmood.core import calibration as conformal
 from ebmood.core.errors import InputError
 from ebmood.detector.calibration_scores import CalibrationScores
-from ebmood.detector.io.categories import Levels
+from ebmood.detector.cells.categories import Levels
 from ebmood.detector.labels import labelled_auroc
 from ebmood.detector.model_inputs import ModelInputs
 from ebmood.detector.parameters import LEAVE_ONE_OUT, Calibration

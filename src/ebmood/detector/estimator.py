@@ -18,7 +18,6 @@ from ebmood.detector.energy.feature_contributions import feature_contributions, 
 from ebmood.detector.energy.fitting import fit_score_model, rows_without_strangest, settings_for
 from ebmood.detector.energy.score_model import SPEEDS, EnergySettings
 from ebmood.detector.energy.training_ranges import training_ranges
-from ebmood.detector.io.rows import Rows, column_labels
 from ebmood.detector.item_embedding import embed_items, find_embedder
 from ebmood.detector.labels import Labels, encode_labels
 from ebmood.detector.model_inputs import ModelInputs, read_new_inputs, read_training_inputs
@@ -36,6 +35,7 @@ from ebmood.detector.row_scorer import RowScorer
 from ebmood.detector.segments import find_segment_column
 from ebmood.detector.updates import Updates
 from ebmood.detector.user_embedding import frozen_copy
+from ebmood.detector.validation.rows import Rows, column_labels
 from ebmood.embedders import Embedder
 
 Floats = NDArray[np.float64]

@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.arrays import read_rows
-from ebmood.detector.io.categories import Levels
-from ebmood.detector.io.rows import (
+from ebmood.detector.cells.categories import Levels
+from ebmood.detector.row_scorer import RowScorer
+from ebmood.detector.user_embedding import embed, read_embedding_input, to_module_input
+from ebmood.detector.validation.arrays import read_rows
+from ebmood.detector.validation.rows import (
     Rows,
     check_columns,
     check_complete,
     check_magnitude,
     check_training_columns,
 )
-from ebmood.detector.row_scorer import RowScorer
-from ebmood.detector.user_embedding import embed, read_embedding_input, to_module_input
 
 Floats = NDArray[np.float64]
 

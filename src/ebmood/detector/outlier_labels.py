@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
 from ebmood.core.interface import for_interface
-from ebmood.detector.io.categories import category_name
+from ebmood.detector.cells.categories import category_name
 from ebmood.detector.score_batch import ScoreBatch
 
 OUTLIER_WORDS = frozenset(

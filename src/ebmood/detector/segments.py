@@ -9,7 +9,7 @@ import numpy as np
 from ebmood.core.errors import InputError
 from ebmood.core.settings import Settings
 from ebmood.detector.calibration_scores import MISSING, CalibrationScores
-from ebmood.detector.io.categories import Levels, category_name
+from ebmood.detector.cells.categories import Levels, category_name
 
 
 class SegmentSummary(Settings):

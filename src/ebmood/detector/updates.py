@@ -14,6 +14,7 @@ from ebmood.core.errors import CalibrationWarning, InputError
 from ebmood.core.seeding import numpy_stream
 from ebmood.core.threads import threads_for
 from ebmood.detector.calibration_scores import CalibrationScores, check_weights
+from ebmood.detector.cells.categories import Levels
 from ebmood.detector.decisions import Decisions
 from ebmood.detector.energy.contamination import Contamination
 from ebmood.detector.energy.feature_contributions import replacement_values
@@ -23,10 +24,6 @@ from ebmood.detector.energy.score_model import EnergySettings, ScoreModel
 from ebmood.detector.energy.self_test import Probe, run_self_test
 from ebmood.detector.energy.training_ranges import training_ranges
 from ebmood.detector.history import Event
-from ebmood.detector.io.arrays import read_rows
-from ebmood.detector.io.categories import Levels
-from ebmood.detector.io.new_levels import extend_levels
-from ebmood.detector.io.rows import check_columns, check_magnitude
 from ebmood.detector.labels import encode_known_labels
 from ebmood.detector.parameters import (
     LAST,
@@ -35,6 +32,9 @@ from ebmood.detector.parameters import (
     split_within_segments,
 )
 from ebmood.detector.row_scorer import RowScorer
+from ebmood.detector.validation.arrays import read_rows
+from ebmood.detector.validation.data_frames import extend_levels
+from ebmood.detector.validation.rows import check_columns, check_magnitude
 from ebmood.embedders import Embedder
 
 HELD_CALIBRATION_ROWS = 2048

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.arrays import read_rows
-from ebmood.detector.io.rows import Rows
+from ebmood.detector.validation.arrays import read_rows
+from ebmood.detector.validation.rows import Rows
 
 CHUNK_ITEMS = 512
 """Number of inputs in every call of a user's module. It is constant for the reason given in

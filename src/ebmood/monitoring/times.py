@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.dates import DateFormat, possible_formats, read_dates
+from ebmood.detector.cells.dates import DateFormat, possible_date_formats, read_dates
 from ebmood.detector.io.table_stream import Chunk
 
 SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
@@ -86,7 +86,7 @@ def read_times(chunk: Chunk, column: str) -> Times:
     if all(number is not None for number in numbers):
         return Times(np.array(numbers, np.float64), texts, False)
     trimmed = pyarrow.array([text.strip() for text in texts], pyarrow.string())
-    formats = [style for style in possible_formats(trimmed) if style != DateFormat.ISO]
+    formats = [style for style in possible_date_formats(trimmed) if style != DateFormat.ISO]
     if formats:
         times = read_dates(trimmed, formats[0])[0]
         return Times(times.astype(np.int64) / 1e6, texts, True)

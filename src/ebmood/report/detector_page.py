@@ -14,11 +14,11 @@ from ebmood.core import calibration as conformal
 from ebmood.core.metrics import separation
 from ebmood.detector.decisions import Decisions
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.io.arrays import read_rows
 from ebmood.detector.patches.heat_map import picture_of
 from ebmood.detector.patches.training_images import small_picture
 from ebmood.detector.raw.items import Items, items_of
 from ebmood.detector.score_batch import ScoreBatch
+from ebmood.detector.validation.arrays import read_rows
 from ebmood.embedders.images import ImageFile
 from ebmood.report import detector_charts
 from ebmood.report.page import Block, Charts, Grid, Page, Picture, Pictures, Section, Text

@@ -295,7 +295,7 @@ def test_standard_input_is_read(monkeypatch):
 def test_memory_does_not_grow_with_the_table(tmp_path):
     code = """
 import resource, sys
-from ebmood.detector.io.cell_values import read_numbers
+from ebmood.detector.cells.cell_values import read_numbers
 from ebmood.detector.io.open_input import open_table
 table = open_table(sys.argv[1])
 total, early = 0.0, None

@@ -4,7 +4,7 @@ import pytest
 from pyarrow import parquet
 
 from ebmood.core.errors import EbmoodError
-from ebmood.detector.io.cell_values import read_numbers
+from ebmood.detector.cells.cell_values import read_numbers
 from ebmood.detector.io.open_input import open_table
 
 

@@ -7,12 +7,13 @@ import pyarrow
 import pytest
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.arrow import compute
+from ebmood.detector.cells.arrow import compute
 from ebmood.detector.preparation import CategoryColumn, DateColumn, LeftOut, NumberColumn
 from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.cycles import Cycle
-from ebmood.detector.preparation.decide import combine, decide
-from ebmood.detector.preparation.decision import Decision, Overrides
+from ebmood.detector.preparation.decide import decide
+from ebmood.detector.preparation.decision import Decision
+from ebmood.detector.preparation.row_sample import combine
 
 N = 200
 RNG = np.random.default_rng(0)
@@ -21,8 +22,8 @@ DAYS = [dt.date(2021, 1, 1) + dt.timedelta(days=2 * i) for i in range(N)]
 WORDS = ["pump", "valve", "leak", "at", "north", "line", "closed", "again", "after", "check", "by", "shift"]
 
 
-def decide_one(cells: list, name: str = "c", *, delimiter: str = ",", kind=None, **overrides) -> Decision:
-    [decision] = decide({name: pyarrow.array(cells, kind)}, Overrides(**overrides), delimiter)
+def decide_one(cells: list, name: str = "c", *, delimiter: str = ",", kind=None, **choices) -> Decision:
+    [decision] = decide({name: pyarrow.array(cells, kind)}, Choices(**choices), delimiter)
     return decision
 
 
@@ -98,16 +99,16 @@ def test_whole_numbers_that_never_repeat_are_an_id_if_the_name_says_number(name)
     ids=["fixed size", "view", "uuid", "interval"],
 )
 def test_cells_that_are_no_values_are_left_out(cells):
-    [decision] = decide({"c": combine([cells[:9], cells[9:]])}, Overrides())
+    [decision] = decide({"c": combine([cells[:9], cells[9:]])}, Choices())
     assert decision.kind == "other"
 
 
 def test_run_end_encoded_values_are_those_that_repeat():
     plain = pyarrow.array(["a", "a", "b", "b"] * (N // 4))
-    [decision] = decide({"c": combine([compute.run_end_encode(plain)])}, Overrides())
+    [decision] = decide({"c": combine([compute.run_end_encode(plain)])}, Choices())
     assert isinstance(decision.column, CategoryColumn)
-    read, _ = decision.column.read(compute.run_end_encode(plain), ())
-    assert read["c"].equals(plain)
+    reading = decision.column.read(compute.run_end_encode(plain), ())
+    assert reading.features["c"].equals(plain)
 
 
 def test_rare_names_are_an_id_and_frequent_ones_categories():
@@ -164,21 +165,21 @@ def test_numbers_are_read_in_the_format_of_the_whole_column(write, description):
     decision = decide_one([write(x) for x in values])
     assert decision.reason == description
     factor = 1000 if "thousands" in description else 1
-    read, _ = decision.column.read(pyarrow.array([write(x) for x in values]), ())
-    np.testing.assert_allclose(read["c"], factor * values)
+    reading = decision.column.read(pyarrow.array([write(x) for x in values]), ())
+    np.testing.assert_allclose(reading.features["c"], factor * values)
 
 
 def test_formats_of_cells_after_the_first_thousand_count():
     values = np.arange(0.5, 1500)
     cells = [f"{x:,}" for x in values] + ["(7.25)", "8.5-"]
     column = decide_one(cells).column
-    read, errors = column.read(pyarrow.array(cells), ())
-    assert not errors
-    np.testing.assert_array_equal(read["c"], [*values, -7.25, -8.5])
+    reading = column.read(pyarrow.array(cells), ())
+    assert not reading.errors
+    np.testing.assert_array_equal(reading.features["c"], [*values, -7.25, -8.5])
     sizes = [f"{x:g}k" for x in values] + ["1.5M", "0"]
-    read, errors = decide_one(sizes).column.read(pyarrow.array(sizes), ())
-    assert not errors
-    np.testing.assert_allclose(read["c"], [*(1000 * values), 1.5e6, 0])
+    reading = decide_one(sizes).column.read(pyarrow.array(sizes), ())
+    assert not reading.errors
+    np.testing.assert_allclose(reading.features["c"], [*(1000 * values), 1.5e6, 0])
 
 
 def test_an_open_format_is_that_of_the_other_columns():
@@ -187,7 +188,7 @@ def test_an_open_format_is_that_of_the_other_columns():
 
     def format_of(delimiter: str, **others: list) -> str:
         columns = {"c": grouped, **others}
-        return decide({k: pyarrow.array(v) for k, v in columns.items()}, Overrides(), delimiter)[0].reason
+        return decide({k: pyarrow.array(v) for k, v in columns.items()}, Choices(), delimiter)[0].reason
 
     assert format_of(",") == "thousands separated by ',', which is a guess"
     assert format_of(";") == "decimal comma"
@@ -287,9 +288,9 @@ def test_durations_are_numbers_of_seconds(write):
     seconds = (60 * RNG.integers(0, 60 * 80, N)).tolist()
     decision = decide_one([write(s) for s in seconds])
     assert decision.kind == "duration"
-    read, errors = decision.column.read(pyarrow.array([write(s) for s in seconds]), ())
-    assert not errors
-    np.testing.assert_allclose(read["c"], seconds)
+    reading = decision.column.read(pyarrow.array([write(s) for s in seconds]), ())
+    assert not reading.errors
+    np.testing.assert_allclose(reading.features["c"], seconds)
 
 
 def test_clock_times_below_a_day_are_times_of_the_day_unless_the_user_wants_numbers():
@@ -312,8 +313,8 @@ def test_clock_times_of_the_first_hours_of_a_day_are_durations():
     calls = [f"00:{i % 60:02}:{i % 7:02}.250" for i in range(N)]
     decision = decide_one(calls)
     assert decision.kind == "duration"
-    read, _ = decision.column.read(pyarrow.array([*calls[:2], "25:00:00", "23:59:59"]), ())
-    np.testing.assert_allclose(read["c"], [0.25, 61.25, 90_000, 86_399])
+    reading = decision.column.read(pyarrow.array([*calls[:2], "25:00:00", "23:59:59"]), ())
+    np.testing.assert_allclose(reading.features["c"], [0.25, 61.25, 90_000, 86_399])
     evening = [*calls, "13:05:00.000"]
     assert decide_one(evening).kind == "date or time"
 
@@ -370,10 +371,10 @@ def test_a_counter_in_rows_in_the_order_of_time_is_left_out(newest_first, sign, 
         times, meter = times[::-1], meter[::-1]
     cells = [write(x) for x in meter]
 
-    def decide_all(times: list, **overrides) -> list[Decision]:
+    def decide_all(times: list, **choices) -> list[Decision]:
         columns = {"meter": cells, "power": power, "time": times}
         arrays = {name: pyarrow.array(column) for name, column in columns.items()}
-        return decide(arrays, Overrides(**overrides))
+        return decide(arrays, Choices(**choices))
 
     counter, other, _ = decide_all(times)
     assert counter.kind == ("only grows" if sign > 0 else "only falls")
@@ -394,11 +395,11 @@ def test_limits_of_measurement_are_read_as_numbers(sign, unit):
     assert decision.kind == "number"
     assert not decision.problems
     assert f"{cells[7]!r} is read as 0.5{unit}" in decision.reason
-    read, errors = decision.column.read(pyarrow.array([*cells, f"{sign}1,234.5{unit}", f"{sign}x"]), ())
-    np.testing.assert_array_equal(read["c"][[7, 8, 200, 201]], [0.5, FLOATS[8], 1234.5, np.nan])
-    assert list(errors) == [201]
+    reading = decision.column.read(pyarrow.array([*cells, f"{sign}1,234.5{unit}", f"{sign}x"]), ())
+    np.testing.assert_array_equal(reading.features["c"][[7, 8, 200, 201]], [0.5, FLOATS[8], 1234.5, np.nan])
+    assert list(reading.errors) == [201]
     without = decide_one([cell for cell in cells if cell != cells[7]]).column
-    assert without.read(pyarrow.array([cells[7]]), ())[0]["c"] == [0.5]  # the first limit comes later
+    assert without.read(pyarrow.array([cells[7]]), ()).features["c"] == [0.5]  # the first limit comes later
     assert decide_one(["<1", "1", "2", "3", ">3"] * 40).kind == "category"
     cells[3] = "neg"
     assert list(decide_one(cells).problems) == [3]
@@ -414,22 +415,13 @@ def test_the_user_decides():
 
 def test_options_do_not_block_each_other():
     names = ["id", "id_b", "code_a", "code_b", "y"]
-    dropped, overrides = Choices(
+    choices = Choices(
         drop=["id*", "code_b"], categories=["code_*", "id_b"], numbers=["*"], label_column="y"
     ).resolve(names, "t")
-    assert dropped == ("id", "code_b", "y")
-    assert overrides.categories == {"id_b", "code_a"}
-    assert overrides.numbers == set()
+    assert choices.drop == ("id", "code_b", "y")
+    assert choices.categories == {"id_b", "code_a"}
+    assert choices.numbers == set()
     with pytest.raises(InputError, match="column 'id' is in drop and in categories, which contradict"):
         Choices(drop=["id"], categories=["id"]).resolve(names, "t")
     with pytest.raises(InputError, match="dates='x': no such column"):
         Choices(dates=["x"]).resolve(names, "t")
-
-
-def test_pieces_of_different_types_become_one_column():
-    from ebmood.detector.preparation.decide import combine
-
-    pieces = [pyarrow.array([1, 2]), pyarrow.array([2.5]), pyarrow.nulls(1)]
-    assert combine(pieces).to_pylist() == [1.0, 2.0, 2.5, None]
-    assert combine([pyarrow.array(["a"]), pyarrow.array([1])]).to_pylist() == ["a", "1"]
-    assert combine([pyarrow.array(["a"]).dictionary_encode(), pyarrow.array(["b"])]).to_pylist() == ["a", "b"]

@@ -11,7 +11,6 @@ from ebmood.core.errors import DataWarning
 from ebmood.detector.preparation import EmbeddedColumn, Preparation
 from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.decide import decide
-from ebmood.detector.preparation.decision import Overrides
 from ebmood.embedders import EmbedderIdentity, open_embedder
 
 pytest.importorskip("tokenizers")
@@ -26,11 +25,11 @@ def column():
 
 
 def test_features_are_those_of_the_embedder_and_a_missing_text_is_empty(column):
-    features, odd = column.read(pyarrow.array(TEXTS), ())
-    assert not odd
-    assert tuple(features) == column.features
+    reading = column.read(pyarrow.array(TEXTS), ())
+    assert not reading.errors
+    assert tuple(reading.features) == column.features
     expected = open_embedder("wordllama").embed([text or "" for text in TEXTS])
-    np.testing.assert_array_equal(np.column_stack(list(features.values())), expected)
+    np.testing.assert_array_equal(np.column_stack(list(reading.features.values())), expected)
 
 
 @pytest.mark.parametrize(
@@ -38,12 +37,12 @@ def test_features_are_those_of_the_embedder_and_a_missing_text_is_empty(column):
     [(["1,5", "2,5", None], "numbers"), ([1, 2, 3], "numbers"), (["2024-01-01", "2024-05-01"], "dates")],
 )
 def test_numbers_and_dates_that_are_read_as_words_give_a_note(column, cells, kind):
-    overrides = Overrides(texts=frozenset(["review"]), embedder=column.embedder)
+    choices = Choices(texts=frozenset(["review"]), embedder=column.embedder)
     with pytest.warns(DataWarning, match=f"column 'review' holds {kind}, which texts= reads as words"):
-        decide({"review": pyarrow.array(cells)}, overrides)
+        decide({"review": pyarrow.array(cells)}, choices)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        decide({"review": pyarrow.array(TEXTS)}, overrides)
+        decide({"review": pyarrow.array(TEXTS)}, choices)
 
 
 def test_a_preparation_keeps_its_embedder_in_json(column):

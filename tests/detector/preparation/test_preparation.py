@@ -3,7 +3,7 @@ import pyarrow
 import pytest
 
 from ebmood.core.errors import EbmoodError
-from ebmood.detector.io.dates import DateFormat
+from ebmood.detector.cells.dates import DateFormat
 from ebmood.detector.io.table_stream import Chunk
 from ebmood.detector.preparation import CategoryColumn, DateColumn, LeftOut, NumberColumn, Preparation
 from ebmood.detector.preparation.cycles import Cycle

@@ -2,7 +2,14 @@ import numpy as np
 import pyarrow
 import pytest
 
-from ebmood.detector.preparation.row_sample import MAX_CELLS, MAX_ROWS, MIN_LIMIT, RowSample, row_limit
+from ebmood.detector.preparation.row_sample import (
+    MAX_CELLS,
+    MAX_ROWS,
+    MIN_LIMIT,
+    RowSample,
+    combine,
+    row_limit,
+)
 
 
 def sample_of(rows: int, limit: int, chunk: int) -> RowSample:
@@ -19,7 +26,7 @@ def sample_of(rows: int, limit: int, chunk: int) -> RowSample:
 
 
 def take(sample: RowSample, name: str) -> list:
-    return pyarrow.chunked_array(sample.take_column(name)).to_pylist()
+    return sample.take_column(name).to_pylist()
 
 
 @pytest.mark.parametrize("rows", [1, 99, 100])
@@ -59,3 +66,10 @@ def test_the_limit_bounds_rows_and_cells():
     assert row_limit(0) == row_limit(20) == MAX_ROWS
     assert row_limit(100) == MAX_CELLS // 100
     assert row_limit(100_000) == MIN_LIMIT
+
+
+def test_pieces_of_different_types_become_one_column():
+    pieces = [pyarrow.array([1, 2]), pyarrow.array([2.5]), pyarrow.nulls(1)]
+    assert combine(pieces).to_pylist() == [1.0, 2.0, 2.5, None]
+    assert combine([pyarrow.array(["a"]), pyarrow.array([1])]).to_pylist() == ["a", "1"]
+    assert combine([pyarrow.array(["a"]).dictionary_encode(), pyarrow.array(["b"])]).to_pylist() == ["a", "b"]

@@ -5,7 +5,8 @@ from helpers.quick_energy import QUICK
 
 from ebmood import EbmoodError, EnergyDetector
 from ebmood.detector.io.image_stream import ImageStream
-from ebmood.detector.raw.image_detector import NOTE, ImageDetector, read_shape
+from ebmood.detector.raw.image_detector import ImageDetector, read_shape
+from ebmood.detector.raw.items import IMAGE_NOTE
 from ebmood.detector.raw.saved_detector import load_saved_detector, read_all_rows, score_input
 
 Image = pytest.importorskip("PIL.Image")
@@ -53,9 +54,9 @@ def test_classes_are_refused(folder):
 def test_a_shape_of_another_resizing_rule_is_refused(detector, tmp_path):
     note = detector.shape.model_dump() | {"rule": "another rule"}
     with pytest.raises(EbmoodError, match="by another rule"):
-        read_shape(tmp_path, {NOTE: note})
+        read_shape(tmp_path, {IMAGE_NOTE: note})
     with pytest.raises(EbmoodError, match="the image shape is malformed"):
-        read_shape(tmp_path, {NOTE: {"channels": 2, "size": 4}})
+        read_shape(tmp_path, {IMAGE_NOTE: {"channels": 2, "size": 4}})
 
 
 def test_an_embedder_may_be_named_and_sees_images_in_colour(folder, tmp_path, monkeypatch):

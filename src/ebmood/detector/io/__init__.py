@@ -1,1 +1,1 @@
-"""Readers of arrays, tables and image folders, and writers of scores."""
+"""Readers of tables and image folders, in chunks, and writers of scores."""

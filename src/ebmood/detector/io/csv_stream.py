@@ -1,19 +1,15 @@
 """Read CSV in chunks, from a file or from standard input.
 
-The file needs a header, which may follow comments or a title. Encoding, delimiter and compression are found by the
-first bytes. All cells are returned as text: whether a column holds numbers or categories is decided elsewhere.
+The file needs a header, which may follow comments or a title. The first bytes decide on encoding, delimiter and
+compression. All cells are returned as text.
 """
 
-import codecs
-import csv
 import io
-import itertools
-import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,16 +18,15 @@ import pyarrow
 from pyarrow import csv as arrow_csv
 
 from ebmood.core.errors import DataWarning, EbmoodError, one_line
-from ebmood.detector.io.arrow import compute
+from ebmood.detector.cells.arrow import compute
 from ebmood.detector.io.csv_dialect import (
     COMMENT,
     FALLBACK_ENCODING,
-    TableStart,
     check_delimiter,
     check_header,
     check_lines_fit,
-    find_start,
 )
+from ebmood.detector.io.csv_header import open_csv, parse_header
 from ebmood.detector.io.header_search import (
     FITTING,
     describe_below,
@@ -49,14 +44,10 @@ from ebmood.detector.io.table_stream import (
     file_state,
     read_errors,
 )
-from ebmood.detector.io.text_file import START_BYTES, CountingReader, TextFile
+from ebmood.detector.io.text_file import CountingReader, TextFile
 
 BLOCK_BYTES = 2**20
 """Bytes that are read at once. No row may be longer."""
-
-MAX_HEADER_BYTES = 2**24
-
-_LINE_BREAK = re.compile(rb"\r\n|\n|\r")
 
 
 class CSVStream(TableStream):
@@ -80,38 +71,35 @@ class CSVStream(TableStream):
         self._state = file_state(path) if path else None
         self._input = None  # standard input cannot be read a second time
         with self._open() as file:
-            opened = _open_text(file, source)
+            opened = open_csv(file, source)
         if path is None:
             self._input = opened
-        text, start = opened.text, opened.start
-        if text.encoding == FALLBACK_ENCODING:
-            warnings.warn(
+        start = opened.start
+        if opened.text.encoding == FALLBACK_ENCODING:
+            self._warn(
                 f"{source}: is not UTF-8, so it is read as Windows-1252 (Latin-1); if text looks wrong, save it as "
-                "UTF-8",
-                DataWarning,
-                stacklevel=2,
+                "UTF-8"
             )
         self.delimiter = start.delimiter
-        self._cells = _parse_header(opened.header, self.delimiter, source)
-        check_header(self._cells, source, self.delimiter)
-        check_lines_fit(self._cells, start, source)
+        header = parse_header(opened.header, self.delimiter, source)
+        check_header(header, source, self.delimiter)
+        check_lines_fit(header, start, source)
         check_delimiter(opened.header.decode(errors="replace"), start, source)
         if start.below:
-            cell = next(filter(str.strip, start.below))
-            warnings.warn(describe_below(source, cell, start.line + 2), DataWarning, stacklevel=2)
+            self._warn(describe_below(source, next(filter(str.strip, start.below)), start.line + 2))
         if start.title:
-            warnings.warn(describe_title(source, start.title, start.line), DataWarning, stacklevel=2)
-        fitting = [row for row in start.rows if has_width(row, len(self._cells))]
+            self._warn(describe_title(source, start.title, start.line))
+        fitting = [row for row in start.rows if has_width(row, len(header))]
         self._has_comments = not any(row[0].startswith(COMMENT) for row in fitting)
-        longer = [row for row in fitting if len(row) > len(self._cells)]
-        if longer and len(longer) >= FITTING * len(start.rows):
-            self._cells = (*self._cells, "")  # a delimiter at the end of each row
-        empty = unnamed_empty(self._cells, start.rows) if start.rows and len(self._cells) > 1 else []
-        if empty:
-            warnings.warn(describe_unnamed(source, len(empty)), DataWarning, stacklevel=2)
-        self._empty = tuple(f"\0{k}" for k in empty)
-        self._cells = tuple(f"\0{k}" if k in empty else name for k, name in enumerate(self._cells))
-        self.names = tuple(name for name in self._cells if name not in self._empty)
+        if sum(len(row) > len(header) for row in fitting) >= max(1, FITTING * len(start.rows)):
+            header = (*header, "")  # a delimiter at the end of each row
+        unnamed = unnamed_empty(header, start.rows) if start.rows and len(header) > 1 else []
+        if unnamed:
+            self._warn(describe_unnamed(source, len(unnamed)))
+        # Columns without a name are read, because a value in one of them makes its row bad.
+        self._unnamed = tuple(f"\0{k}" for k in unnamed)
+        self._header = tuple(f"\0{k}" if k in unnamed else name for k, name in enumerate(header))
+        self.names = tuple(name for name in self._header if name not in self._unnamed)
         check_names(source, self.names)
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
@@ -123,21 +111,20 @@ class CSVStream(TableStream):
         rows_read = 0
         ragged: dict[int, str] = {}
         with self._open() as file:
-            opened = self._input or _open_text(file, self.source)
-            text = opened.text
+            opened = self._input or open_csv(file, self.source)
             scanner = QuoteScanner(
-                self.delimiter.encode(), len(self._cells), opened.start.line + 1 + bool(opened.start.below)
+                self.delimiter.encode(), len(self._header), opened.start.line + 1 + bool(opened.start.below)
             )
             scanner.scan(opened.header + b"\n" + opened.content)
-            stream = CountingReader(_ScannedText(text, scanner), opened.content)
+            stream = CountingReader(_ScannedText(opened.text, scanner), opened.content)
             for rows in self._batches(io.BufferedReader(stream, 2**16), columns, ragged):
-                chunk = self._check_empty(_insert_ragged(Chunk(self.source, rows_read, rows), ragged))
-                chunk = _mark_headers(chunk)
+                chunk = _insert_ragged(Chunk(self.source, rows_read, rows), ragged)
+                chunk = _mark_headers(self._check_unnamed(chunk))
                 if chunk.rows.num_rows:
                     yield chunk
                 rows_read += chunk.rows.num_rows
                 if self._path and self._state:
-                    self.fraction = min(1.0, text.bytes_read / max(1, self._state[1]))
+                    self.fraction = min(1.0, opened.text.bytes_read / max(1, self._state[1]))
             self._check_quotes(scanner)
             if ragged:  # the last rows
                 empty = Chunk(self.source, rows_read, _nulls(columns, 0))
@@ -148,6 +135,9 @@ class CSVStream(TableStream):
             check_unchanged(self._path, self._state)
         if not rows_read:
             raise EbmoodError(f"{self.source}: the table has no rows; add rows below the header")
+
+    def _warn(self, note: str) -> None:
+        warnings.warn(note, DataWarning, stacklevel=3)
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
@@ -160,7 +150,7 @@ class CSVStream(TableStream):
 
     def _check_quotes(self, scanner: QuoteScanner) -> None:
         scanner.finish()
-        line = scanner.open_line or scanner.swallowed_line
+        line = scanner.open_line or scanner.spanning_line
         if line:
             problem = (
                 "is never closed" if scanner.open_line else "is closed only after lines that look like rows"
@@ -192,19 +182,19 @@ class CSVStream(TableStream):
                 pyarrow.PythonFile(file, mode="r"),
                 # With more than one thread, the parser does not count rows for its messages.
                 arrow_csv.ReadOptions(
-                    use_threads=False, column_names=list(self._cells), block_size=BLOCK_BYTES
+                    use_threads=False, column_names=list(self._header), block_size=BLOCK_BYTES
                 ),
                 # In a table with one column, an empty line is a missing value.
                 arrow_csv.ParseOptions(
                     delimiter=self.delimiter,
                     newlines_in_values=True,
-                    ignore_empty_lines=len(self._cells) > 1,
+                    ignore_empty_lines=len(self._header) > 1,
                     invalid_row_handler=skip,
                 ),
                 arrow_csv.ConvertOptions(
-                    column_types={name: pyarrow.string() for name in self._cells},
+                    column_types={name: pyarrow.string() for name in self._header},
                     strings_can_be_null=False,
-                    include_columns=[*columns, *self._empty],
+                    include_columns=[*columns, *self._unnamed],
                 ),
             )
             with reader:
@@ -215,78 +205,40 @@ class CSVStream(TableStream):
                     if comments == 1
                     else f"{comments} lines among the rows start"
                 )
-                warnings.warn(
-                    f"{self.source}: {lines} with {COMMENT}; read as comments, not as rows",
-                    DataWarning,
-                    stacklevel=2,
-                )
+                self._warn(f"{self.source}: {lines} with {COMMENT}; read as comments, not as rows")
         except pyarrow.ArrowInvalid as error:
             reason = one_line(error)
             if reason != "Empty CSV file":
                 raise EbmoodError(f"{self.source}: {_describe(reason)}; correct the file") from error
 
-    def _check_empty(self, chunk: Chunk) -> Chunk:
+    def _check_unnamed(self, chunk: Chunk) -> Chunk:
         """Return a chunk without the columns that have no name. A row with a value in one of them is bad."""
-        if not self._empty:
+        if not self._unnamed:
             return chunk
         errors = dict(chunk.errors)
-        names = [name for name in chunk.rows.schema.names if name not in self._empty]
-        for name in self._empty:
+        names = [name for name in chunk.rows.schema.names if name not in self._unnamed]
+        for name in self._unnamed:
             cells = compute.utf8_trim_whitespace(chunk.rows.column(name))
             filled = compute.fill_null(compute.not_equal(cells, ""), False)
             for row in compute.indices_nonzero(filled).to_pylist():
-                number = self._cells.index(name) + 1
+                number = self._header.index(name) + 1
                 errors.setdefault(
                     row, f"has the value {cells[row].as_py()[:40]!r} in column {number}, which has no name"
                 )
-        return Chunk(chunk.source, chunk.first_row, chunk.rows.select(names), errors)
+        return replace(chunk, rows=chunk.rows.select(names), errors=errors)
 
 
 class _ScannedText:
-    """A text file whose quotes are followed while it is read."""
+    """A text file that a `QuoteScanner` scans while it is read."""
 
     def __init__(self, text: TextFile, scanner: QuoteScanner):
         self._text = text
         self._scanner = scanner
-        self._rest = b""
 
     def read(self, size: int) -> bytes:
-        data = self._rest
-        if not data:
-            data = self._text.read(size)  # in another encoding, it may be longer than `size`
-            self._scanner.scan(data)
-        self._rest = data[size:]
-        return data[:size]
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """A text file, where its table starts, the header, and the bytes that were read after the header."""
-
-    text: TextFile
-    start: TableStart
-    header: bytes
-    content: bytes
-
-
-def _open_text(file: BinaryIO, source: str) -> _Opened:
-    text = TextFile(file, source)
-    content = text.read(START_BYTES).removeprefix(codecs.BOM_UTF8)
-    start = find_start(_complete_lines(content))
-    breaks = itertools.islice(_LINE_BREAK.finditer(content), start.line)
-    position = max((line_break.end() for line_break in breaks), default=0)
-    header, content = _read_header(text, content[position:], source)
-    if start.below:
-        _, content = _read_header(text, content, source)
-    return _Opened(text, start, header.lstrip(b"# ") if start.is_comment else header, content)
-
-
-def _complete_lines(content: bytes) -> str:
-    """Return the complete lines at the start of a file."""
-    lines = content.decode(errors="replace")
-    if len(content) < START_BYTES // 2:
-        return lines
-    return lines[: max(lines.rfind("\n"), lines.rfind("\r")) + 1]
+        data = self._text.read(size)
+        self._scanner.scan(data)
+        return data
 
 
 def _mark_headers(chunk: Chunk) -> Chunk:
@@ -297,14 +249,13 @@ def _mark_headers(chunk: Chunk) -> Chunk:
     is_header = np.ones(rows.num_rows, dtype=bool)
     for name in rows.schema.names:
         same = compute.equal(compute.utf8_trim_whitespace(rows.column(name)), name.strip())
-        is_header &= compute.fill_null(same, False).to_numpy(zero_copy_only=False)
+        is_header &= np.asarray(compute.fill_null(same, False))
         if not is_header.any():
             return chunk
-    empty = pyarrow.scalar(None, pyarrow.string())
-    columns = [compute.if_else(pyarrow.array(is_header), empty, cells) for cells in rows.columns]
+    columns = [compute.if_else(pyarrow.array(is_header), None, cells) for cells in rows.columns]
     errors = dict.fromkeys(np.flatnonzero(is_header).tolist(), "repeats the header")
     marked = pyarrow.RecordBatch.from_arrays(columns, schema=rows.schema)
-    return Chunk(chunk.source, chunk.first_row, marked, errors | dict(chunk.errors))
+    return replace(chunk, rows=marked, errors=errors | dict(chunk.errors))
 
 
 def _insert_ragged(chunk: Chunk, ragged: dict[int, str], at_end: bool = False) -> Chunk:
@@ -332,13 +283,12 @@ def _insert_ragged(chunk: Chunk, ragged: dict[int, str], at_end: bool = False) -
         return chunk
     parts.append(chunk.rows.slice(taken))
     table = pyarrow.Table.from_batches(parts).combine_chunks()
-    return Chunk(chunk.source, chunk.first_row, table.to_batches()[0], errors)
+    return replace(chunk, rows=table.to_batches()[0], errors=errors)
 
 
 def _nulls(columns: Sequence[str], rows: int) -> pyarrow.RecordBatch:
-    schema = pyarrow.schema([(name, pyarrow.string()) for name in columns])
-    arrays = [pyarrow.nulls(rows, pyarrow.string()) for _ in columns]
-    return pyarrow.RecordBatch.from_arrays(arrays, schema=schema)
+    nulls = pyarrow.nulls(rows, pyarrow.string())
+    return pyarrow.RecordBatch.from_arrays([nulls] * len(columns), names=list(columns))
 
 
 def _describe(reason: str) -> str:
@@ -348,44 +298,3 @@ def _describe(reason: str) -> str:
     elif "UTF8" in reason:
         reason = reason + ", although the file starts as UTF-8; save it as UTF-8"
     return f"not comma-separated values ({reason})"
-
-
-def _parse_header(header: bytes, delimiter: str, source: str) -> tuple[str, ...]:
-    try:
-        text = header.decode()
-        names = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), ()))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise EbmoodError(
-            f"{source}: the header is not CSV in UTF-8 ({one_line(error)}); save the file as UTF-8"
-        ) from error
-    if not names:
-        raise EbmoodError(f"{source}: the first line is empty; it must be a header")
-    return names
-
-
-def _read_header(file: TextFile, content: bytes, source: str) -> tuple[bytes, bytes]:
-    """Return the first record without its line break, and the bytes that were read after it.
-
-    Args:
-        file: the file.
-        content: bytes of it that were read ahead, from the start of the record.
-        source: its name, for messages.
-    """
-    position, is_at_end = 0, False
-    while True:
-        for line_break in _LINE_BREAK.finditer(content, position):
-            is_quoted = content.count(b'"', 0, line_break.start()) % 2
-            is_split = line_break.group() == b"\r" and line_break.end() == len(content) and not is_at_end
-            if not is_quoted and not is_split:
-                return content[: line_break.start()], content[line_break.end() :]
-        if is_at_end:
-            if not content.strip():
-                raise EbmoodError(f"{source}: the file is empty; it needs a header and rows")
-            return content, b""
-        if len(content) > MAX_HEADER_BYTES:
-            raise EbmoodError(
-                f"{source}: there is no header in the first {MAX_HEADER_BYTES} bytes; check that it is CSV"
-            )
-        position = max(0, len(content) - 1)
-        data = file.read(START_BYTES)
-        content, is_at_end = content + data, not data

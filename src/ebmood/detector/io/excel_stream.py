@@ -59,29 +59,28 @@ class ExcelStream(TableStream):
         with self._rows() as rows:
             first = [_without_end(row) for row in islice(rows, SAMPLE_ROWS)]
         width = max(map(len, first), default=0)
-        padded = [[cell or "" for cell in (*row, *[None] * (width - len(row)))] for row in first]
+        padded = [[cell or "" for cell in _pad(row, width)] for row in first]
         filled = [line for line, row in enumerate(first) if row]
         if not filled:
             raise EbmoodError(f"{self.source}: the first sheet is empty; move the table to the first sheet")
-        self._line = filled[find_header([padded[line] for line in filled])]
-        names, samples = padded[self._line][: len(first[self._line])], padded[self._line + 1 :]
-        self._rows_start = self._line + 1
+        line = filled[find_header([padded[number] for number in filled])]
+        header, samples = padded[line][: len(first[line])], padded[line + 1 :]
+        self._rows_start = line + 1
         below = samples[0] if samples and is_below_header(samples[0]) else []
         if below:
             self._rows_start, samples = self._rows_start + 1, samples[1:]
-        empty = unnamed_empty(names, samples) if samples else []
-        unnamed = [k for k, name in enumerate(names) if not name.strip() and k not in empty]
+        empty = unnamed_empty(header, samples) if samples else []
+        unnamed = [k for k, name in enumerate(header) if not name.strip() and k not in empty]
         if unnamed:
             raise EbmoodError(
-                f"{self.source}: row {self._line + 1} of the first sheet must be a header without empty cells, but "
-                f"column {unnamed[0] + 1} has no name; add it"
+                f"{self.source}: row {line + 1} of the first sheet must be a header without empty cells, but column "
+                f"{unnamed[0] + 1} has no name; add it"
             )
-        self._cells = tuple("" if k in empty else name for k, name in enumerate(names))
-        self.names = tuple(name for name in self._cells if name)
+        self._header = tuple("" if k in empty else name for k, name in enumerate(header))
+        self.names = tuple(name for name in self._header if name)
         check_names(self.source, self.names)
-        if self._line > filled[0]:
-            title = next(cell for cell in padded[filled[0]] if cell)
-            self._warn(describe_title(self.source, title, self._line))
+        if line > filled[0]:
+            self._warn(describe_title(self.source, next(filter(None, padded[filled[0]])), line))
         if below:
             self._warn(describe_below(self.source, next(filter(str.strip, below)), self._rows_start))
         if empty:
@@ -114,7 +113,7 @@ class ExcelStream(TableStream):
 
     def _check_formulas(self, samples: Sequence[Sequence[str]]) -> None:
         """Warn if a column holds formulas whose values the program that wrote the file did not store."""
-        empty = [k for k, name in enumerate(self._cells) if name and not any(row[k] for row in samples)]
+        empty = [k for k, name in enumerate(self._header) if name and not any(row[k] for row in samples)]
         if not empty or not samples:
             return
         with self._rows(values=False) as rows:
@@ -122,31 +121,30 @@ class ExcelStream(TableStream):
                 for k in empty:
                     if k < len(row) and str(row[k] or "").startswith("="):
                         self._warn(
-                            f"{self.source}: column {self._cells[k]!r} holds formulas without values, which are read "
+                            f"{self.source}: column {self._header[k]!r} holds formulas without values, which are read "
                             "as missing; open the file in a spreadsheet program and save it"
                         )
                         return
 
     def _chunk(self, first_row: int, columns: Sequence[str], rows: list[tuple[str | None, ...]]) -> Chunk:
-        width = len(self._cells)
+        width = len(self._header)
         errors = {
             number: f"has {len(row)} cells, the header {width}"
             for number, row in enumerate(rows)
             if len(row) > width
         }
-        for k in (k for k, name in enumerate(self._cells) if not name):
-            for number, row in enumerate(rows):
-                value = row[k] if k < len(row) else None
-                if value:
+        unnamed = [k for k, name in enumerate(self._header) if not name]
+        for number, row in enumerate(rows):
+            for k in unnamed:
+                if k < len(row) and row[k]:
                     errors.setdefault(
-                        number, f"has the value {value[:40]!r} in column {k + 1}, which has no name"
+                        number, f"has the value {str(row[k])[:40]!r} in column {k + 1}, which has no name"
                     )
-        full = [() if number in errors else row for number, row in enumerate(rows)]
-        full = [(*row, *[None] * (width - len(row))) for row in full]
-        positions = [self._cells.index(name) for name in columns]
-        arrays = [pyarrow.array([row[i] for row in full], pyarrow.string()) for i in positions]
-        schema = pyarrow.schema([(name, pyarrow.string()) for name in columns])
-        return Chunk(self.source, first_row, pyarrow.RecordBatch.from_arrays(arrays, schema=schema), errors)
+        full = [_pad(() if number in errors else row, width) for number, row in enumerate(rows)]
+        positions = [self._header.index(name) for name in columns]
+        arrays = [pyarrow.array([row[k] for row in full], pyarrow.string()) for k in positions]
+        batch = pyarrow.RecordBatch.from_arrays(arrays, names=list(columns))
+        return Chunk(self.source, first_row, batch, errors)
 
     @contextmanager
     def _rows(self, values: bool = True) -> Iterator[Iterator[tuple[Any, ...]]]:
@@ -172,6 +170,11 @@ class ExcelStream(TableStream):
             book.close()
 
 
+def _pad(row: Sequence[str | None], width: int) -> list[str | None]:
+    """Return the cells of a row, followed by None up to `width` cells."""
+    return [*row, *[None] * (width - len(row))]
+
+
 def _without_end(row: Sequence[Any]) -> tuple[str | None, ...]:
     """Return the cells of a row as text, without empty ones at its end."""
     cells = [_to_text(cell) for cell in row]
@@ -181,7 +184,7 @@ def _without_end(row: Sequence[Any]) -> tuple[str | None, ...]:
 
 
 def _to_text(value: Any) -> str | None:
-    """Return a cell as it stands in CSV."""
+    """Return a cell as CSV would hold it."""
     if value is None or value == "":
         return None
     if isinstance(value, bool):

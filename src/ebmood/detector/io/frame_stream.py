@@ -1,6 +1,5 @@
-"""Read data frames and lists of rows in memory as a table, with the same result as the table in a file."""
+"""Read data frames and lists of rows in memory. The result is that of the same table in a file."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ import narwhals.stable.v1 as nw
 import pyarrow
 
 from ebmood.core.errors import InputError
+from ebmood.detector.cells.categories import is_missing
 from ebmood.detector.io.table_stream import Chunk, TableStream
 
 CHUNK_ROWS = 2**14
@@ -61,7 +61,7 @@ def to_arrow(X: Any, columns: Sequence[str] = ()) -> pyarrow.Table:
     """
     if isinstance(X, pyarrow.RecordBatch):
         X = pyarrow.Table.from_batches([X])
-    names, arrays = _read_frame(X) if nw.dependencies.is_into_dataframe(X) else _read_rows(X, columns)
+    names, arrays = _read_frame(X) if nw.dependencies.is_into_dataframe(X) else _read_mappings(X, columns)
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise InputError(f"X: two columns are called {repeated[0]!r}; rename one")
@@ -92,7 +92,7 @@ def _read_series(series: nw.Series) -> pyarrow.Array | pyarrow.ChunkedArray:
     return series.to_arrow()
 
 
-def _read_rows(X: Any, columns: Sequence[str]) -> tuple[list[str], list[pyarrow.Array]]:
+def _read_mappings(X: Any, columns: Sequence[str]) -> tuple[list[str], list[pyarrow.Array]]:
     if (
         isinstance(X, Mapping)
         or not isinstance(X, Sequence)
@@ -116,9 +116,7 @@ def _to_array(name: str, values: list[Any]) -> pyarrow.Array:
 
 
 def _to_text(name: str, row: int, value: Any) -> str | None:
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return None
-    if isinstance(value, float) and math.isnan(value):
+    if is_missing(value):
         return None
     if isinstance(value, (Mapping, bytes)) or (isinstance(value, Sequence) and not isinstance(value, str)):
         raise InputError(f"X: row {row}, column {name!r}: {type(value).__name__}; give a number or text")

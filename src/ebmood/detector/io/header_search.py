@@ -1,10 +1,10 @@
-"""Find the header of a table below a title, as reports and the loggers of instruments write it."""
+"""Find the header of a table below a title, as in reports and in files of measuring instruments."""
 
 import re
 from collections.abc import Sequence
 
 MAX_LEAD = 30
-"""Records above a header at most."""
+"""Largest number of records above a header."""
 
 FITTING = 0.8
 """Share of the records below a header that must have as many cells as it."""
@@ -38,9 +38,9 @@ _UNIT = re.compile(r"\[.*\]|\(.*\)")
 
 
 def is_below_header(row: Sequence[str]) -> bool:
-    """Return whether a record below a header belongs to it: a drawn line, or units in brackets in all filled cells.
+    """Return whether a record below a header belongs to it: a line of dashes, or units in brackets in all filled cells.
 
-    Numbers in brackets are negative numbers of accounting.
+    Numbers in brackets are not units, but negative numbers.
 
     >>> [is_below_header(row) for row in (["[s]", "(°C)", ""], ["---+----"], ["[s]", "1"], ["", ""], ["(12.5)", ""])]
     [True, True, False, False, False]

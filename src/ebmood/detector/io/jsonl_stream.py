@@ -1,5 +1,6 @@
 """Read JSON Lines in chunks: one object for each row."""
 
+import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from ebmood.detector.io.table_stream import (
     file_state,
     read_errors,
 )
-from ebmood.detector.io.text_file import TextFile
+from ebmood.detector.io.text_file import CountingReader, TextFile
 
 CHUNK_ROWS = 4096
 
@@ -74,23 +75,16 @@ class JSONLinesStream(TableStream):
 
     def _chunk(self, first_row: int, columns: Sequence[str], rows: list[list[str | None]]) -> Chunk:
         arrays = [pyarrow.array(cells, pyarrow.string()) for cells in zip(*rows, strict=True)]
-        schema = pyarrow.schema([(name, pyarrow.string()) for name in columns])
-        return Chunk(self.source, first_row, pyarrow.RecordBatch.from_arrays(arrays, schema=schema))
+        batch = pyarrow.RecordBatch.from_arrays(arrays, names=list(columns))
+        return Chunk(self.source, first_row, batch)
 
     def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield the number of each line that is not empty, and its object."""
         with read_errors(self.source), open(self._path, "rb") as file:
             text = TextFile(file, self.source)
-            rest, number = b"", 0
-            while True:
-                data = text.read(2**16)
-                *lines, rest = (rest + data).split(b"\n") if data else (rest, b"")
-                for line in lines:
-                    number += 1
-                    if line.strip():
-                        yield number, self._parse(line, number)
-                if not data:
-                    return
+            for number, line in enumerate(io.BufferedReader(CountingReader(text), 2**16), start=1):
+                if line.strip():
+                    yield number, self._parse(line.removesuffix(b"\n"), number)
                 self.fraction = min(1.0, text.bytes_read / max(1, self._state[1]))
 
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
@@ -128,7 +122,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _to_text(value: Any) -> str | None:
-    """Return a value as it stands in CSV."""
+    """Return a value as CSV would hold it."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, float) and math.isnan(value):

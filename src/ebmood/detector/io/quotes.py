@@ -7,12 +7,12 @@ import re
 
 QUOTE = b'"'
 
-SWALLOWED_LINES = 2
-"""Complete lines in one cell that look like rows, from which a missing quote is reported."""
+ROWS_IN_CELL = 2
+"""A quoted cell with so many complete lines that look like rows is reported, as its closing quote may be missing."""
 
 
 class QuoteScanner:
-    r"""Follow the quotes of CSV, block by block, as a reader does: a quote opens a cell only at its start.
+    r"""Find the quoted cells of CSV, block by block. As in a reader, a quote opens a cell only at its start.
 
     Args:
         delimiter: the byte between cells.
@@ -21,7 +21,7 @@ class QuoteScanner:
 
     Attributes:
         open_line: number of the line, from 1, of the quote that is open after the blocks so far; None if there is none.
-        swallowed_line: number of the line of the first quote whose cell contains lines that look like rows; None if
+        spanning_line: number of the line of the first quote whose cell contains lines that look like rows; None if
             there is none.
 
     >>> scanner = QuoteScanner(b",", 2)
@@ -33,7 +33,7 @@ class QuoteScanner:
 
     def __init__(self, delimiter: bytes, columns: int, first_line: int = 1):
         self.open_line: int | None = None
-        self.swallowed_line: int | None = None
+        self.spanning_line: int | None = None
         self._delimiter, self._columns = delimiter, columns
         self._line = first_line
         self._at_start = True  # the next byte starts a cell
@@ -42,7 +42,7 @@ class QuoteScanner:
         self._opening = re.compile(b"[" + re.escape(delimiter) + b'\\r\n]"')
 
     def scan(self, block: bytes) -> None:
-        """Follow the quotes of the next bytes."""
+        """Scan the next bytes."""
         position = 0
         if self._maybe_closed and block:
             self._maybe_closed = False
@@ -74,16 +74,16 @@ class QuoteScanner:
         self._line += block.count(b"\n")
 
     def finish(self) -> None:
-        """Take the end of the file into account: a quote at the end closes its cell."""
+        """Close a cell whose closing quote is the last byte of the file."""
         if self._maybe_closed:
             self._close()
 
     def _close(self) -> None:
         lines = b"".join(self._cell).split(b"\n")[1:-1]
-        if len(lines) >= SWALLOWED_LINES and all(
+        if len(lines) >= ROWS_IN_CELL and all(
             line.count(self._delimiter) == self._columns - 1 for line in lines
         ):
-            self.swallowed_line = self.swallowed_line or self.open_line
+            self.spanning_line = self.spanning_line or self.open_line
         self.open_line = None
         self._cell.clear()
 

@@ -51,7 +51,7 @@ class TableStream(ABC):
     Attributes:
         source: name of the file or folder, for messages.
         names: the column names, all different.
-        optional: names of columns that are not stored in the table, but say where its files are. They need not be
+        optional: names of columns that come from the names of folders, not from the files. They need not be
             known to a detector.
         delimiter: the character between the cells of a text file; empty for other formats.
         fraction: fraction of the table that is read so far, 0 to 1; None if it is unknown.

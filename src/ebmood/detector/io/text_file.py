@@ -39,8 +39,10 @@ class CountingReader(io.RawIOBase):
     def readinto(self, buffer) -> int:  # type: ignore[override]  # any writable buffer; typed only from Python 3.12
         """Read into a buffer, and return the number of bytes."""
         size = len(buffer)
-        data = self._read_ahead[:size] if self._read_ahead else self._file.read(size)
-        self._read_ahead = self._read_ahead[len(data) :]
+        data = self._read_ahead or self._file.read(
+            size
+        )  # a file in another encoding may return more than `size`
+        data, self._read_ahead = data[:size], data[size:]
         buffer[: len(data)] = data
         self.bytes_read += len(data)
         return len(data)

@@ -30,8 +30,8 @@ from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.files import atomic_path
 from ebmood.core.seeding import numpy_stream
 from ebmood.detector.energy.training_ranges import range_widths
-from ebmood.detector.io.scalars import first_line
 from ebmood.detector.persistence.onnx_graph import DetectorGraph
+from ebmood.detector.validation.scalars import first_line
 
 if TYPE_CHECKING:
     from ebmood.detector.estimator import EnergyDetector

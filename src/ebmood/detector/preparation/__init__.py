@@ -6,8 +6,9 @@ from ebmood.detector.preparation.columns import (
     EmbeddedColumn,
     LeftOut,
     NumberColumn,
+    Reading,
 )
-from ebmood.detector.preparation.preparation import Preparation, RawColumns, Reading, concatenate_columns
+from ebmood.detector.preparation.preparation import Preparation, concatenate_features
 
 __all__ = [
     "CategoryColumn",
@@ -16,7 +17,6 @@ __all__ = [
     "LeftOut",
     "NumberColumn",
     "Preparation",
-    "RawColumns",
     "Reading",
-    "concatenate_columns",
+    "concatenate_features",
 ]

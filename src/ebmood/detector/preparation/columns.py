@@ -1,6 +1,7 @@
-"""How one column of a raw table is read: as a number, a category, a date, a text, or not at all."""
+"""How one column of a raw table is read: as a number, a category, a date, or a text; and columns that are not read."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Literal
 
@@ -10,19 +11,32 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ebmood.core.settings import Settings
-from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.categories import ALIASES, category_name
-from ebmood.detector.io.cell_values import read_categories, read_numbers, read_seconds, read_times
-from ebmood.detector.io.dates import DateFormat
-from ebmood.detector.io.number_format import PLAIN, NumberFormat
+from ebmood.detector.cells.arrow import compute
+from ebmood.detector.cells.categories import ALIASES, category_name
+from ebmood.detector.cells.cell_values import read_categories, read_numbers, read_seconds, read_times
+from ebmood.detector.cells.dates import DateFormat
+from ebmood.detector.cells.number_format import PLAIN, NumberFormat
 from ebmood.detector.preparation.cycles import Cycle
 from ebmood.embedders import Embedder, EmbedderIdentity, TextEmbedder, reopen_embedder
 
 Values = NDArray[np.float64] | pyarrow.StringArray
 """A feature: numbers with NaN for missing ones, or names of categories with null for missing ones."""
 
-Features = tuple[dict[str, Values], dict[int, str]]
-"""Features by name, and what is wrong with odd cells by row."""
+Features = dict[str, Values]
+"""Features by name."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The features of some rows.
+
+    Attributes:
+        features: the features. Odd cells are missing values.
+        errors: what is wrong with odd cells, by row.
+    """
+
+    features: Features
+    errors: dict[int, str]
 
 
 class NumberColumn(Settings):
@@ -33,7 +47,7 @@ class NumberColumn(Settings):
         format: how numbers are written in text.
         yes_no: whether the column holds yes and no, so that words for them are the numbers 1 and 0.
         is_duration: whether the column holds durations, which are read in seconds.
-        grew_to: the last value of a column that only grows in the training table; None for other columns.
+        grew_to: the last value of a column that never decreases in the training table; None for other columns.
     """
 
     kind: Literal["number"] = "number"
@@ -48,13 +62,13 @@ class NumberColumn(Settings):
         """Names of the features."""
         return (self.name,)
 
-    def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Features:
-        """Return the features of cells; see `read_numbers` and `read_seconds` of `ebmood.detector.io.cell_values`."""
+    def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Reading:
+        """Return the features of cells; see `ebmood.detector.cells.cell_values.read_numbers` and `read_seconds`."""
         if self.is_duration:
             seconds = read_seconds(cells, missing)
-            return {self.name: seconds.values}, seconds.errors
+            return Reading({self.name: seconds.values}, seconds.errors)
         numbers = read_numbers(cells, self.format, missing, self.yes_no)
-        return {self.name: numbers.values}, numbers.errors
+        return Reading({self.name: numbers.values}, numbers.errors)
 
 
 class CategoryColumn(Settings):
@@ -72,10 +86,10 @@ class CategoryColumn(Settings):
         """Names of the features."""
         return (self.name,)
 
-    def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Features:
-        """Return the features of cells; see `ebmood.detector.io.cell_values.read_categories`."""
-        names = read_categories(cells, missing)
-        return {self.name: names.values}, names.errors
+    def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Reading:
+        """Return the features of cells; see `ebmood.detector.cells.cell_values.read_categories`."""
+        categories = read_categories(cells, missing)
+        return Reading({self.name: categories.values}, categories.errors)
 
 
 class DateColumn(Settings):
@@ -84,7 +98,7 @@ class DateColumn(Settings):
     Attributes:
         name: name of the column.
         format: how dates are written in text and in numbers.
-        cycles: the cycles that the training table contains whole.
+        cycles: the cycles that are read.
     """
 
     kind: Literal["date"] = "date"
@@ -99,11 +113,11 @@ class DateColumn(Settings):
             f"{self.name} ({wave} of {cycle})" for cycle in self.cycles for wave in ("sine", "cosine")
         )
 
-    def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Features:
-        """Return the features of cells; see `ebmood.detector.io.cell_values.read_times`."""
+    def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Reading:
+        """Return the features of cells; see `ebmood.detector.cells.cell_values.read_times`."""
         times = read_times(cells, self.format, missing)
         waves = [wave for cycle in self.cycles for wave in cycle.features(times.values)]
-        return dict(zip(self.features, waves, strict=True)), times.errors
+        return Reading(dict(zip(self.features, waves, strict=True)), times.errors)
 
 
 class EmbeddedColumn(Settings):
@@ -133,12 +147,11 @@ class EmbeddedColumn(Settings):
         assert isinstance(embedder, TextEmbedder)
         return embedder
 
-    def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Features:
+    def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Reading:
         """Return the features of cells. A missing cell is the empty text."""
-        names = read_categories(cells, missing)
-        texts = [name or "" for name in names.values.to_pylist()]
-        features = self.open().embed(texts).astype(np.float64)
-        return dict(zip(self.features, features.T, strict=True)), names.errors
+        texts = read_categories(cells, missing)
+        features = self.open().embed(texts.values.fill_null("").to_pylist()).astype(np.float64)
+        return Reading(dict(zip(self.features, features.T, strict=True)), texts.errors)
 
 
 @cache
@@ -166,10 +179,10 @@ class LeftOut(Settings):
     constant: str | None = None
 
     def changed(self, cells: pyarrow.Array, missing: Collection[str]) -> pyarrow.StringArray:
-        """Return the names of values that are not the constant, as `read_categories` names them."""
-        names = read_categories(cells, missing).values.drop_null()
-        expected = category_name(self.constant)
-        if expected is None:
-            return names
-        same = pyarrow.array([expected, *filter(None, [ALIASES.get(expected)])], pyarrow.string())
-        return names.filter(compute.invert(compute.is_in(names, same)))
+        """Return the values that are not the constant, as `read_categories` names them."""
+        categories = read_categories(cells, missing).values.drop_null()
+        constant = category_name(self.constant)
+        if constant is None:
+            return categories
+        equal = pyarrow.array([constant, ALIASES.get(constant, constant)])
+        return categories.filter(compute.invert(compute.is_in(categories, equal)))

@@ -1,8 +1,8 @@
-"""Dates as what repeats: the hour of the day, the day of the week, the month of the year.
+"""Cycles of dates: the hour of the day, the day of the week, the month or quarter of the year.
 
-A cycle of phase `u` in [0, 1) becomes the two features `sin 2 pi u` and `cos 2 pi u`, so that its end meets its
-beginning. The year never repeats and is not a feature. Neither is a cycle that a table contains too few times: its
-phase says when a row was measured, and rows of the same time are alike.
+A phase `u` in [0, 1) becomes the two features `sin 2 pi u` and `cos 2 pi u`, which are continuous from the end of a
+cycle to its start. The year does not repeat, so it is not a feature. A cycle that a table contains too few times is not
+a feature either: its phase identifies the time of a row, and rows of the same time are similar.
 """
 
 from enum import StrEnum
@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ebmood.detector.io.dates import Times
+from ebmood.detector.cells.dates import Times
 
 DAY = np.timedelta64(86_400_000_000, "us")
 
@@ -46,11 +46,11 @@ class Cycle(StrEnum):
 
     @property
     def least_periods(self) -> int:
-        """Number of days, weeks or years that a table must contain."""
+        """Mean number of days, weeks or years in which a step must occur."""
         return PERIODS if self in (Cycle.HOUR, Cycle.WEEKDAY) else YEARS
 
     def phase(self, times: Times) -> NDArray[np.float64]:
-        """Return where in the cycle times lie: `(N,)` to `(N,)`, in [0, 1); NaN for missing times.
+        """Return the phases of times: `(N,)` to `(N,)`, in [0, 1); NaN for missing times.
 
         >>> Cycle.HOUR.phase(np.array(["2020-01-01T18:00", "NaT"], "datetime64[us]"))
         array([0.75,  nan])
@@ -68,11 +68,11 @@ class Cycle(StrEnum):
         return np.where(missing, np.nan, (months.astype(np.int64) % 12 + within) / 12)
 
     def is_whole(self, times: Times) -> bool:
-        """Return whether all hours, days, months or quarters of the cycle occur."""
+        """Return whether each hour, day, month or quarter of the cycle occurs."""
         return len(np.unique(self._step(times[~np.isnat(times)]))) == self.steps
 
     def repeats(self, times: Times) -> bool:
-        """Return whether the steps that occur, two or more, occur often enough on average: `PERIODS` or `YEARS`."""
+        """Return whether two steps or more occur, each of them on average in enough periods: `PERIODS` or `YEARS`."""
         times = times[~np.isnat(times)]
         days = times.astype("datetime64[D]").astype(np.int64)
         if self == Cycle.HOUR:

@@ -7,21 +7,23 @@ import numpy as np
 import pyarrow
 from pyarrow import types
 
-from ebmood.detector.io.cell_values import read_seconds, read_times
+from ebmood.detector.cells.cell_values import read_seconds, read_times
+from ebmood.detector.cells.dates import DateFormat
 from ebmood.detector.io.column_names import format_option
-from ebmood.detector.io.dates import DateFormat
 from ebmood.detector.preparation.columns import DateColumn
 from ebmood.detector.preparation.cycles import Cycle
 from ebmood.detector.preparation.decision import Decision, find_trend
 
+_MONTHS = (DateFormat.MONTH, DateFormat.MONTH_AND_YEAR, DateFormat.NAMED_MONTH, DateFormat.SHORT_MONTH)
 
-def cycles_of(style: DateFormat) -> tuple[Cycle, ...]:
+
+def cycles_of(date_format: DateFormat) -> tuple[Cycle, ...]:
     """Return the cycles that dates of a format may have."""
-    if style in (DateFormat.QUARTER, DateFormat.YEAR_AND_QUARTER):
+    if date_format in (DateFormat.QUARTER, DateFormat.YEAR_AND_QUARTER):
         return (Cycle.QUARTER,)
-    if style.is_coarse:
+    if date_format in _MONTHS:
         return (Cycle.MONTH,)
-    if style == DateFormat.CLOCK:
+    if date_format == DateFormat.CLOCK:
         return (Cycle.HOUR,)
     return Cycle.HOUR, Cycle.WEEKDAY, Cycle.MONTH
 
@@ -29,7 +31,7 @@ def cycles_of(style: DateFormat) -> tuple[Cycle, ...]:
 def decide_dates(
     name: str,
     cells: pyarrow.Array,
-    style: DateFormat,
+    date_format: DateFormat,
     missing: Collection[str],
     reason: str = "",
     is_forced: bool = False,
@@ -39,26 +41,26 @@ def decide_dates(
     Args:
         name: name of the column.
         cells: `(N,)` text, numbers, dates or times.
-        style: how dates are written in text and in numbers.
+        date_format: how dates are written in text and in numbers.
         missing: further words for missing values.
         reason: why the column is read as dates, in words.
-        is_forced: whether the user wants dates, so that cycles are read that are not whole or do not repeat.
+        is_forced: whether the user wants dates. Then a cycle needs to be either complete or repeated, not both.
     """
-    times = read_times(cells, style, missing)
+    times = read_times(cells, date_format, missing)
     if np.isnat(times.values).all():
         return Decision.leave_out(name, "empty", "has no values", constant="")
-    is_clock = style == DateFormat.CLOCK or types.is_time(cells.type)  # of unknown days
-    possible = (Cycle.HOUR,) if is_clock else cycles_of(style)
+    is_clock = date_format == DateFormat.CLOCK or types.is_time(cells.type)  # of unknown days
+    possible = (Cycle.HOUR,) if is_clock else cycles_of(date_format)
     whole = tuple(cycle for cycle in possible if cycle.is_whole(times.values))
     repeated = tuple(cycle for cycle in possible if is_clock or cycle.repeats(times.values))
     either = tuple(cycle for cycle in possible if cycle in whole or cycle in repeated)
     cycles = either if is_forced else tuple(cycle for cycle in whole if cycle in repeated)
     if not cycles:
-        is_duration = style == DateFormat.CLOCK and not read_seconds(cells, missing).errors
+        is_duration = date_format == DateFormat.CLOCK and not read_seconds(cells, missing).errors
         why = _why_none(name, possible, either, is_clock, is_duration)
         decision = Decision.leave_out(name, "date or time", why)
     else:
-        column = DateColumn(name=name, format=style, cycles=cycles)
+        column = DateColumn(name=name, format=date_format, cycles=cycles)
         treatment = f"cycle of {' and '.join(cycles)}"
         decision = Decision(column, "date or time", treatment, reason, times.errors)
     present = times.values[~np.isnat(times.values)]

@@ -4,65 +4,65 @@ The rules look at the values and the names of columns. A user overrides each of 
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
 import pyarrow
 from pyarrow import types
 
 from ebmood.core.errors import DataWarning
 from ebmood.core.interface import for_interface
-from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.cell_values import decode, is_text, is_unusable, read_categories, read_numbers
+from ebmood.detector.cells.cell_values import is_text, is_unusable, read_categories, read_numbers
+from ebmood.detector.cells.dates import DateFormat, epoch_format
+from ebmood.detector.cells.number_format import PLAIN, NumberFormat, choose_format
 from ebmood.detector.io.column_names import format_option
-from ebmood.detector.io.dates import DateFormat, epoch_format
-from ebmood.detector.io.number_format import NumberFormat, choose_format
+from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.columns import CategoryColumn, EmbeddedColumn, NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates
-from ebmood.detector.preparation.decision import BY_OPTION, Decision, Overrides
+from ebmood.detector.preparation.decision import BY_OPTION, Decision
 from ebmood.detector.preparation.number_rules import decide_durations, decide_numbers
-from ebmood.detector.preparation.text_rules import TextColumn, decide_text, decimal_comma
+from ebmood.detector.preparation.text_rules import TextColumn, decide_text, uses_decimal_comma
+from ebmood.embedders import EmbedderIdentity
 
 
-def decide(
-    columns: Mapping[str, pyarrow.Array], overrides: Overrides, delimiter: str = ","
-) -> list[Decision]:
+def decide(columns: Mapping[str, pyarrow.Array], choices: Choices, delimiter: str = ",") -> list[Decision]:
     """Return a decision for every column.
 
     Args:
         columns: the cells of each column by its name. All columns have the same number of rows, which is positive.
-        overrides: decisions of the user.
+        choices: what the user sets, by the names of columns; see `Choices.resolve`.
         delimiter: the character between the cells of the file. With a semicolon, a decimal comma is more likely.
     """
     # TextColumn caches what it computes, so each is dropped after its use.
     formats = {
-        name: TextColumn(cells, overrides.missing).number_formats()
+        name: TextColumn(cells, choices.missing).number_formats()
         for name, cells in columns.items()
         if is_text(cells.type)
     }
-    comma = decimal_comma(formats.values(), delimiter)
+    decimal_comma = uses_decimal_comma(formats.values(), delimiter)
     decisions = [
-        _decide_column(name, cells, formats.get(name, []), comma, overrides)
+        _decide_column(name, cells, formats.get(name, []), decimal_comma, choices)
         for name, cells in columns.items()
     ]
-    return _leave_out_counters(decisions, overrides)
+    return _leave_out_counters(decisions, choices)
 
 
-def _leave_out_counters(decisions: list[Decision], overrides: Overrides) -> list[Decision]:
-    """Leave out numbers that only grow, or only fall, in rows that are in the order of time.
+def _leave_out_counters(decisions: list[Decision], choices: Choices) -> list[Decision]:
+    """Leave out numbers that only increase, or only decrease, if the rows are sorted by a column of dates or times.
 
-    Such a number says when a row was measured, as a meter does, and each later row lies beyond all training rows. In a
-    table that is sorted by a column of numbers, times are not in order.
+    Such a number depends on the time of its row, like the reading of a meter, and later rows have values outside the
+    range of the training rows. A table that is sorted by a column of numbers is not in the order of time.
     """
-    clocks = [decision for decision in decisions if decision.kind == "date or time" and decision.trend]
-    if not clocks:
+    times = [decision for decision in decisions if decision.kind == "date or time" and decision.trend]
+    if not times:
         return decisions
     kept = []
     for decision in decisions:
         name = decision.column.name
-        if isinstance(decision.column, NumberColumn) and decision.trend and name not in overrides.numbers:
-            verb = "grows" if decision.trend == clocks[0].trend else "falls"
+        if isinstance(decision.column, NumberColumn) and decision.trend and name not in choices.numbers:
+            verb = "grows" if decision.trend == times[0].trend else "falls"
             reason = (
-                f"with the time of {clocks[0].column.name!r}, so that later rows lie beyond the training rows; "
+                f"with the time of {times[0].column.name!r}, so that later rows lie beyond the training rows; "
                 f"{format_option('--number', name)} reads it"
             )
             kept.append(Decision.leave_out(name, f"only {verb}", reason))
@@ -72,52 +72,65 @@ def _leave_out_counters(decisions: list[Decision], overrides: Overrides) -> list
 
 
 def _decide_column(
-    name: str, cells: pyarrow.Array, formats: Sequence[NumberFormat], comma: bool, overrides: Overrides
+    name: str,
+    cells: pyarrow.Array,
+    formats: Sequence[NumberFormat],
+    decimal_comma: bool,
+    choices: Choices,
 ) -> Decision:
-    missing = overrides.missing
-    if name in overrides.categories:
+    missing = choices.missing
+    if name in choices.categories:
         return Decision(CategoryColumn(name=name), "category", "category", BY_OPTION)
-    if name in overrides.texts and overrides.embedder is not None:
-        embedder = overrides.embedder
-        values = read_categories(cells, missing).values
-        if not any(values.unique().to_pylist()):
-            return Decision.leave_out(name, "empty", "has no texts")
-        if is_text(cells.type):
-            kind = "numbers" if formats else "dates" if TextColumn(cells, missing).date_formats() else ""
-        else:
-            kind = "dates" if types.is_temporal(cells.type) else "numbers"
-        if kind:
-            option = for_interface("--text", "texts=")
-            warnings.warn(
-                f"column {name!r} holds {kind}, which {option} reads as words; leave it out of {option} to read them "
-                f"as {kind}",
-                DataWarning,
-                stacklevel=2,
-            )
-        treatment = f"{embedder.dimension} features of {embedder.name}"
-        return Decision(EmbeddedColumn(name=name, embedder=embedder), "text", treatment, BY_OPTION)
+    if name in choices.texts and choices.embedder is not None:
+        return _decide_embedded(name, cells, bool(formats), missing, choices.embedder)
     if is_unusable(cells.type):
         return Decision.leave_out(name, "other", f"holds {cells.type}")
     text = TextColumn(cells, missing) if is_text(cells.type) else None
-    if name in overrides.dates:
-        return decide_dates(name, cells, _date_format(cells, text), missing, BY_OPTION, is_forced=True)
-    if name in overrides.numbers:
+    if name in choices.dates:
+        return decide_dates(name, cells, _likely_date_format(cells, text), missing, BY_OPTION, is_forced=True)
+    if name in choices.numbers:
         if types.is_duration(cells.type) or (text and not formats and text.are_durations):
             return decide_durations(name, cells, missing, f"a duration, in seconds, {BY_OPTION}")
-        style = None
+        number_format = PLAIN
         if text:
-            style = choose_format(formats, comma) if formats else text.most_likely_format()
-        return decide_numbers(name, cells, style, missing, is_forced=True)
+            number_format = choose_format(formats, decimal_comma) if formats else text.most_likely_format()
+        return decide_numbers(name, cells, number_format, missing, is_forced=True)
     if text:
-        return decide_text(name, text, formats, comma)
+        return decide_text(name, text, formats, decimal_comma)
     if types.is_duration(cells.type):
         return decide_durations(name, cells, missing)
     if types.is_temporal(cells.type):
         return decide_dates(name, cells, DateFormat.ISO, missing)
-    return decide_numbers(name, cells, None, missing)
+    return decide_numbers(name, cells, PLAIN, missing)
 
 
-def _date_format(cells: pyarrow.Array, text: TextColumn | None) -> DateFormat:
+def _decide_embedded(
+    name: str,
+    cells: pyarrow.Array,
+    are_numbers: bool,
+    missing: Collection[str],
+    embedder: EmbedderIdentity,
+) -> Decision:
+    """Return the decision about a column whose texts are embedded. `are_numbers` is for a column of text."""
+    if not any(read_categories(cells, missing).values.unique().to_pylist()):
+        return Decision.leave_out(name, "empty", "has no texts")
+    if is_text(cells.type):
+        content = "numbers" if are_numbers else "dates" if TextColumn(cells, missing).date_formats() else ""
+    else:
+        content = "dates" if types.is_temporal(cells.type) else "numbers"
+    if content:
+        option = for_interface("--text", "texts=")
+        warnings.warn(
+            f"column {name!r} holds {content}, which {option} reads as words; leave it out of {option} to read them "
+            f"as {content}",
+            DataWarning,
+            stacklevel=2,
+        )
+    treatment = f"{embedder.dimension} features of {embedder.name}"
+    return Decision(EmbeddedColumn(name=name, embedder=embedder), "text", treatment, BY_OPTION)
+
+
+def _likely_date_format(cells: pyarrow.Array, text: TextColumn | None) -> DateFormat:
     """Return the format in which a column is most likely dates."""
     if types.is_temporal(cells.type):
         return DateFormat.ISO
@@ -125,19 +138,5 @@ def _date_format(cells: pyarrow.Array, text: TextColumn | None) -> DateFormat:
     if formats:
         return formats[0]
     numbers = read_numbers(cells).values
-    numbers = numbers[numbers == numbers]
-    return (len(numbers) and epoch_format(numbers)) or DateFormat.ISO
-
-
-def combine(pieces: Sequence[pyarrow.Array]) -> pyarrow.Array:
-    """Return the pieces of a column as one array. Pieces of different types become text."""
-    pieces = [decode(piece) for piece in pieces]
-    kinds = {piece.type for piece in pieces if not types.is_null(piece.type)}
-    if len(kinds) > 1:
-        is_numeric = all(types.is_integer(kind) or types.is_floating(kind) for kind in kinds)
-        target = pyarrow.float64() if is_numeric else pyarrow.large_string()
-    else:
-        target = kinds.pop() if kinds else pyarrow.null()
-    if is_text(target):
-        target = pyarrow.large_string()  # a string array holds 2^31 bytes at most
-    return pyarrow.concat_arrays([compute.cast(piece, target, safe=False) for piece in pieces])
+    numbers = numbers[~np.isnan(numbers)]
+    return (epoch_format(numbers) if len(numbers) else None) or DateFormat.ISO

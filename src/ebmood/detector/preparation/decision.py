@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.detector.preparation.columns import Column, LeftOut
-from ebmood.embedders import EmbedderIdentity
 
 FEW_ROWS = 20
 """Rows below which nothing is concluded from the order of values, or from values that do not repeat."""
 
 TREND_VALUES = 5
-"""Different values that a column must have to be called growing."""
+"""Different values that a column must have to be called increasing or decreasing."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +24,9 @@ class Decision:
         column: how it is read, or that it is left out.
         kind: what it holds, in words: `number`, `yes/no`, `category`, `date or time`, `id`, ...
         treatment: what the fit does with it, in words.
-        reason: why, in words; empty if the kind says it.
+        reason: why, in words; empty if the kind is reason enough.
         problems: what is wrong with odd cells, by row. A fit refuses them.
-        trend: of numbers and times: 1 if they never fall from row to row, -1 if they never rise, and else 0.
+        trend: for numbers and times, see `find_trend`; 0 for other columns.
     """
 
     column: Column | LeftOut
@@ -45,7 +44,7 @@ class Decision:
 
 
 def find_trend(values: NDArray[np.float64]) -> int:
-    """Return 1 if values never fall from row to row, -1 if they never rise, and 0 otherwise or if they are few.
+    """Return 1 if values never decrease from row to row, -1 if they never increase, and 0 otherwise or if they are few.
 
     Args:
         values: `(N,)` numbers without NaN.
@@ -56,26 +55,10 @@ def find_trend(values: NDArray[np.float64]) -> int:
     return int((steps >= 0).all()) - int((steps <= 0).all())
 
 
-@dataclass(frozen=True)
-class Overrides:
-    """Decisions of the user.
-
-    Attributes:
-        numbers: names of columns that are read as numbers.
-        categories: names of columns that are read as categories.
-        dates: names of columns that are read as dates.
-        missing: further words for missing values, in lower case.
-        texts: names of columns that are embedded.
-        embedder: the embedder of texts.
-    """
-
-    numbers: frozenset[str] = frozenset()
-    categories: frozenset[str] = frozenset()
-    dates: frozenset[str] = frozenset()
-    missing: tuple[str, ...] = ()
-    texts: frozenset[str] = frozenset()
-    embedder: EmbedderIdentity | None = None
-
-
 BY_OPTION = "by an option"
 """Reason for a decision of the user."""
+
+
+def join_reasons(*reasons: str) -> str:
+    """Return the reasons that are not empty, separated by commas."""
+    return ", ".join(filter(None, reasons))

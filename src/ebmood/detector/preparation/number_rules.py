@@ -9,23 +9,22 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from ebmood.core.interface import for_interface
-from ebmood.detector.io.cell_values import read_numbers, read_seconds
-from ebmood.detector.io.dates import DateFormat, epoch_format, is_time_name, possible_formats
-from ebmood.detector.io.number_format import PLAIN, NumberFormat
-from ebmood.detector.io.scalars import MAX_INTEGER
+from ebmood.detector.cells.cell_values import MAX_INTEGER, read_numbers, read_seconds
+from ebmood.detector.cells.dates import DateFormat, epoch_format, possible_date_formats
+from ebmood.detector.cells.number_format import NumberFormat
+from ebmood.detector.preparation.category_rules import decide_categories
 from ebmood.detector.preparation.columns import NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates
-from ebmood.detector.preparation.decision import BY_OPTION, FEW_ROWS, Decision, find_trend
-from ebmood.detector.preparation.name_rules import decide_names
+from ebmood.detector.preparation.decision import BY_OPTION, FEW_ROWS, Decision, find_trend, join_reasons
 
 MOSTLY_MISSING = 0.95
 """Share of missing values from which a column is left out."""
 
 EXPECTED_REPEATS = 10
-"""Pairs of equal values to be expected by chance, from which whole numbers without any such pair are an id."""
+"""Whole numbers without equal values are an id if at least so many pairs of equal values are expected by chance."""
 
 LARGE = 1e11
-"""Whole numbers above this that are times of our years, in milliseconds or shorter units, are times by any name."""
+"""Whole numbers above this are times, whatever the column name, if `epoch_format` finds a format for them."""
 
 SEVERAL_VALUES = 5
 """Different values that a column must have so that one of them may mean missing."""
@@ -33,19 +32,22 @@ SEVERAL_VALUES = 5
 MISSING_CODES = frozenset(sign * float(code) for sign in (1, -1) for code in (99, 999, 9999, 99999, 999999))
 """Numbers that many tables use for missing values."""
 
+_TIME_NAME = re.compile(r"(?:^|[_\W])(?:ts|epoch|unix\w*|timestamp|time|date)(?:$|[_\W])", re.IGNORECASE)
+"""Column names such as `event_ts` and `Timestamp`, but not `counts`. Numbers in such a column may be times."""
+
 _ID_NAME = re.compile(
     r"(?:^|[_\W])(?:id|ids|uuid|guid|key|index|idx|row|rowid|serial)$|[a-z](?:Id|ID)$|^unnamed: ?\d+$",
     re.IGNORECASE,
 )
 
 _NUMBER_NAME = re.compile(r"(?:#|(?:^|[_\W])(?:no|nr|num)\.?|(?:nr\.?|nummer|number))\s*$", re.IGNORECASE)
-"""Names such as `Account #` and `Order Number`, whose whole numbers are an id if none of them repeats."""
+"""Column names such as `Account #` and `Order Number`. Whole numbers in such a column are an id if none repeats."""
 
 
 def decide_numbers(
     name: str,
     cells: pyarrow.Array,
-    style: NumberFormat | None,
+    number_format: NumberFormat,
     missing: Collection[str],
     is_forced: bool = False,
 ) -> Decision:
@@ -54,57 +56,49 @@ def decide_numbers(
     Args:
         name: name of the column.
         cells: `(N,)` text, numbers or booleans.
-        style: how numbers are written in text.
+        number_format: how numbers are written in text.
         missing: further words for missing values.
         is_forced: whether the user wants numbers.
     """
-    style = style or PLAIN
-    read = read_numbers(cells, style, missing)
+    read = read_numbers(cells, number_format, missing)
     values = read.values[~np.isnan(read.values)]
-    column = NumberColumn(name=name, format=style)
+    column = NumberColumn(name=name, format=number_format)
+    trend = find_trend(values)
+    if trend > 0:
+        column = column.model_copy(update={"grew_to": float(values[-1])})
     if is_forced:
-        grew_to = float(values[-1]) if find_trend(values) > 0 else None
-        return Decision(
-            column.model_copy(update={"grew_to": grew_to}), "number", "number", BY_OPTION, read.errors
-        )
+        return Decision(column, "number", "number", BY_OPTION, read.errors)
     if any("2^53" in problem for problem in read.errors.values()):
-        return decide_names(name, cells, missing, "whole numbers above 2^53")
+        return decide_categories(name, cells, missing, "whole numbers above 2^53")
     if not len(values) and read.errors:
         return Decision(column, "number", "number", problems=read.errors)
     if not len(values):
         return Decision.leave_out(name, "empty", "has no values", constant="")
-    is_complete = len(values) == len(cells)
     distinct = np.unique(values)
-    if len(distinct) == 1 and is_complete:
-        return Decision.leave_out(name, "constant", f"always {_show(values[0])}", constant=_show(values[0]))
     gaps = 1 - len(values) / len(cells)
+    if len(distinct) == 1 and not gaps:
+        return Decision.leave_out(name, "constant", f"always {_show(values[0])}", constant=_show(values[0]))
     if gaps > MOSTLY_MISSING:
         return Decision.leave_out(name, "mostly missing", f"empty in {gaps:.0%} of the rows")
     if types.is_boolean(cells.type) or np.isin(distinct, (0.0, 1.0)).all():
-        return Decision(column.model_copy(update={"yes_no": True}), "yes/no", "0 or 1", problems=read.errors)
-    is_whole = bool((values == np.floor(values)).all()) and bool((np.abs(values) <= MAX_INTEGER).all())
-    if is_whole and not style.unit and not style.currency:
-        special = _decide_whole_numbers(name, cells, values, distinct, is_complete, missing)
+        yes_no = NumberColumn(name=name, format=number_format, yes_no=True)
+        return Decision(yes_no, "yes/no", "0 or 1", problems=read.errors)
+    is_whole = bool((values == np.floor(values)).all() and (np.abs(values) <= MAX_INTEGER).all())
+    if is_whole and not number_format.unit and not number_format.currency:
+        special = _decide_whole_numbers(name, cells, values, distinct, missing)
         if special:
             return special
-    epoch = epoch_format(distinct) if is_time_name(name) and style.is_plain else None
+    epoch = epoch_format(distinct) if _TIME_NAME.search(name) and number_format.is_plain else None
     if epoch and not is_whole:  # with fractions of a second
         return decide_dates(name, cells, epoch, missing, str(epoch))
-    detail = style.describe()
-    code = _missing_code(values, distinct)
-    if code:
-        share = f"{code} in {(values == float(code)).mean():.1%} of the rows may mean missing"
-        detail = ", ".join(filter(None, [detail, f"{share}, see {for_interface('--missing', 'missing=')}"]))
-    trend = find_trend(values)
-    if trend > 0:
-        column = column.model_copy(update={"grew_to": float(values[-1])})
-        detail = ", ".join(filter(None, [detail, f"only grows, up to {_show(values[-1])}"]))
+    reason = join_reasons(
+        number_format.describe(),
+        _describe_missing_code(values, distinct),
+        f"only grows, up to {_show(values[-1])}" if trend > 0 else "",
+        f"empty in {gaps:.0%} of the rows, which is a value of its own" if gaps > 0.5 else "",
+    )
     kind = "mostly missing" if gaps > 0.5 else "number"
-    if gaps > 0.5:
-        detail = ", ".join(
-            filter(None, [detail, f"empty in {gaps:.0%} of the rows, which is a value of its own"])
-        )
-    return Decision(column, kind, "number", detail, read.errors, trend)
+    return Decision(column, kind, "number", reason, read.errors, trend)
 
 
 def decide_durations(
@@ -121,7 +115,7 @@ def decide_durations(
     seconds = read_seconds(cells, missing)
     values = seconds.values[~np.isnan(seconds.values)]
     if len(np.unique(values)) <= 1 and not seconds.errors:
-        return decide_names(name, cells, missing)
+        return decide_categories(name, cells, missing)
     gaps = 1 - (len(values) + len(seconds.errors)) / len(cells)
     if gaps > MOSTLY_MISSING:
         return Decision.leave_out(name, "mostly missing", f"empty in {gaps:.0%} of the rows")
@@ -135,16 +129,15 @@ def _decide_whole_numbers(
     cells: pyarrow.Array,
     values: NDArray[np.float64],
     distinct: NDArray[np.float64],
-    is_complete: bool,
     missing: Collection[str],
 ) -> Decision | None:
-    """Return the decision about whole numbers that are not measurements, and else None."""
+    """Return the decision about whole numbers that are dates, a row counter or an id, and else None."""
     rows = len(values)
-    date = _date_format(name, distinct)
+    date = _whole_date_format(name, distinct)
     if date:
         return decide_dates(name, cells, date, missing, str(date) if date.is_number else "")
     steps = np.diff(values)
-    if rows >= FEW_ROWS and is_complete and steps[0] != 0 and (steps == steps[0]).all():
+    if rows >= FEW_ROWS and rows == len(cells) and steps[0] != 0 and (steps == steps[0]).all():
         return Decision.leave_out(name, "row counter", f"grows by {_show(steps[0])} from row to row")
     is_unique = len(distinct) == rows
     if is_unique and rows >= FEW_ROWS:
@@ -156,13 +149,13 @@ def _decide_whole_numbers(
         if is_id_name or _repeats_expected(distinct) >= EXPECTED_REPEATS:
             return Decision.leave_out(name, "id", "a different whole number in every row")
     if _ID_NAME.search(name) and rows >= FEW_ROWS:
-        return decide_names(name, cells, missing, "whole numbers, and the name says id")
+        return decide_categories(name, cells, missing, "whole numbers, and the name says id")
     return None
 
 
-def _date_format(name: str, distinct: NDArray[np.float64]) -> DateFormat | None:
+def _whole_date_format(name: str, distinct: NDArray[np.float64]) -> DateFormat | None:
     """Return the format of whole numbers that are dates, and else None."""
-    if is_time_name(name) or distinct[0] > LARGE:
+    if _TIME_NAME.search(name) or distinct[0] > LARGE:
         epoch = epoch_format(distinct)
         if epoch:
             return epoch
@@ -170,7 +163,7 @@ def _date_format(name: str, distinct: NDArray[np.float64]) -> DateFormat | None:
         distinct[0] > 19e6 * unit and distinct[-1] < 21e6 * unit for unit in (1, 10**6)
     ):
         text = pyarrow.array([str(int(value)) for value in distinct])
-        return DateFormat.COMPACT if DateFormat.COMPACT in possible_formats(text) else None
+        return DateFormat.COMPACT if DateFormat.COMPACT in possible_date_formats(text) else None
     return None
 
 
@@ -183,15 +176,17 @@ def _repeats_expected(distinct: NDArray[np.float64]) -> float:
     return (0.9 * len(distinct)) ** 2 / (2 * (high - low + 1))
 
 
-def _missing_code(values: NDArray[np.float64], distinct: NDArray[np.float64]) -> str | None:
-    """Return a number such as -999 that many tables use for missing values, if it lies far from the other values."""
+def _describe_missing_code(values: NDArray[np.float64], distinct: NDArray[np.float64]) -> str:
+    """Return in words that a number such as -999, far from the other values, may mean missing; empty if none does."""
     if len(distinct) < SEVERAL_VALUES:
-        return None
+        return ""
     for code, others in ((distinct[0], distinct[1:]), (distinct[-1], distinct[:-1])):
         is_far = np.abs(others - code).min() > np.ptp(others)
-        if code in MISSING_CODES and is_far and (values == code).sum() > 1:
-            return _show(code)
-    return None
+        count = int((values == code).sum())
+        if code in MISSING_CODES and is_far and count > 1:
+            option = for_interface("--missing", "missing=")
+            return f"{_show(code)} in {count / len(values):.1%} of the rows may mean missing, see {option}"
+    return ""
 
 
 def _show(value: float) -> str:

@@ -3,10 +3,9 @@
 The preparation is saved with the detector. The levels of categories belong to the estimator.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import NoReturn
+from typing import NoReturn, Self
 
 import numpy as np
 import pyarrow
@@ -15,28 +14,20 @@ from pydantic import Field, model_validator
 
 from ebmood.core.errors import InputError
 from ebmood.core.settings import Settings
-from ebmood.detector.io.categories import Levels, level_numbers
+from ebmood.detector.cells.categories import Levels, level_numbers
 from ebmood.detector.io.column_names import format_option
 from ebmood.detector.io.table_stream import Chunk
-from ebmood.detector.preparation.columns import CategoryColumn, Column, DateColumn, LeftOut, Values
+from ebmood.detector.preparation.columns import (
+    CategoryColumn,
+    Column,
+    DateColumn,
+    Features,
+    LeftOut,
+    NumberColumn,
+    Reading,
+)
 
 Floats = NDArray[np.float64]
-
-RawColumns = dict[str, Values]
-"""Features of a table by name: numbers with NaN for missing ones, or names of categories with null for missing ones."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The features of some rows of a table.
-
-    Attributes:
-        features: the features. Odd cells are missing values.
-        errors: what is wrong with bad rows, by their number from 0 in the chunk.
-    """
-
-    features: RawColumns
-    errors: dict[int, str]
 
 
 class Preparation(Settings):
@@ -57,6 +48,20 @@ class Preparation(Settings):
         if len(set(self.names)) != len(self.names) or len(set(self.features)) != len(self.features):
             raise ValueError("columns must have different names")
         return self
+
+    @classmethod
+    def without_decisions(cls, names: Iterable[str], categories: Collection[str] = ()) -> Self:
+        """Return the preparation for a detector that was fitted in Python: each column is a number or a category.
+
+        Args:
+            names: names of the columns.
+            categories: those that are categories.
+        """
+        columns = (
+            CategoryColumn(name=name) if name in categories else NumberColumn(name=name, yes_no=True)
+            for name in names
+        )
+        return cls(columns=tuple(columns))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,7 +85,7 @@ class Preparation(Settings):
         return tuple(feature for column in dates for feature in column.features)
 
     @property
-    def watched(self) -> tuple[LeftOut, ...]:
+    def constants(self) -> tuple[LeftOut, ...]:
         """The columns that are not read, but had one value, or none, in the training table."""
         return tuple(column for column in self.left_out if column.constant is not None)
 
@@ -115,17 +120,17 @@ class Preparation(Settings):
             )
 
     def read(self, chunk: Chunk) -> Reading:
-        """Read the features of a chunk. Bad rows are not refused here, but named in the result."""
-        features: RawColumns = {}
+        """Read the features of a chunk. The result names bad rows, those with an odd cell among them."""
+        features: Features = {}
         errors = dict(chunk.errors)
         for column in self.columns:
-            values, odd = column.read(chunk.rows.column(column.name), self.missing)
-            features |= values
-            for row, problem in odd.items():
+            reading = column.read(chunk.rows.column(column.name), self.missing)
+            features |= reading.features
+            for row, problem in reading.errors.items():
                 errors.setdefault(row, f"column {column.name!r}: {problem}")
         return Reading(features, errors)
 
-    def read_strictly(self, chunk: Chunk) -> RawColumns:
+    def read_strictly(self, chunk: Chunk) -> Features:
         """Return the features of a chunk.
 
         Raises:
@@ -141,21 +146,21 @@ class Preparation(Settings):
         row = min(errors)
         raise InputError(f"{chunk.describe_row(row)}, {errors[row]}; correct it, or remove the row")
 
-    def encode(self, raw: RawColumns, levels: Mapping[int, Levels]) -> Floats:
+    def encode(self, features: Features, levels: Mapping[int, Levels]) -> Floats:
         """Return rows of numbers `(N, D)`: numbers, numbers of levels, and NaN for missing values.
 
         Args:
-            raw: the features.
+            features: the features.
             levels: the levels of the category columns by position.
         """
         columns = [
             _encode(cells, levels[number]) if isinstance(cells, pyarrow.StringArray) else cells
-            for number, cells in enumerate(raw.values())
+            for number, cells in enumerate(features.values())
         ]
         return np.column_stack(columns)
 
 
-def concatenate_columns(chunks: Sequence[RawColumns]) -> RawColumns:
+def concatenate_features(chunks: Sequence[Features]) -> Features:
     """Return the features of consecutive chunks, of which there is at least one, as one."""
     return {
         name: pyarrow.concat_arrays([chunk[name] for chunk in chunks])
@@ -165,9 +170,9 @@ def concatenate_columns(chunks: Sequence[RawColumns]) -> RawColumns:
     }
 
 
-def _encode(names: pyarrow.StringArray, levels: Levels) -> Floats:
-    encoded = names.dictionary_encode()
+def _encode(categories: pyarrow.StringArray, levels: Levels) -> Floats:
+    encoded = categories.dictionary_encode()
     numbers = level_numbers(levels)
     codes = np.array([numbers.get(name, len(levels)) for name in encoded.dictionary.to_pylist()], np.float64)
-    indices = encoded.indices.fill_null(len(codes)).to_numpy(zero_copy_only=False)
+    indices = np.asarray(encoded.indices.fill_null(len(codes)))
     return np.append(codes, np.nan)[indices]

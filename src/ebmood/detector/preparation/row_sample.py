@@ -5,6 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
+from pyarrow import types
+
+from ebmood.detector.cells.arrow import compute
+from ebmood.detector.cells.cell_values import decode, is_text
 
 MAX_ROWS = 2**19
 """Rows that a sample holds at most."""
@@ -60,9 +64,9 @@ class RowSample:
         """Return the numbers of the rows in the table, `(N,)`, ascending from 0."""
         return np.concatenate([np.empty(0, np.int64), *self._numbers])
 
-    def take_column(self, name: str) -> list[pyarrow.Array]:
-        """Return the cells of a column in pieces, and forget them."""
-        cells = [piece.column(name) for piece in self._pieces]
+    def take_column(self, name: str) -> pyarrow.Array:
+        """Return the cells of a column, and delete them from the sample."""
+        cells = combine([piece.column(name) for piece in self._pieces])
         self._pieces = [
             piece.select([other for other in piece.schema.names if other != name]) for piece in self._pieces
         ]
@@ -83,3 +87,17 @@ def _keys(numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
     keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return keys ^ (keys >> np.uint64(31))
+
+
+def combine(pieces: Sequence[pyarrow.Array]) -> pyarrow.Array:
+    """Return the pieces of a column as one array. Pieces of different types become text."""
+    pieces = [decode(piece) for piece in pieces]
+    dtypes = {piece.type for piece in pieces if not types.is_null(piece.type)}
+    if len(dtypes) > 1:
+        is_numeric = all(types.is_integer(dtype) or types.is_floating(dtype) for dtype in dtypes)
+        target = pyarrow.float64() if is_numeric else pyarrow.large_string()
+    else:
+        target = dtypes.pop() if dtypes else pyarrow.null()
+    if is_text(target):
+        target = pyarrow.large_string()  # a string array holds 2^31 bytes at most
+    return pyarrow.concat_arrays([compute.cast(piece, target, safe=False) for piece in pieces])

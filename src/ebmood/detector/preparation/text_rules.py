@@ -4,37 +4,36 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.categories import MISSING_WORDS
-from ebmood.detector.io.cell_values import (
+from ebmood.detector.cells.arrow import compute
+from ebmood.detector.cells.cell_values import (
     LIMIT,
-    MISSING_NUMBERS,
     YES_NO,
+    Cells,
     clean_text,
     read_numbers,
     read_seconds,
     read_times,
 )
-from ebmood.detector.io.dates import TEXT_FORMATS, DateFormat, read_dates
-from ebmood.detector.io.dates import possible_formats as possible_date_formats
-from ebmood.detector.io.durations import read_durations
-from ebmood.detector.io.number_format import PLAIN, NumberFormat, choose_format, possible_formats
+from ebmood.detector.cells.dates import TEXT_FORMATS, DateFormat, possible_date_formats, read_dates
+from ebmood.detector.cells.durations import read_durations
+from ebmood.detector.cells.number_format import PLAIN, NumberFormat, choose_format, possible_number_formats
+from ebmood.detector.preparation.category_rules import decide_categories
 from ebmood.detector.preparation.columns import NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates
-from ebmood.detector.preparation.decision import Decision
-from ebmood.detector.preparation.name_rules import decide_names
+from ebmood.detector.preparation.decision import Decision, join_reasons
 from ebmood.detector.preparation.number_rules import decide_durations, decide_numbers
 
 MANY_NUMBERS = 20
-"""Different numbers (or dates), above which other text among them is an error and not a code."""
+"""If a column has more different numbers (or dates) than this, other text among them is an error, not a code."""
 
 ODD_SHARE = 0.5
-"""Share of cells that may be other text among numbers."""
+"""Number of odd cells among numbers, dates or durations, as a share of those, up to which they are errors."""
 
 SAMPLE = 1000
 """Different cells that are compared with all formats before the whole column is."""
@@ -54,8 +53,8 @@ class TextColumn:
 
     @cached_property
     def cells(self) -> pyarrow.Array:
-        """Text without spaces around it; null for all words for missing numbers."""
-        return clean_text(self.raw, {*MISSING_WORDS, *MISSING_NUMBERS, *self.missing})
+        """The cells as `clean_text` returns them."""
+        return clean_text(self.raw, self.missing)
 
     @cached_property
     def distinct(self) -> pyarrow.Array:
@@ -79,16 +78,19 @@ class TextColumn:
         sample = TextColumn(self.raw[:SAMPLE], self.missing).distinct
         if not len(sample):
             sample = self.distinct[:SAMPLE]
-        formats = possible_formats(sample) if len(sample) else []
+        formats = possible_number_formats(sample) if len(sample) else []
         if self.is_plain:
-            formats = [PLAIN, *(style for style in formats if style.decimal == ",")] if len(sample) else []
+            commas = [candidate for candidate in formats if candidate.decimal == ","]
+            formats = [PLAIN, *commas] if len(sample) else []
         if not formats or formats == [PLAIN]:
             return formats
         rest = self.distinct
         fitting = [
-            style for style in formats if (style.is_plain and self.is_plain) or not style.parse(rest)[1].any()
+            candidate
+            for candidate in formats
+            if (candidate.is_plain and self.is_plain) or not candidate.parse(rest)[1].any()
         ]
-        return fitting or (possible_formats(rest) if len(rest) > len(sample) else [])
+        return fitting or (possible_number_formats(rest) if len(rest) > len(sample) else [])
 
     def date_formats(self) -> list[DateFormat]:
         """Return the formats in which all cells are dates; none if there is no cell."""
@@ -109,35 +111,37 @@ class TextColumn:
         sample = self.distinct[:SAMPLE]
         candidates = [PLAIN]
         for cell in sample[:50]:
-            styles = possible_formats(pyarrow.array([cell.as_py()], sample.type))
-            candidates += [style for style in styles if style not in candidates]
-        return max(candidates, key=lambda style: int((~style.parse(sample)[1]).sum()))
+            formats = possible_number_formats(pyarrow.array([cell.as_py()], sample.type))
+            candidates += [candidate for candidate in formats if candidate not in candidates]
+        return max(candidates, key=lambda candidate: int((~candidate.parse(sample)[1]).sum()))
 
 
-def decimal_comma(formats: Iterable[Sequence[NumberFormat]], delimiter: str) -> bool:
+def uses_decimal_comma(formats: Iterable[Sequence[NumberFormat]], delimiter: str) -> bool:
     """Return whether the numbers of a table have decimal commas, where a column leaves that open.
 
     Args:
         formats: the possible formats of each column.
         delimiter: the character between the cells of the file.
     """
-    kinds = [{style.decimal for style in styles} for styles in formats]
-    commas, points = kinds.count({","}), kinds.count({"."})
+    signs = [{candidate.decimal for candidate in candidates} for candidates in formats]
+    commas, points = signs.count({","}), signs.count({"."})
     return commas > points or (commas == points and delimiter == ";")
 
 
-def decide_text(name: str, text: TextColumn, formats: Sequence[NumberFormat], comma: bool) -> Decision:
+def decide_text(
+    name: str, text: TextColumn, formats: Sequence[NumberFormat], decimal_comma: bool
+) -> Decision:
     """Return the decision about a column of text.
 
     Args:
         name: name of the column.
         text: its cells.
         formats: the formats in which they are numbers.
-        comma: whether the numbers of the table have decimal commas.
+        decimal_comma: whether the numbers of the table have decimal commas.
     """
-    if formats and text.is_plain and not _has_leading_zeros(text):
-        return decide_numbers(name, text.raw, choose_format(formats, comma), text.missing)
-    is_open = any(style.decimal == "," and not style.thousands for style in formats)
+    has_codes = bool(formats) and _has_leading_zeros(text)
+    if formats and text.is_plain and not has_codes:
+        return decide_numbers(name, text.raw, choose_format(formats, decimal_comma), text.missing)
     if not len(text.distinct):
         return Decision.leave_out(name, "empty", "has no values", constant="")
     words = set(compute.utf8_lower(text.distinct[:10]).to_pylist())
@@ -146,12 +150,13 @@ def decide_text(name: str, text: TextColumn, formats: Sequence[NumberFormat], co
             [value] = words
             return Decision.leave_out(name, "constant", f"always {value!r}", constant=value)
         return Decision(NumberColumn(name=name, yes_no=True), "yes/no", "0 or 1")
-    if formats and _has_leading_zeros(text):
-        return decide_names(name, text.raw, text.missing, "codes that start with 0")
+    if has_codes:
+        return decide_categories(name, text.raw, text.missing, "codes that start with 0")
     if formats:
-        style = choose_format(formats, comma)
-        decision = decide_numbers(name, text.raw, style, text.missing)
-        is_guess = is_open and style.thousands == ","
+        number_format = choose_format(formats, decimal_comma)
+        decision = decide_numbers(name, text.raw, number_format, text.missing)
+        has_comma = any(candidate.decimal == "," and not candidate.thousands for candidate in formats)
+        is_guess = has_comma and number_format.thousands == ","
         return replace(decision, reason=f"{decision.reason}, which is a guess") if is_guess else decision
     dates = text.date_formats()
     if dates and not (dates[0] == DateFormat.CLOCK and text.are_durations and _are_short(text)):
@@ -163,42 +168,38 @@ def decide_text(name: str, text: TextColumn, formats: Sequence[NumberFormat], co
 
 def _decide_mixture(name: str, text: TextColumn) -> Decision:
     """Return the decision about text that is neither all numbers nor all dates."""
-    style = text.most_likely_format()
-    if _are_many(style.parse(text.distinct)[1]):
-        numbers = read_numbers(text.raw, style, text.missing)
-        if len(numbers.errors) <= ODD_SHARE * np.isfinite(numbers.values).sum():
-            decision = decide_numbers(name, text.raw, style, text.missing, is_forced=True)
-            detail = ", ".join(filter(None, [style.describe(), _describe_limits(text, numbers.errors)]))
+    number_format = text.most_likely_format()
+    if _are_many(number_format.parse(text.distinct)[1]):
+        numbers = read_numbers(text.raw, number_format, text.missing)
+        if _are_few_odd(numbers):
+            decision = decide_numbers(name, text.raw, number_format, text.missing, is_forced=True)
+            detail = join_reasons(number_format.describe(), _describe_limits(text, numbers.errors))
             return Decision(decision.column, "number", "number", detail, numbers.errors)
-    for date_style in TEXT_FORMATS:
-        if read_dates(text.distinct[:SAMPLE], date_style)[1].all():
+    for date_format in TEXT_FORMATS:
+        if read_dates(text.distinct[:SAMPLE], date_format)[1].all():
             continue
-        if _are_many(read_dates(text.distinct, date_style)[1]):
-            times = read_times(text.raw, date_style, text.missing)
-            if len(times.errors) <= ODD_SHARE * (~np.isnat(times.values)).sum():
-                return decide_dates(name, text.raw, date_style, text.missing)
-    if _are_many(read_durations(text.distinct)[1]):
-        durations = read_seconds(text.raw, text.missing)
-        if len(durations.errors) <= ODD_SHARE * np.isfinite(durations.values).sum():
-            return decide_durations(name, text.raw, text.missing)
-    return decide_names(name, text.raw, text.missing)
+        if _are_many(read_dates(text.distinct, date_format)[1]):
+            times = read_times(text.raw, date_format, text.missing)
+            if _are_few_odd(times):
+                return decide_dates(name, text.raw, date_format, text.missing)
+    if _are_many(read_durations(text.distinct)[1]) and _are_few_odd(read_seconds(text.raw, text.missing)):
+        return decide_durations(name, text.raw, text.missing)
+    return decide_categories(name, text.raw, text.missing)
 
 
 def _describe_limits(text: TextColumn, errors: Collection[int]) -> str:
     """Return in words that limits of measurement are read as numbers; empty if there are none."""
-    is_limit = compute.fill_null(compute.match_substring_regex(text.cells, LIMIT), False)
-    row = next(
-        (row for row in is_limit.to_numpy(zero_copy_only=False).nonzero()[0] if row not in errors), None
-    )
+    limits = compute.indices_nonzero(compute.match_substring_regex(text.cells, LIMIT)).to_pylist()
+    row = next((row for row in limits if row not in errors), None)
     if row is None:
         return ""
-    cell = text.cells[int(row)].as_py()
+    cell = text.cells[row].as_py()
     return f"{cell[:20]!r} is read as {re.sub(LIMIT, '', cell)[:20]}"
 
 
 def _are_yes_no(words: set[str]) -> bool:
-    """Return whether words, in lower case, are spellings of yes and no, and say both of them if they are several."""
-    numbers = {YES_NO.get(word, {"1": 1.0, "0": 0.0}.get(word)) for word in words}
+    """Return whether words, in lower case, are one spelling of yes or no, or spellings of both."""
+    numbers = {(YES_NO | {"1": 1.0, "0": 0.0}).get(word) for word in words}
     usual = {"true", "false", "yes", "no", "y", "n", "1", "0"}
     return (
         None not in numbers and (len(words) == 1 or len(numbers) == 2) and (len(words) <= 2 or words <= usual)
@@ -206,8 +207,13 @@ def _are_yes_no(words: set[str]) -> bool:
 
 
 def _are_many(odd: NDArray[np.bool_]) -> bool:
-    """Return whether different cells of one kind are so many that others among them are errors."""
+    """Return whether more than `MANY_NUMBERS` different cells can be read. Then the odd cells are errors."""
     return int((~odd).sum()) > MANY_NUMBERS
+
+
+def _are_few_odd(cells: Cells[NDArray[Any]]) -> bool:
+    """Return whether the odd cells are few compared with those that are read."""
+    return len(cells.errors) <= ODD_SHARE * np.isfinite(cells.values).sum()
 
 
 def _are_short(text: TextColumn) -> bool:

@@ -13,41 +13,29 @@ from numpy.typing import NDArray
 
 from ebmood.core.errors import DataWarning, InputError
 from ebmood.core.interface import for_interface
-from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.cell_values import read_categories
-from ebmood.detector.io.column_names import format_option, match_columns
-from ebmood.detector.io.rows import MAX_TRAINING_VALUE
+from ebmood.detector.cells.arrow import compute
+from ebmood.detector.cells.cell_values import read_categories
+from ebmood.detector.io.column_names import format_option
 from ebmood.detector.io.table_stream import Chunk, TableStream
 from ebmood.detector.preparation.choices import Choices
-from ebmood.detector.preparation.columns import LeftOut
-from ebmood.detector.preparation.decide import combine, decide
+from ebmood.detector.preparation.columns import Features, LeftOut
+from ebmood.detector.preparation.decide import decide
 from ebmood.detector.preparation.decision import Decision
-from ebmood.detector.preparation.preparation import Preparation, RawColumns
+from ebmood.detector.preparation.preparation import Preparation
 from ebmood.detector.preparation.row_sample import RowSample, row_limit
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
+from ebmood.detector.validation.rows import MAX_TRAINING_VALUE
 
 LISTED_COLUMNS = 5
 
 LAST_ROWS = 3
 """Rows at the end of a table that may hold totals."""
 
-TOTALS = frozenset(
-    {
-        *("total", "totals", "grand total", "subtotal", "sum", "summe", "gesamt", "gesamtsumme", "endsumme"),
-        *(
-            "total général",
-            "somme",
-            "totale",
-            "totaal",
-            "suma",
-            "total general",
-            "totalt",
-            "yhteensä",
-            "razem",
-        ),
-    }
-)
-"""Words in such a row, in lower case."""
+TOTALS = {
+    *("total", "totals", "grand total", "subtotal", "sum", "summe", "gesamt", "gesamtsumme", "endsumme"),
+    *("total général", "somme", "totale", "totaal", "suma", "total general", "totalt", "yhteensä", "razem"),
+}
+"""Cells of such a row, in lower case."""
 
 _NO_ROWS = pyarrow.RecordBatch.from_pydict({})
 
@@ -63,8 +51,8 @@ class Profile:
         decisions: one for each column that the user has not dropped, in the order of the table.
         dropped: names of the columns that the user has dropped.
         missing: further words for missing values, in lower case.
-        columns: the cells of the columns by name, `(N,)` each.
-        places: for each chunk the number of its first row in the table, and the chunk without rows.
+        cells: the cells of the columns by name, `(N,)` each.
+        chunks: the number of the first row in the table, and the chunk without its rows, for each chunk.
         bad_rows: what is wrong with rows that could not be read, by their number in the table.
     """
 
@@ -74,12 +62,12 @@ class Profile:
     decisions: tuple[Decision, ...]
     dropped: tuple[str, ...]
     missing: tuple[str, ...]
-    columns: dict[str, pyarrow.Array]
-    places: tuple[tuple[int, Chunk], ...]
+    cells: dict[str, pyarrow.Array]
+    chunks: tuple[tuple[int, Chunk], ...]
     bad_rows: dict[int, str]
 
     def problems(self) -> list[str]:
-        """Return one line for each reason for which the table cannot be learned from."""
+        """Return one line for each reason why no detector can be fitted on the table."""
         lines = [f"{self._describe_row(row)} {problem}" for row, problem in sorted(self.bad_rows.items())[:1]]
         if len(self.bad_rows) > 1:
             lines[0] += f" ({len(self.bad_rows)} such rows)"
@@ -122,24 +110,27 @@ class Profile:
             missing=self.missing,
         )
 
-    def features(self, preparation: Preparation) -> RawColumns:
+    def features(self, preparation: Preparation) -> Features:
         """Return the features of the rows that are used.
 
         Raises:
             InputError: a value is too large.
         """
-        features: RawColumns = {}
+        features: Features = {}
         for column in preparation.columns:
-            values, _ = column.read(self.columns[column.name], preparation.missing)
-            for cells in values.values():
-                if isinstance(cells, np.ndarray) and (np.abs(cells) > MAX_TRAINING_VALUE).any():
-                    row = int((np.abs(cells) > MAX_TRAINING_VALUE).argmax())
+            reading = column.read(self.cells[column.name], preparation.missing)
+            for cells in reading.features.values():
+                if not isinstance(cells, np.ndarray):
+                    continue
+                too_large = np.abs(cells) > MAX_TRAINING_VALUE
+                if too_large.any():
+                    row = int(too_large.argmax())
                     raise InputError(
                         f"{self._describe_used(row)}, column {column.name!r}: {cells[row]:.3g} is too large to fit "
                         f"(over {MAX_TRAINING_VALUE:g}); remove the row, or the column with "
                         f"{format_option('--drop', column.name)}"
                     )
-            features |= values
+            features |= reading.features
         return features
 
     def classes(self, column: str) -> np.ndarray:
@@ -148,7 +139,7 @@ class Profile:
         Raises:
             InputError: a class is missing.
         """
-        names = read_categories(self.columns[column]).values.to_pylist()
+        names = read_categories(self.cells[column]).values.to_pylist()
         if None in names:
             raise InputError(
                 f"{self._describe_used(names.index(None))}, column {column!r}: the class is missing; remove the row"
@@ -156,12 +147,12 @@ class Profile:
         return np.array(names)
 
     def _describe_used(self, row: int) -> str:
-        """Return the name of the row at an index into the rows that are used."""
+        """Return the name of a row by its position among the rows that are used."""
         return self._describe_row(int(self.row_numbers[row]))
 
     def _describe_row(self, row: int) -> str:
-        """Return the name of the row with a number in the table."""
-        first, chunk = max((place for place in self.places if place[0] <= row), key=lambda place: place[0])
+        """Return the name of a row by its number in the table."""
+        first, chunk = max((start for start in self.chunks if start[0] <= row), key=lambda start: start[0])
         return chunk.describe_row(row - first)
 
 
@@ -172,7 +163,7 @@ def read_profile(
 
     Args:
         table: the table.
-        choices: what the user says about its columns.
+        choices: what the user sets about its columns.
         progress: called with the progress of reading.
 
     Raises:
@@ -183,30 +174,26 @@ def read_profile(
         DataWarning: only a sample of the rows is used, or one of the last rows seems to hold totals.
     """
     source = table.source
-    dropped, overrides = choices.resolve(table.names, source)
-    labels = (
-        []
-        if choices.label_column is None
-        else match_columns([choices.label_column], table.names, source, "--label-column")
-    )
+    choices = choices.resolve(table.names, source)
+    labels = choices.label_columns(table.names, source)
     if len(labels) > 1:
         option = for_interface("--label-column", "label_column=")
         raise InputError(f"{source}: name one column of classes with {option}")
-    read = [name for name in table.names if name not in dropped or name in labels]
+    read = [name for name in table.names if name not in choices.drop or name in labels]
     if not set(read) - set(labels):
         raise InputError(f"{source}: no column is left to learn from; leave out fewer columns")
-    text_features = len(overrides.texts) * overrides.embedder.dimension if overrides.embedder else 0
+    text_features = len(choices.texts) * choices.embedder.dimension if choices.embedder else 0
     sample = RowSample(read, row_limit(len(read) + text_features))
-    places, bad_rows = [], {}
+    chunks, bad_rows = [], {}
     for chunk in table.chunks(read):
         # A slice of the rows would keep all of them in memory.
-        places.append((sample.seen, Chunk(chunk.source, chunk.first_row, _NO_ROWS)))
+        chunks.append((sample.seen, Chunk(chunk.source, chunk.first_row, _NO_ROWS)))
         bad_rows |= {sample.seen + row: problem for row, problem in chunk.errors.items()}
         sample.add(chunk.rows)
         progress("reading", table.fraction)
     progress("looking at the columns", None)
     numbers = sample.row_numbers()
-    columns = {name: combine(sample.take_column(name)) for name in read}
+    columns = {name: sample.take_column(name) for name in read}
     if len(numbers) < sample.seen:
         warnings.warn(
             f"{source}: has {sample.seen:,} rows; a random sample of {len(numbers):,} of them is used",
@@ -216,22 +203,22 @@ def read_profile(
     else:
         _warn_about_totals(source, columns, sample.seen)
     features = {name: cells for name, cells in columns.items() if name not in labels}
-    decisions = decide(features, overrides, table.delimiter)
+    decisions = decide(features, choices, table.delimiter)
     return Profile(
         source,
         sample.seen,
         numbers,
         tuple(decisions),
-        dropped,
-        overrides.missing,
+        tuple(choices.drop),
+        tuple(choices.missing),
         columns,
-        tuple(places),
+        tuple(chunks),
         bad_rows,
     )
 
 
 def _warn_about_totals(source: str, columns: dict[str, pyarrow.Array], rows: int) -> None:
-    """Warn if one of the last rows holds the sums of a report."""
+    """Warn if one of the last rows seems to hold totals."""
     for row in range(max(0, rows - LAST_ROWS), rows):
         for cells in columns.values():
             word = str(cells[row].as_py()).strip(" :").lower()

@@ -2,9 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow
@@ -14,6 +14,7 @@ from ebmood.core.errors import InputError
 from ebmood.core.interface import for_interface
 
 Floats = NDArray[np.float64]
+T = TypeVar("T")
 
 LISTED = 5
 """Entries of each kind in the notes for people."""
@@ -22,7 +23,7 @@ MAX_VALUES = 10_000
 """Different values that are counted one by one."""
 
 MANY_ALARMS = 3.0
-"""Multiple of the expected share of flagged rows, from which the notes say which column explains most of it."""
+"""Multiple of the expected share of flagged rows above which the notes name the column that explains most of them."""
 
 EXPLAINED_SCORES = 20_000
 """Scores that are computed to explain the alarms of a table."""
@@ -43,9 +44,9 @@ class BatchNotes:
             zeros at the start, or in upper and lower case.
         moved: for each column with one value in the training rows, that value, and the number of cells with another.
         beyond: for each column that only grew in the training rows, the number of cells above its last value.
-        leading: for each column, the number of flagged rows that it explains best, among those looked at.
-        explained: for each column, the number of flagged rows that would not be flagged with a usual value of it.
-        looked_at: number of flagged rows that were looked at.
+        leading: for each column, the number of examined rows that it explains best.
+        explained: for each column, the number of examined rows that would not be flagged with a usual value of it.
+        looked_at: number of examined rows: all flagged rows, or a random sample of them.
     """
 
     rows: int = 0
@@ -91,7 +92,7 @@ class BatchNotes:
                 self.spellings[column, value] = level
 
     def add_explanations(self, columns: list[str], gains: Floats, shortfall: Floats) -> None:
-        """Add flagged rows that were looked at.
+        """Add examined rows.
 
         Args:
             columns: names of K columns.
@@ -137,8 +138,7 @@ class BatchNotes:
         if self.new_gaps:
             lines.append(f"missing, and never in the training rows: {_join(self.new_gaps)}")
         if self.unseen:
-            values = Counter({f"{column} = {value[:40]!r}": n for (column, value), n in self.unseen.items()})
-            lines.append(f"values that no training row has: {_join(values)}")
+            lines.append(f"values that no training row has: {_join(_by_cell(self.unseen))}")
         if self.spellings:
             pairs = Counter(
                 {
@@ -150,8 +150,9 @@ class BatchNotes:
             advice = "; write codes as text, as programs drop zeros at the start of numbers" if zeros else ""
             lines.append(f"written in another way than in the training rows: {_join(pairs)}{advice}")
         if self.moved:
-            values = Counter({f"{column} = {value[:40]!r}": n for (column, value), n in self.moved.items()})
-            lines.append(f"not read, but constant in the training rows and different now: {_join(values)}")
+            lines.append(
+                f"not read, but constant in the training rows and different now: {_join(_by_cell(self.moved))}"
+            )
         if self.beyond:
             lines.append(f"only grew in the training rows, and lies beyond them: {_join(self.beyond)}")
         if self.looked_at and self.leading:
@@ -173,9 +174,9 @@ class BatchNotes:
             "bad_rows": self.bad_rows,
             "bad": self.bad,
             "new_gaps": dict(self.new_gaps),
-            "unseen": _nested(self.unseen),
-            "spellings": _nested_levels(self.spellings),
-            "moved": _nested(self.moved),
+            "unseen": _nested(self.unseen.most_common()),
+            "spellings": _nested(self.spellings.items()),
+            "moved": _nested(self.moved.most_common()),
             "beyond": dict(self.beyond),
             "leading": dict(self.leading.most_common()),
             "explained": {name: count for name, count in self.explained.most_common() if count},
@@ -188,20 +189,18 @@ def _join(counts: Counter[str]) -> str:
     return ", ".join(parts) + (f" and {len(counts) - LISTED} more" if len(counts) > LISTED else "")
 
 
+def _by_cell(counts: Counter[tuple[str, str]]) -> Counter[str]:
+    return Counter({f"{column} = {value[:40]!r}": count for (column, value), count in counts.items()})
+
+
 def _spelling(value: str) -> str:
-    """Return what spellings of one value share: the letters without their case, without zeros at the start."""
+    """Return a value without its case and without zeros at its start. Spellings of one value become equal."""
     return value.casefold().lstrip("0") or "0"
 
 
-def _nested_levels(levels: dict[tuple[str, str], str]) -> dict[str, dict[str, str]]:
-    result: dict[str, dict[str, str]] = {}
-    for (column, value), level in levels.items():
-        result.setdefault(column, {})[value] = level
-    return result
-
-
-def _nested(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
-    result: dict[str, dict[str, int]] = {}
-    for (column, value), count in counts.most_common():
-        result.setdefault(column, {})[value] = count
+def _nested(pairs: Iterable[tuple[tuple[str, str], T]]) -> dict[str, dict[str, T]]:
+    """Return entries by column and value as a dictionary of dictionaries."""
+    result: dict[str, dict[str, T]] = {}
+    for (column, value), entry in pairs:
+        result.setdefault(column, {})[value] = entry
     return result

@@ -1,4 +1,4 @@
-"""Name the columns of a table that explain its flagged rows."""
+"""Find the columns that explain the flagged rows of a table."""
 
 from collections.abc import Sequence
 
@@ -50,13 +50,13 @@ class Explainer:
         return reasons
 
     def collect(self, rows: Floats, batch: ScoreBatch) -> None:
-        """Keep a random sample of the flagged rows so far."""
+        """Add the flagged rows of a batch to a random sample of all flagged rows (reservoir sampling)."""
         for row in rows[batch.flags]:
             self._seen += 1
             if len(self._kept) < self._limit:
                 self._kept.append(row)
-            elif (place := int(self._rng.integers(self._seen))) < self._limit:
-                self._kept[place] = row
+            elif (index := int(self._rng.integers(self._seen))) < self._limit:
+                self._kept[index] = row
 
     def explain(self, notes: BatchNotes) -> None:
         """Add to the notes which columns explain the flagged rows that were kept."""

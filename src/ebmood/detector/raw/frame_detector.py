@@ -17,10 +17,10 @@ from ebmood.detector.patches import PatchDetector
 from ebmood.detector.patches.patch_files import load_patch_detector
 from ebmood.detector.persistence.detector_files import is_patch_detector
 from ebmood.detector.persistence.load import load as load_estimator
-from ebmood.detector.preparation import NumberColumn, Preparation
+from ebmood.detector.preparation import Preparation
 from ebmood.detector.raw.saved_detector import read_all_rows
 from ebmood.detector.raw.score_options import ScoreOptions
-from ebmood.detector.raw.table_detector import NOTE, TableDetector
+from ebmood.detector.raw.table_detector import PREPARATION_NOTE, TableDetector
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.embedders import Embedder
 
@@ -70,10 +70,8 @@ class FrameDetector:
     def of_named_columns(cls, detector: TableDetector) -> Self:
         """Return a detector of frames. If the estimator was fitted on an array, its columns are called x0, x1, ..."""
         if detector.preparation is None:
-            columns = tuple(
-                NumberColumn(name=name, yes_no=True) for name in detector.estimator.column_labels()
-            )
-            detector = replace(detector, preparation=Preparation(columns=columns))
+            preparation = Preparation.without_decisions(detector.estimator.column_labels())
+            detector = replace(detector, preparation=preparation)
         return cls(detector)
 
     @property
@@ -201,6 +199,6 @@ def load(
             raise InputError(f"{folder}: fitted with an embedder, not with a module; leave embed= out")
         return load_patch_detector(Path(folder), embed=embed, device=device)
     estimator = load_estimator(folder, embed=embed, device=device)
-    if estimator.notes_.get(NOTE) is None:
+    if estimator.notes_.get(PREPARATION_NOTE) is None:
         return estimator
     return FrameDetector(TableDetector.from_estimator(Path(folder), estimator))

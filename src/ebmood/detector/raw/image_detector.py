@@ -29,9 +29,6 @@ from ebmood.detector.raw.items import IMAGE_NOTE
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.embedders import ImageEmbedder
 
-NOTE = IMAGE_NOTE
-"""Key of the image shape in the notes of a saved detector."""
-
 DEFAULT_SIZE = 16
 """Pixels per side by default. Distances grow with the square of the size, and the whitening with a higher power."""
 
@@ -68,7 +65,7 @@ class ImageDetector:
     def fit(
         cls,
         estimator: EnergyDetector,
-        folder: ImageStream,
+        stream: ImageStream,
         size: int = DEFAULT_SIZE,
         progress: ProgressCallback = ignore_progress,
     ) -> Self:
@@ -76,7 +73,7 @@ class ImageDetector:
 
         Args:
             estimator: not yet fitted, not supervised. Its parameter `embed` may be an embedder of images.
-            folder: images that are assumed to be in-distribution.
+            stream: images that are assumed to be in-distribution.
             size: pixels per side, without an embedder.
             progress: called with the progress of reading and fitting.
 
@@ -86,22 +83,22 @@ class ImageDetector:
         device = check_alpha_and_device(estimator.alpha, estimator.device)
         if estimator.supervised:
             raise InputError(
-                f"{folder.source}: classes of images are not learned from a folder; "
+                f"{stream.source}: classes of images are not learned from a folder; "
                 f"{for_interface('leave --supervised out', 'set supervised=False')}"
             )
         embedder = find_embedder(estimator.embed, str(device))
         if embedder is not None and not isinstance(embedder, ImageEmbedder):
             raise InputError(
-                f"{folder.source}: images, but {embedder.identity.name} embeds texts; name another"
+                f"{stream.source}: images, but {embedder.identity.name} embeds texts; name another"
             )
         if embedder is not None:
             estimator.embed = embedder  # opened once
             shape = ImageShape(channels=3, size=embedder.image_size)
-            x = read_features(folder, embedder, progress)[0]
+            x = read_features(stream, embedder, progress)[0]
         else:
-            x = _read_training_images(folder, size, progress)
+            x = _read_training_images(stream, size, progress)
             shape = ImageShape(channels=3 if x.shape[1] == 3 else 1, size=size)
-        with name_source(folder.source):
+        with name_source(stream.source):
             progress("fitting", None)
             estimator.fit(x)
         return cls(estimator, shape, len(x))
@@ -112,7 +109,7 @@ class ImageDetector:
         Raises:
             EbmoodError: the folder cannot be written.
         """
-        self.estimator.save(folder, {NOTE: self.shape.model_dump(mode="json"), "rows": self.images})
+        self.estimator.save(folder, {IMAGE_NOTE: self.shape.model_dump(mode="json"), "rows": self.images})
 
     @classmethod
     def from_estimator(cls, folder: Path, estimator: EnergyDetector) -> Self:
@@ -133,12 +130,12 @@ class ImageDetector:
         return cls(estimator, shape, rows if isinstance(rows, int) else 0)
 
     def score(
-        self, folder: ImageStream, progress: ProgressCallback = ignore_progress
+        self, stream: ImageStream, progress: ProgressCallback = ignore_progress
     ) -> Iterator[ScoreBatch]:
         """Score a folder chunk by chunk, in bounded memory. The kept column `file` holds the path of each image.
 
         Args:
-            folder: images of any size. They are converted to greyscale or to colour as in the fit.
+            stream: images of any size. They are converted to greyscale or to colour as in the fit.
             progress: called with the progress of scoring.
 
         Raises:
@@ -146,18 +143,18 @@ class ImageDetector:
         """
         embedder = self.estimator.embedder_
         if isinstance(embedder, ImageEmbedder):
-            for part in folder.features(embedder):
+            for part in stream.features(embedder):
                 scores = self.estimator.score_samples(EmbeddedItems(part.features))
                 yield self.estimator.decide(scores, _file_column(part.names))
-                progress("scoring", folder.fraction)
+                progress("scoring", stream.fraction)
             return
-        for chunk in folder.chunks(self.shape.channels, self.shape.size):
+        for chunk in stream.chunks(self.shape.channels, self.shape.size):
             yield self.estimator.decide(self.estimator.score_samples(chunk.pixels), _file_column(chunk.names))
-            progress("scoring", folder.fraction)
+            progress("scoring", stream.fraction)
 
 
 def read_features(
-    folder: ImageStream, embedder: ImageEmbedder, progress: ProgressCallback = ignore_progress
+    stream: ImageStream, embedder: ImageEmbedder, progress: ProgressCallback = ignore_progress
 ) -> tuple[EmbeddedItems, list[str]]:
     """Return the features of all images of a folder, and their paths inside it.
 
@@ -165,9 +162,9 @@ def read_features(
         EbmoodError: an image cannot be used; see `ImageStream.features`.
     """
     chunks = []
-    for chunk in folder.features(embedder):
+    for chunk in stream.features(embedder):
         chunks.append(chunk)
-        progress("embedding", folder.fraction)
+        progress("embedding", stream.fraction)
     names = [name for chunk in chunks for name in chunk.names]
     return EmbeddedItems(np.concatenate([chunk.features for chunk in chunks])), names
 
@@ -182,7 +179,7 @@ def read_shape(folder: Path, notes: dict) -> ImageShape | None:
     Raises:
         EbmoodError: the shape is malformed, or belongs to a resizing rule that this version does not know.
     """
-    note = notes.get(NOTE)
+    note = notes.get(IMAGE_NOTE)
     if note is None:
         return None
     try:
@@ -199,12 +196,12 @@ def read_shape(folder: Path, notes: dict) -> ImageShape | None:
     return shape
 
 
-def _read_training_images(folder: ImageStream, size: int, progress: ProgressCallback) -> NDArray[np.uint8]:
+def _read_training_images(stream: ImageStream, size: int, progress: ProgressCallback) -> NDArray[np.uint8]:
     """Return all images, `(N, 3, size, size)`, or `(N, 1, size, size)` if all are greyscale."""
     chunks = []
-    for chunk in folder.chunks(3, size):
+    for chunk in stream.chunks(3, size):
         chunks.append(chunk)
-        progress("reading", folder.fraction)
+        progress("reading", stream.fraction)
     pixels = np.concatenate([chunk.pixels for chunk in chunks])
     return pixels if any(chunk.has_colour for chunk in chunks) else pixels[:, :1]
 

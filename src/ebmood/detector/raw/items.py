@@ -8,7 +8,7 @@ from ebmood.detector.decisions import Decisions
 from ebmood.embedders import EmbedderIdentity
 
 IMAGE_NOTE = "images"
-"""Name of the note in a saved detector that says how images become inputs."""
+"""Key of the shape of images in the notes of a saved detector."""
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow
 
+from ebmood.detector.cells.arrow import compute
+from ebmood.detector.cells.categories import level_numbers
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.categories import level_numbers
 from ebmood.detector.io.table_stream import Chunk
 from ebmood.detector.preparation import NumberColumn, Preparation, Reading
 from ebmood.detector.raw.batch_notes import BatchNotes
@@ -40,10 +40,10 @@ def note_rows(
     columns = [column.name for column in preparation.columns for _ in column.features]
     for number, (name, values) in enumerate(reading.features.items()):
         if not isinstance(values, np.ndarray):
-            missing = values.is_null().to_numpy(zero_copy_only=False)
+            missing = np.asarray(values.is_null())
             levels = list(level_numbers(estimator.levels_[number]))
             known = pyarrow.array(levels, pyarrow.string())
-            unseen = ~compute.is_in(values, known).to_numpy(zero_copy_only=False)
+            unseen = ~np.asarray(compute.is_in(values, known))
             notes.add_spellings(name, values.filter(pyarrow.array(unseen & ~missing & good)), levels)
         else:
             missing = np.isnan(values)
@@ -54,7 +54,7 @@ def note_rows(
             beyond = int((reading.features[column.name][good] > column.grew_to).sum())
             if beyond:
                 notes.beyond[column.name] += beyond
-    for left_out in preparation.watched:
+    for left_out in preparation.constants:
         if left_out.name in chunk.rows.schema.names:
             cells = chunk.rows.column(left_out.name)
             notes.add_values(notes.moved, left_out.name, left_out.changed(cells, preparation.missing))

@@ -20,7 +20,7 @@ MIN_ROWS = 100
 """Tables with fewer rows are not checked."""
 
 MAX_ROWS = 10_000
-"""Of more rows, so many evenly spaced ones are used."""
+"""Largest number of rows that are used. Of a larger table, evenly spaced rows are taken."""
 
 LEVEL = 0.05
 """Level of the check."""
@@ -29,15 +29,15 @@ CALIBRATION = 0.25
 """Fraction of the first rows for calibration: of `MIN_ROWS` rows, it is enough to flag some at `LEVEL`."""
 
 PROBABILITY = 1e-3
-"""The order matters if so many flags are less probable than this for rows in random order."""
+"""The order matters if the number of flags is less probable than this for rows in random order."""
 
 TIMES = 2
-"""The order matters only if the flagged fraction is above so many times the level."""
+"""The order matters only if the flagged fraction is above this multiple of the level."""
 
 
 @dataclass(frozen=True)
 class OrderCheck:
-    """What a detector that is fitted on the first rows says about the last ones.
+    """How many of the last rows a detector flags that is fitted on the first rows.
 
     Attributes:
         rows: number of the last rows.
@@ -56,7 +56,7 @@ class OrderCheck:
 
 
 def check_order(rows: pyarrow.Table, seed: int) -> OrderCheck | None:
-    """Fit a fast detector on the first rows of a table, and return what it says about the last ones.
+    """Fit a fast detector on the first rows of a table, and return how many of the last rows it flags.
 
     For rows in random order, the number of flags has a beta-binomial distribution (Vovk 2012).
 

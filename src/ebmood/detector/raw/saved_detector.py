@@ -15,10 +15,11 @@ from ebmood.detector.patches.patch_files import load_patch_detector
 from ebmood.detector.patches.patch_folder import PatchFolderDetector, check_map_folder
 from ebmood.detector.persistence.detector_files import is_patch_detector, read_detector
 from ebmood.detector.persistence.load import load
-from ebmood.detector.preparation import concatenate_columns
+from ebmood.detector.preparation import concatenate_features
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.raw.batch_notes import BatchNotes
-from ebmood.detector.raw.image_detector import NOTE, ImageDetector, read_features
+from ebmood.detector.raw.image_detector import ImageDetector, read_features
+from ebmood.detector.raw.items import IMAGE_NOTE
 from ebmood.detector.raw.score_options import STRICT, ScoreOptions
 from ebmood.detector.raw.table_detector import TableDetector
 from ebmood.detector.score_batch import ScoreBatch
@@ -60,7 +61,7 @@ def load_saved_detector(
         estimator.set_alpha(alpha)
     if isinstance(estimator.embedder_, TextEmbedder):
         raise InputError(f"{folder}: fitted in Python on texts; load it with ebmood.load")
-    is_image = NOTE in estimator.notes_ or estimator.embedder_ is not None
+    is_image = IMAGE_NOTE in estimator.notes_ or estimator.embedder_ is not None
     kind = ImageDetector if is_image else TableDetector
     return kind.from_estimator(folder, estimator)
 
@@ -70,20 +71,20 @@ def refuse_images(folder: Path, advice: str) -> None:
 
     Args:
         folder: the folder of the detector.
-        advice: what to do in place of this, for the message.
+        advice: what to do instead, for the message.
 
     Raises:
         EbmoodError: it was fitted on images, or there is no detector.
     """
     metadata, _ = read_detector(folder)
     is_embedded = metadata.embedder is not None and metadata.embedder.items == "images"
-    if is_embedded or NOTE in metadata.notes:
+    if is_embedded or IMAGE_NOTE in metadata.notes:
         raise InputError(f"{folder}: was fitted on images{advice}")
 
 
 def score_input(
     detector: AnyDetector,
-    source: InputStream,
+    stream: InputStream,
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     progress: ProgressCallback = ignore_progress,
@@ -95,7 +96,7 @@ def score_input(
 
     Args:
         detector: fitted on inputs of the same kind.
-        source: a table with the columns of the fit, or a folder of images.
+        stream: a table with the columns of the fit, or a folder of images.
         keep: columns of a table to return with the scores; see `TableDetector.score`.
         drop: columns of a table that were not in the training data.
         progress: called with the progress of scoring.
@@ -107,10 +108,10 @@ def score_input(
         EbmoodError: detector and input are not of the same kind, or the input cannot be used. Earlier chunks may
             already have been scored.
     """
-    _check_kind(detector, source, [*keep, *drop])
-    if options.reasons and isinstance(source, ImageStream):
+    _check_kind(detector, stream, [*keep, *drop])
+    if options.reasons and isinstance(stream, ImageStream):
         raise InputError(
-            f"{source.source}: images have no columns that could be reasons; leave out --reasons"
+            f"{stream.source}: images have no columns that could be reasons; leave out --reasons"
         )
     if maps is not None and not isinstance(detector, PatchFolderDetector):
         option = for_interface("--maps", "maps=")
@@ -118,25 +119,25 @@ def score_input(
             f"{option}: the detector has no patches, only ebmood fit --where keeps them; leave it out"
         )
     if isinstance(detector, ImageDetector):
-        assert isinstance(source, ImageStream)
-        return detector.score(source, progress)
+        assert isinstance(stream, ImageStream)
+        return detector.score(stream, progress)
     if isinstance(detector, PatchFolderDetector):
-        assert isinstance(source, ImageStream)
+        assert isinstance(stream, ImageStream)
         if maps is not None:
-            check_map_folder(maps, source)
-        return detector.score(source, progress, maps)
-    assert isinstance(source, TableStream)
-    return detector.score(source, keep, drop, progress, options, notes)
+            check_map_folder(maps, stream)
+        return detector.score(stream, progress, maps)
+    assert isinstance(stream, TableStream)
+    return detector.score(stream, keep, drop, progress, options, notes)
 
 
 def read_all_rows(
-    detector: SavedDetector, source: InputStream, drop: Sequence[str] = ()
+    detector: SavedDetector, stream: InputStream, drop: Sequence[str] = ()
 ) -> tuple[pyarrow.Table | np.ndarray, tuple[str, ...]]:
     """Read a whole table or folder of images into memory, as input of `detector.estimator`.
 
     Args:
         detector: fitted on inputs of the same kind.
-        source: a table with the columns of the fit, or a folder of images.
+        stream: a table with the columns of the fit, or a folder of images.
         drop: columns of a table that were not in the training data.
 
     Returns:
@@ -145,35 +146,35 @@ def read_all_rows(
     Raises:
         EbmoodError: detector and input are not of the same kind, or the input cannot be used.
     """
-    _check_kind(detector, source, drop)
+    _check_kind(detector, stream, drop)
     if isinstance(detector, ImageDetector):
-        assert isinstance(source, ImageStream)
+        assert isinstance(stream, ImageStream)
         if isinstance(detector.estimator.embedder_, ImageEmbedder):
-            features, names = read_features(source, detector.estimator.embedder_)
+            features, names = read_features(stream, detector.estimator.embedder_)
             return features, tuple(names)
-        chunks = list(source.chunks(detector.shape.channels, detector.shape.size))
+        chunks = list(stream.chunks(detector.shape.channels, detector.shape.size))
         names = tuple(name for chunk in chunks for name in chunk.names)
         return np.concatenate([chunk.pixels for chunk in chunks]), names
-    assert isinstance(source, TableStream)
-    preparation = detector.check_table(source, drop)
-    raw = concatenate_columns(
-        [preparation.read_strictly(chunk) for chunk in source.chunks(preparation.names)]
+    assert isinstance(stream, TableStream)
+    preparation = detector.check_table(stream, drop)
+    features = concatenate_features(
+        [preparation.read_strictly(chunk) for chunk in stream.chunks(preparation.names)]
     )
     if detector.preparation is None:  # fitted without column names
-        return preparation.encode(raw, {}), ()
-    return pyarrow.table({name: pyarrow.array(cells) for name, cells in raw.items()}), ()
+        return preparation.encode(features, {}), ()
+    return pyarrow.table(features), ()
 
 
-def _check_kind(detector: AnyDetector, source: InputStream, columns: Sequence[str]) -> None:
+def _check_kind(detector: AnyDetector, stream: InputStream, columns: Sequence[str]) -> None:
     """Check that detector and input are of the same kind, and that only a table has `columns`."""
-    is_image = isinstance(source, ImageStream)
+    is_image = isinstance(stream, ImageStream)
     if not isinstance(detector, TableDetector) and not is_image:
         raise InputError(
-            f"{source.source}: a table, but the detector was fitted on images; give a folder of images"
+            f"{stream.source}: a table, but the detector was fitted on images; give a folder of images"
         )
     if isinstance(detector, TableDetector) and is_image:
-        raise InputError(f"{source.source}: images, but the detector was fitted on a table; give a table")
+        raise InputError(f"{stream.source}: images, but the detector was fitted on a table; give a table")
     if is_image and columns:
         raise InputError(
-            f"{source.source}: images have no columns; leave out --keep and --drop (the column `file` names each image)"
+            f"{stream.source}: images have no columns; leave out --keep and --drop (the column `file` names each image)"
         )

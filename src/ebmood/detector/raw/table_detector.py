@@ -18,7 +18,7 @@ from ebmood.detector.io.column_names import match_columns
 from ebmood.detector.io.table_stream import Chunk, TableStream
 from ebmood.detector.parameters import LAST, check_alpha_and_device
 from ebmood.detector.persistence.load import load
-from ebmood.detector.preparation import CategoryColumn, EmbeddedColumn, NumberColumn, Preparation
+from ebmood.detector.preparation import EmbeddedColumn, Preparation
 from ebmood.detector.preparation.choices import AUTOMATIC, Choices
 from ebmood.detector.preparation.training_table import read_profile
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
@@ -29,7 +29,7 @@ from ebmood.detector.raw.row_order import OrderCheck, check_order
 from ebmood.detector.raw.score_options import STRICT, ScoreOptions
 from ebmood.detector.score_batch import ScoreBatch, mark_bad_rows
 
-NOTE = "preparation"
+PREPARATION_NOTE = "preparation"
 """Key of the preparation in the notes of a saved detector."""
 
 
@@ -42,7 +42,7 @@ class TableDetector:
         preparation: None if the estimator was fitted in Python on columns without names.
         table_rows: number of rows of the training table, of which the fit may have used a random sample; None if the
             estimator was fitted in Python.
-        order: what a detector of the first training rows says about the last ones; None for a loaded detector, with
+        order: whether the last training rows differ from the first ones; None for a loaded detector, with
             `calibration="last"`, and for few rows.
     """
 
@@ -67,7 +67,7 @@ class TableDetector:
         Args:
             estimator: not yet fitted. If it is supervised, it learns the label column. Its `segment` is a category.
             table: rows that are assumed to be in-distribution.
-            choices: what the user says about the columns.
+            choices: what the user sets about the columns.
             progress: called with the progress of reading and fitting.
 
         Raises:
@@ -86,10 +86,10 @@ class TableDetector:
             profile.classes(choices.label_column) if estimator.supervised and choices.label_column else None
         )
         features = profile.features(preparation)
-        profile.columns.clear()
+        profile.cells.clear()
         progress("fitting", None)
         with name_source(table.source):
-            rows = pyarrow.table({name: pyarrow.array(cells) for name, cells in features.items()})
+            rows = pyarrow.table(features)
             estimator.fit(rows, classes)
         estimator.strangest_rows_ = tuple(
             (int(profile.row_numbers[row]), score) for row, score in estimator.strangest_rows_
@@ -105,7 +105,7 @@ class TableDetector:
             EbmoodError: the folder cannot be written.
         """
         note = None if self.preparation is None else self.preparation.model_dump(mode="json")
-        self.estimator.save(folder, {NOTE: note, "rows": self.table_rows})
+        self.estimator.save(folder, {PREPARATION_NOTE: note, "rows": self.table_rows})
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Self:
@@ -133,7 +133,7 @@ class TableDetector:
         for column in () if preparation is None else preparation.columns:
             if isinstance(column, EmbeddedColumn):
                 with name_source(str(folder)):
-                    column.open()  # a package that is absent or has changed is refused now
+                    column.open()  # raises an error now if a package is absent or has changed
         return cls(estimator, preparation, rows if isinstance(rows, int) else None)
 
     def score(
@@ -161,8 +161,8 @@ class TableDetector:
         """
         kept_columns = match_columns(keep, table.names, table.source, "--keep")
         preparation = self.check_table(table, drop, kept_columns)
-        watched = [column for column in preparation.watched if column.name in table.names]
-        names = [*preparation.names, *kept_columns, *(column.name for column in watched)]
+        constants = [column.name for column in preparation.constants if column.name in table.names]
+        names = [*preparation.names, *kept_columns, *constants]
         explainer = Explainer(self.estimator, preparation)
         counts = BatchNotes() if notes is None else notes
         for chunk in table.chunks(list(dict.fromkeys(names))):
@@ -232,13 +232,13 @@ class TableDetector:
         return preparation
 
     def _preparation_without_names(self, table: TableStream, others: set[str]) -> Preparation:
-        columns = tuple(NumberColumn(name=name, yes_no=True) for name in table.names if name not in others)
-        if len(columns) != self.estimator.n_features_in_:
+        names = [name for name in table.names if name not in others]
+        if len(names) != self.estimator.n_features_in_:
             raise InputError(
-                f"{table.source}: {len(columns)} columns, but the detector was fitted on "
+                f"{table.source}: {len(names)} columns, but the detector was fitted on "
                 f"{self.estimator.n_features_in_} columns without names; leave out the others"
             )
-        return Preparation(columns=columns)
+        return Preparation.without_decisions(names)
 
 
 def read_preparation(
@@ -258,15 +258,11 @@ def read_preparation(
     Raises:
         EbmoodError: the preparation is malformed, or gives other features than those of the detector.
     """
-    note = notes.get(NOTE)
+    note = notes.get(PREPARATION_NOTE)
     if note is None:
         if names is None:
             return None
-        columns = (
-            CategoryColumn(name=name) if name in categories else NumberColumn(name=name, yes_no=True)
-            for name in names
-        )
-        return Preparation(columns=tuple(columns))
+        return Preparation.without_decisions(names, categories)
     try:
         preparation = Preparation.model_validate(note)
     except ValidationError as error:

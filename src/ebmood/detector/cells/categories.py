@@ -1,4 +1,4 @@
-"""Names of categories, and their numbers. One value in two types gets one name: `True` and `"true"`, 1 and `"1.0"`."""
+"""Names and numbers of categories. A value of several types has one name: `True` and `"true"`, 1 and `"1.0"`."""
 
 import re
 from collections import Counter
@@ -9,16 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 Levels = tuple[str, ...]
-"""The names of the levels of a column; the position is the number of a level."""
+"""The levels (different categories) of a column. The position of a level is its number."""
 
 MISSING_WORDS = ("", "?", r"\n", "#n/a", "#na", "<na>", "nan", "nat")
 """Words for a missing value in any column, in lower case. `NA` is not one of them: it may be the code of Namibia."""
 
 ALIASES = {"1": "true", "0": "false", "true": "1", "false": "0"}
-"""Booleans that some programs write as numbers."""
+"""Names of booleans that may also be written as numbers, and the reverse."""
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:?\d\d)?")
 _NUMBER = re.compile(r"([+-]?)(0|[1-9][0-9]*)(?:\.([0-9]+))?")
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether an object is None, NaN, or `NA` or `NaT` of pandas."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
 
 
 def category_name(value: Any) -> str | None:
@@ -29,9 +36,7 @@ def category_name(value: Any) -> str | None:
     >>> [category_name(value) for value in ("2020-01-31T12:00Z", "2020-01-31 12:00:00.000+0000", "2020-01-31T00:00:00")]
     ['2020-01-31 12:00:00+00:00', '2020-01-31 12:00:00+00:00', '2020-01-31']
     """
-    if value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):
-        return None
-    if isinstance(value, (float, np.floating)) and value != value:
+    if is_missing(value) or value is np.ma.masked:
         return None
     text = str(value).strip()
     time = _TIME.fullmatch(text)

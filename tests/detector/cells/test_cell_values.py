@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import floats, integers, lists, one_of, text
 
-from ebmood.detector.io.categories import MISSING_WORDS
-from ebmood.detector.io.cell_values import (
+from ebmood.detector.cells.categories import MISSING_WORDS
+from ebmood.detector.cells.cell_values import (
     BOOLEANS,
     MISSING_NUMBERS,
     read_categories,
     read_numbers,
     read_times,
 )
-from ebmood.detector.io.dates import DateFormat
-from ebmood.detector.io.number_format import NumberFormat
+from ebmood.detector.cells.dates import DateFormat
+from ebmood.detector.cells.number_format import NumberFormat
 
 
 def numbers(cells: list, kind=None) -> np.ndarray:

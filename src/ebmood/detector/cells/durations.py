@@ -1,13 +1,11 @@
 """Read durations as numbers of seconds."""
 
-import re
-
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 from pyarrow import types
 
-from ebmood.detector.io.arrow import compute
+from ebmood.detector.cells.arrow import compute
 
 _NUMBER = r"[0-9]+(?:[.,][0-9]+)?"
 
@@ -43,8 +41,6 @@ _PATTERNS = (
     rf"{_part('seconds', 'S')})?$",
 )
 
-_DIGIT = re.compile("[0-9]")
-
 
 def read_durations(cells: pyarrow.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return durations in seconds, and which cells are not durations.
@@ -59,21 +55,17 @@ def read_durations(cells: pyarrow.Array) -> tuple[NDArray[np.float64], NDArray[n
         `(N,)` float64, NaN for missing cells and for those that are not durations, and `(N,)` booleans.
     """
     if types.is_duration(cells.type):
-        counts = (
-            cells.cast(pyarrow.int64()).cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
-        )
+        counts = np.asarray(cells.cast(pyarrow.int64()).cast(pyarrow.float64(), safe=False))
         per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[cells.type.unit]
         return counts / per_second, np.zeros(len(cells), dtype=bool)
     values = np.full(len(cells), np.nan)
-    has_digit = compute.match_substring_regex(cells, _DIGIT.pattern)
+    with_digit = compute.if_else(compute.match_substring_regex(cells, "[0-9]"), cells, None)
     for pattern in _PATTERNS:
-        parts = compute.extract_regex(
-            compute.if_else(has_digit, cells, pyarrow.scalar(None, cells.type)), pattern
-        )
-        found = parts.is_valid().to_numpy(zero_copy_only=False)
-        if found.any():
-            values[found] = _seconds(parts.filter(pyarrow.array(found)))
-    return values, np.isnan(values) & cells.is_valid().to_numpy(zero_copy_only=False)
+        parts = compute.extract_regex(with_digit, pattern)
+        found = parts.is_valid()
+        if found.true_count:
+            values[np.asarray(found)] = _seconds(parts.filter(found))
+    return values, np.isnan(values) & np.asarray(cells.is_valid())
 
 
 def _seconds(parts: pyarrow.StructArray) -> NDArray[np.float64]:
@@ -85,22 +77,15 @@ def _seconds(parts: pyarrow.StructArray) -> NDArray[np.float64]:
             return np.zeros(len(parts))
         text = compute.replace_substring(compute.fill_null(fields[name], ""), ",", ".")
         text = compute.if_else(compute.equal(text, ""), "0", text)
-        return compute.cast(text, pyarrow.float64()).to_numpy(zero_copy_only=False)
+        return np.asarray(compute.cast(text, pyarrow.float64()))
 
-    def is_negative(name: str) -> NDArray[np.bool_]:
-        if name not in fields:
-            return np.zeros(len(parts), dtype=bool)
-        return compute.equal(compute.fill_null(fields[name], ""), "-").to_numpy(zero_copy_only=False)
+    def sign(name: str, default: float | NDArray[np.float64]) -> NDArray[np.float64]:
+        text = np.asarray(fields[name].fill_null("")) if name in fields else np.full(len(parts), "")
+        return np.select([text == "-", text == "+"], [-1.0, 1.0], default)
 
-    sign = np.where(is_negative("sign"), -1.0, 1.0)
-    has_clock_sign = (
-        compute.not_equal(fields["clock"], "").to_numpy(zero_copy_only=False)
-        if "clock" in fields
-        else np.zeros(len(parts), dtype=bool)
-    )
-    clock_sign = np.where(has_clock_sign, np.where(is_negative("clock"), -1.0, 1.0), sign)
-    long = sum(number(name) * _UNITS[name][1] for name in ("weeks", "days"))
-    short = sum(
+    days_sign = sign("sign", 1.0)
+    days = sum(number(name) * _UNITS[name][1] for name in ("weeks", "days"))
+    clock = sum(
         number(name) * seconds for name, (_, seconds) in _UNITS.items() if name not in ("weeks", "days")
     )
-    return sign * long + clock_sign * short
+    return days_sign * days + sign("clock", days_sign) * clock

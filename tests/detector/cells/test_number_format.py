@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow
 import pytest
 
-from ebmood.detector.io.number_format import NumberFormat, possible_formats
+from ebmood.detector.cells.number_format import NumberFormat, possible_number_formats
 
 VALUES = np.array([1234567.25, -1234.5, -0.75, 12.0, -7.0, 1000.0])
 
@@ -51,7 +51,7 @@ def test_a_negative_number_of_accounting_is_minus_the_positive_one(write, negati
     cells = [(negative if x < 0 else positive).format(write(abs(x))) for x in VALUES]
     # as `clean_text` does
     cells = pyarrow.array([cell.replace("−", "-") for cell in cells])
-    formats = possible_formats(cells)
+    formats = possible_number_formats(cells)
     assert formats
     values, odd = formats[0].parse(cells)
     assert not odd.any()
@@ -59,7 +59,7 @@ def test_a_negative_number_of_accounting_is_minus_the_positive_one(write, negati
 
 
 def test_a_table_without_negative_numbers_decides_how_later_ones_are_read():
-    style = possible_formats(pyarrow.array(["$1,234.50", "$7"]))[0]
+    style = possible_number_formats(pyarrow.array(["$1,234.50", "$7"]))[0]
     values, odd = style.parse(pyarrow.array(["($7.25)", "-$1,000", "$ -", "7", "($-7)", "$1.234,5", None]))
     np.testing.assert_array_equal(values, [-7.25, -1000, 0, np.nan, np.nan, np.nan, np.nan])
     assert odd.tolist() == [False, False, False, True, True, True, False]
@@ -80,17 +80,17 @@ def test_a_table_without_negative_numbers_decides_how_later_ones_are_read():
     ],
 )
 def test_letters_multiply_if_several_occur(cells, values):
-    read, odd = possible_formats(pyarrow.array(cells))[0].parse(pyarrow.array(cells))
+    read, odd = possible_number_formats(pyarrow.array(cells))[0].parse(pyarrow.array(cells))
     assert not odd.any()
     np.testing.assert_allclose(read, values, rtol=1e-15)
 
 
 def test_groups_of_two_digits_as_in_india():
     cells = pyarrow.array(["12,34,567.50", "1,00,000", "1,234", "-1,23,45,678", "999"])
-    style = possible_formats(cells)[0]
+    style = possible_number_formats(cells)[0]
     np.testing.assert_array_equal(style.parse(cells)[0], [1234567.5, 1e5, 1234, -12345678, 999])
-    assert possible_formats(pyarrow.array(["1,23,45", "7"])) == []
-    assert possible_formats(pyarrow.array(["12.34.567", "7"])) == []
+    assert possible_number_formats(pyarrow.array(["1,23,45", "7"])) == []
+    assert possible_number_formats(pyarrow.array(["12.34.567", "7"])) == []
     values, odd = NumberFormat(currency="₹").parse_grouped(
         pyarrow.array(["₹1,23,456.00", "₹1,23,456", "₹1,23"])
     )
@@ -100,12 +100,12 @@ def test_groups_of_two_digits_as_in_india():
 
 def test_coordinates_of_one_direction_decide_how_the_other_is_read():
     for cells in (["10,905° E", "11,2 °E"], ["48.1°N", "47.9° N"]):
-        [style, *_] = possible_formats(pyarrow.array(cells))
+        [style, *_] = possible_number_formats(pyarrow.array(cells))
         other = cells[0].replace("E", "W").replace("N", "S")
         values, odd = style.parse(pyarrow.array([cells[0], other]))
         assert not odd.any()
         assert values[1] == -values[0] < 0
-    assert possible_formats(pyarrow.array(["20 °C", "21 °C"]))[0] == NumberFormat(unit="°C")
+    assert possible_number_formats(pyarrow.array(["20 °C", "21 °C"]))[0] == NumberFormat(unit="°C")
 
 
 @pytest.mark.parametrize(
@@ -126,10 +126,10 @@ def test_coordinates_of_one_direction_decide_how_the_other_is_read():
     ],
 )
 def test_other_text_is_no_number(cells):
-    assert possible_formats(pyarrow.array(cells)) == []
+    assert possible_number_formats(pyarrow.array(cells)) == []
 
 
 def test_all_cells_with_one_letter_have_a_unit():
     cells = pyarrow.array(["12k", "1.5k"])
-    assert possible_formats(cells)[0] == NumberFormat(unit="k")
-    assert possible_formats(cells)[0].parse(cells)[0].tolist() == [12, 1.5]
+    assert possible_number_formats(cells)[0] == NumberFormat(unit="k")
+    assert possible_number_formats(cells)[0].parse(cells)[0].tolist() == [12, 1.5]

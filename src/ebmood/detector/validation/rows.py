@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.categories import Levels
+from ebmood.detector.cells.categories import Levels
 from ebmood.detector.io.column_names import leave_out
 
 MAX_TRAINING_VALUE = 1e100

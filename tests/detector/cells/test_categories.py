@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebmood.detector.io.categories import category_name, category_names, encode, find_levels, level_numbers
+from ebmood.detector.cells.categories import category_name, category_names, encode, find_levels, level_numbers
 
 VALUES = st.one_of(
     st.none(),

@@ -12,11 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.categories import Levels, category_name, category_names, encode, find_levels
-from ebmood.detector.io.rows import Rows
-from ebmood.detector.io.scalars import (
+from ebmood.detector.cells.categories import (
+    Levels,
+    category_name,
+    category_names,
+    encode,
+    find_levels,
+    level_numbers,
+)
+from ebmood.detector.cells.cell_values import MAX_INTEGER
+from ebmood.detector.validation.rows import Rows
+from ebmood.detector.validation.scalars import (
     CONVERT_HINT,
-    MAX_INTEGER,
     describe_empty,
     parse_cells,
     read_number,
@@ -46,13 +53,10 @@ def read_data_frame(X: Any, levels: Mapping[int, Levels] | None = None) -> Rows:
     used: dict[int, Levels] = {}
     for number, name in enumerate(native_names):
         series, label = frame[:, number], f"column {name!r}"
-        if levels is None and holds_categories(series, label):
+        if holds_categories(series, label) if levels is None else number in levels:
             categories = category_names(series.to_list())
-            used[number] = find_levels(categories)
+            used[number] = find_levels(categories) if levels is None else levels[number]
             columns.append(encode(categories, used[number]))
-        elif levels is not None and number in levels:
-            used[number] = levels[number]
-            columns.append(encode(category_names(series.to_list()), levels[number]))
         else:
             columns.append(_read_numbers(series, label, may_be_text=levels is not None))
     return Rows(np.column_stack(columns), (len(columns),), names, used)
@@ -73,7 +77,7 @@ def holds_categories(series: nw.Series, label: str) -> bool:
     if not text:
         return False
     if text < len(cells) / 2:
-        parse_cells(series.to_list(), label)  # names the first text
+        parse_cells(series.to_list(), label)  # raises an error about the first text
     return True
 
 
@@ -107,3 +111,21 @@ def _read_numbers(series: nw.Series, label: str, may_be_text: bool) -> NDArray[n
     if kind == nw.Object or kind == nw.Unknown:
         return parse_cells(series.to_list(), label)
     raise InputError(f"X: {label}: values of type {kind}; {CONVERT_HINT}")
+
+
+def extend_levels(X: Any, levels: Mapping[int, Levels]) -> dict[int, Levels]:
+    """Return the levels of the category columns of the fit, followed by new ones in X. Known levels keep their numbers.
+
+    Args:
+        X: a data frame; the levels do not change for any other input.
+        levels: the levels of the category columns of the fit, by position.
+    """
+    if not levels or not nw.dependencies.is_into_dataframe(X):
+        return dict(levels)
+    frame = nw.from_native(X, eager_only=True)
+    extended = dict(levels)
+    for column in (column for column in levels if column < frame.shape[1]):
+        known = level_numbers(levels[column])
+        names = category_names(frame[:, column].to_list())
+        extended[column] += find_levels(name for name in names if name not in known)
+    return extended

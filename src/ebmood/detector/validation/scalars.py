@@ -1,4 +1,4 @@
-"""Convert Python objects to float64 one by one, so that an error message can name the first invalid one."""
+"""Convert Python objects to float64 one by one. The error message names the first invalid one."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.categories import MISSING_WORDS
-
-MAX_INTEGER = 2**53
-"""Above this, float64 cannot represent every whole number, so two identifiers may become equal."""
+from ebmood.detector.cells.categories import MISSING_WORDS, is_missing
+from ebmood.detector.cells.cell_values import MAX_INTEGER
 
 CONVERT_HINT = "leave the column out or convert it to numbers"
 
@@ -20,7 +18,7 @@ CORRECT_HINT = (
 
 
 def read_number(cell: Any) -> Any:
-    """Return text that stands for a number or a boolean as this number, and anything else unchanged.
+    """Return text that is a number or a boolean as a number, and anything else unchanged.
 
     >>> [read_number(cell) for cell in ("0.50", "True", "", "a", None)]
     [0.5, 1.0, None, 'a', None]
@@ -56,7 +54,7 @@ def parse_cells(cells: Iterable[Any], column: str) -> NDArray[np.float64]:
 def _parse_cell(cell: Any, place: str) -> float:
     if isinstance(cell, (str, bytes)):
         raise InputError(f"{place}: text {_shorten(cell)} in a column of numbers; {CORRECT_HINT}")
-    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+    if is_missing(cell):
         return np.nan
     try:
         value = float(cell)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ebmood import EbmoodError, InputError
-from ebmood.detector.io.arrays import read_rows
+from ebmood.detector.validation.arrays import read_rows
 
 TABLE = {"age": [1.5, 2.0, 3.0], "height": [4, 5, 6], "member": [True, False, True]}
 VALUES = np.array([[1.5, 4, 1], [2, 5, 0], [3, 6, 1]])

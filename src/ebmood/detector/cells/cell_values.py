@@ -1,7 +1,7 @@
-"""Read the cells of a table column as numbers, as names of categories, or as dates, and find the cells that are odd.
+"""Read the cells of a table column as numbers, durations, categories or dates. A cell that cannot be read is odd.
 
-A cell is missing if it is empty, null or NaN, or one of `MISSING_WORDS`. For a number, some further words are missing
-values. They may be categories, because `NA` may be the code of Namibia.
+A cell is missing if it is empty, null or NaN, or one of `MISSING_WORDS`. A number, duration or date is also missing if
+it is one of `MISSING_NUMBERS`. These may be categories: `NA` may be the code of Namibia.
 """
 
 import re
@@ -14,32 +14,15 @@ import pyarrow
 from numpy.typing import NDArray
 from pyarrow import types
 
-from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.categories import MISSING_WORDS, category_name
-from ebmood.detector.io.dates import DateFormat, Times, read_dates
-from ebmood.detector.io.durations import read_durations
-from ebmood.detector.io.number_format import PLAIN, NumberFormat
-from ebmood.detector.io.scalars import MAX_INTEGER
+from ebmood.detector.cells.arrow import compute
+from ebmood.detector.cells.categories import MISSING_WORDS, category_name
+from ebmood.detector.cells.dates import DateFormat, Times, read_dates
+from ebmood.detector.cells.durations import read_durations
+from ebmood.detector.cells.number_format import PLAIN, NumberFormat
 
 MISSING_NUMBERS = (
-    *(
-        "na",
-        "n/a",
-        "n.a.",
-        "null",
-        "(null)",
-        "<null>",
-        "none",
-        "nil",
-        "-",
-        "--",
-        ".",
-        "#value!",
-        "#div/0!",
-        "#num!",
-        "#null!",
-    ),
-    *("#n/a n/a", "-nan", "1.#qnan", "-1.#ind"),
+    *("na", "n/a", "n.a.", "null", "(null)", "<null>", "none", "nil", "-", "--", "."),
+    *("#value!", "#div/0!", "#num!", "#null!", "#n/a n/a", "-nan", "1.#qnan", "-1.#ind"),
 )
 """Further words for a missing number or date, in lower case."""
 
@@ -47,10 +30,13 @@ YES_NO = {
     **dict.fromkeys(("true", "yes", "y", "t", "on"), 1.0),
     **dict.fromkeys(("false", "no", "n", "f", "off"), 0.0),
 }
-"""Words for yes and no in lower case, and the numbers that they stand for in a column of yes and no."""
+"""Words for yes and no in lower case, and the numbers that replace them in a column of yes and no."""
 
 BOOLEANS = {"true": 1.0, "false": 0.0}
 """How programs write booleans, in lower case. They are numbers in any column."""
+
+MAX_INTEGER = 2**53
+"""Float64 represents every whole number up to this one. Two larger identifiers may become equal."""
 
 LIMIT = "^(?:[<>]=?|[≤≥~≈])\\s*"
 """Regular expression of the sign before a limit of measurement or an estimate: `<0.5` is read as 0.5."""
@@ -74,16 +60,16 @@ class Cells(Generic[T]):
     errors: dict[int, str] = field(default_factory=dict)
 
 
-def is_text(kind: pyarrow.DataType) -> bool:
+def is_text(dtype: pyarrow.DataType) -> bool:
     """Return whether a column of this type holds text."""
-    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    return types.is_string(dtype) or types.is_large_string(dtype) or types.is_string_view(dtype)
 
 
-def is_unusable(kind: pyarrow.DataType) -> bool:
+def is_unusable(dtype: pyarrow.DataType) -> bool:
     """Return whether a column of this type holds neither numbers nor text nor dates nor durations."""
-    is_binary = types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
-    is_interval = types.is_interval(kind)
-    return types.is_nested(kind) or is_binary or types.is_fixed_size_binary(kind) or is_interval
+    is_binary = types.is_binary(dtype) or types.is_large_binary(dtype) or types.is_binary_view(dtype)
+    is_interval = types.is_interval(dtype)
+    return types.is_nested(dtype) or is_binary or types.is_fixed_size_binary(dtype) or is_interval
 
 
 def decode(cells: pyarrow.Array) -> pyarrow.Array:
@@ -96,19 +82,22 @@ def decode(cells: pyarrow.Array) -> pyarrow.Array:
 
 
 def clean_text(cells: pyarrow.Array, missing: Collection[str]) -> pyarrow.Array:
-    """Return text without spaces around it, and null for the words of `missing`, which are in lower case."""
+    """Return text without spaces around it, and null for all words for missing numbers.
+
+    Args:
+        cells: `(N,)` text.
+        missing: further words for missing values, in lower case.
+    """
     cells = compute.utf8_trim_whitespace(cells.cast(pyarrow.large_string()))
-    cells = compute.replace_substring(
-        cells, pattern="\u2212", replacement="-"
-    )  # the minus sign of typesetters
-    words = pyarrow.array(list(missing), pyarrow.large_string())
+    cells = compute.replace_substring(cells, pattern="\N{MINUS SIGN}", replacement="-")
+    words = pyarrow.array([*MISSING_WORDS, *MISSING_NUMBERS, *missing], pyarrow.large_string())
     is_missing = compute.is_in(compute.utf8_lower(cells), words)
-    return compute.if_else(is_missing, pyarrow.scalar(None, pyarrow.large_string()), cells)
+    return compute.if_else(is_missing, None, cells)
 
 
 def read_numbers(
     cells: pyarrow.Array,
-    style: NumberFormat = PLAIN,
+    number_format: NumberFormat = PLAIN,
     missing: Collection[str] = (),
     yes_no: bool = False,
 ) -> Cells[NDArray[np.float64]]:
@@ -119,23 +108,21 @@ def read_numbers(
 
     Args:
         cells: `(N,)` text, numbers, or booleans.
-        style: how numbers are written in text.
+        number_format: how numbers are written in text.
         missing: further words for missing values, in lower case. A word that is a number is missing in any spelling.
         yes_no: whether words such as `yes` are numbers.
     """
     cells = decode(cells)
-    kind = cells.type
-    if is_text(kind):
-        return _parse_text(cells, style, missing, yes_no)
-    if types.is_boolean(kind):
-        return Cells(cells.cast(pyarrow.int8()).cast(pyarrow.float64()).to_numpy(zero_copy_only=False))
-    if types.is_null(kind):
-        return Cells(np.full(len(cells), np.nan))
-    if _is_number(kind):
+    dtype = cells.type
+    if is_text(dtype):
+        return _parse_text(cells, number_format, missing, yes_no)
+    if types.is_boolean(dtype):
+        return Cells(np.asarray(cells.cast(pyarrow.int8()).cast(pyarrow.float64())))
+    if _is_number(dtype):
         cells = _drop_numbers(cells, missing)
-        values = cells.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
+        values = np.asarray(cells.cast(pyarrow.float64(), safe=False))
         return _check_values(cells, values, {})
-    return _all_odd(cells, f"a {kind}, not a number")
+    return Cells(np.full(len(cells), np.nan), _all_odd(cells, f"a {dtype}, not a number"))
 
 
 def read_seconds(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cells[NDArray[np.float64]]:
@@ -147,11 +134,9 @@ def read_seconds(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cells[N
     """
     cells = decode(cells)
     if is_text(cells.type):
-        cells = clean_text(cells, {*MISSING_WORDS, *MISSING_NUMBERS, *missing})
-    elif types.is_null(cells.type):
-        return Cells(np.full(len(cells), np.nan))
+        cells = clean_text(cells, missing)
     elif not types.is_duration(cells.type):
-        return _all_odd(cells, f"a {cells.type}, not a duration")
+        return Cells(np.full(len(cells), np.nan), _all_odd(cells, f"a {cells.type}, not a duration"))
     values, odd = read_durations(cells)
     return Cells(values, _odd_cells(cells, odd, "is not a duration like 01:23:45 or 2h 5m"))
 
@@ -159,7 +144,7 @@ def read_seconds(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cells[N
 def read_categories(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cells[pyarrow.StringArray]:
     """Return a column as names of categories, with null for missing cells.
 
-    One value in two types gets one name; see `ebmood.detector.io.categories`.
+    One value in two types gets one name; see `ebmood.detector.cells.categories`.
 
     Args:
         cells: `(N,)` text, numbers, booleans, dates or times.
@@ -167,98 +152,103 @@ def read_categories(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cell
     """
     cells = decode(cells)
     if is_unusable(cells.type):
-        odd = _all_odd(cells, f"a {cells.type}, not a category")
-        return Cells(pyarrow.nulls(len(cells), pyarrow.string()), odd.errors)
+        nulls = pyarrow.nulls(len(cells), pyarrow.string())
+        return Cells(nulls, _all_odd(cells, f"a {cells.type}, not a category"))
     encoded = cells.dictionary_encode()
     names = [category_name(value) for value in encoded.dictionary.to_pylist()]
-    known = [None if name is not None and name.lower() in missing else name for name in names]
-    return Cells(pyarrow.array(known, pyarrow.string()).take(encoded.indices))
+    present = [None if name is None or name.lower() in missing else name for name in names]
+    return Cells(pyarrow.array(present, pyarrow.string()).take(encoded.indices))
 
 
-def read_times(cells: pyarrow.Array, style: DateFormat, missing: Collection[str] = ()) -> Cells[Times]:
+def read_times(cells: pyarrow.Array, date_format: DateFormat, missing: Collection[str] = ()) -> Cells[Times]:
     """Return a column as dates and times, with NaT for missing cells.
 
     Args:
         cells: `(N,)` text, numbers, dates or times.
-        style: how dates are written in text and in numbers.
+        date_format: how dates are written in text and in numbers.
         missing: further words for missing values, in lower case.
     """
     cells = decode(cells)
     if is_text(cells.type):
-        cells = clean_text(cells, {*MISSING_WORDS, *MISSING_NUMBERS, *missing})
-        if style.is_number:
+        cells = clean_text(cells, missing)
+        if date_format.is_number:
             numbers = _parse_text(cells, PLAIN, missing)
-            times, wrong = read_dates(pyarrow.array(numbers.values, mask=np.isnan(numbers.values)), style)
-            return Cells(times, numbers.errors | _odd_cells(cells, wrong, "is not a date"))
+            times, odd = read_dates(pyarrow.array(numbers.values, from_pandas=True), date_format)
+            return Cells(times, numbers.errors | _odd_cells(cells, odd, "is not a date"))
     elif _is_number(cells.type):
         cells = _drop_numbers(cells, missing)
         if types.is_floating(cells.type):
-            cells = compute.if_else(compute.is_nan(cells), pyarrow.scalar(None, cells.type), cells)
-    elif types.is_null(cells.type):
-        return Cells(np.full(len(cells), np.datetime64("NaT", "us")))
-    elif is_unusable(cells.type) or types.is_boolean(cells.type) or types.is_duration(cells.type):
-        return Cells(
-            np.full(len(cells), np.datetime64("NaT", "us")),
-            _all_odd(cells, f"a {cells.type}, not a date").errors,
-        )
-    times, wrong = read_dates(cells, style)
-    return Cells(times, _odd_cells(cells, wrong, f"is not a date like {style}"))
+            cells = compute.if_else(compute.is_nan(cells), None, cells)
+    elif is_unusable(cells.type) or types.is_duration(cells.type) or not types.is_temporal(cells.type):
+        missing_times = np.full(len(cells), np.datetime64("NaT", "us"))
+        return Cells(missing_times, _all_odd(cells, f"a {cells.type}, not a date"))
+    times, odd = read_dates(cells, date_format)
+    return Cells(times, _odd_cells(cells, odd, f"is not a date like {date_format}"))
 
 
 def _parse_text(
-    cells: pyarrow.Array, style: NumberFormat, missing: Collection[str], yes_no: bool = False
+    cells: pyarrow.Array, number_format: NumberFormat, missing: Collection[str], yes_no: bool = False
 ) -> Cells[NDArray[np.float64]]:
-    if style.is_plain and not missing:
+    if number_format.is_plain and not missing:
         trimmed = compute.utf8_trim_whitespace(cells.cast(pyarrow.large_string()))
         try:  # most columns hold nothing but plain numbers
-            return _check_values(
-                trimmed, compute.cast(trimmed, pyarrow.float64()).to_numpy(zero_copy_only=False), {}
-            )
+            return _check_values(trimmed, np.asarray(compute.cast(trimmed, pyarrow.float64())), {})
         except pyarrow.ArrowInvalid:
             pass
-    cells = clean_text(cells, {*MISSING_WORDS, *MISSING_NUMBERS, *missing})
-    values, odd = _parse_numbers(cells, style)
+    cells = clean_text(cells, missing)
+    values, odd = _parse_numbers(cells, number_format)
     if odd.any():
-        limits, is_other = _parse_numbers(compute.replace_substring_regex(cells, LIMIT, ""), style)
+        limits, is_other = _parse_numbers(compute.replace_substring_regex(cells, LIMIT, ""), number_format)
         values = np.where(odd & ~is_other, limits, values)
         odd &= is_other
         lower = compute.utf8_lower(cells)
         for word, number in (INFINITE | BOOLEANS | (YES_NO if yes_no else {})).items():
-            is_word = compute.fill_null(compute.equal(lower, word), False).to_numpy(zero_copy_only=False)
+            is_word = np.asarray(compute.fill_null(compute.equal(lower, word), False))
             values[is_word] = number
             odd &= ~is_word
-    problem = "is not a number" if style.is_plain else f"is not a number with {style.describe()}"
-    problem = "is neither a number nor yes or no" if yes_no else problem
-    errors = _odd_cells(cells, odd, problem)
-    if errors:
-        names = {".": "decimal point", ",": "decimal comma"}
-        other = "," if style.decimal == "." else "."
-        swapped = style.model_copy(update={"decimal": other, "thousands": ""})
-        is_swapped = odd & ~swapped.parse(cells)[1]
-        problem = f"has a {names[other]}, but the numbers of this column have {names[style.decimal]}s"
-        errors |= _odd_cells(cells, is_swapped, problem)
+    errors = _describe_odd(cells, odd, number_format, yes_no)
     values = np.where(np.isin(values, _numbers(missing)), np.nan, values)
     return _check_values(cells, values, errors)
 
 
+def _describe_odd(
+    cells: pyarrow.Array, odd: NDArray[np.bool_], number_format: NumberFormat, yes_no: bool
+) -> dict[int, str]:
+    """Return why cells of text are not numbers, by row."""
+    if not odd.any():
+        return {}
+    if yes_no:
+        problem = "is neither a number nor yes or no"
+    elif number_format.is_plain:
+        problem = "is not a number"
+    else:
+        problem = f"is not a number with {number_format.describe()}"
+    names = {".": "decimal point", ",": "decimal comma"}
+    other = "," if number_format.decimal == "." else "."
+    swapped = number_format.model_copy(update={"decimal": other, "thousands": ""})
+    is_swapped = odd & ~swapped.parse(cells)[1]
+    swap = f"has a {names[other]}, but the numbers of this column have {names[number_format.decimal]}s"
+    return _odd_cells(cells, odd, problem) | _odd_cells(cells, is_swapped, swap)
+
+
 def _parse_numbers(
-    cells: pyarrow.Array, style: NumberFormat
+    cells: pyarrow.Array, number_format: NumberFormat
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return numbers, also with separators of thousands that the format lacks, and which cells are none."""
-    values, odd = style.parse(cells)
+    values, odd = number_format.parse(cells)
     if odd.any():
-        grouped, is_other = style.parse_grouped(cells)
+        grouped, is_other = number_format.parse_grouped(cells)
         values = np.where(odd & ~is_other, grouped, values)
         odd &= is_other
     return values, odd
 
 
-def _is_number(kind: pyarrow.DataType) -> bool:
-    return types.is_floating(kind) or types.is_integer(kind) or types.is_decimal(kind)
+def _is_number(dtype: pyarrow.DataType) -> bool:
+    return types.is_floating(dtype) or types.is_integer(dtype) or types.is_decimal(dtype)
 
 
 def _numbers(missing: Collection[str]) -> list[float]:
-    """Return the words for missing values that are numbers: `-9999` is `-9999.0` as well."""
+    """Return the numbers among words for missing values. `-9999` also stands for `-9999.0`."""
     words = pyarrow.array([word.strip() for word in missing], pyarrow.string())
     numbers, odd = PLAIN.parse(words)
     return numbers[~odd].tolist()
@@ -271,7 +261,7 @@ def _drop_numbers(cells: pyarrow.Array, missing: Collection[str]) -> pyarrow.Arr
         return cells
     values = pyarrow.array(numbers, pyarrow.float64())
     is_missing = compute.is_in(cells.cast(pyarrow.float64(), safe=False), values)
-    return compute.if_else(is_missing, pyarrow.scalar(None, cells.type), cells)
+    return compute.if_else(is_missing, None, cells)
 
 
 def _check_values(
@@ -300,7 +290,5 @@ def _odd_cells(cells: pyarrow.Array, odd: NDArray[np.bool_], problem: str) -> di
     return {row: f"{str(cells[row].as_py())[:40]!r} {problem}" for row in np.flatnonzero(odd).tolist()}
 
 
-def _all_odd(cells: pyarrow.Array, problem: str) -> Cells[NDArray[np.float64]]:
-    present = cells.is_valid().to_numpy(zero_copy_only=False)
-    errors = dict.fromkeys(np.flatnonzero(present).tolist(), problem)
-    return Cells(np.full(len(cells), np.nan), errors)
+def _all_odd(cells: pyarrow.Array, problem: str) -> dict[int, str]:
+    return dict.fromkeys(compute.indices_nonzero(cells.is_valid()).to_pylist(), problem)

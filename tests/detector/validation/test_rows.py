@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from ebmood import InputError
-from ebmood.detector.io.arrays import read_rows
-from ebmood.detector.io.rows import check_columns, column_labels
+from ebmood.detector.validation.arrays import read_rows
+from ebmood.detector.validation.rows import check_columns, column_labels
 
 
 def test_features_of_images_are_named_by_their_index():

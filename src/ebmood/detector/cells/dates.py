@@ -1,6 +1,5 @@
 """Read dates and times in the formats that tables have."""
 
-import re
 from enum import StrEnum
 
 import numpy as np
@@ -8,10 +7,10 @@ import pyarrow
 from numpy.typing import NDArray
 from pyarrow import types
 
-from ebmood.detector.io.arrow import compute
+from ebmood.detector.cells.arrow import compute
 
 Times = NDArray[np.datetime64]
-"""Dates and times in microseconds; NaT for missing ones. Times with a zone are local, as they are written."""
+"""Dates and times in microseconds; NaT for missing ones. Times with a zone are local: the zone is not applied."""
 
 _CLOCK = (
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?"
@@ -48,18 +47,6 @@ class DateFormat(StrEnum):
     MILLISECONDS = "milliseconds since 1970"
     MICROSECONDS = "microseconds since 1970"
     NANOSECONDS = "nanoseconds since 1970"
-
-    @property
-    def is_coarse(self) -> bool:
-        """Whether the dates are months or quarters."""
-        return self in (
-            DateFormat.MONTH,
-            DateFormat.MONTH_AND_YEAR,
-            DateFormat.NAMED_MONTH,
-            DateFormat.SHORT_MONTH,
-            DateFormat.QUARTER,
-            DateFormat.YEAR_AND_QUARTER,
-        )
 
     @property
     def is_number(self) -> bool:
@@ -120,14 +107,14 @@ _PER_SECOND = {
 }
 
 _EPOCH = range(10**8, 5 * 10**9)
-"""Seconds since 1970 that are taken for dates: the years 1973 to 2128."""
+"""Seconds since 1970 that are read as dates: the years 1973 to 2128."""
 
 
-TEXT_FORMATS = tuple(style for style in _PATTERNS if style != DateFormat.COMPACT)
+TEXT_FORMATS = tuple(date_format for date_format in _PATTERNS if date_format != DateFormat.COMPACT)
 """The formats of text that is not a number."""
 
 
-def read_dates(cells: pyarrow.Array, style: DateFormat) -> tuple[Times, NDArray[np.bool_]]:
+def read_dates(cells: pyarrow.Array, date_format: DateFormat) -> tuple[Times, NDArray[np.bool_]]:
     """Return dates, and which cells are not dates in this format.
 
     >>> read_dates(pyarrow.array(["31.1.2020 12:30", "31.2.2020", None]), DateFormat.DAY_FIRST)[1]
@@ -135,60 +122,53 @@ def read_dates(cells: pyarrow.Array, style: DateFormat) -> tuple[Times, NDArray[
 
     Args:
         cells: `(N,)` text without spaces around it, numbers, dates or times; null for missing cells.
-        style: the format of text and of numbers.
+        date_format: the format of text and of numbers.
 
     Returns:
         `(N,)` datetime64, and `(N,)` booleans.
     """
     if types.is_temporal(cells.type) and not types.is_duration(cells.type):
         return _from_temporal(cells), np.zeros(len(cells), dtype=bool)
-    if style in _PER_SECOND:
-        return _from_epoch(cells, _PER_SECOND[style])
-    return _from_text(cells.cast(pyarrow.string()), style)
+    if date_format in _PER_SECOND:
+        return _from_epoch(cells, _PER_SECOND[date_format])
+    return _from_text(cells.cast(pyarrow.string()), date_format)
 
 
-def possible_formats(cells: pyarrow.Array) -> list[DateFormat]:
+def possible_date_formats(cells: pyarrow.Array) -> list[DateFormat]:
     """Return the formats in which all cells are dates. Dates whose day is 12 at most may fit two.
 
     Args:
         cells: distinct text without spaces around it, without nulls; at least one.
     """
-    return [style for style in _PATTERNS if not read_dates(cells, style)[1].any()]
+    return [date_format for date_format in _PATTERNS if not read_dates(cells, date_format)[1].any()]
 
 
 def epoch_format(numbers: NDArray[np.float64]) -> DateFormat | None:
-    """Return the format of numbers that all count from 1970 to dates of our time, and else None.
+    """Return the format of numbers that all are times from 1973 to 2128, counted from 1970; None if there is none.
 
     Args:
         numbers: without NaN; at least one.
     """
-    for style, per_second in _PER_SECOND.items():
+    for date_format, per_second in _PER_SECOND.items():
         if _EPOCH.start * per_second <= numbers.min() and numbers.max() < _EPOCH.stop * per_second:
-            return style
+            return date_format
     return None
 
 
 def _from_temporal(cells: pyarrow.Array) -> Times:
-    kind = cells.type
-    if types.is_timestamp(kind):
-        local = compute.local_timestamp(cells) if kind.tz else cells
-        return local.cast(pyarrow.timestamp("us"), safe=False).to_numpy(zero_copy_only=False)
-    if types.is_time(kind):
-        unit = "s" if types.is_time32(kind) and kind.unit == "s" else kind.unit
-        integers = cells.cast(pyarrow.int32() if types.is_time32(kind) else pyarrow.int64()).cast(
-            pyarrow.int64()
-        )
-        return (
-            integers.cast(pyarrow.timestamp(unit))
-            .cast(pyarrow.timestamp("us"), safe=False)
-            .to_numpy(zero_copy_only=False)
-        )
-    return cells.cast(pyarrow.timestamp("us")).to_numpy(zero_copy_only=False)
+    dtype = cells.type
+    if types.is_timestamp(dtype):
+        local = compute.local_timestamp(cells) if dtype.tz else cells
+        return np.asarray(local.cast(pyarrow.timestamp("us"), safe=False))
+    if types.is_time(dtype):
+        microseconds = cells.cast(pyarrow.time64("us"), safe=False).cast(pyarrow.int64())
+        return np.asarray(microseconds.cast(pyarrow.timestamp("us")))
+    return np.asarray(cells.cast(pyarrow.timestamp("us")))
 
 
 def _from_epoch(cells: pyarrow.Array, per_second: int) -> tuple[Times, NDArray[np.bool_]]:
-    missing = cells.is_null().to_numpy(zero_copy_only=False)
-    numbers = compute.cast(cells, pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
+    missing = np.asarray(cells.is_null())
+    numbers = np.asarray(compute.cast(cells, pyarrow.float64(), safe=False))
     wrong = ~missing & ~(np.abs(numbers) < _EPOCH.stop * per_second)
     microseconds = np.where(missing | wrong, 0, numbers) / per_second * 1e6
     times = microseconds.astype(np.int64).astype("datetime64[us]")
@@ -196,31 +176,29 @@ def _from_epoch(cells: pyarrow.Array, per_second: int) -> tuple[Times, NDArray[n
     return times, wrong
 
 
-def _from_text(cells: pyarrow.Array, style: DateFormat) -> tuple[Times, NDArray[np.bool_]]:
-    missing = cells.is_null().to_numpy(zero_copy_only=False)
-    parts = compute.extract_regex(cells, _PATTERNS[style])
-    found = ~parts.is_null().to_numpy(zero_copy_only=False)
+def _from_text(cells: pyarrow.Array, date_format: DateFormat) -> tuple[Times, NDArray[np.bool_]]:
+    parts = compute.extract_regex(cells, _PATTERNS[date_format])
+    found = np.array(parts.is_valid())
     fields = {field.name: parts.field(i) for i, field in enumerate(parts.type)}
 
     def number(name: str, default: int) -> NDArray[np.int64]:
         if name not in fields:
             return np.full(len(cells), default)
-        text = fields[name]
-        present = compute.and_(compute.is_valid(text), compute.not_equal(text, ""))
-        values = compute.if_else(compute.fill_null(present, False), text, str(default))
-        return compute.cast(values, pyarrow.int64()).to_numpy(zero_copy_only=False)
+        text = fields[name].fill_null("")
+        text = compute.if_else(compute.equal(text, ""), str(default), text)
+        return np.asarray(compute.cast(text, pyarrow.int64()))
 
     year, month, day = number("year", NO_YEAR), number("month", 1), number("day", 1)
     year = np.where(year < 100, year + 2000, year)
     if "name" in fields:
         names = pyarrow.array(_MONTH_NAMES, fields["name"].type)
         position = compute.index_in(compute.utf8_lower(fields["name"]), names).fill_null(0)
-        month = np.array(list(_MONTH_NAMES.values()))[position.to_numpy(zero_copy_only=False)]
+        month = np.array(list(_MONTH_NAMES.values()))[np.asarray(position)]
     if "quarter" in fields:
         month = 3 * number("quarter", 1) - 2
     hour, minute, second = number("hour", 0), number("minute", 0), number("second", 0)
     if "half" in fields:
-        half = np.array(compute.utf8_lower(fields["half"]).fill_null("").to_pylist(), dtype=object)
+        half = np.asarray(compute.utf8_lower(fields["half"]).fill_null(""))
         is_half = half != ""
         found &= ~is_half | ((hour >= 1) & (hour <= 12))
         hour = np.where(is_half, hour % 12 + 12 * (half == "p"), hour)
@@ -235,22 +213,10 @@ def _from_text(cells: pyarrow.Array, style: DateFormat) -> tuple[Times, NDArray[
     seconds = np.where(found, (hour * 60 + minute) * 60 + second, 0)
     times = days.astype("datetime64[us]") + seconds.astype("timedelta64[s]")
     times[~found] = np.datetime64("NaT")
-    return times, ~found & ~missing
+    return times, ~found & np.asarray(cells.is_valid())
 
 
 def _monday_of_week_1(years: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
     """Return the first day of the first ISO week of years, given as their first months. 4 January is in that week."""
     fourth = years.astype("datetime64[D]") + 3
     return fourth - ((fourth.astype(np.int64) + 3) % 7).astype("timedelta64[D]")
-
-
-def is_time_name(name: str) -> bool:
-    """Return whether a column name says that numbers in it are times.
-
-    >>> is_time_name("event_ts"), is_time_name("Timestamp"), is_time_name("counts")
-    (True, True, False)
-    """
-    return (
-        re.search(r"(?:^|[_\W])(?:ts|epoch|unix\w*|timestamp|time|date)(?:$|[_\W])", name, re.IGNORECASE)
-        is not None
-    )

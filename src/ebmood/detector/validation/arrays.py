@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
-from ebmood.detector.io.categories import Levels
-from ebmood.detector.io.data_frames import read_data_frame
-from ebmood.detector.io.rows import Rows, check_not_infinite, describe_column
-from ebmood.detector.io.scalars import MAX_INTEGER, describe_empty, first_line, parse_cells
+from ebmood.detector.cells.categories import Levels
+from ebmood.detector.cells.cell_values import MAX_INTEGER
+from ebmood.detector.validation.data_frames import read_data_frame
+from ebmood.detector.validation.rows import Rows, check_not_infinite, describe_column
+from ebmood.detector.validation.scalars import describe_empty, first_line, parse_cells
 
 
 def read_rows(X: Any, levels: Mapping[int, Levels] | None = None) -> Rows:
@@ -57,9 +58,7 @@ def _read_array(X: Any) -> NDArray[np.float64]:
         case "c":
             raise InputError("X: Complex data not supported; give real and imaginary parts as columns")
         case "f" | "b":
-            with np.errstate(
-                over="ignore"
-            ):  # an overflow of long double becomes infinity, which is refused later
+            with np.errstate(over="ignore"):  # an overflow of long double becomes infinity, an error later
                 return array.astype(np.float64, copy=False)
         case "i" | "u":
             if array.max() > MAX_INTEGER or array.min() < -MAX_INTEGER:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import timedeltas
 
-from ebmood.detector.io.durations import read_durations
+from ebmood.detector.cells.durations import read_durations
 
 
 def seconds_of(*cells: str) -> list[float]:

@@ -9,7 +9,7 @@ import pyarrow
 from numpy.typing import NDArray
 
 from ebmood.core.settings import Settings
-from ebmood.detector.io.arrow import compute
+from ebmood.detector.cells.arrow import compute
 
 CURRENCIES = (
     *(r"(?:US|CA|AU|NZ|HK|[ACRS])?\$", "[€£¥₹₩₽₺₴₪฿₫%]", r"kr\.?", r"Rs\.?", r"Fr\.?", "zł", "Kč"),
@@ -38,7 +38,7 @@ _COMPASS = {
     f"(?:°{_SPACE})?{letter}": sign for letter, sign in {"N": 1.0, "E": 1.0, "S": -1.0, "W": -1.0}.items()
 }
 _DIRECTION = re.compile(rf"°{_SPACE}[NSEW]$")
-"""The end of a coordinate, of which others may lie on the other side of the equator or of Greenwich."""
+"""The end of a coordinate such as `16.4° S`. Its letter is not a unit, as other cells may have the opposite one."""
 
 _LEDGER = {"(?i:cr)": 1.0, "(?i:dr)": -1.0, "H": 1.0, "S": -1.0}
 _SCALES = {
@@ -64,7 +64,7 @@ class NumberFormat(Settings):
 
     Attributes:
         decimal: the character before the fraction.
-        thousands: the character between groups of three digits. A space stands for all kinds of spaces.
+        thousands: the character between groups of three digits. A space means any kind of space.
         unit: text that follows each number, such as `%` or `m3/h`. The number is not converted.
         currency: a sign before each number.
         scale: kind of the letters behind numbers that multiply them: `multiples` for `1.5k` and `2M`, `bytes` for
@@ -98,7 +98,7 @@ class NumberFormat(Settings):
         decimal = re.escape(self.decimal)
         digits = "[0-9]+"
         if self.thousands:
-            separator = _SEPARATORS.get(self.thousands, re.escape(self.thousands))
+            separator = self._separator
             groups = f"[1-9][0-9]{{0,2}}(?:{separator}[0-9]{{3}})+"  # 0,653 has a decimal comma
             if self.thousands == ",":  # 12,34,567 in India
                 groups += f"|[1-9][0-9]?(?:{separator}[0-9]{{2}})+{separator}[0-9]{{3}}"
@@ -124,6 +124,10 @@ class NumberFormat(Settings):
             forms += [f"{before}{number}{after}{_SPACE}-", f"\\({_SPACE}{number}{_SPACE}\\){after}"]
         return f"^(?:{'|'.join(forms)})$"
 
+    def fits(self, cells: pyarrow.Array) -> bool:
+        """Return whether all cells are numbers in this format. The cells are those of `parse`, without nulls."""
+        return bool(compute.all(compute.match_substring_regex(cells, self.pattern)).as_py())
+
     def parse(self, cells: pyarrow.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return numbers, and which cells are not numbers in this format.
 
@@ -134,20 +138,20 @@ class NumberFormat(Settings):
             `(N,)` float64, NaN for missing cells and for those that are not numbers, and `(N,)` booleans.
         """
         matches = compute.match_substring_regex(cells, self.pattern)
-        text = compute.if_else(matches, cells, pyarrow.scalar(None, cells.type))
+        text = compute.if_else(matches, cells, None)
         factors = np.ones(len(cells))
         for end, factor in _SCALES[self.scale].items():
             is_scaled = compute.match_substring_regex(text, f"[^A-Za-z]{end}[^A-Za-z]*$")
-            factors[compute.fill_null(is_scaled, False).to_numpy(zero_copy_only=False)] = factor
+            factors[np.asarray(compute.fill_null(is_scaled, False))] = factor
         for old, new in self._replacements():
             text = compute.replace_substring_regex(text, old, new)
-        values = compute.cast(text, pyarrow.float64()).to_numpy(zero_copy_only=False)
-        return values * factors, ~compute.fill_null(matches, True).to_numpy(zero_copy_only=False)
+        values = np.asarray(compute.cast(text, pyarrow.float64()))
+        return values * factors, ~np.asarray(compute.fill_null(matches, True))
 
     def parse_grouped(self, cells: pyarrow.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return numbers with separators of thousands, and which cells are none, for a format without such separators.
 
-        Numbers below 1000 do not show how larger ones are written. A cell is read only if its separators cannot be
+        A column of numbers below 1000 does not show the separator. A cell is read only if its separators cannot be
         decimal signs: `1.234,5` and `1.234.567`, but not `1.234`.
 
         >>> NumberFormat(decimal=",").parse_grouped(pyarrow.array(["1.234,5", "1 234", "1.234", "1,234"]))
@@ -160,25 +164,26 @@ class NumberFormat(Settings):
             As `parse`.
         """
         values = np.full(len(cells), np.nan)
-        odd = cells.is_valid().to_numpy(zero_copy_only=False)
+        odd = np.asarray(cells.is_valid())
         if self.thousands or self.scale:
             return values, odd
-        for style in _STYLES:
-            if not style.thousands or style.decimal != self.decimal:
+        for grouped in _FORMATS:
+            if not grouped.thousands or grouped.decimal != self.decimal:
                 continue
-            separator = _SEPARATORS.get(style.thousands, re.escape(style.thousands))
-            group = f"[0-9]{separator}[0-9]{{2,3}}"
-            is_sign = style.thousands in ".,"
-            certain = f"{group}(?:{separator}|{re.escape(self.decimal)})" if is_sign else group
-            clear = compute.match_substring_regex(cells, certain)
-            clear_cells = compute.if_else(clear, cells, pyarrow.scalar(None, cells.type))
-            found = style.model_copy(update={"unit": self.unit, "currency": self.currency}).parse(
-                clear_cells
-            )[0]
-            is_found = ~np.isnan(found)
-            values[is_found] = found[is_found]
-            odd &= ~is_found
+            pattern = f"[0-9]{grouped._separator}[0-9]{{2,3}}"
+            if grouped.thousands in ".,":
+                pattern += f"(?:{grouped._separator}|{re.escape(self.decimal)})"
+            certain = compute.if_else(compute.match_substring_regex(cells, pattern), cells, None)
+            with_unit = grouped.model_copy(update={"unit": self.unit, "currency": self.currency})
+            found, _ = with_unit.parse(certain)
+            values = np.where(np.isnan(found), values, found)
+            odd &= np.isnan(found)
         return values, odd
+
+    @property
+    def _separator(self) -> str:
+        """Regular expression of the character between groups of three digits."""
+        return _SEPARATORS.get(self.thousands, re.escape(self.thousands))
 
     def _replacements(self) -> list[tuple[str, str]]:
         """Return regular expressions and their replacements, which together make a number plain."""
@@ -196,7 +201,7 @@ class NumberFormat(Settings):
         if self.currency:
             steps.append(("^-$", "0"))
         if self.thousands:
-            steps.append((_SEPARATORS.get(self.thousands, re.escape(self.thousands)), ""))
+            steps.append((self._separator, ""))
         if self.decimal != ".":
             steps.append((re.escape(self.decimal), "."))
         return [*steps, (r"^\+", "")]
@@ -218,7 +223,7 @@ class NumberFormat(Settings):
 
 PLAIN = NumberFormat()
 
-_STYLES = (
+_FORMATS = (
     PLAIN,
     NumberFormat(decimal=","),
     NumberFormat(thousands=","),
@@ -245,40 +250,37 @@ def split_unit(cell: str) -> tuple[str, str] | None:
     return (parts[1], unit) if _UNIT.fullmatch(unit) else None
 
 
-def possible_formats(cells: pyarrow.Array) -> list[NumberFormat]:
+def possible_number_formats(cells: pyarrow.Array) -> list[NumberFormat]:
     """Return the formats in which all cells are numbers, the most usual one first.
 
     Args:
         cells: distinct text without spaces around it, without nulls; at least one.
     """
     first = next((text for cell in cells[:50] if any(map(str.isdigit, text := cell.as_py()))), "")
-    unit, styles = split_unit(first), []
+    unit, formats = split_unit(first), []
     if unit is not None and not _DIRECTION.match(unit[1]):
-        styles = [style.model_copy(update={"currency": unit[0], "unit": unit[1]}) for style in _STYLES]
-    return [style for style in styles if fits(style, cells)] or _scaled_formats(cells)
+        formats = [plain.model_copy(update={"currency": unit[0], "unit": unit[1]}) for plain in _FORMATS]
+    return [candidate for candidate in formats if candidate.fits(cells)] or _scaled_formats(cells)
 
 
 def _scaled_formats(cells: pyarrow.Array) -> list[NumberFormat]:
-    """Return the formats in which letters multiply. Letters are only taken for that if several occur, one of them k."""
+    """Return the formats with a scale. Letters multiply if several occur, one of them k. A single letter is a unit."""
     ends = {match[1] for cell in cells.to_pylist() if (match := _END.search(cell))}
-    formats = []
+    formats = (PLAIN, NumberFormat(decimal=","))
     if {"k", "K"} & ends and len(ends) > 1:
-        formats = [NumberFormat(decimal=decimal, scale="multiples") for decimal in (".", ",")]
+        scale = "multiples"
     elif any(end.endswith("B") and len(end) > 1 for end in ends):
-        formats = [NumberFormat(decimal=decimal, scale="bytes") for decimal in (".", ",")]
+        scale = "bytes"
     elif (ends <= {"N", "S"} or ends <= {"E", "W"}) and (
         len(ends) == 2 or all(map(_DIRECTION.search, cells.to_pylist()))
     ):
-        formats = [NumberFormat(decimal=decimal, scale="compass") for decimal in (".", ",")]
+        scale = "compass"
     elif {end.upper() for end in ends} == {"CR", "DR"} or ends == {"H", "S"}:
-        formats = [style.model_copy(update={"scale": "ledger"}) for style in _STYLES]
-    return [style for style in formats if fits(style, cells)]
-
-
-def fits(style: NumberFormat, cells: pyarrow.Array) -> bool:
-    """Return whether all cells are numbers in a format."""
-    matches = compute.match_substring_regex(cells, style.pattern)
-    return bool(compute.all(matches).as_py())
+        scale, formats = "ledger", _FORMATS
+    else:
+        return []
+    scaled = [plain.model_copy(update={"scale": scale}) for plain in formats]
+    return [candidate for candidate in scaled if candidate.fits(cells)]
 
 
 def choose_format(formats: Sequence[NumberFormat], decimal_comma: bool) -> NumberFormat:
@@ -287,8 +289,8 @@ def choose_format(formats: Sequence[NumberFormat], decimal_comma: bool) -> Numbe
     `1,108` has a decimal comma or a separator of thousands, and `1.108` may have the latter. The other columns decide.
 
     Args:
-        formats: at least one, from `possible_formats`.
+        formats: at least one, from `possible_number_formats`.
         decimal_comma: whether other columns of the table have decimal commas.
     """
     decimal = "," if decimal_comma else "."
-    return next((style for style in formats if style.decimal == decimal), formats[0])
+    return next((candidate for candidate in formats if candidate.decimal == decimal), formats[0])

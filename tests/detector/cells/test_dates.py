@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import datetimes
 
-from ebmood.detector.io.dates import DateFormat, epoch_format, possible_formats, read_dates
+from ebmood.detector.cells.dates import DateFormat, epoch_format, possible_date_formats, read_dates
 
 DATES = datetimes(dt.datetime(1900, 1, 1), dt.datetime(2099, 12, 31))
 
@@ -96,7 +96,7 @@ def test_names_of_months_in_several_languages(cell, month):
     ],
 )
 def test_what_is_no_month_week_or_quarter(cells):
-    assert possible_formats(pyarrow.array(cells)) == []
+    assert possible_date_formats(pyarrow.array(cells)) == []
 
 
 @given(DATES)
@@ -134,7 +134,10 @@ def test_what_is_not_a_date_is_odd(cell):
 
 
 def test_the_order_of_day_and_month_is_that_of_the_whole_column():
-    assert possible_formats(pyarrow.array(["3/4/2020", "31/4/2020"])) == []
-    assert possible_formats(pyarrow.array(["3/4/2020", "30/4/2020"])) == [DateFormat.DAY_FIRST]
-    assert possible_formats(pyarrow.array(["3/4/2020", "4/30/2020"])) == [DateFormat.MONTH_FIRST]
-    assert possible_formats(pyarrow.array(["3/4/2020"])) == [DateFormat.DAY_FIRST, DateFormat.MONTH_FIRST]
+    assert possible_date_formats(pyarrow.array(["3/4/2020", "31/4/2020"])) == []
+    assert possible_date_formats(pyarrow.array(["3/4/2020", "30/4/2020"])) == [DateFormat.DAY_FIRST]
+    assert possible_date_formats(pyarrow.array(["3/4/2020", "4/30/2020"])) == [DateFormat.MONTH_FIRST]
+    assert possible_date_formats(pyarrow.array(["3/4/2020"])) == [
+        DateFormat.DAY_FIRST,
+        DateFormat.MONTH_FIRST,
+    ]

@@ -1,0 +1,1 @@
+"""Cells of tables as numbers, durations, dates and categories."""

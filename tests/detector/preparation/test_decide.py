@@ -425,3 +425,31 @@ def test_options_do_not_block_each_other():
         Choices(drop=["id"], categories=["id"]).resolve(names, "t")
     with pytest.raises(InputError, match="dates='x': no such column"):
         Choices(dates=["x"]).resolve(names, "t")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "3,50",
+        "5 kg",
+        "$1.00",
+        "Yes",
+        "1h 5m",
+        "1.234,5",
+        "-0",
+        "12 %",
+        "x",
+        "007",
+        True,
+        7,
+        2.5,
+    ],
+)
+def test_a_constant_is_equal_to_its_own_cells(cell):
+    cells = pyarrow.array([cell] * N)
+    decision = decide_one(cells.to_pylist(), delimiter=";")
+    assert decision.kind == "constant"
+    assert isinstance(decision.column, LeftOut)
+    assert not len(decision.column.changed(cells, ()))
+    other = pyarrow.array(["another"])
+    assert decision.column.changed(other, ()).to_pylist() == ["another"]

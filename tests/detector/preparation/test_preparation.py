@@ -74,5 +74,7 @@ def test_a_constant_that_moves_is_noticed_in_any_spelling():
     assert LeftOut(name="y", reason="", constant="true").changed(pyarrow.array([1, 0]), ()).to_pylist() == [
         "0"
     ]
+    comma = LeftOut(name="y", reason="", constant="3.5", spellings=("3,50",))
+    assert comma.changed(pyarrow.array(["3,50", "3.5", "3,60"]), ()).to_pylist() == ["3,60"]
     empty = LeftOut(name="y", reason="empty", constant="")
     assert empty.changed(pyarrow.array([None, "a"]), ()).to_pylist() == ["a"]

@@ -31,3 +31,9 @@ def test_a_table_with_another_decimal_sign_says_which_one_to_write():
     notes.add_bad([f"t.csv: row {row}, column 'a': {problem}" for row in (1, 2)])
     with pytest.raises(InputError, match="write this table with decimal points, as the training table"):
         notes.check_bad_rows("t.csv", 0.001)
+
+
+def test_values_with_the_same_start_are_counted_together():
+    notes = BatchNotes()
+    notes.unseen.update({("c", "x" * 40 + "a"): 3, ("c", "x" * 40 + "b"): 1})
+    assert notes.lines(0.05) == [f"values that no training row has: c = '{'x' * 40}' (4)"]

@@ -160,6 +160,11 @@ def read_categories(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cell
     return Cells(pyarrow.array(present, pyarrow.string()).take(encoded.indices))
 
 
+def distinct_names(cells: pyarrow.Array, missing: Collection[str] = ()) -> list[str]:
+    """Return the names of the categories of a column, each once; see `read_categories`."""
+    return read_categories(cells, missing).values.drop_null().unique().to_pylist()
+
+
 def read_times(cells: pyarrow.Array, date_format: DateFormat, missing: Collection[str] = ()) -> Cells[Times]:
     """Return a column as dates and times, with NaT for missing cells.
 

@@ -24,6 +24,9 @@ from ebmood.models.views.view import constant_scales, varies
 MIN_CLASS_MEMORY = 64
 """Rows of a class that are kept at least, if it has them, and its clusters."""
 
+ROWS_PER_COORDINATE = 2
+"""Rows that the residuals of columns need for each coordinate."""
+
 MAX_VALUE = 1e300
 """Larger training values are clipped to this."""
 
@@ -208,11 +211,14 @@ def _layout(settings: EnergySettings, table: Layout, rows: tuple[int, ...], view
 
 
 def _has_residuals(settings: EnergySettings, layout: MemoryLayout) -> bool:
-    """Return whether residuals of columns are used: there are two columns, and not too many coordinates."""
+    """Return whether residuals of columns are used.
+
+    There must be two columns, and twice as many rows as coordinates, but not too many of these.
+    """
     numbers, groups = len(layout.table.numbers), layout.table.groups
     has_normal_scores = {NormalScores.name, WhitenedNormalScores.name} & {*layout.views} or not numbers
-    few = settings.residuals is not None and numbers + sum(groups) <= settings.residuals
-    return bool(has_normal_scores) and few and numbers + len(groups) >= 2
+    limit = min(settings.residuals or 0, sum(layout.rows) // ROWS_PER_COORDINATE)
+    return bool(has_normal_scores) and numbers + len(groups) >= 2 and numbers + sum(groups) <= limit
 
 
 def _fit_clusters(model: ScoreModel, seed: int) -> None:

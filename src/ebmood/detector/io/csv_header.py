@@ -47,6 +47,11 @@ def open_csv(file: BinaryIO, source: str) -> OpenedCSV:
     text = TextFile(file, source)
     content = text.read(START_BYTES).removeprefix(codecs.BOM_UTF8)
     start = find_start(_complete_lines(content))
+    if not start.delimiter.isascii():
+        raise EbmoodError(
+            f"{source}: the line `sep={start.delimiter}` names a delimiter that is no ASCII character; save the file "
+            "with commas, semicolons or tabs"
+        )
     breaks = itertools.islice(_LINE_BREAK.finditer(content), start.line)
     position = max((line_break.end() for line_break in breaks), default=0)
     header, content = _read_header(text, content[position:], source)

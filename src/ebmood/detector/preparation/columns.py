@@ -172,11 +172,13 @@ class LeftOut(Settings):
         reason: why it is left out.
         constant: the value of a column that has only one, or empty text for a column without values; None for other
             columns.
+        spellings: other names under which the training rows have the constant, such as `3,50` for 3.5.
     """
 
     name: str
     reason: str
     constant: str | None = None
+    spellings: tuple[str, ...] = ()
 
     def changed(self, cells: pyarrow.Array, missing: Collection[str]) -> pyarrow.StringArray:
         """Return the values that are not the constant, as `read_categories` names them."""
@@ -184,5 +186,5 @@ class LeftOut(Settings):
         constant = category_name(self.constant)
         if constant is None:
             return categories
-        equal = pyarrow.array([constant, ALIASES.get(constant, constant)])
+        equal = pyarrow.array([constant, ALIASES.get(constant, constant), *self.spellings])
         return categories.filter(compute.invert(compute.is_in(categories, equal)))

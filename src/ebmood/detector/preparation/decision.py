@@ -1,6 +1,6 @@
 """What a column holds, and what is read of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -37,9 +37,13 @@ class Decision:
     trend: int = 0
 
     @classmethod
-    def leave_out(cls, name: str, kind: str, reason: str, constant: str | None = None) -> Self:
+    def leave_out(
+        cls, name: str, kind: str, reason: str, constant: str | None = None, spellings: Iterable[str] = ()
+    ) -> Self:
         """Return the decision not to read a column."""
-        left_out = LeftOut(name=name, reason=f"{kind}, {reason}", constant=constant)
+        left_out = LeftOut(
+            name=name, reason=f"{kind}, {reason}", constant=constant, spellings=tuple(spellings)
+        )
         return cls(left_out, kind, "left out", reason)
 
 

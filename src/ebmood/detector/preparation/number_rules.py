@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from ebmood.core.interface import for_interface
-from ebmood.detector.cells.cell_values import MAX_INTEGER, read_numbers, read_seconds
+from ebmood.detector.cells.cell_values import MAX_INTEGER, distinct_names, read_numbers, read_seconds
 from ebmood.detector.cells.dates import DateFormat, epoch_format, possible_date_formats
 from ebmood.detector.cells.number_format import NumberFormat
 from ebmood.detector.preparation.category_rules import decide_categories
@@ -77,7 +77,8 @@ def decide_numbers(
     distinct = np.unique(values)
     gaps = 1 - len(values) / len(cells)
     if len(distinct) == 1 and not gaps:
-        return Decision.leave_out(name, "constant", f"always {_show(values[0])}", constant=_show(values[0]))
+        value, spellings = _show(values[0]), distinct_names(cells, missing)
+        return Decision.leave_out(name, "constant", f"always {value}", value, spellings)
     if gaps > MOSTLY_MISSING:
         return Decision.leave_out(name, "mostly missing", f"empty in {gaps:.0%} of the rows")
     if types.is_boolean(cells.type) or np.isin(distinct, (0.0, 1.0)).all():

@@ -16,6 +16,7 @@ from ebmood.detector.cells.cell_values import (
     YES_NO,
     Cells,
     clean_text,
+    distinct_names,
     read_numbers,
     read_seconds,
     read_times,
@@ -148,7 +149,8 @@ def decide_text(
     if len(text.distinct) <= 10 and _are_yes_no(words):
         if len(words) == 1 and not text.cells.null_count:
             [value] = words
-            return Decision.leave_out(name, "constant", f"always {value!r}", constant=value)
+            spellings = distinct_names(text.raw, text.missing)
+            return Decision.leave_out(name, "constant", f"always {value!r}", value, spellings)
         return Decision(NumberColumn(name=name, yes_no=True), "yes/no", "0 or 1")
     if has_codes:
         return decide_categories(name, text.raw, text.missing, "codes that start with 0")

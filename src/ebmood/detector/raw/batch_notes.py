@@ -140,12 +140,9 @@ class BatchNotes:
         if self.unseen:
             lines.append(f"values that no training row has: {_join(_by_cell(self.unseen))}")
         if self.spellings:
-            pairs = Counter(
-                {
-                    f"{column} = {value[:40]!r} for {level[:40]!r}": self.unseen[column, value]
-                    for (column, value), level in self.spellings.items()
-                }
-            )
+            pairs = Counter[str]()
+            for (column, value), level in self.spellings.items():
+                pairs[f"{column} = {value[:40]!r} for {level[:40]!r}"] += self.unseen[column, value]
             zeros = any(len(value) != len(level) for (_, value), level in self.spellings.items())
             advice = "; write codes as text, as programs drop zeros at the start of numbers" if zeros else ""
             lines.append(f"written in another way than in the training rows: {_join(pairs)}{advice}")
@@ -190,7 +187,10 @@ def _join(counts: Counter[str]) -> str:
 
 
 def _by_cell(counts: Counter[tuple[str, str]]) -> Counter[str]:
-    return Counter({f"{column} = {value[:40]!r}": count for (column, value), count in counts.items()})
+    by_text = Counter[str]()
+    for (column, value), count in counts.items():
+        by_text[f"{column} = {value[:40]!r}"] += count
+    return by_text
 
 
 def _spelling(value: str) -> str:

@@ -12,7 +12,14 @@ from pyarrow import types
 from ebmood.core.errors import DataWarning
 from ebmood.core.interface import for_interface
 from ebmood.detector.io.arrow import compute
-from ebmood.detector.io.cell_values import decode, is_text, is_unusable, read_categories, read_numbers
+from ebmood.detector.io.cell_values import (
+    decode,
+    is_list,
+    is_text,
+    is_unusable,
+    read_categories,
+    read_numbers,
+)
 from ebmood.detector.io.column_names import format_option
 from ebmood.detector.io.dates import DateFormat, epoch_format
 from ebmood.detector.io.number_format import NumberFormat, choose_format
@@ -20,7 +27,7 @@ from ebmood.detector.preparation.columns import CategoryColumn, EmbeddedColumn, 
 from ebmood.detector.preparation.date_rules import decide_dates
 from ebmood.detector.preparation.decision import BY_OPTION, Decision, Overrides
 from ebmood.detector.preparation.number_rules import decide_durations, decide_numbers
-from ebmood.detector.preparation.text_rules import TextColumn, decide_text, decimal_comma
+from ebmood.detector.preparation.text_rules import HOLDS_LISTS, TextColumn, decide_text, decimal_comma
 
 
 def decide(
@@ -96,6 +103,8 @@ def _decide_column(
             )
         treatment = f"{embedder.dimension} features of {embedder.name}"
         return Decision(EmbeddedColumn(name=name, embedder=embedder), "text", treatment, BY_OPTION)
+    if is_list(cells.type):
+        return Decision.leave_out(name, "other", HOLDS_LISTS)
     if is_unusable(cells.type):
         return Decision.leave_out(name, "other", f"holds {cells.type}")
     text = TextColumn(cells, missing) if is_text(cells.type) else None

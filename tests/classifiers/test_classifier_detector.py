@@ -178,8 +178,8 @@ def test_logits_after_the_last_linear_layer_have_no_head():
 def test_the_model_of_the_user_is_not_changed():
     model = type(trained_classifier())()
     model.train()
-    x, y = labelled_rows(100, seed=1)
-    ClassifierDetector(model, score="odin", random_state=0).fit(x, y).p_values(x)
+    x, _ = labelled_rows(100, seed=1)
+    ClassifierDetector(model, score="odin", random_state=0).fit(x).p_values(x)
     assert model.training
     assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
 

@@ -1,6 +1,9 @@
 """Inputs of a classifier as batches; the detector's tests have the errors."""
 
+import warnings
+
 import numpy as np
+import pytest
 import torch
 
 from ebmood.classifiers.inputs import read_batches
@@ -21,3 +24,19 @@ def test_pairs_and_longer_tuples_have_labels_and_other_elements_are_ignored():
         assert read.y is not None
         assert read.y.tolist() == [0, 1, 2]
         assert read.x.shape == (3, 2)
+
+
+@pytest.mark.parametrize("kind", ["other byte order", "steps back", "read-only memory", "half precision"])
+def test_arrays_in_any_memory_are_read_without_a_warning(kind, tmp_path):
+    x = np.arange(12, dtype=np.float32).reshape(6, 2)
+    np.save(tmp_path / "x.npy", x)
+    given = {
+        "other byte order": x.astype(x.dtype.newbyteorder(">")),
+        "steps back": x[::-1].copy()[::-1],
+        "read-only memory": np.load(tmp_path / "x.npy", mmap_mode="r"),
+        "half precision": x.astype(np.float16),
+    }[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        batches = list(read_batches(given, batch_size=4))
+    assert np.array_equal(np.concatenate([batch.x.numpy() for batch in batches]), x)

@@ -72,11 +72,26 @@ def test_the_messages_name_rates_and_the_network(ebmood, files, tmp_path):
     words = ("score", tmp_path / "model", files / "new.npz", "-o", tmp_path / "s.csv", "--module", MODULE)
     code, _, err = ebmood(*words)
     assert code == 2
-    assert "the weights of SmallClassifier differ" in err
+    assert "network: the weights of SmallClassifier differ" in err
+    assert "give these with --weights" in err
+    code, _, err = ebmood(*words[:-2], "--onnx", "net.onnx")
+    assert code == 2
+    assert f"was fitted with --module {MODULE}; give it again" in err
     code, _, err = ebmood(*words, "--keep", "id", "-j", 2)
     assert code == 2
     assert "--keep, -j: for tables" in err
     assert not (tmp_path / "s.csv").exists()
+
+
+def test_an_npy_file_holds_the_rows(ebmood, files, tmp_path):
+    fit = ("fit-classifier", files / "held-out.npz", "-o", tmp_path / "model", *network(files))
+    assert ebmood(*fit, "--score", "energy")[0] == 0
+    np.save(tmp_path / "new.npy", np.load(files / "new.npz")["X"])
+    for rows in (files / "new.npz", tmp_path / "new.npy"):
+        out = tmp_path / f"{rows.suffix[1:]}.csv"
+        code, _, err = ebmood("score", tmp_path / "model", rows, "-o", out, *network(files))
+        assert code == 0, err
+    assert (tmp_path / "npz.csv").read_text() == (tmp_path / "npy.csv").read_text()
 
 
 def write_images(folder: Path, count: int) -> None:
@@ -247,7 +262,10 @@ def test_an_onnx_graph_gives_the_scores_of_its_network(ebmood, files, tmp_path):
         (("--module", MODULE, "--layer", "head.0"), "has no layer 'head.0'"),
         (("--module", MODULE, "--weights", "none.safetensors"), "none.safetensors: not a readable"),
         (("--module", MODULE, "--score", "guess"), "score='guess': unknown; the scores are"),
-        (("--module", "torch.nn:Identity"), "has no nn.Linear"),
+        (
+            ("--module", "torch.nn:Identity"),
+            "has no nn.Linear whose input could be the features and no layers",
+        ),
         (("--onnx", "none.onnx"), "none.onnx: cannot be read"),
         (("--module", MODULE, "--calibration", "loo"), "calibration='loo'"),
     ],
@@ -265,6 +283,7 @@ def test_options_that_cannot_be_used(ebmood, files, tmp_path, words, message):
     [
         ({"x": np.zeros((30, 6))}, "no array X; the arrays are x"),
         ({"X": np.zeros((30, 5))}, "refuses rows 0 to 29 of shape (5,)"),
+        ({"X": np.zeros(6)}, "for inputs of shape (6,), not one row for each of 6; give rows, (N, ...)"),
         ({"X": np.array([{}])}, "not a readable .npz file"),
         ({"X": np.zeros((30, 6)), "y": np.full(30, 7)}, "labels: row 0: 7; must be from 0 to 3"),
     ],

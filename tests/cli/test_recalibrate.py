@@ -131,3 +131,11 @@ def test_a_detector_with_classes_is_refused(ebmood, tables, tmp_path):
     assert code == 2
     assert "fitted with classes" in err
     assert (tmp_path / "m" / "detector.json").read_bytes() == before
+
+
+@pytest.mark.filterwarnings("ignore::ebmood.core.errors.CalibrationWarning")
+def test_too_few_rows_say_that_no_row_is_flagged(ebmood, model, tables, tmp_path):
+    pd.read_csv(tables / "in.csv")[:5].to_csv(tmp_path / "few.csv", index=False)
+    code, _, err = ebmood("recalibrate", model, tmp_path / "few.csv", "-o", tmp_path / "new")
+    assert code == 0
+    assert "calibrated on 5 rows; no rows are flagged (before: " in err

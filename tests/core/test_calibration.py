@@ -98,7 +98,7 @@ def test_benjamini_hochberg_equals_the_step_up_rule_in_exact_arithmetic(numerato
     assert benjamini_hochberg(np.array([float(q) for q in p]), fdr).tolist() == expected
 
 
-@pytest.mark.parametrize("alpha", [0, 1, -0.1, 1.5, math.nan, math.inf, "x", None])
+@pytest.mark.parametrize("alpha", [0, 1, -0.1, 1.5, math.nan, math.inf, "x", "0.05", None])
 def test_levels_outside_the_open_unit_interval_are_errors(alpha):
     with pytest.raises(EbmoodError, match=r"alpha=.*above 0 and below 1"):
         allowed_alarms(alpha, 10)

@@ -166,6 +166,18 @@ def test_energies_rise_with_the_distance_from_the_training_rows():
         assert (model(between(path, x)).diff() > 0).all()
 
 
+def test_rows_that_equal_training_rows_have_equal_values_whatever_rounding_does():
+    """All distances to the nearest rows are zero, up to rounding, which depends on the number of rows at a time."""
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(5, 5))
+    x = torch.from_numpy((rng.random((400, 5)) > 0.5) @ mixing)
+    relative = RelativeDistance(len(x), MemorySettings()).fit(leave_one_out(squared_distances(x, x)))
+    new = torch.from_numpy((rng.random((300, 5)) > 0.5) @ mixing)
+    together = relative(squared_distances(new, x))
+    alone = torch.cat([relative(squared_distances(row[None], x)) for row in new])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)
+
+
 def test_the_relative_distance_does_not_change_with_the_unit_if_neighbours_count_fully():
     x, new = training_rows(), new_rows()
     settings = MemorySettings(compare=1.0)

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from ebmood.classifiers.inputs import Batch, read_batches
 from ebmood.classifiers.network import NetworkResults, Progress, head_of, prepare, run_network
+from ebmood.classifiers.network_checks import warn_of_labels, warn_of_logits
 from ebmood.classifiers.saved_classifier import SavedClassifier, load_classifier, save_classifier
 from ebmood.core.calibration import benjamini_hochberg, rows_needed
 from ebmood.core.errors import CalibrationWarning, InputError
+from ebmood.core.interface import for_interface
 from ebmood.detector.calibration_scores import CalibrationScores
 from ebmood.detector.parameters import (
     advise_for_calibration,
@@ -33,6 +35,9 @@ Floats = NDArray[np.float64]
 
 STEP_ROWS = 512
 """Rows of the fit from which the step of an input score is chosen, at most."""
+
+MOST_CLASSES = 5
+"""Most classes in a message."""
 
 
 class ClassifierDetector:
@@ -145,6 +150,7 @@ class ClassifierDetector:
 
         Warns:
             CalibrationWarning: there are too few calibration rows to flag anything at level alpha.
+            DataWarning: the logits are probabilities, or the network predicts the labels no better than chance.
         """
         self.seed_ = resolve_seed(self.random_state)
         batches: Iterable[Batch] = read_batches(X, self.batch_size)
@@ -171,6 +177,9 @@ class ClassifierDetector:
         is_right = None if labels is None else labels == clean.outputs.predicted
         self.accuracy_ = float("nan") if is_right is None else float(is_right.double().mean())
         self.network_digest_ = module_sha256(self.network_.module)
+        warn_of_logits(clean.outputs.logits)
+        if is_right is not None:
+            warn_of_labels(int(is_right.sum()), rows, self.n_classes_)
         self._calibrate(results.outputs.take(calibration_rows), rows)
         return self
 
@@ -310,8 +319,9 @@ class ClassifierDetector:
         )
         if module_sha256(detector.network_.module) != metadata.network:
             raise InputError(
-                f"model: the weights of {type(model).__name__} differ from those of the network that {folder} was "
-                "fitted with (the SHA-256 differs); load these weights, or fit the detector again"
+                f"{for_interface('network', 'model')}: the weights of {type(model).__name__} differ from those of the "
+                f"network that {folder} was fitted with (the SHA-256 differs); "
+                f"{for_interface('give these with --weights', 'load these weights')}, or fit the detector again"
             )
         detector.score_, detector.settings_, detector.calibration_ = score, metadata.fitted_score, calibration
         detector.offset_ = calibration.offset(metadata.alpha)
@@ -361,10 +371,13 @@ class ClassifierDetector:
             )
         pooled = self.calibration_.without_rate
         if pooled and len(scores) >= needed:
+            name = for_interface("--class-conditional", "class_conditional=True")
+            classes = ", ".join(str(int(number)) for number in pooled[:MOST_CLASSES])
+            more = f" and {len(pooled) - MOST_CLASSES} more" if len(pooled) > MOST_CLASSES else ""
             warnings.warn(
-                f"class_conditional=True: {len(pooled)} predicted classes, first {int(pooled[0])}, have fewer than "
-                f"{needed} calibration rows together, so they are compared with all rows, and their false-alarm rate "
-                "is unknown; give more of their rows",
+                f"{name}: rows that are predicted as {classes}{more} have fewer than {needed} calibration rows "
+                "together, so they are compared with all rows, and their false-alarm rate is unknown; give more of "
+                "their rows",
                 CalibrationWarning,
                 stacklevel=3,
             )

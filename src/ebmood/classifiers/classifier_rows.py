@@ -207,17 +207,23 @@ class ImageRows(ClassifierRows):
 
 
 def read_arrays(path: Path) -> ArrayRows:
-    """Return the arrays `X` and, if it is there, `y` of an `.npz` file. Pickled objects are refused.
+    """Return the arrays `X` and, if it is there, `y` of an `.npz` file, or the array of an `.npy` file as `X`.
+
+    Pickled objects are refused.
 
     Raises:
         EbmoodError: the file cannot be read, or has no array `X`.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            names = list(file.files) if isinstance(file, np.lib.npyio.NpzFile) else []
-            if "X" not in names:
-                raise EbmoodError(f"{path}: no array X; the arrays are {', '.join(names) or 'none'}")
-            x, y = file["X"], file["y"] if "y" in names else None
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            x, y = loaded, None
+        else:
+            with loaded as file:
+                names = list(file.files)
+                if "X" not in names:
+                    raise EbmoodError(f"{path}: no array X; the arrays are {', '.join(names) or 'none'}")
+                x, y = file["X"], file["y"] if "y" in names else None
     except EbmoodError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

@@ -36,9 +36,8 @@ def read_batches(X: Any, batch_size: int) -> Iterator[Batch]:
         InputError: X is none of these, or a batch is empty or holds no numbers.
     """
     if isinstance(X, np.ndarray | Tensor):
-        x = _inputs(X, "X")
-        for start in range(0, len(x), batch_size):
-            yield Batch(x[start : start + batch_size])
+        for start in range(0, len(X) if X.ndim else 1, batch_size):
+            yield Batch(_inputs(X[start : start + batch_size] if X.ndim else X, "X"))
     elif isinstance(X, str | bytes | dict) or not isinstance(X, Iterable):
         raise InputError(
             f"X: {type(X).__name__} is not an array, a tensor, or an iterable of batches; give one of them"
@@ -53,17 +52,26 @@ def _batch(batch: Any, name: str) -> Batch:
         return Batch(_inputs(batch, name))
     if len(batch) < 2:
         raise InputError(f"{name}: a sequence of {len(batch)} elements; give inputs, or inputs and labels")
-    x, y = _inputs(batch[0], name), torch.as_tensor(batch[1])
+    x, y = _inputs(batch[0], name), to_tensor(batch[1])
     if y.shape != (len(x),):
         raise InputError(f"{name}: labels of shape {tuple(y.shape)} for {len(x)} inputs; give one for each")
     return Batch(x, y)
+
+
+def to_tensor(values: Any) -> Tensor:
+    """Return an array, a tensor or numbers as a tensor. An array in memory order of this machine is not copied."""
+    if isinstance(
+        values, np.ndarray
+    ):  # torch refuses other byte orders and steps back, and warns of read-only memory
+        values = np.require(values, values.dtype.newbyteorder("="), ["C", "W"])
+    return torch.as_tensor(values)
 
 
 def _inputs(x: Any, name: str) -> Tensor:
     if not isinstance(x, np.ndarray | Tensor):
         raise InputError(f"{name}: {type(x).__name__} is not an array or a tensor (n, *shape)")
     try:
-        tensor = torch.as_tensor(x).detach()
+        tensor = to_tensor(x).detach()
     except TypeError as error:
         raise InputError(f"{name}: an array of {getattr(x, 'dtype', '')} values; give numbers") from error
     if not tensor.ndim or not len(tensor):

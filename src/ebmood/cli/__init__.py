@@ -10,7 +10,7 @@ from ebmood.core.errors import EbmoodError
 from ebmood.core.interface import shell_messages
 
 _PARAMETER = re.compile(
-    r"(?<![\w./-])(alpha|calibration|contamination|device|memory|speed)=('?)([\w.+:-]+)\2(?![\w.+:/-])"
+    r"(?<![\w./-])(alpha|calibration|contamination|delta|device|memory|speed)=('?)([\w.+:-]+)\2(?![\w.+:/-])"
 )
 """A parameter of the estimator with its value, in a message, but not in a path. The options have the same names."""
 

@@ -115,7 +115,10 @@ def _load_weights(network: "nn.Module", path: Path) -> None:
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise EbmoodError(f"{path}: not a readable .safetensors file ({one_line(error)[:120]})") from error
+        raise EbmoodError(
+            f"{path}: not a readable .safetensors file ({one_line(error)[:120]}); write it with "
+            "safetensors.torch.save_file(network.state_dict(), FILE)"
+        ) from error
     ours = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     theirs = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     differing = sorted(set(ours.items()) ^ set(theirs.items()))

@@ -101,9 +101,9 @@ def recalibrate(
     for line in describe_segments(segment.model_dump() for segment in estimator.segments_):
         print_message(line)
     print_message(
-        f"{folder}: calibrated on {count} {items}; {items} that score below {_describe(estimator.offset_)} are flagged "
-        f"(before: {_describe(before)}), {estimator.false_alarm_rate_:.2%} of {items} like these on average "
-        f"(before: {rate_before:.2%})"
+        f"{folder}: calibrated on {count} {items}; {_describe(estimator.offset_, items)} (before: "
+        f"{_number(before)}), {estimator.false_alarm_rate_:.2%} of {items} like these on average (before: "
+        f"{rate_before:.2%})"
     )
 
 
@@ -111,5 +111,11 @@ def _finite(offset: float) -> float | None:
     return offset if math.isfinite(offset) else None
 
 
-def _describe(offset: float) -> str:
+def _describe(offset: float, items: str) -> str:
+    if not math.isfinite(offset):
+        return f"no {items} are flagged"
+    return f"{items} that score below {_number(offset)} are flagged"
+
+
+def _number(offset: float) -> str:
     return f"{offset:.6g}" if math.isfinite(offset) else "no threshold"

@@ -145,13 +145,17 @@ def _score(
 def _check_network(
     model: Path, metadata: "ClassifierMetadata", module: str | None, onnx: Path | None
 ) -> None:
-    """Check that a network is named.
+    """Check that a network is named, and of the kind of that of the fit.
 
     Raises:
-        EbmoodError: there is none; the message names that of the fit.
+        EbmoodError: it is not; the message names that of the fit.
     """
     from ebmood.core.errors import EbmoodError
 
+    if onnx is not None and metadata.notes.get("module"):
+        raise EbmoodError(f"{model}: was fitted with --module {metadata.notes['module']}; give it again")
+    if module is not None and metadata.notes.get("onnx"):
+        raise EbmoodError(f"{model}: was fitted with --onnx FILE; give this file again")
     if module is None and onnx is None:
         named = metadata.notes.get("module")
         hint = (

@@ -167,6 +167,6 @@ def _level(value: float, name: str = "alpha") -> Fraction:
         level = Fraction(repr(float(value)))
     except (TypeError, ValueError):  # not a number, NaN or infinity
         level = Fraction(0)
-    if not 0 < level < 1:
+    if isinstance(value, str) or not 0 < level < 1:
         raise InputError(f"{name}={value!r}: must be a number above 0 and below 1")
     return level

@@ -164,7 +164,7 @@ class Decisions:
             raise InputError("select: is not proved with weights; call recalibrate(X) without weights first")
         return conformal.benjamini_hochberg(self.p_values(X), fdr)
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any = None) -> float:
         """Return the AUROC of the scores, which `cross_val_score` and `GridSearchCV` use by default.
 
         It is the probability that a normal row scores higher than an outlier, where ties count one half. `y` is not

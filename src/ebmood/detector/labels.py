@@ -107,8 +107,8 @@ def labelled_auroc(scores: NDArray[np.float64], y: Any) -> float:
             "score: needs y, 1 for normal rows and -1 for outliers; give it, or use another scorer"
         )
     y = np.asarray(y)
-    values = set(np.unique(y).tolist())
     is_number = y.dtype.kind in "biuf" and np.isfinite(y).all()
+    values = set(np.unique(y).tolist()) if is_number else set()
     if y.shape != scores.shape or not is_number or (min(values) < 0 and not values <= {-1, 1}):
         raise InputError(
             f"score: y has shape {y.shape} and type {y.dtype}; give one number for each of the {len(scores)} rows: 1 "

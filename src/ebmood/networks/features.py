@@ -77,17 +77,18 @@ class _LayerInput(nn.Module):
             for path in self.paths:
                 hooks.enter_context(self.module.get_submodule(path).register_forward_pre_hook(record(path)))
             output = self.module(x)
-        # `len` would fix the number of rows in an exported graph.
-        return self._checked(features, x.shape[0]).flatten(1), output, last
+        return self._checked(features, x).flatten(1), output, last
 
-    def _checked(self, features: Tensor | None, rows: int) -> Tensor:
+    def _checked(self, features: Tensor | None, x: Tensor) -> Tensor:
         name, layers = type(self.module).__name__, " or ".join(self.paths[-3:])
         if features is None:
             raise EbmoodError(f"{name}: {layers} received no tensor in the forward pass; name another layer")
+        rows = x.shape[0]  # `len` would fix the number of rows in an exported graph
         if features.ndim < 2 or features.shape[0] != rows:
+            advice = "give rows, (N, ...)" if x.ndim < 2 else "name another layer"
             raise EbmoodError(
-                f"{name}: the input of {layers} has shape {tuple(features.shape)} for {rows} inputs, not one row for "
-                "each; name another layer"
+                f"{name}: the input of {layers} has shape {tuple(features.shape)} for inputs of shape "
+                f"{tuple(x.shape)}, not one row for each of {rows}; {advice}"
             )
         return features
 
@@ -141,9 +142,14 @@ class ClassifierOutputs(_LayerInput):
 def _linear_layers(module: nn.Module) -> list[str]:
     paths = [path for path, layer in module.named_modules() if isinstance(layer, nn.Linear)]
     if not paths:
+        layers = [path for path, _ in module.named_modules() if path]
+        advice = (
+            f"; name a layer, one of: {_last_layers(module)}"
+            if layers
+            else " and no layers; wrap it in a module"
+        )
         raise EbmoodError(
-            f"{type(module).__name__} has no nn.Linear whose input could be the features; name a layer, one of: "
-            f"{_last_layers(module)}"
+            f"{type(module).__name__} has no nn.Linear whose input could be the features{advice}"
         )
     return paths
 

@@ -6,6 +6,7 @@ import pyarrow
 from fastapi import HTTPException, Request
 from pyarrow import ipc
 from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
 
 from ebmood.core.errors import one_line
 from ebmood.serving.messages import ARROW, ScoreRequest
@@ -33,18 +34,21 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     """Return the body.
 
     Raises:
-        HTTPException: 413, the body is too long.
+        HTTPException: 413, the body is too long; 400, the client closed the connection before its end.
     """
     too_long = HTTPException(413, f"the body is longer than {limits.bytes} bytes; send fewer rows at a time")
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limits.bytes:
         raise too_long
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limits.bytes:
-            raise too_long
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > limits.bytes:
+                raise too_long
+            parts.append(part)
+    except ClientDisconnect:  # nobody reads the answer, but else the log gets a traceback
+        raise HTTPException(400, "the connection was closed before the end of the body") from None
     return b"".join(parts)
 
 

@@ -18,6 +18,15 @@ def test_other_formats_are_refused(tmp_path):
         open_table(tmp_path / "t.xls")
 
 
+@pytest.mark.parametrize(
+    ("name", "message"), [("a.PNG", "is one image; give the folder"), ("x.npy", "read it in Python")]
+)
+def test_one_image_and_arrays_are_no_tables_and_say_what_to_give(tmp_path, name, message):
+    (tmp_path / name).touch()
+    with pytest.raises(EbmoodError, match=message):
+        open_input(tmp_path / name)
+
+
 def test_a_folder_must_hold_one_kind_of_data(tmp_path):
     with pytest.raises(EbmoodError, match=r"without .parquet files and without images"):
         open_input(tmp_path)

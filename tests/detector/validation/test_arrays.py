@@ -1,5 +1,6 @@
 import contextlib
 import datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -86,6 +87,11 @@ def test_missing_values_of_arrays_are_nan(X):
     np.testing.assert_array_equal(read_rows(X).values, [[1.0, np.nan]])
 
 
+def test_a_nullable_column_may_hold_missing_values_only():
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": pd.array([pd.NA, pd.NA], dtype="Int64")})
+    np.testing.assert_array_equal(read_rows(frame).values[:, 1], [np.nan, np.nan])
+
+
 @pytest.mark.parametrize(
     "column", [["1", "0.50", "true"], [1, 0.5, True], pd.Categorical(["1.0", "0.5", "TRUE"]), [1.0, 0.5, 1.0]]
 )
@@ -112,7 +118,11 @@ INVALID = [
     (np.array([[1.0, 2], [np.inf, 2]]), r"row 1, column 0: inf"),
     (pd.DataFrame({"b": [1.0, 2, 3, "y"]}, dtype=object), r"row 3, column 'b': text 'y'.*correct the cell"),
     (pl.DataFrame({"t": [datetime.date(2020, 1, 1)]}), r"column 't': dates.*leave the column out"),
-    (pl.DataFrame({"l": [[1, 2], [3]]}), r"column 'l': values of type List"),
+    (pl.DataFrame({"l": [[1, 2], [3]]}), r"column 'l': values of type List.*np.stack"),
+    (pl.DataFrame({"l": np.ones((2, 3))}), r"column 'l': values of type Array.*np.stack"),
+    (pd.DataFrame({"l": list(np.ones((2, 3)))}), r"row 0, column 'l': 3 values in one cell.*np.stack"),
+    (pd.DataFrame({"l": [[1.0, 2.0], [3.0, 4.0]]}), r"row 0, column 'l': 2 values in one cell"),
+    (pd.DataFrame({"l": list(torch.ones(2, 3))}), r"row 0, column 'l': 3 values in one cell"),
     (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"two columns are called 'a' \(columns \[0, 1\]\)"),
     (pa.Table.from_arrays([pa.array([1])] * 2, names=["a", "a"]), r"two columns are called 'a'"),
     (pd.DataFrame([[1, 2]], columns=["a", 3]), r"some column names are text and others are not"),
@@ -130,6 +140,11 @@ INVALID = [
     (np.array([[1 + 2j]]), "Complex data not supported"),
     (np.array([["2020-01-01"]], dtype="datetime64[D]"), "dates"),
     (scipy.sparse.eye(3).tocsr(), r"sparse.*toarray"),
+    (torch.eye(3).to_sparse(), r"sparse.*to_dense"),
+    (np.rec.fromarrays([[1.0, 2], [3.0, 4]], names="a,b"), r"named fields; give a data frame"),
+    ([{"a": 1.0}, {"a": 2.0}], r"list of mappings; give a data frame"),
+    ({"a": np.ones((2, 2))}, r"dict with a; give one array"),
+    (Path("table.csv"), r"read the file first"),
     (np.empty((0, 3)), r"0 sample"),
     (np.empty((3, 0)), r"0 feature\(s\)"),
     (pd.DataFrame({"a": []}), r"0 sample"),
@@ -137,7 +152,7 @@ INVALID = [
     (pd.Series([1.0, 2]), r"Reshape your data"),
     (pl.LazyFrame({"a": [1]}), r"collect\(\)"),
     (None, r"Reshape|cannot be read"),
-    ("table.csv", r"Reshape"),
+    ("table.csv", r"read the file first"),
     (np.array([[np.longdouble("1e4000")]]), r"row 0, column 0: inf"),
     (np.zeros((2, 3, 2)) + np.array([0, np.inf]), r"row 0, feature \(0, 1\): inf"),
 ]

@@ -72,6 +72,11 @@ def is_unusable(dtype: pyarrow.DataType) -> bool:
     return types.is_nested(dtype) or is_binary or types.is_fixed_size_binary(dtype) or is_interval
 
 
+def is_list(kind: pyarrow.DataType) -> bool:
+    """Return whether each cell of a column of this type holds several values, as embeddings do."""
+    return types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+
+
 def decode(cells: pyarrow.Array) -> pyarrow.Array:
     """Return the values of a dictionary, run-end encoded or extension array, and other arrays unchanged."""
     if isinstance(cells.type, pyarrow.BaseExtensionType):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ebmood.core.errors import EbmoodError
+from ebmood.data.images.image_folders import SUFFIXES as IMAGES
 from ebmood.data.images.image_folders import image_names
 from ebmood.detector.io.csv_stream import CSVStream
 from ebmood.detector.io.excel_stream import ExcelStream
@@ -18,6 +19,9 @@ FORMATS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".parquet", ".jsonl", ".xlsx")
 """Suffixes of tables."""
 
 COMPRESSIONS = (".gz", ".zst")
+
+ARRAYS = (".npy", ".npz", ".pt", ".pth", ".safetensors", ".h5", ".hdf5", ".mat")
+"""Suffixes of arrays, which have no column names."""
 
 InputStream = TableStream | ImageStream
 
@@ -52,6 +56,13 @@ def open_table(name: Path | str) -> TableStream:
                 return JSONLinesStream(path)
             case ".xlsx":
                 return ExcelStream(path)
+        if Path(name).suffix in IMAGES:
+            raise EbmoodError(f"{path}: is one image; give the folder that contains it")
+        if Path(name).suffix in ARRAYS:
+            raise EbmoodError(
+                f"{path}: is no table; read it in Python, EnergyDetector().fit(ARRAY), or write its columns to a "
+                ".parquet file"
+            )
     raise EbmoodError(
         f"{path}: unknown format; give {', '.join(FORMATS)}, a folder of .parquet, or - for standard input"
     )

@@ -12,7 +12,7 @@ from pyarrow import types
 
 from ebmood.core.errors import DataWarning
 from ebmood.core.interface import for_interface
-from ebmood.detector.cells.cell_values import is_text, is_unusable, read_categories, read_numbers
+from ebmood.detector.cells.cell_values import is_list, is_text, is_unusable, read_categories, read_numbers
 from ebmood.detector.cells.dates import DateFormat, epoch_format
 from ebmood.detector.cells.number_format import PLAIN, NumberFormat, choose_format
 from ebmood.detector.io.column_names import format_option
@@ -21,7 +21,7 @@ from ebmood.detector.preparation.columns import CategoryColumn, EmbeddedColumn, 
 from ebmood.detector.preparation.date_rules import decide_dates
 from ebmood.detector.preparation.decision import BY_OPTION, Decision
 from ebmood.detector.preparation.number_rules import decide_durations, decide_numbers
-from ebmood.detector.preparation.text_rules import TextColumn, decide_text, uses_decimal_comma
+from ebmood.detector.preparation.text_rules import HOLDS_LISTS, TextColumn, decide_text, uses_decimal_comma
 from ebmood.embedders import EmbedderIdentity
 
 
@@ -83,6 +83,8 @@ def _decide_column(
         return Decision(CategoryColumn(name=name), "category", "category", BY_OPTION)
     if name in choices.texts and choices.embedder is not None:
         return _decide_embedded(name, cells, bool(formats), missing, choices.embedder)
+    if is_list(cells.type):
+        return Decision.leave_out(name, "other", HOLDS_LISTS)
     if is_unusable(cells.type):
         return Decision.leave_out(name, "other", f"holds {cells.type}")
     text = TextColumn(cells, missing) if is_text(cells.type) else None

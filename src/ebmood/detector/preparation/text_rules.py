@@ -36,6 +36,11 @@ MANY_NUMBERS = 20
 ODD_SHARE = 0.5
 """Number of odd cells among numbers, dates or durations, as a share of those, up to which they are errors."""
 
+NUMBERS = r"^\[[-+0-9.,eE\s]*[0-9][-+0-9.,eE\s]*\]$"
+"""A list of numbers as JSON, Python and NumPy write it."""
+
+HOLDS_LISTS = "holds lists; write each of their numbers to a column of its own"
+
 SAMPLE = 1000
 """Different cells that are compared with all formats before the whole column is."""
 
@@ -107,6 +112,14 @@ class TextColumn:
             for cells in (self.distinct[:SAMPLE], self.distinct)
         )
 
+    @cached_property
+    def are_lists(self) -> bool:
+        """Whether all cells are lists of numbers, such as embeddings, and there is a cell."""
+        return bool(len(self.distinct)) and all(
+            compute.all(compute.match_substring_regex(cells, NUMBERS)).as_py()
+            for cells in (self.distinct[:SAMPLE], self.distinct)
+        )
+
     def most_likely_format(self) -> NumberFormat:
         """Return the format in which most of the first different cells are numbers."""
         sample = self.distinct[:SAMPLE]
@@ -170,6 +183,8 @@ def decide_text(
 
 def _decide_mixture(name: str, text: TextColumn) -> Decision:
     """Return the decision about text that is neither all numbers nor all dates."""
+    if text.are_lists:
+        return Decision.leave_out(name, "other", HOLDS_LISTS)
     number_format = text.most_likely_format()
     if _are_many(number_format.parse(text.distinct)[1]):
         numbers = read_numbers(text.raw, number_format, text.missing)

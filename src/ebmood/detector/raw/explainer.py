@@ -6,12 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.detector.energy.feature_contributions import LEVELS, feature_contributions
+from ebmood.detector.energy.score_model import VIEWS_BY_NAME
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.preparation import Preparation
 from ebmood.detector.raw.batch_notes import EXPLAINED_SCORES, BatchNotes
 from ebmood.detector.score_batch import ScoreBatch
 
 Floats = NDArray[np.float64]
+
+LEAST_ROWS = 4
+"""Flagged rows that are explained at least, however many columns they have."""
 
 
 class Explainer:
@@ -30,7 +34,11 @@ class Explainer:
         self._kept: list[Floats] = []
         self._seen = 0
         self._rng = np.random.default_rng(0)
-        self._limit = max(4, EXPLAINED_SCORES // (len(LEVELS) * sum(features)))
+        self._limit = EXPLAINED_SCORES // (len(LEVELS) * sum(features))
+        if self._limit < LEAST_ROWS:
+            # Hundreds of features of a network mean nothing on their own, and a row takes seconds.
+            are_features = any(VIEWS_BY_NAME[name].for_features for name in estimator.model_.views)
+            self._limit = 0 if are_features else LEAST_ROWS
 
     def reasons(self, rows: Floats, flags: NDArray[np.bool_], count: int) -> Sequence[tuple[str, ...]]:
         """Return for each flagged row the columns that explain it best, the best one first.

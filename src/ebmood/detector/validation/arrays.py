@@ -1,6 +1,7 @@
 """Read X from NumPy, torch, nested lists and data frames as float64 rows, or raise one line that says what is wrong."""
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any
 
 import narwhals.stable.v1 as nw
@@ -49,6 +50,10 @@ def read_rows(X: Any, levels: Mapping[int, Levels] | None = None) -> Rows:
 
 def _read_array(X: Any) -> NDArray[np.float64]:
     array = _as_array(X)
+    if array.dtype.names:
+        raise InputError("X: an array with named fields; give a data frame, such as pandas.DataFrame(X)")
+    if array.ndim == 1 and array.dtype == object and isinstance(array[:1].tolist()[0], Mapping):
+        raise InputError("X: a list of mappings; give a data frame, such as pandas.DataFrame(X)")
     if array.ndim < 2:
         hint = "X.reshape(1, -1) if it is one row, X.reshape(-1, 1) if it is one column"
         raise InputError(f"X: expected 2 axes or more, got {array.ndim}. Reshape your data: {hint}")
@@ -74,8 +79,12 @@ def _read_array(X: Any) -> NDArray[np.float64]:
 
 def _as_array(X: Any) -> NDArray[Any]:
     if isinstance(X, torch.Tensor):
+        if X.layout != torch.strided:
+            raise InputError("X: sparse tensors are not supported; give X.to_dense()")
         X = X.detach().cpu().resolve_conj()
         X = (X.double() if X.is_floating_point() else X).numpy()
+    if isinstance(X, Mapping | str | bytes | PathLike):
+        raise InputError(f"X: {_describe_container(X)}")
     if hasattr(X, "tocsr"):
         raise InputError("X: sparse matrices are not supported; give X.toarray()")
     if nw.dependencies.is_into_series(X) or hasattr(X, "collect"):
@@ -89,6 +98,13 @@ def _as_array(X: Any) -> NDArray[Any]:
     except (ValueError, TypeError, OverflowError, RuntimeError) as error:
         problem = _describe_ragged(X) or f"cannot be read as an array ({first_line(error)})"
         raise InputError(f"X: {problem}") from error
+
+
+def _describe_container(X: "Mapping[Any, Any] | str | bytes | PathLike[Any]") -> str:
+    if not isinstance(X, Mapping):
+        return f"{type(X).__name__} is not an array; read the file first"
+    names = ", ".join(map(str, X))[:100]
+    return f"{type(X).__name__} with {names or 'nothing'}; give one array, or a data frame such as pandas.DataFrame(X)"
 
 
 def _parse_objects(array: NDArray[Any]) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from ebmood.detector.cells.categories import (
 from ebmood.detector.cells.cell_values import MAX_INTEGER
 from ebmood.detector.validation.rows import Rows
 from ebmood.detector.validation.scalars import (
+    ARRAYS_HINT,
     CONVERT_HINT,
     describe_empty,
     parse_cells,
@@ -99,8 +100,8 @@ def _text_names(names: list[Any]) -> tuple[str, ...] | None:
 def _read_numbers(series: nw.Series, label: str, may_be_text: bool) -> NDArray[np.float64]:
     kind = series.dtype
     if kind.is_integer():
-        lowest, highest = series.min(), series.max()
-        if lowest is not None and max(abs(int(lowest)), abs(int(highest))) > MAX_INTEGER:
+        limits = series.drop_nulls()
+        if len(limits) and max(abs(int(limits.min())), abs(int(limits.max()))) > MAX_INTEGER:
             parse_cells(series.to_list(), label)
     if kind.is_numeric() or kind == nw.Boolean:
         return series.cast(nw.Float64).to_numpy().astype(np.float64)
@@ -108,6 +109,8 @@ def _read_numbers(series: nw.Series, label: str, may_be_text: bool) -> NDArray[n
         raise InputError(f"X: {label}: dates or times ({kind}); {CONVERT_HINT}")
     if kind in (nw.String, nw.Categorical, nw.Enum) and may_be_text:
         return parse_cells(map(read_number, series.to_list()), label)
+    if kind == nw.List or kind == nw.Array:
+        raise InputError(f"X: {label}: values of type {kind}; {ARRAYS_HINT}")
     if kind == nw.Object or kind == nw.Unknown:
         return parse_cells(series.to_list(), label)
     raise InputError(f"X: {label}: values of type {kind}; {CONVERT_HINT}")

@@ -5,12 +5,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ebmood.core.errors import InputError
 from ebmood.detector.cells.categories import MISSING_WORDS, is_missing
 from ebmood.detector.cells.cell_values import MAX_INTEGER
 
 CONVERT_HINT = "leave the column out or convert it to numbers"
+
+ARRAYS_HINT = "give them as an array, np.stack(list(X[column])), or leave the column out"
+"""For a column whose cells are rows of numbers, such as embeddings."""
 
 CORRECT_HINT = (
     "correct the cell, make it NaN if it is missing, or make all cells text for a column of categories"
@@ -56,6 +60,8 @@ def _parse_cell(cell: Any, place: str) -> float:
         raise InputError(f"{place}: text {_shorten(cell)} in a column of numbers; {CORRECT_HINT}")
     if is_missing(cell):
         return np.nan
+    if isinstance(cell, Sequence) or (isinstance(cell, np.ndarray | Tensor) and cell.ndim):
+        raise InputError(f"{place}: {len(cell)} values in one cell; {ARRAYS_HINT}")
     try:
         value = float(cell)
     except OverflowError as error:

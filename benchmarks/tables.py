@@ -98,7 +98,7 @@ def fast_candidates() -> dict[str, dict]:
         "fast, neighbours 3": {"memory": {"neighbours": 3}},
         "fast, neighbours 5": {"memory": {"neighbours": 5}},
         "fast, bandwidth 0.3": {"memory": {"neighbours": 2, "bandwidth": 0.3}},
-        "fast, deciding 2": {"deciding": 2},
+        "fast, deciding 1": {"deciding": 1},
         "fast, no residuals": {"residuals": None},
         "512 rows, 2 views": {"clusters": None, "rows": 512, "memory": {}, "deciding": 2},
     }

@@ -145,6 +145,7 @@ def test_scores_of_a_fast_detector_do_not_depend_on_other_rows(parameters):
     assert (detector.predict(x + 50) == -1).all()
 
 
+@pytest.mark.filterwarnings("ignore:self-test")  # 30 clusters are few
 def test_false_alarms_of_leave_one_out_calibration_with_clusters_are_at_most_alpha():
     rng = np.random.default_rng(0)
     rates = []

@@ -126,7 +126,6 @@ SPEEDS = {
         views=("min-max", "whitened-normal-scores", "raw", "whitened-raw", "whitened-unit-length"),
         memory=MemorySettings(neighbours=2),
         clusters=256,
-        deciding=1,
     ),
 }
 """Settings by the parameter `speed` of the detector. docs/results/tables.md has what `fast` gains and loses.

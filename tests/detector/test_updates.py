@@ -271,3 +271,18 @@ def test_the_history_is_recorded_and_saved(benign, tmp_path):
     content = json.loads((tmp_path / "m" / "detector.json").read_text())["detector"]
     assert content["history"][2]["what"] == "recalibrate"
     assert [event.what for event in detector.fit(benign).history_] == ["fit"]
+
+
+def test_training_rows_as_calibration_rows_are_noticed():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3))
+    x[::7, 0] = np.nan
+    detector = EnergyDetector(random_state=0).fit(x)
+    with pytest.warns(CalibrationWarning, match="80% of the calibration rows equal training rows"):
+        detector.recalibrate(x)
+
+
+def test_new_rows_of_a_table_with_few_different_rows_are_no_training_rows():
+    rng = np.random.default_rng(0)
+    few = rng.integers(0, 3, (700, 3)).astype(float)
+    EnergyDetector(random_state=0).fit(few[:400]).recalibrate(few[400:])  # warnings are errors

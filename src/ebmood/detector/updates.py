@@ -43,6 +43,9 @@ HELD_CALIBRATION_ROWS = 2048
 SPLIT_FRACTION = 0.2
 """The parameter `calibration` of a detector with leave-one-out calibration after it was recalibrated."""
 
+MANY_EQUAL = 20
+"""Calibration rows that equal training rows, from which there is a warning."""
+
 Floats = NDArray[np.float64]
 
 
@@ -94,13 +97,15 @@ class Updates(Decisions):
             InputError: rows, classes or weights are invalid.
 
         Warns:
-            CalibrationWarning: there are too few rows to flag anything at level alpha, or too few of a segment.
+            CalibrationWarning: there are too few rows to flag anything at level alpha, or too few of a segment, or
+                many of them equal training rows.
             SelfTestWarning: with the new threshold, a probe far from the training rows is rated in-distribution.
         """
         check_is_fitted(self)
         inputs = self._read(X)
         rows, values = len(inputs.features), inputs.values
         weights = None if weights is None else check_weights(weights, rows)
+        self._warn_of_training_rows(inputs.features)
         if hasattr(self, "classes_"):
             codes = encode_known_labels(y, rows, self.classes_)
             by_class = self.scorer_.class_scores(inputs.features, values)
@@ -265,6 +270,23 @@ class Updates(Decisions):
                 stacklevel=4,
             )
 
+    def _warn_of_training_rows(self, features: Floats) -> None:
+        """Warn if more rows `(N, E)` equal a row in memory than by chance, as training rows do."""
+        if self.memory != "rows":
+            return
+        memory = _as_bytes(self.model_.memory.cpu().numpy())
+        distinct, counts = np.unique(memory, return_counts=True)
+        known = np.isin(_as_bytes(features), distinct)
+        by_chance = counts[counts > 1].sum() / len(memory)
+        of_training_rows = len(memory) / self.n_training_rows_
+        if known.sum() >= MANY_EQUAL and known.mean() - by_chance > of_training_rows / 2:
+            warnings.warn(
+                f"{known.mean():.0%} of the calibration rows equal training rows, whose scores are higher than those of "
+                "other rows, so that too many new rows will be flagged; give rows that the fit has not seen",
+                CalibrationWarning,
+                stacklevel=3,
+            )
+
     def _run_self_test(self) -> None:
         """Score the probes, if the inputs are numbers. They count as in-distribution at or above their threshold."""
         self.probes_ = ()
@@ -283,3 +305,9 @@ class Updates(Decisions):
     def _record(self, what: Literal["fit", "recalibrate", "partial_fit"], rows: int) -> None:
         count = len(self.calibration_.scores)
         self.history_ += (Event.now(what, rows, count, self.offset_, self.seed_),)
+
+
+def _as_bytes(rows: Floats) -> NDArray[np.void]:
+    """Return each row of `(N, D)` as one value that compares as a whole: `(N,)`. Missing values are equal."""
+    same_zero_and_gap = np.where(np.isnan(rows), np.nan, rows + 0.0)
+    return np.ascontiguousarray(same_zero_and_gap).view(f"V{rows.shape[1] * rows.itemsize}")[:, 0]

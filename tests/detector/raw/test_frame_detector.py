@@ -179,3 +179,19 @@ def test_a_detector_that_was_saved_in_python_is_loaded_as_an_estimator(tmp_path)
     table = pump_table(100, 0).drop(columns="id").astype({"code": str})
     EnergyDetector(random_state=0).fit(table).save(tmp_path / "model")
     assert isinstance(ebmood.load(tmp_path / "model"), EnergyDetector)
+
+
+def test_a_detector_of_frames_is_updated_and_saved(model, tmp_path, monkeypatch):
+    detector = ebmood.load(model)
+    assert isinstance(detector, FrameDetector)
+    before = detector.estimator.n_training_rows_
+    detector.partial_fit(pump_table(200, 5)).recalibrate(pump_table(150, 6))
+    assert detector.estimator.n_training_rows_ > before
+    assert len(detector.estimator.calibration_scores_) == 150
+    detector.save(tmp_path / "updated")
+    new = pump_table(60, 7)
+    new.to_parquet(tmp_path / "new.parquet")
+    scores = shell_scores(monkeypatch, tmp_path / "updated", tmp_path / "new.parquet")
+    np.testing.assert_array_equal(scores["score"], detector.score_samples(new))
+    new.loc[:9, "flow [m3/h]"] = 1e6
+    assert detector.select(new, fdr=0.2)[:10].all()

@@ -76,7 +76,7 @@ class FrameDetector:
 
     @property
     def estimator(self) -> EnergyDetector:
-        """The estimator, which receives prepared rows: `estimator.select(detector.prepare(X))`."""
+        """The estimator, which receives prepared rows: `estimator.decision_function(detector.prepare(X))`."""
         return self.table_detector.estimator
 
     @property
@@ -132,6 +132,27 @@ class FrameDetector:
     def predict(self, X: Any, alpha: float | None = None) -> NDArray[np.int64]:
         """Return -1 for rows that are flagged as out-of-distribution at level `alpha`, and else 1: `(N,)`."""
         return np.where(self.score_batch(X, alpha).flags, -1, 1)
+
+    def select(self, X: Any, fdr: float = 0.05) -> NDArray[np.bool_]:
+        """Return which rows to report, with a bound on the false discovery rate: `(N,)`; see `EnergyDetector.select`."""
+        return self.estimator.select(self.prepare(X), fdr)
+
+    def recalibrate(self, X: Any, *, weights: Any = None) -> Self:
+        """Replace the calibration rows; see `EnergyDetector.recalibrate`."""
+        self.estimator.recalibrate(self.prepare(X), weights=weights)
+        return self
+
+    def partial_fit(self, X: Any) -> Self:
+        """Add rows to the training and calibration rows; see `EnergyDetector.partial_fit`.
+
+        The decisions about columns stay those of the first training table.
+        """
+        self.estimator.partial_fit(self.prepare(X))
+        return self
+
+    def save(self, folder: Path | str) -> None:
+        """Save the detector to a folder, from which `ebmood.load` and the command line read it."""
+        self.estimator.save(folder)  # its notes contain the preparation
 
     def feature_contributions(self, X: Any) -> Floats:
         """Return, for each feature, the largest rise of the score if only this feature changes: `(N, D)`.

@@ -281,8 +281,8 @@ class Updates(Decisions):
         of_training_rows = len(memory) / self.n_training_rows_
         if known.sum() >= MANY_EQUAL and known.mean() - by_chance > of_training_rows / 2:
             warnings.warn(
-                f"{known.mean():.0%} of the calibration rows equal training rows, whose scores are higher than those of "
-                "other rows, so that too many new rows will be flagged; give rows that the fit has not seen",
+                f"{known.mean():.0%} of the calibration rows equal training rows, whose scores are higher than those "
+                "of other rows, so that too many new rows will be flagged; give rows that the fit has not seen",
                 CalibrationWarning,
                 stacklevel=3,
             )

@@ -134,7 +134,7 @@ class FrameDetector:
         return np.where(self.score_batch(X, alpha).flags, -1, 1)
 
     def select(self, X: Any, fdr: float = 0.05) -> NDArray[np.bool_]:
-        """Return which rows to report, with a bound on the false discovery rate: `(N,)`; see `EnergyDetector.select`."""
+        """Return which rows to report at a false discovery rate: `(N,)`; see `EnergyDetector.select`."""
         return self.estimator.select(self.prepare(X), fdr)
 
     def recalibrate(self, X: Any, *, weights: Any = None) -> Self:

@@ -14,7 +14,7 @@ def test_the_training_data_and_the_preparation_are_shown(ebmood, model):
     assert [column["name"] for column in columns] == content["features"]
     assert [column["kind"] for column in columns] == ["number"] * 3 + ["category"]
     [left_out] = content["preparation"]["left_out"]
-    assert left_out == {"name": "id", "reason": "dropped by an option", "constant": None}
+    assert left_out == {"name": "id", "reason": "dropped by an option", "constant": None, "spellings": []}
     assert content["categories"] == {"site": ["Bergen", "Oslo"]}
     assert content["gaps"] == ["mean texture"]
     assert content["memory"] == [200]

@@ -108,7 +108,7 @@ def test_a_page_shows_the_course_the_batches_and_the_features(ebmood, model, fee
     [
         (["--every", "1h"], "--every with a time needs the column of times; name it with --time"),
         (["--every", "often"], "give a number of rows or a time"),
-        (["--delta", "2"], "delta=2.0"),
+        (["--delta", "2"], "--delta 2.0"),
         (["--time", "when"], "--time when: no such column"),
         ([], r"column 'at' was not in the training data .*--drop at"),
     ],

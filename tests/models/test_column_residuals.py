@@ -5,7 +5,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
 
 from ebmood.models import column_residuals
-from ebmood.models.column_residuals import ColumnResiduals
+from ebmood.models.column_residuals import ColumnResiduals, leave_one_out_quantiles
 
 
 def correlated(rows: int, columns: int, seed: int = 0) -> torch.Tensor:
@@ -61,7 +61,7 @@ def test_leave_one_out_lengths_are_those_of_a_fit_without_the_row(without_ridge,
     without_ridge(40)
     residuals = ColumnResiduals(3, (2,))
     fitted = []
-    monkeypatch.setattr(residuals, "_largest", fitted.append)
+    monkeypatch.setattr(residuals, "_largest", lambda lengths, _: fitted.append(lengths))
     residuals.fit(numbers, groups)
     without_ridge(39)
     for row in range(0, 40, 7):
@@ -130,3 +130,27 @@ def test_a_restored_model_has_equal_energies() -> None:
     copy = ColumnResiduals(3, (4,))
     copy.load_state_dict(residuals.state_dict())
     assert (copy(numbers, groups) == residuals(numbers, groups)).all()
+
+
+def test_quantiles_are_those_of_the_other_rows() -> None:
+    values = correlated(23, 3)
+    values[4] = values[9]
+    levels = (0.0, 0.3, 0.5, 0.98, 1.0)
+    result = leave_one_out_quantiles(values, levels)
+    for row in range(23):
+        others = values[torch.arange(23) != row]
+        expected = others.quantile(torch.tensor(levels, dtype=torch.float64), dim=0)
+        torch.testing.assert_close(result[:, row], expected)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(40, 18), (100, 30), (300, 10)])
+def test_as_many_new_rows_as_left_out_rows_have_high_energies(rows: int, columns: int) -> None:
+    shares = []
+    for seed in range(20):
+        both = correlated(rows + 400, columns, seed)
+        residuals = ColumnResiduals(columns, ())
+        left_out = residuals.fit(both[:rows], no_groups(rows))[0]
+        shares.append(
+            float((residuals(both[rows:], no_groups(400))[0] > left_out.quantile(0.9)).double().mean())
+        )
+    assert abs(np.mean(shares) - 0.1) < 0.03

@@ -114,11 +114,11 @@ class ColumnResiduals(nn.Module):
         self.quantiles.copy_(lengths.quantile(levels, dim=0))
         self.scores.copy_(torch.special.ndtri(levels.clamp(max=1 - 0.5 / count)))
         self.unit.copy_((lengths.quantile(0.95, dim=0) - lengths.median(0).values).clamp(min=SMALLEST_UNIT))
-        return self._largest(lengths)
+        return self._largest(lengths, leave_one_out_quantiles(lengths, LEVELS))
 
     def forward(self, normal_scores: Tensor, groups: Tensor) -> Tensor:
         """Return the energies of rows: `(N, P)` and `(N, J)` to `(A, N)`."""
-        return self._largest(self.lengths(normal_scores, groups))
+        return self._largest(self.lengths(normal_scores, groups), self.quantiles)
 
     def lengths(self, normal_scores: Tensor, groups: Tensor) -> Tensor:
         """Return the lengths of the residuals of all columns: `(N, P)` and `(N, J)` to `(N, P + J)`."""
@@ -152,11 +152,38 @@ class ColumnResiduals(nn.Module):
             start += size
         return roots
 
-    def _largest(self, lengths: Tensor) -> Tensor:
-        """Return the largest normal score of all columns, and that of the categories: `(N, P + J)` to `(A, N)`."""
-        values = ((lengths - self.quantiles[-1]) / self.unit).clamp_(min=0)
-        steps = zip(self.quantiles[:-1], self.quantiles.diff(dim=0), self.scores.diff(), strict=True)
+    def _largest(self, lengths: Tensor, quantiles: Tensor) -> Tensor:
+        """Return the largest normal score of all columns, and that of the categories: `(N, P + J)` to `(A, N)`.
+
+        Args:
+            lengths: `(N, P + J)`.
+            quantiles: `(Q, P + J)`, or `(Q, N, P + J)` if they differ between rows.
+        """
+        values = ((lengths - quantiles[-1]) / self.unit).clamp_(min=0)
+        steps = zip(quantiles[:-1], quantiles.diff(dim=0), self.scores.diff(), strict=True)
         for start, width, height in steps:
             values += ((lengths - start) / width.clamp(min=TINY)).clamp_(0, 1) * height
         parts = [values] if self.energies == 1 else [values, values[:, self.numbers :]]
         return torch.stack([part.amax(1) for part in parts])
+
+
+def leave_one_out_quantiles(values: Tensor, levels: Sequence[float]) -> Tensor:
+    """Return the quantiles of each column without each row: `(N, J)` to `(Q, N, J)`, interpolated as `torch.quantile`.
+
+    >>> leave_one_out_quantiles(torch.tensor([[1.0], [2.0], [4.0]]), [0.5, 1.0])[:, :, 0]
+    tensor([[3.0000, 2.5000, 1.5000],
+            [4.0000, 4.0000, 2.0000]])
+    """
+    ascending, order = values.sort(0)
+    ranks = order.argsort(0)
+    last = len(values) - 2  # position of the largest of the others
+
+    def kth_of_others(k: int) -> Tensor:
+        return ascending.gather(0, k + (ranks <= k).to(torch.int64))
+
+    quantiles = []
+    for level in levels:
+        low = min(int(level * last), last)
+        weight = level * last - low
+        quantiles.append((1 - weight) * kth_of_others(low) + weight * kth_of_others(min(low + 1, last)))
+    return torch.stack(quantiles)

@@ -130,7 +130,8 @@ def test_a_full_disk_leaves_no_file(ebmood, model, tables, tmp_path, suffix):
 
 
 @pytest.mark.slow
-def test_an_interrupt_leaves_no_file(model, tables, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_no_file(model, tables, tmp_path, number):
     process = subprocess.Popen(
         [sys.executable, "-m", "ebmood.cli", "score", model, "-", "-o", tmp_path / "s.csv"],
         stdin=subprocess.PIPE,
@@ -147,7 +148,7 @@ def test_an_interrupt_leaves_no_file(model, tables, tmp_path):
         time.sleep(0.02)
     assert process.poll() is None, process.stderr.read().decode()
     assert not (tmp_path / "s.csv").exists()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     process.stdin.close()
     err = process.stderr.read().decode()
     process.stderr.close()

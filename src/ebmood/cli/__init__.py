@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import sys
 import warnings
 
@@ -32,11 +33,12 @@ def main() -> None:
 
 
 def run() -> None:
-    """Run the command line as a process: as `main`, but a failed process ends at once.
+    """Run the command line as a process: as `main`, but SIGTERM is Ctrl-C, and a failed process ends at once.
 
     A reader of Arrow reads ahead in a thread. If that thread calls Python while the interpreter shuts down, the process
     aborts, and its exit code is lost. After success the readers are at their ends.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
     except SystemExit as exit:

@@ -19,6 +19,7 @@ def test_the_training_data_and_the_preparation_are_shown(ebmood, model):
     assert content["gaps"] == ["mean texture"]
     assert content["memory"] == [200]
     assert content["views"] == ["min-max", "robust", "normal-scores", "whitened-normal-scores"]
+    assert content["residuals"]
     code, out, _ = ebmood("inspect", model)
     assert code == 0
     assert "200 rows, calibrated on 50 more" in out

@@ -94,6 +94,7 @@ def summary(model: Path) -> dict[str, Any]:
         "memory": list(metadata.layout.rows),
         "held": ("" if metadata.memory == "rows" else "prototypes of ") + f"training {items.many}",
         "views": list(metadata.layout.views),
+        "residuals": metadata.layout.residuals,
         "probes": [probe.model_dump(mode="json") for probe in metadata.probes],
         "versions": metadata.versions,
         "sha256": dict(metadata.files),

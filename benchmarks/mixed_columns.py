@@ -164,7 +164,8 @@ def main() -> None:
     print(
         f"\n{len(results)} tables\n\n| detector | "
         + " | ".join(f"{fault} | ours minus it" for fault in FAULTS)
-        + " |"
+        + " |\n| :-- |"
+        + " --: |" * (2 * len(FAULTS))
     )
     for name in (*DETECTORS, *RIVALS):
         cells = []

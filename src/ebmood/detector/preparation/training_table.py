@@ -22,7 +22,7 @@ from ebmood.detector.preparation.columns import Features, LeftOut
 from ebmood.detector.preparation.decide import decide
 from ebmood.detector.preparation.decision import Decision
 from ebmood.detector.preparation.preparation import Preparation
-from ebmood.detector.preparation.row_sample import RowSample, row_limit
+from ebmood.detector.preparation.row_sample import RowSample, cells_per_row, row_limit
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.validation.rows import MAX_TRAINING_VALUE
 
@@ -54,6 +54,7 @@ class Profile:
         cells: the cells of the columns by name, `(N,)` each.
         chunks: the number of the first row in the table, and the chunk without its rows, for each chunk.
         bad_rows: what is wrong with rows that could not be read, by their number in the table.
+        are_numbers: whether the table is an array of numbers.
     """
 
     source: str
@@ -65,6 +66,7 @@ class Profile:
     cells: dict[str, pyarrow.Array]
     chunks: tuple[tuple[int, Chunk], ...]
     bad_rows: dict[int, str]
+    are_numbers: bool = False
 
     def problems(self) -> list[str]:
         """Return one line for each reason why no detector can be fitted on the table."""
@@ -188,6 +190,7 @@ def read_profile(
     for chunk in table.chunks(read):
         # A slice of the rows would keep all of them in memory.
         chunks.append((sample.seen, Chunk(chunk.source, chunk.first_row, _NO_ROWS)))
+        sample.lower_limit(row_limit(cells_per_row(chunk.rows) + text_features))
         bad_rows |= {sample.seen + row: problem for row, problem in chunk.errors.items()}
         sample.add(chunk.rows)
         progress("reading", table.fraction)
@@ -203,7 +206,7 @@ def read_profile(
     else:
         _warn_about_totals(source, columns, sample.seen)
     features = {name: cells for name, cells in columns.items() if name not in labels}
-    decisions = decide(features, choices, table.delimiter)
+    decisions = decide(features, choices, table.delimiter, table.are_numbers)
     return Profile(
         source,
         sample.seen,
@@ -214,6 +217,7 @@ def read_profile(
         columns,
         tuple(chunks),
         bad_rows,
+        table.are_numbers,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmood.cli.column_lists import join_columns
+from ebmood.cli.column_lists import column_ranges, join_columns
 from ebmood.cli.embed_options import Text
 from ebmood.cli.messages import interrupted, print_json, print_message
 from ebmood.cli.options import Category, Date, Drop, Json, Missing, Number
@@ -159,7 +159,7 @@ def describe_left_out(columns: "Sequence[LeftOut]") -> list[str]:
         if not groups or groups[-1][0] != column.reason:
             groups.append((column.reason, []))
         groups[-1][1].append(column.name or repr(""))
-    texts = [f"{name} ({reason})" for reason, names in groups for name in join_columns(names).split(", ")]
+    texts = [f"{name} ({reason})" for reason, names in groups for name in column_ranges(names)]
     if len(texts) > LISTED_LEFT_OUT:
         hidden = len(texts) - LISTED_LEFT_OUT
         return [*texts[:LISTED_LEFT_OUT], f"and {hidden} more; ebmood inspect --json lists all"]

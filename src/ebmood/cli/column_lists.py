@@ -3,15 +3,15 @@
 import re
 from collections.abc import Sequence
 
-MIN_RUN = 3
-"""Columns with consecutive numbers that are written as one range, at least."""
+MIN_RANGE = 3
+"""Columns with consecutive numbers that are written as a range, at least."""
+
+_NUMBERED = re.compile(r"(.*?)(0|[1-9][0-9]{0,9})(\]?)", re.DOTALL)
 
 
 def join_columns(names: Sequence[str], limit: int | None = None) -> str:
-    """Return names in one line. Consecutive numbers after the same word are a range.
+    """Return names in one line, with ranges as in `column_ranges`.
 
-    >>> join_columns(["flow", "x0", "x1", "x2", "x5", "e[0]", "e[1]", "e[2]"])
-    'flow, x0..x2, x5, e[0]..e[2]'
     >>> join_columns(["x0", "x2", "x4", "x6"], 2)
     'x0, x2 and 2 more'
 
@@ -21,24 +21,32 @@ def join_columns(names: Sequence[str], limit: int | None = None) -> str:
     """
     runs = _runs(names)
     shown = runs if limit is None else runs[:limit]
-    texts = [part for run in shown for part in ([f"{run[0]}..{run[-1]}"] if len(run) >= MIN_RUN else run)]
     hidden = len(names) - sum(map(len, shown))
-    return ", ".join(texts) + (f" and {hidden} more" if hidden else "")
+    return ", ".join(map(_describe, shown)) + (f" and {hidden} more" if hidden else "")
+
+
+def column_ranges(names: Sequence[str]) -> list[str]:
+    """Return names, with a range for those that end with consecutive numbers after the same word.
+
+    >>> column_ranges(["flow", "x0", "x1", "x2", "x5", "x6", "e[0]", "e[1]", "e[2]"])
+    ['flow', 'x0..x2', 'x5', 'x6', 'e[0]..e[2]']
+    """
+    return [_describe(run) for run in _runs(names)]
+
+
+def _describe(run: Sequence[str]) -> str:
+    return run[0] if len(run) == 1 else f"{run[0]}..{run[-1]}"
 
 
 def _runs(names: Sequence[str]) -> list[list[str]]:
-    """Return names in lists, one for each range of numbers, and one for each name outside of a range."""
+    """Return the names of each range, and each name outside of one."""
     runs: list[list[str]] = []
     expected = None
     for name in names:
-        match = re.fullmatch(r"(.*?)(0|[1-9][0-9]*)(\]?)", name, re.DOTALL)
-        if match and name == expected:
+        if runs and name == expected:
             runs[-1].append(name)
         else:
-            if runs and 1 < len(runs[-1]) < MIN_RUN:
-                runs[-1:] = [[single] for single in runs[-1]]
             runs.append([name])
-        expected = f"{match[1]}{int(match[2]) + 1}{match[3]}" if match and len(match[2]) < 10 else None
-    if runs and 1 < len(runs[-1]) < MIN_RUN:
-        runs[-1:] = [[single] for single in runs[-1]]
-    return runs
+        match = _NUMBERED.fullmatch(name)
+        expected = f"{match[1]}{int(match[2]) + 1}{match[3]}" if match else None
+    return [part for run in runs for part in ([run] if len(run) >= MIN_RANGE else [[name] for name in run])]

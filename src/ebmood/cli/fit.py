@@ -317,21 +317,21 @@ def _refuse_options(table: Path, kind: str, options: dict[str, object]) -> None:
         raise EbmoodError(f"{table}: is {kind}, to which {', '.join(names)} does not apply; leave it out")
 
 
-def _print_text_note(preparation: "Preparation") -> None:
+def _print_weight_note(preparation: "Preparation") -> None:
     """Say that the features of a text, or the numbers of a long list, outweigh other columns, if there are both."""
     from ebmood.detector.preparation import EmbeddedColumn, VectorColumn
 
-    texts = [
+    names = [
         column.name
         for column in preparation.columns
         if isinstance(column, EmbeddedColumn)
         or (isinstance(column, VectorColumn) and column.length >= LONG_LIST)
     ]
-    others = len(preparation.columns) - len(texts)
-    if texts and others:
+    others, wide = len(preparation.columns) - len(names), ", ".join(names)
+    if names and others:
         print_message(
-            f"the features of {', '.join(texts)} outweigh the {others} other column{'s' * (others > 1)}; if these "
-            "matter, fit one detector on {'it' if len(texts) == 1 else 'them'} and one on the others, with --drop"
+            f"the features of {wide} outweigh the {others} other column{'s' * (others > 1)}; if these matter, fit one "
+            f"detector on {wide} and one on the others, with --drop"
         )
 
 
@@ -386,7 +386,7 @@ def _report(
     if preparation is not None:
         for line in describe_preparation(preparation):
             print_message(line)
-        _print_text_note(preparation)
+        _print_weight_note(preparation)
     items = ROWS.many if skipped is None else IMAGES.many
     if skipped is None:
         rows, next_input = f"rows of {estimator.n_features_in_} features", "NEW.csv"

@@ -52,7 +52,7 @@ def test_objects_inside_objects_are_columns(tmp_path):
         '{"id": 1, "s": {"flow": 1.5, "at": {"x": 2}}, "tags": [1]}\n{"id": 2, "s": {"flow": 2}}\n'
     )
     assert open_table(path).names == ("id", "s.flow", "s.at.x", "tags")
-    assert read_table(path) == [["1", "2"], ["1.5", "2"], ["2", None], ["[1]", None]]
+    assert read_table(path) == [["1", "2"], ["1.5", "2"], ["2", None], [[1.0], None]]
     path.write_text('{"s.flow": 1, "s": {"flow": 2}}\n')
     with pytest.raises(EbmoodError, match=r"line 1 is not JSON \(a key occurs twice"):
         open_table(path)

@@ -87,5 +87,6 @@ def _parse(cells: pyarrow.Array, length: int, missing: Collection[str]) -> Cells
             continue
         read = read_vectors(numbers, length, missing)
         values[row] = read.values[0]
-        errors |= {row: problem for problem in read.errors.values()}
+        if read.errors:
+            errors[row] = read.errors[0]
     return Cells(values, errors)

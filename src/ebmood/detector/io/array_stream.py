@@ -164,8 +164,8 @@ class ArrayStream(TableStream):
         listed = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "")
         if others and name not in ARRAY_NAMES:
             raise EbmoodError(
-                f"{self.source}: holds the arrays {name}, {listed}; call the one to read X, with numpy.savez(FILE, X=...), "
-                "or give it as an .npy file"
+                f"{self.source}: holds the arrays {name}, {listed}; call the one to read X, with "
+                "numpy.savez(FILE, X=...), or give it as an .npy file"
             )
         if others:
             warnings.warn(

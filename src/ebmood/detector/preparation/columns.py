@@ -1,4 +1,4 @@
-"""How one column of a raw table is read: as a number, a list of numbers, a category, a date, or a text; and columns that are not read."""
+"""How one column of a raw table is read: as a number, numbers, a category, a date, a text, or not at all."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

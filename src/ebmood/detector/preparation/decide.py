@@ -88,18 +88,12 @@ def _decide_column(
 ) -> Decision:
     missing = choices.missing
     if is_list(cells.type):
-        for chosen in (choices.categories, choices.dates, choices.texts):
-            if name in chosen:
-                kind = (
-                    "categories"
-                    if chosen is choices.categories
-                    else "dates"
-                    if chosen is choices.dates
-                    else "texts"
-                )
-                raise InputError(
-                    f"column {name!r}: holds lists, which are not read as {kind}; leave it out of the option"
-                )
+        others = {"categories": choices.categories, "dates": choices.dates, "texts": choices.texts}
+        kind = next((kind for kind, names in others.items() if name in names), None)
+        if kind is not None:
+            raise InputError(
+                f"column {name!r}: holds lists, which are not read as {kind}; leave the option out"
+            )
         return decide_lists(name, cells, missing)
     if name in choices.categories:
         return Decision(CategoryColumn(name=name), "category", "category", BY_OPTION)

@@ -119,7 +119,7 @@ def combine(pieces: Sequence[pyarrow.Array]) -> pyarrow.Array:
 
 
 def _combine_lists(pieces: Sequence[pyarrow.Array]) -> list[pyarrow.Array]:
-    """Return the pieces of a column, of which some hold lists, with one type, or with null for pieces without values."""
+    """Return the pieces of a column, of which some hold lists, with one type, or null for pieces without values."""
     pieces = [
         pyarrow.nulls(len(piece)) if piece.null_count == len(piece) and not is_list(piece.type) else piece
         for piece in pieces

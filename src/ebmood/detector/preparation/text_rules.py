@@ -39,7 +39,9 @@ ODD_SHARE = 0.5
 NUMBERS = r"^\[[-+0-9.,eE\s]*[0-9][-+0-9.,eE\s]*\]$"
 """A list of numbers as JSON, Python and NumPy write it."""
 
-HOLDS_LISTS = "holds lists as text; store them as lists in .parquet or .jsonl, or write each number to a column of its own"
+HOLDS_LISTS = (
+    "holds lists as text; store them as .parquet or .jsonl, or each of their numbers in a column of its own"
+)
 """Why lists of numbers in a text file are not read."""
 
 SAMPLE = 1000

@@ -5,6 +5,7 @@ be larger than memory.
 """
 
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,9 +106,14 @@ class Profile:
             hint = f"correct the table, name words for missing values with {missing}, or leave columns out with {drop}"
             raise InputError(f"{problems[0]}{more}; {hint} (`ebmood check` shows all columns)")
         columns = [decision.column for decision in self.decisions]
+        read = [column for column in columns if not isinstance(column, LeftOut)]
+        features = Counter(feature for column in read for feature in column.features)
+        repeated = next((feature for feature, count in features.items() if count > 1), None)
+        if repeated is not None:
+            raise InputError(f"{self.source}: two features are called {repeated!r}; rename a column")
         dropped = tuple(LeftOut(name=name, reason="dropped by an option") for name in self.dropped)
         return Preparation(
-            columns=tuple(column for column in columns if not isinstance(column, LeftOut)),
+            columns=tuple(read),
             left_out=(*(column for column in columns if isinstance(column, LeftOut)), *dropped),
             missing=self.missing,
         )

@@ -59,9 +59,9 @@ class FrameDetector:
 
     `X` is a data frame of pandas, polars or pyarrow, a pyarrow record batch, or a list of mappings. It has the columns
     of the training table, in any order; columns that the training left out may be there or not. It is prepared as
-    `ebmood score` prepares a file, so the scores are equal to the bit. If the training table was an array, X may also be
-    an array `(N, D)`. In a list of mappings, a column that a row does
-    not have is a missing value. Invalid input raises an `InputError` of one line, which counts rows from 0.
+    `ebmood score` prepares a file, so the scores are equal to the bit. In a list of mappings, a column that a row does
+    not have is a missing value. If the training table was an array, `X` may also be an array `(N, D)`. Invalid input
+    raises an `InputError` of one line, which counts rows from 0.
 
     Attributes:
         table_detector: the preparation and the estimator.

@@ -49,7 +49,7 @@ def read_rows(X: Any, levels: Mapping[int, Levels] | None = None) -> Rows:
 
 
 def is_array(X: Any) -> bool:
-    """Return whether X is an array, a tensor, or a list of rows that are lists, and neither a data frame nor mappings."""
+    """Return whether X is an array, a tensor, or a list of rows, and neither a data frame nor mappings."""
     if isinstance(X, list | tuple):
         return len(X) > 0 and not isinstance(X[0], Mapping)
     return isinstance(X, np.ndarray | torch.Tensor)

@@ -30,11 +30,11 @@ def write_arrays(folder: Path, name: str, values: NDArray) -> list[Path]:
 
 def write_lists(folder: Path, name: str, values: NDArray) -> list[Path]:
     """Write rows to tables with one column of lists, `e`, and return the files."""
-    lists = pa.array(values.tolist(), pa.list_(pa.float32()))
     flat = pa.array(values.ravel())
+    lists = pa.array(values.tolist(), pa.list_(flat.type))
     columns = {
         "list": lists,
-        "large": lists.cast(pa.large_list(pa.float32())),
+        "large": lists.cast(pa.large_list(flat.type)),
         "fixed": pa.FixedSizeListArray.from_arrays(flat, values.shape[1]),
     }
     paths = []

@@ -1,6 +1,8 @@
 """Features in arrays and in columns of lists have the scores of `EnergyDetector.fit` on the same array."""
 
 import json
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,9 @@ import pytest
 import torch
 from helpers.feature_tables import features, write_arrays, write_lists
 from helpers.quick_energy import QUICK
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 from pyarrow import parquet
 
 import ebmood
@@ -208,3 +213,53 @@ def test_the_preparation_of_lists_is_saved(tmp_path):
     assert loaded.preparation is not None
     assert loaded.preparation.columns == (VectorColumn(name="e", length=WIDTH, empty=(4,)),)
     np.testing.assert_array_equal(scores_of(loaded, path), scores_of(detector, path))
+
+
+VALUES = st.sampled_from([0.0, 1.0, -3.5, 1e6, 1e99, 1e101, 2.0**60, np.nan, np.inf]) | st.floats(-10, 10)
+
+
+@pytest.mark.filterwarnings("ignore::ebmood.core.errors.CalibrationWarning")
+@settings(max_examples=15, deadline=None)
+@given(
+    values=npst.arrays(
+        st.sampled_from([np.float64, np.float32]),
+        st.tuples(st.integers(1, 12), st.integers(1, 4)),
+        elements=st.floats(-10, 10, width=32),
+    ),
+    cells=st.lists(st.tuples(st.integers(0, 47), VALUES), max_size=4),
+    repeats=st.integers(1, 3),
+)
+def test_any_array_is_scored_or_refused_as_in_python(values, cells, repeats):
+    for position, value in cells:
+        with np.errstate(over="ignore"):
+            values.flat[position % values.size] = value
+    values = np.tile(values, (repeats, 1))
+    if np.isnan(values).all(axis=0).any():
+        return  # such a column is left out of a file, and refused in Python
+    try:
+        expected = EnergyDetector(energy=QUICK, random_state=0).fit(values).score_samples(values)
+    except InputError:
+        expected = None
+    with tempfile.TemporaryDirectory() as folder:
+        for path in (write_arrays(Path(folder), "t", values)[0], write_lists(Path(folder), "t", values)[1]):
+            try:
+                scores = scores_of(fit(path), path)
+            except InputError:
+                scores = None
+            assert (scores is None) == (expected is None)
+            if scores is not None:
+                np.testing.assert_array_equal(scores, expected)
+
+
+def test_a_gap_in_a_date_of_several_features_is_one_gap(tmp_path):
+    times = pd.date_range("2024-01-01", periods=600, freq="h")
+    frame = pd.DataFrame({"t": times, "flow": np.random.default_rng(0).normal(size=600)})
+    frame.to_parquet(tmp_path / "t.parquet")
+    detector = fit(tmp_path / "t.parquet")
+    assert detector.preparation is not None
+    assert len(detector.preparation.features) > 2
+    frame.loc[3, "t"] = pd.NaT
+    frame.to_parquet(tmp_path / "new.parquet")
+    notes = BatchNotes()
+    scores_of(detector, tmp_path / "new.parquet", notes=notes)
+    assert notes.new_gaps == {"t": 1}

@@ -1,10 +1,9 @@
 """Decide what is read of a column of lists: numbers if all lists have one length, as embeddings do."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow
-from numpy.typing import NDArray
 from pyarrow import types
 
 from ebmood.detector.cells.cell_values import decode, read_numbers
@@ -47,13 +46,13 @@ def decide_lists(name: str, cells: pyarrow.Array, missing: Collection[str]) -> D
     if not longest:
         return Decision.leave_out(name, "empty", "has no values", constant="")
     vectors = read_vectors(cells, longest, missing)
-    empty = np.isnan(vectors.values).all(axis=0)
-    if empty.all() and not vectors.errors:
+    # With odd cells, a position may only seem to have no values. A fit refuses them.
+    is_empty = np.isnan(vectors.values).all(axis=0) & (not vectors.errors)
+    if is_empty.all():
         return Decision.leave_out(name, "empty", "has no values", constant="")
-    if vectors.errors:
-        empty[:] = False
-    constant = (vectors.values == vectors.values[0]).all(axis=0)
-    column = VectorColumn(name=name, length=longest, empty=tuple(np.flatnonzero(empty).tolist()))
+    empty = np.flatnonzero(is_empty).tolist()
+    constant = np.flatnonzero((vectors.values == vectors.values[0]).all(axis=0)).tolist()
+    column = VectorColumn(name=name, length=longest, empty=tuple(empty))
     reason = join_reasons(
         _describe_positions(empty, "without values, not read"), _describe_positions(constant, "constant")
     )
@@ -75,9 +74,8 @@ def decide_array_column(name: str, cells: pyarrow.Array, missing: Collection[str
     return Decision(NumberColumn(name=name), "number", "number", reason, numbers.errors)
 
 
-def _describe_positions(mask: NDArray[np.bool_], kind: str) -> str:
+def _describe_positions(positions: Sequence[int], kind: str) -> str:
     """Return in words how many positions are of a kind, and the first of them; empty if none is."""
-    positions = np.flatnonzero(mask).tolist()
     if not positions:
         return ""
     more = ", ..." if len(positions) > LISTED else ""

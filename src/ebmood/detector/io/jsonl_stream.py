@@ -22,6 +22,10 @@ from ebmood.detector.io.table_stream import (
 from ebmood.detector.io.text_file import CountingReader, TextFile
 
 CHUNK_ROWS = 4096
+"""Rows that are read at once, at most."""
+
+CHUNK_NUMBERS = 2**20
+"""Numbers in lists after which a chunk ends."""
 
 NAMED_ROWS = 1000
 """Rows at the start of a file whose keys are the column names."""
@@ -63,7 +67,7 @@ class JSONLinesStream(TableStream):
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Yield all rows of some columns; this implements `TableStream.chunks`."""
-        first_row, rows = 0, []
+        first_row, rows, numbers = 0, [], 0
         known = set(self.names)
         for row, (line, cells) in enumerate(self._rows()):
             unknown = next((name for name in cells if name not in known), None)
@@ -73,9 +77,10 @@ class JSONLinesStream(TableStream):
                     "give the first row all keys, with null for missing values"
                 )
             rows.append([cells.get(name) for name in columns])
-            if len(rows) == CHUNK_ROWS:
+            numbers += sum(len(value) for value in rows[-1] if isinstance(value, list))
+            if len(rows) == CHUNK_ROWS or numbers >= CHUNK_NUMBERS:
                 yield self._chunk(first_row, columns, rows)
-                first_row, rows = row + 1, []
+                first_row, rows, numbers = row + 1, [], 0
         if rows:
             yield self._chunk(first_row, columns, rows)
         check_unchanged(self._path, self._state)

@@ -53,9 +53,7 @@ def test_check_shows_an_array_in_a_line_for_each_kind_of_column(ebmood, tmp_path
     assert len(lines) < 12
     content = json.loads(ebmood("check", tmp_path / "t.npy", "--json")[1])
     assert len(content["columns"]) == 700
-    code, _, err = ebmood(
-        "fit", tmp_path / "t.npy", "-o", tmp_path / "model", "--drop", "x69?", "--speed", "fast"
-    )
+    code, _, err = ebmood("fit", tmp_path / "t.npy", "-o", tmp_path / "model", "--drop", "x69?")
     assert code == 0, err
     assert "left out: x300 (empty, has no values), x690..x699 (dropped by an option)" in err
     assert "features 689: x0..x299, x301..x689" in " ".join(ebmood("inspect", tmp_path / "model")[1].split())

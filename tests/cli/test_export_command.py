@@ -4,8 +4,10 @@ import warnings
 import numpy as np
 import onnx
 import onnxruntime
+import pyarrow
 import pytest
 from helpers.quick_energy import QUICK
+from pyarrow import parquet
 
 from ebmood.detector import EnergyDetector
 from ebmood.detector.io.open_input import open_table
@@ -54,3 +56,22 @@ def test_a_note_says_which_preparation_the_graph_expects(ebmood, tmp_path):
     metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}
     assert json.loads(metadata["notes"])["preparation"]["columns"][1] == {"kind": "category", "name": "site"}
     assert json.loads(metadata["columns"]) == ["flow", "site"]
+
+
+@pytest.mark.slow
+def test_features_of_lists_are_columns_of_the_graph(ebmood, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(80, 3))
+    path = tmp_path / "features.parquet"
+    parquet.write_table(pyarrow.table({"flow": rows[:, 0], "e": rows[:, 1:].tolist()}), path)
+    detector = EnergyDetector(energy=QUICK, random_state=1)
+    with warnings.catch_warnings(action="ignore"):
+        fitted = TableDetector.fit(detector, open_table(path))
+        fitted.save(tmp_path / "model")
+    code, _, err = ebmood("export", tmp_path / "model", tmp_path / "model.onnx")
+    assert code == 0, err
+    metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}
+    assert json.loads(metadata["columns"]) == ["flow", "e[0]", "e[1]"]
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    score, _ = session.run(None, {"x": rows})
+    [batch] = fitted.score(open_table(path))
+    np.testing.assert_allclose(score, batch.scores, rtol=1e-5, atol=1e-5)

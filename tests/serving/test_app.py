@@ -10,12 +10,16 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from helpers.pump_model import pump_table
+from helpers.quick_energy import QUICK
 from helpers.running_service import running
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import ipc
 from pydantic import BaseModel
 
+from ebmood.detector import EnergyDetector, FrameDetector
+from ebmood.detector.io.frame_stream import FrameStream
+from ebmood.detector.raw.table_detector import TableDetector
 from ebmood.serving.app import create_app
 from ebmood.serving.bodies import Limits
 from ebmood.serving.messages import ARROW
@@ -123,6 +127,36 @@ def test_a_bad_row_has_an_error_and_the_others_their_scores(client, detector, ro
     assert "broken" in answer["error"].to_pylist()[4]
 
 
+def test_cells_may_be_lists_of_numbers(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(120, 4)).tolist()
+    table = pa.table({"e": rows[:100], "flow": [row[0] for row in rows[:100]]})
+    fitted = TableDetector.fit(EnergyDetector(energy=QUICK, random_state=0), FrameStream(table))
+    detector = FrameDetector(fitted)
+    new = [{"e": row, "flow": 0.5} for row in rows[100:]]
+    expected = detector.score_samples(new)
+    with running(create_app(detector, {}, limits=LIMITS)) as client:
+        answer = client.post("/score", json={"rows": new}).json()
+        assert [result["score"] for result in answer["results"]] == expected.tolist()
+        assert post_arrow(client, pa.Table.from_pylist(new))["score"].to_pylist() == expected.tolist()
+        bad = [
+            new[0],
+            new[1] | {"e": [1, 2]},
+            new[2] | {"e": "no list"},
+            new[3] | {"flow": [1]},
+            new[4] | {"e": None},
+        ]
+        results = client.post("/score", json={"rows": bad}, params={"reasons": 1}).json()["results"]
+        assert [result["error"] for result in results] == [
+            None,
+            "row 1, column 'e': a list of 2 numbers, but those of the training rows have 4",
+            "row 2, column 'e': 'no list' is not a list of numbers",
+            "row 3, column 'flow': '[1]' is not a number",
+            None,
+        ]
+        assert results[0]["score"] == expected[0]
+        assert results[4]["reasons"][0]["feature"].startswith("e[")
+
+
 def test_reasons_name_the_strange_feature(client, rows):
     results = client.post("/score", json={"rows": rows[:3]}, params={"reasons": 2}).json()["results"]
     assert results[1]["reasons"][0]["feature"] == "flow [m3/h]"
@@ -140,7 +174,7 @@ def test_reasons_name_the_strange_feature(client, rows):
     [
         ('{"rows": [{"flow": 1.0}]}', "application/json", 422, "column 'flow' was not in the training data"),
         (
-            '{"rows": [{"starts": 1}, {"starts": [1]}]}',
+            '{"rows": [{"starts": 1}, {"starts": {"a": 1}}]}',
             "application/json",
             422,
             "row 1, column 'starts': must be",

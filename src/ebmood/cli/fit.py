@@ -70,6 +70,9 @@ if TYPE_CHECKING:
 FEW_CALIBRATION_ROWS = 60
 """Calibration rows below which `fit` recommends leave-one-out calibration."""
 
+LONG_LIST = 64
+"""Numbers of a list from which it outweighs single columns."""
+
 EPILOG = """Examples
 
     ebmood fit normal.csv -o model
@@ -81,6 +84,8 @@ EPILOG = """Examples
     zcat big.csv.gz | ebmood fit - -o model
 
     ebmood fit reviews.csv -o model --text review
+
+    ebmood fit features.npy -o model
 
     ebmood fit photos -o model --embed efficientnet-lite0
 
@@ -179,7 +184,9 @@ def fit(
 
     What each column holds is found by its values: numbers, categories, or
     dates, of which the hour, the weekday and the month are read. Ids, row
-    counters, constants and free text are left out. `ebmood check TABLE`
+    counters, constants and free text are left out. A column of lists of
+    one length, such as embeddings in Parquet or JSON Lines, is as many
+    numbers, and so is an array: .npy, or X in .npz. `ebmood check TABLE`
     shows this without a fit; --drop, --number, --category, --date and --text
     change it.
     Part of the rows (--calibration) is not used for training, but to
@@ -310,16 +317,21 @@ def _refuse_options(table: Path, kind: str, options: dict[str, object]) -> None:
         raise EbmoodError(f"{table}: is {kind}, to which {', '.join(names)} does not apply; leave it out")
 
 
-def _print_text_note(preparation: "Preparation") -> None:
-    """Say that the features of a text outweigh other columns, if there are both."""
-    from ebmood.detector.preparation import EmbeddedColumn
+def _print_weight_note(preparation: "Preparation") -> None:
+    """Say that the features of a text, or the numbers of a long list, outweigh other columns, if there are both."""
+    from ebmood.detector.preparation import EmbeddedColumn, VectorColumn
 
-    texts = [column.name for column in preparation.columns if isinstance(column, EmbeddedColumn)]
-    others = len(preparation.columns) - len(texts)
-    if texts and others:
+    names = [
+        column.name
+        for column in preparation.columns
+        if isinstance(column, EmbeddedColumn)
+        or (isinstance(column, VectorColumn) and column.length >= LONG_LIST)
+    ]
+    others, wide = len(preparation.columns) - len(names), ", ".join(names)
+    if names and others:
         print_message(
-            f"the features of {', '.join(texts)} outweigh the {others} other column{'s' * (others > 1)}; if these "
-            "matter, fit one detector on the text and one on the others, with --drop"
+            f"the features of {wide} outweigh the {others} other column{'s' * (others > 1)}; if these matter, fit one "
+            f"detector on {wide} and one on the others, with --drop"
         )
 
 
@@ -374,7 +386,7 @@ def _report(
     if preparation is not None:
         for line in describe_preparation(preparation):
             print_message(line)
-        _print_text_note(preparation)
+        _print_weight_note(preparation)
     items = ROWS.many if skipped is None else IMAGES.many
     if skipped is None:
         rows, next_input = f"rows of {estimator.n_features_in_} features", "NEW.csv"

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from ebmood.cli.check import describe_left_out
+from ebmood.cli.column_lists import join_columns
 from ebmood.cli.messages import describe_segments, print_json
 from ebmood.cli.options import Json, Model
 
@@ -154,6 +156,8 @@ def _patch_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
     """Return names and values for the terminal, without empty ones."""
+    from ebmood.detector.preparation import LeftOut
+
     preparation = content["preparation"] or {}
     categories = [f"{column} ({len(levels)} levels)" for column, levels in content["categories"].items()]
     columns = preparation.get("columns", ())
@@ -162,7 +166,7 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
         ("fitted on", _describe_rows(content)),
         _describe_input(content),
         ("categories", ", ".join(categories)),
-        ("with gaps", ", ".join(content["gaps"])),
+        ("with gaps", join_columns(content["gaps"])),
         (
             "dates",
             ", ".join(f"{c['name']} ({', '.join(c['cycles'])})" for c in columns if c["kind"] == "date"),
@@ -175,10 +179,20 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
                 if c["kind"] == "text"
             ),
         ),
+        (
+            "lists",
+            ", ".join(
+                f"{c['name']} ({c['length'] - len(c['empty'])} numbers)"
+                for c in columns
+                if c["kind"] == "list"
+            ),
+        ),
         ("only grow", ", ".join(c["name"] for c in columns if c.get("grew_to") is not None)),
         (
             "left out",
-            ", ".join(f"{c['name'] or repr('')} ({c['reason']})" for c in preparation.get("left_out", ())),
+            ", ".join(
+                describe_left_out([LeftOut.model_validate(c) for c in preparation.get("left_out", ())])
+            ),
         ),
         ("classes", ", ".join(map(str, content["classes"] or ()))),
         ("embedding", content["embedding"] or ""),
@@ -245,8 +259,14 @@ def _describe_input(content: dict[str, Any]) -> tuple[str, str]:
         if column["kind"] == "text"
         for k in range(column["embedder"]["dimension"])
     }
+    embedded |= {
+        f"{column['name']}[{k}]"
+        for column in (content["preparation"] or {}).get("columns", ())
+        if column["kind"] == "list"
+        for k in range(column["length"])
+    }
     names = [name for name in content["features"] if name not in embedded]
-    return "features", ": ".join(filter(None, [str(len(content["features"])), ", ".join(names)]))
+    return "features", ": ".join(filter(None, [str(len(content["features"])), join_columns(names)]))
 
 
 def _describe_flags(content: dict[str, Any]) -> str:

@@ -14,8 +14,8 @@ Rows = Annotated[
     Path,
     typer.Argument(
         metavar="TABLE|IMAGES",
-        help="A table (.csv, .tsv, .parquet, .jsonl, .xlsx, also .gz or .zst), a folder of Parquet files, a folder of "
-        "images, or - for CSV on standard input.",
+        help="A table (.csv, .tsv, .parquet, .jsonl, .xlsx, also .gz or .zst), an array (.npy, .npz), a folder of "
+        "Parquet files, a folder of images, or - for CSV on standard input.",
         show_default=False,
     ),
 ]

@@ -76,7 +76,7 @@ class TableFeed:
 
     Args:
         detector: fitted on tables with the same columns.
-        tables: `.csv` or `.parquet` files, folders of Parquet files, or `-`.
+        tables: files that `open_table` reads, folders of Parquet files, or `-`.
         interval: how rows are cut into batches.
         time_column: a column of times, which must not decrease; None without times.
         drop: columns that were not in the training data.

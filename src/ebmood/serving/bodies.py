@@ -101,7 +101,7 @@ def _describe(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     match first["loc"]:
         case ("rows", int() as row, str() as column, *_):
-            return f"row {row}, column {column!r}: must be a number, text, true, false or null"
+            return f"row {row}, column {column!r}: must be a number, text, true, false, null, or a list of numbers"
         case ("rows", int() as row, *_):
             return f"row {row}: must be an object that maps column names to values"
         case ():

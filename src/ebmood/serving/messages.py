@@ -2,7 +2,10 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Cell = bool | int | float | str | None
+Value = bool | int | float | str | None
+
+Cell = Value | list[Value]
+"""A cell of a row. A list is a cell of a column of lists of numbers."""
 
 ARROW = "application/vnd.apache.arrow.stream"
 """Content type of a stream of the Arrow IPC format."""
@@ -18,7 +21,8 @@ class ScoreRequest(Body):
     """Rows to be scored.
 
     Attributes:
-        rows: each maps column names to values. null, NaN and an absent column are missing values.
+        rows: each maps column names to values. null, NaN and an absent column are missing values. A column of
+            lists has a list of numbers.
     """
 
     rows: list[dict[str, Cell]] = Field(

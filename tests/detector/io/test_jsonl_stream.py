@@ -52,7 +52,7 @@ def test_objects_inside_objects_are_columns(tmp_path):
         '{"id": 1, "s": {"flow": 1.5, "at": {"x": 2}}, "tags": [1]}\n{"id": 2, "s": {"flow": 2}}\n'
     )
     assert open_table(path).names == ("id", "s.flow", "s.at.x", "tags")
-    assert read_table(path) == [["1", "2"], ["1.5", "2"], ["2", None], ["[1]", None]]
+    assert read_table(path) == [["1", "2"], ["1.5", "2"], ["2", None], [[1.0], None]]
     path.write_text('{"s.flow": 1, "s": {"flow": 2}}\n')
     with pytest.raises(EbmoodError, match=r"line 1 is not JSON \(a key occurs twice"):
         open_table(path)
@@ -63,3 +63,45 @@ def test_one_list_of_objects_is_refused_with_what_to_do(tmp_path):
     path.write_text('[\n{"a": 1},\n{"a": 2}\n]\n')
     with pytest.raises(EbmoodError, match="is one JSON list; write one object in each line"):
         open_table(path)
+
+
+def test_lists_of_numbers_are_lists_and_others_are_text(tmp_path):
+    path = tmp_path / "t.jsonl"
+    rows = [
+        {"e": [1, 2.5], "tags": ["a"], "mixed": [1], "nested": [[1]], "empty": []},
+        {"e": None, "tags": [], "mixed": "x", "nested": [], "empty": []},
+        {"e": [None, float("nan"), True]},
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    e, tags, mixed, nested, empty = read_table(path)
+    assert e[:2] == [[1.0, 2.5], None]
+    assert e[2][0] is None
+    assert e[2][1] != e[2][1]
+    assert e[2][2] == 1.0
+    assert tags == ['["a"]', "[]", None]
+    assert mixed == ["[1]", "x", None]
+    assert nested == ["[[1]]", "[]", None]
+    assert empty == [[], [], None]
+
+
+def test_a_chunk_with_another_value_among_lists_is_text(tmp_path, monkeypatch):
+    monkeypatch.setattr(jsonl_stream, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(jsonl_stream, "NAMED_ROWS", 2)
+    path = tmp_path / "t.jsonl"
+    cells = ["[1, 2]", "null", "[3, 4]", '"x"', f"[{2**60}, 1]", "[1, 2]", "null", "null"]
+    path.write_text("\n".join(f'{{"e": {cell}}}' for cell in cells))
+    chunks = [chunk.rows.column(0) for chunk in open_table(path).chunks(["e"])]
+    assert [chunk.to_pylist() for chunk in chunks] == [
+        [[1.0, 2.0], None],
+        ["[3, 4]", "x"],
+        [f"[{2**60}, 1]", "[1, 2]"],
+        [None, None],
+    ]
+
+
+def test_long_lists_make_short_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(jsonl_stream, "CHUNK_NUMBERS", 100)
+    path = tmp_path / "t.jsonl"
+    path.write_text("\n".join(json.dumps({"e": [0.5] * 40}) for _ in range(7)))
+    chunks = list(open_table(path).chunks(["e"]))
+    assert [(chunk.first_row, chunk.rows.num_rows) for chunk in chunks] == [(0, 3), (3, 3), (6, 1)]

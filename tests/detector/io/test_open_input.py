@@ -19,7 +19,7 @@ def test_other_formats_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("a.PNG", "is one image; give the folder"), ("x.npy", "read it in Python")]
+    ("name", "message"), [("a.PNG", "is one image; give the folder"), ("x.pt", "load the array in Python")]
 )
 def test_one_image_and_arrays_are_no_tables_and_say_what_to_give(tmp_path, name, message):
     (tmp_path / name).touch()

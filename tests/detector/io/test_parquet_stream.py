@@ -96,3 +96,17 @@ def test_names_of_folders_are_columns(tmp_path):
     ]
     file = tmp_path / "site=north/month=3/part-0.parquet"
     assert open_table(file).names == ("x",)
+
+
+@pytest.mark.parametrize("kind", [pyarrow.list_(pyarrow.float32()), pyarrow.list_(pyarrow.float32(), 512)])
+def test_a_chunk_of_long_lists_has_few_rows(tmp_path, kind):
+    rows = np.random.default_rng(0).normal(size=(2_000, 512)).astype(np.float32)
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pyarrow.table({"e.f": pyarrow.array(list(rows), kind), "n": range(2_000)}), path)
+    chunks = list(open_table(path).chunks(["n", "e.f"]))
+    assert max(chunk.rows.num_rows for chunk in chunks) <= 2**18 // 512
+    assert [chunk.rows.column(0)[0].as_py() for chunk in chunks] == [chunk.first_row for chunk in chunks]
+    read = np.concatenate([chunk.rows.column(1).flatten().to_numpy() for chunk in chunks])
+    np.testing.assert_array_equal(read.reshape(rows.shape), rows)
+    [whole] = open_table(path).chunks(["n"])  # other columns do not count
+    assert whole.rows.num_rows == 2_000

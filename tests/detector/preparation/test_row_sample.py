@@ -29,6 +29,16 @@ def take(sample: RowSample, name: str) -> list:
     return sample.take_column(name).to_pylist()
 
 
+def test_a_lower_limit_gives_the_sample_of_that_limit():
+    sample = RowSample(["a"], 1_000)
+    for start in range(0, 5_000, 500):
+        sample.lower_limit(300 if start > 2_000 else 900)
+        sample.lower_limit(950)
+        sample.add(pyarrow.RecordBatch.from_pydict({"a": np.arange(start, start + 500)}))
+    assert sample.row_numbers().tolist() == sample_of(5_000, 300, 64).row_numbers().tolist()
+    assert take(sample, "a") == sample.row_numbers().tolist()
+
+
 @pytest.mark.parametrize("rows", [1, 99, 100])
 def test_few_rows_are_all_held(rows):
     assert sample_of(rows, 100, 7).row_numbers().tolist() == list(range(rows))
@@ -73,3 +83,23 @@ def test_pieces_of_different_types_become_one_column():
     assert combine(pieces).to_pylist() == [1.0, 2.0, 2.5, None]
     assert combine([pyarrow.array(["a"]), pyarrow.array([1])]).to_pylist() == ["a", "1"]
     assert combine([pyarrow.array(["a"]).dictionary_encode(), pyarrow.array(["b"])]).to_pylist() == ["a", "b"]
+
+
+def test_pieces_of_lists_become_lists_of_one_type():
+    pieces = [
+        pyarrow.array([[1, 2], None]),
+        pyarrow.array([[0.5, 1.5]], pyarrow.list_(pyarrow.float32(), 2)),
+        pyarrow.nulls(1, pyarrow.string()),
+        pyarrow.nulls(1),
+        pyarrow.array([[None]]),
+    ]
+    cells = combine(pieces)
+    assert cells.type == pyarrow.large_list(pyarrow.float64())
+    assert cells.to_pylist() == [[1, 2], None, [0.5, 1.5], None, None, [None]]
+
+
+@pytest.mark.parametrize("other", [pyarrow.array(["x"]), pyarrow.array([["x"]]), pyarrow.array([[[1.0]]])])
+def test_lists_and_other_values_become_text(other):
+    cells = combine([pyarrow.array([[1.0, None], None]), other])
+    assert cells.type == pyarrow.large_string()
+    assert cells.to_pylist()[:2] == ["[1.0, null]", None]

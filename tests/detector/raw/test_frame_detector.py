@@ -165,7 +165,7 @@ def test_errors_are_counted_over_all_chunks(detector, monkeypatch):
         (pd.DataFrame([[1, 2]]), "column name 0 is not text"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns are called 'a'"),
         (pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]), "two columns are called 'a'"),
-        ([{"flow [m3/h]": [1.0]}, {"flow [m3/h]": 2.0}], r"row 0, column 'flow \[m3/h\]': list"),
+        ([{"flow [m3/h]": [1.0]}, {"flow [m3/h]": 2.0}], r"row 0, column 'flow \[m3/h\]': '\[1.0\]' is"),
     ],
 )
 def test_invalid_input_is_one_line_that_names_python(detector, X, message):

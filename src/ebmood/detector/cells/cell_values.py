@@ -127,7 +127,7 @@ def read_numbers(
         cells = _drop_numbers(cells, missing)
         values = np.asarray(cells.cast(pyarrow.float64(), safe=False))
         return _check_values(cells, values, {})
-    return Cells(np.full(len(cells), np.nan), _all_odd(cells, f"a {dtype}, not a number"))
+    return Cells(np.full(len(cells), np.nan), all_odd(cells, f"a {dtype}, not a number"))
 
 
 def read_seconds(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cells[NDArray[np.float64]]:
@@ -141,7 +141,7 @@ def read_seconds(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cells[N
     if is_text(cells.type):
         cells = clean_text(cells, missing)
     elif not types.is_duration(cells.type):
-        return Cells(np.full(len(cells), np.nan), _all_odd(cells, f"a {cells.type}, not a duration"))
+        return Cells(np.full(len(cells), np.nan), all_odd(cells, f"a {cells.type}, not a duration"))
     values, odd = read_durations(cells)
     return Cells(values, _odd_cells(cells, odd, "is not a duration like 01:23:45 or 2h 5m"))
 
@@ -158,7 +158,7 @@ def read_categories(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cell
     cells = decode(cells)
     if is_unusable(cells.type):
         nulls = pyarrow.nulls(len(cells), pyarrow.string())
-        return Cells(nulls, _all_odd(cells, f"a {cells.type}, not a category"))
+        return Cells(nulls, all_odd(cells, f"a {cells.type}, not a category"))
     encoded = cells.dictionary_encode()
     names = [category_name(value) for value in encoded.dictionary.to_pylist()]
     present = [None if name is None or name.lower() in missing else name for name in names]
@@ -191,7 +191,7 @@ def read_times(cells: pyarrow.Array, date_format: DateFormat, missing: Collectio
             cells = compute.if_else(compute.is_nan(cells), None, cells)
     elif is_unusable(cells.type) or types.is_duration(cells.type) or not types.is_temporal(cells.type):
         missing_times = np.full(len(cells), np.datetime64("NaT", "us"))
-        return Cells(missing_times, _all_odd(cells, f"a {cells.type}, not a date"))
+        return Cells(missing_times, all_odd(cells, f"a {cells.type}, not a date"))
     times, odd = read_dates(cells, date_format)
     return Cells(times, _odd_cells(cells, odd, f"is not a date like {date_format}"))
 
@@ -300,5 +300,6 @@ def _odd_cells(cells: pyarrow.Array, odd: NDArray[np.bool_], problem: str) -> di
     return {row: f"{str(cells[row].as_py())[:40]!r} {problem}" for row in np.flatnonzero(odd).tolist()}
 
 
-def _all_odd(cells: pyarrow.Array, problem: str) -> dict[int, str]:
+def all_odd(cells: pyarrow.Array, problem: str) -> dict[int, str]:
+    """Return one problem for all cells that are not null, by row."""
     return dict.fromkeys(compute.indices_nonzero(cells.is_valid()).to_pylist(), problem)

@@ -1,5 +1,6 @@
 """Select columns by name or pattern, and write options of the command line for error messages."""
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -65,6 +66,20 @@ def format_option(option: str, column: str) -> str:
         f"X.drop(columns=[{column!r}])" if option == "--drop" else f"{_PARAMETERS[option]}=[{column!r}]"
     )
     return for_interface(f"{option} {shlex.quote(column)}", in_python)
+
+
+def array_column_names(width: int) -> tuple[str, ...]:
+    """Return the names of the columns of an array.
+
+    >>> array_column_names(3)
+    ('x0', 'x1', 'x2')
+    """
+    return tuple(f"x{column}" for column in range(width))
+
+
+def are_array_columns(names: Iterable[str]) -> bool:
+    """Return whether all names are names of columns of an array."""
+    return all(re.fullmatch("x(?:0|[1-9][0-9]*)", name) for name in names)
 
 
 def leave_out(column: str | int) -> str:

@@ -1,10 +1,13 @@
 """Read data frames and lists of rows in memory. The result is that of the same table in a file."""
 
+import contextlib
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import narwhals.stable.v1 as nw
+import numpy as np
 import pyarrow
 
 from ebmood.core.errors import InputError
@@ -106,7 +109,7 @@ def _read_mappings(X: Any, columns: Sequence[str]) -> tuple[list[str], list[pyar
 
 
 def _to_array(name: str, values: list[Any]) -> pyarrow.Array:
-    """Return Python objects as an array. Objects of several types become text."""
+    """Return Python objects as an array. Objects of several types become text, and lists among them their JSON."""
     try:
         return pyarrow.array(values, from_pandas=True)
     except ARROW_ERRORS:
@@ -118,6 +121,9 @@ def _to_array(name: str, values: list[Any]) -> pyarrow.Array:
 def _to_text(name: str, row: int, value: Any) -> str | None:
     if is_missing(value):
         return None
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
+        with contextlib.suppress(TypeError, ValueError):
+            return json.dumps(np.asarray(value).tolist())
     if isinstance(value, (Mapping, bytes)) or (isinstance(value, Sequence) and not isinstance(value, str)):
         raise InputError(f"X: row {row}, column {name!r}: {type(value).__name__}; give a number or text")
     return str(value)

@@ -1,5 +1,6 @@
 """Read JSON Lines in chunks: one object for each row."""
 
+import contextlib
 import io
 import json
 import math
@@ -21,6 +22,10 @@ from ebmood.detector.io.table_stream import (
 from ebmood.detector.io.text_file import CountingReader, TextFile
 
 CHUNK_ROWS = 4096
+"""Rows that are read at once, at most."""
+
+CHUNK_NUMBERS = 2**20
+"""Numbers in lists after which a chunk ends."""
 
 NAMED_ROWS = 1000
 """Rows at the start of a file whose keys are the column names."""
@@ -29,9 +34,10 @@ NAMED_ROWS = 1000
 class JSONLinesStream(TableStream):
     """A table of one JSON object in each line. A key that an object does not have is a missing value.
 
-    The keys of objects inside objects become columns such as `sensor.flow`. Lists become text.
+    The keys of objects inside objects become columns such as `sensor.flow`. A column whose values are lists of numbers
+    in the first rows holds lists.
 
-    All cells become text, as in CSV.
+    All other cells become text, as in CSV. So do the lists of a chunk in which another value is among them.
 
     Args:
         path: the file; plain, or compressed by gzip or Zstandard.
@@ -45,18 +51,23 @@ class JSONLinesStream(TableStream):
         self._path = path
         self._state = file_state(path)
         names: dict[str, None] = {}
+        lists, others = set[str](), set[str]()
         for row, (_, cells) in enumerate(self._rows()):
             names |= dict.fromkeys(cells)
+            for name, value in cells.items():
+                if value is not None:
+                    (lists if _is_list_of_numbers(value) else others).add(name)
             if row + 1 == NAMED_ROWS:
                 break
         if not names:
             raise EbmoodError(f"{self.source}: the table has no rows; write one JSON object in each line")
         self.names = tuple(names)
+        self._lists = lists - others
         check_names(self.source, self.names)
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Yield all rows of some columns; this implements `TableStream.chunks`."""
-        first_row, rows = 0, []
+        first_row, rows, numbers = 0, [], 0
         known = set(self.names)
         for row, (line, cells) in enumerate(self._rows()):
             unknown = next((name for name in cells if name not in known), None)
@@ -65,16 +76,20 @@ class JSONLinesStream(TableStream):
                     f"{self.source}: line {line} has a key {unknown!r}, which none of the first {NAMED_ROWS} rows has; "
                     "give the first row all keys, with null for missing values"
                 )
-            rows.append([_to_text(cells.get(name)) for name in columns])
-            if len(rows) == CHUNK_ROWS:
+            rows.append([cells.get(name) for name in columns])
+            numbers += sum(len(value) for value in rows[-1] if isinstance(value, list))
+            if len(rows) == CHUNK_ROWS or numbers >= CHUNK_NUMBERS:
                 yield self._chunk(first_row, columns, rows)
-                first_row, rows = row + 1, []
+                first_row, rows, numbers = row + 1, [], 0
         if rows:
             yield self._chunk(first_row, columns, rows)
         check_unchanged(self._path, self._state)
 
-    def _chunk(self, first_row: int, columns: Sequence[str], rows: list[list[str | None]]) -> Chunk:
-        arrays = [pyarrow.array(cells, pyarrow.string()) for cells in zip(*rows, strict=True)]
+    def _chunk(self, first_row: int, columns: Sequence[str], rows: list[list[Any]]) -> Chunk:
+        arrays = [
+            _to_array(cells, name in self._lists)
+            for name, cells in zip(columns, zip(*rows, strict=True), strict=True)
+        ]
         batch = pyarrow.RecordBatch.from_arrays(arrays, names=list(columns))
         return Chunk(self.source, first_row, batch)
 
@@ -119,6 +134,19 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(row) < len(pairs):
         raise ValueError("a key occurs twice")
     return row
+
+
+def _is_list_of_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(item is None or isinstance(item, int | float) for item in value)
+
+
+def _to_array(values: Sequence[Any], are_lists: bool) -> pyarrow.Array:
+    """Return a column as lists of numbers if all its values are, and else as text."""
+    if are_lists and all(value is None or _is_list_of_numbers(value) for value in values):
+        # A whole number that float64 cannot represent stays text, of which the reader of numbers says what is wrong.
+        with contextlib.suppress(pyarrow.ArrowInvalid, OverflowError):
+            return pyarrow.array(values, pyarrow.large_list(pyarrow.float64()))
+    return pyarrow.array([_to_text(value) for value in values], pyarrow.string())
 
 
 def _to_text(value: Any) -> str | None:

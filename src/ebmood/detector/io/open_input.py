@@ -5,6 +5,7 @@ from pathlib import Path
 from ebmood.core.errors import EbmoodError
 from ebmood.data.images.image_folders import SUFFIXES as IMAGES
 from ebmood.data.images.image_folders import image_names
+from ebmood.detector.io.array_stream import ArrayStream
 from ebmood.detector.io.csv_stream import CSVStream
 from ebmood.detector.io.excel_stream import ExcelStream
 from ebmood.detector.io.image_stream import ImageStream
@@ -15,13 +16,13 @@ from ebmood.detector.io.table_stream import TableStream, read_errors
 STANDARD = "-"
 """The name of standard input and of standard output."""
 
-FORMATS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".parquet", ".jsonl", ".xlsx")
+FORMATS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".parquet", ".jsonl", ".xlsx", ".npy", ".npz")
 """Suffixes of tables."""
 
 COMPRESSIONS = (".gz", ".zst")
 
-ARRAYS = (".npy", ".npz", ".pt", ".pth", ".safetensors", ".h5", ".hdf5", ".mat")
-"""Suffixes of arrays, which have no column names."""
+OTHER_ARRAYS = (".pt", ".pth", ".safetensors", ".h5", ".hdf5", ".mat")
+"""Suffixes of arrays that are not read."""
 
 InputStream = TableStream | ImageStream
 
@@ -32,6 +33,7 @@ def open_table(name: Path | str) -> TableStream:
     Args:
         name: a file of one of `FORMATS`, a folder of Parquet files (with subfolders, in the order of their names), or
             `-` for CSV from standard input. Text files may be compressed, as `.csv.gz` or `.csv.zst`.
+            The columns of an array are called `x0`, `x1`, ...
 
     Raises:
         EbmoodError: the file does not exist, has another format, is empty, or a column name occurs twice.
@@ -56,12 +58,15 @@ def open_table(name: Path | str) -> TableStream:
                 return JSONLinesStream(path)
             case ".xlsx":
                 return ExcelStream(path)
+            case ".npy" | ".npz" if name == path.name.lower():
+                return ArrayStream(path)
+            case ".npy" | ".npz":
+                raise EbmoodError(f"{path}: a compressed array; decompress it, or use numpy.savez_compressed")
         if Path(name).suffix in IMAGES:
             raise EbmoodError(f"{path}: is one image; give the folder that contains it")
-        if Path(name).suffix in ARRAYS:
+        if Path(name).suffix in OTHER_ARRAYS:
             raise EbmoodError(
-                f"{path}: is no table; read it in Python, EnergyDetector().fit(ARRAY), or write its columns to a "
-                ".parquet file"
+                f"{path}: is no table; load the array in Python, and write it with numpy.save to an .npy file"
             )
     raise EbmoodError(
         f"{path}: unknown format; give {', '.join(FORMATS)}, a folder of .parquet, or - for standard input"

@@ -61,7 +61,7 @@ class ParquetStream(TableStream):
             with open_parquet(path) as file:
                 self._check_same_columns(path, self._column_names(path, file, partition))
                 first_row, file_rows = 0, max(1, file.metadata.num_rows)
-                size = min(2**16, max(2**8, CHUNK_CELLS // max(1, len(columns))))
+                size = min(2**16, max(2**8, CHUNK_CELLS // _cells_per_row(file, columns)))
                 stored = [name for name in columns if name not in partition]
                 for batch in _batches(file, size, stored):
                     if batch.num_rows:
@@ -139,6 +139,19 @@ def open_parquet(path: Path) -> Iterator[parquet.ParquetFile]:
                 yield file
         except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:
             raise EbmoodError(f"{path}: not a readable Parquet file ({one_line(error)})") from error
+
+
+def _cells_per_row(file: parquet.ParquetFile, columns: Sequence[str]) -> int:
+    """Return how many values a row of some columns has on average, at least one. A list has many."""
+    selected, metadata = set(columns), file.metadata
+    values = 0
+    for leaf in range(metadata.num_columns):
+        path = metadata.schema.column(leaf).path
+        if path in selected or any(path.startswith(f"{name}.") for name in selected if "." in path):
+            values += sum(
+                metadata.row_group(group).column(leaf).num_values for group in range(metadata.num_row_groups)
+            )
+    return max(1, values // max(1, metadata.num_rows))
 
 
 def _batches(file: parquet.ParquetFile, size: int, columns: list[str]) -> Iterator[pyarrow.RecordBatch]:

@@ -54,6 +54,8 @@ class TableStream(ABC):
         optional: names of columns that come from the names of folders, not from the files. They need not be
             known to a detector.
         delimiter: the character between the cells of a text file; empty for other formats.
+        are_numbers: whether all columns are the numbers of an array, so that neither names nor values of columns say
+            that they are something else, such as an id.
         fraction: fraction of the table that is read so far, 0 to 1; None if it is unknown.
     """
 
@@ -61,6 +63,7 @@ class TableStream(ABC):
     names: tuple[str, ...]
     optional: frozenset[str] = frozenset()
     delimiter: str = ""
+    are_numbers: bool = False
     fraction: float | None = 0.0
 
     @abstractmethod

@@ -7,6 +7,7 @@ from ebmood.detector.preparation.columns import (
     LeftOut,
     NumberColumn,
     Reading,
+    VectorColumn,
 )
 from ebmood.detector.preparation.preparation import Preparation, concatenate_features
 
@@ -18,5 +19,6 @@ __all__ = [
     "NumberColumn",
     "Preparation",
     "Reading",
+    "VectorColumn",
     "concatenate_features",
 ]

@@ -1,4 +1,4 @@
-"""How one column of a raw table is read: as a number, a category, a date, or a text; and columns that are not read."""
+"""How one column of a raw table is read: as a number, numbers, a category, a date, a text, or not at all."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from ebmood.detector.cells.categories import ALIASES, category_name
 from ebmood.detector.cells.cell_values import read_categories, read_numbers, read_seconds, read_times
 from ebmood.detector.cells.dates import DateFormat
 from ebmood.detector.cells.number_format import PLAIN, NumberFormat
+from ebmood.detector.cells.vectors import read_vectors
 from ebmood.detector.preparation.cycles import Cycle
 from ebmood.embedders import Embedder, EmbedderIdentity, TextEmbedder, reopen_embedder
 
@@ -69,6 +70,38 @@ class NumberColumn(Settings):
             return Reading({self.name: seconds.values}, seconds.errors)
         numbers = read_numbers(cells, self.format, missing, self.yes_no)
         return Reading({self.name: numbers.values}, numbers.errors)
+
+
+class VectorColumn(Settings):
+    """A column of lists of numbers of one length, such as embeddings. Each position is one feature.
+
+    Attributes:
+        name: name of the column.
+        length: numbers of each list.
+        empty: positions without values in the training table, which are not read.
+    """
+
+    kind: Literal["list"] = "list"
+    name: str
+    length: int = Field(ge=1)
+    empty: tuple[int, ...] = ()
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """The positions that are read."""
+        empty = set(self.empty)
+        return tuple(k for k in range(self.length) if k not in empty)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features, such as `embedding[17]`."""
+        return tuple(f"{self.name}[{k}]" for k in self.positions)
+
+    def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Reading:
+        """Return the features of cells; see `ebmood.detector.cells.vectors.read_vectors`."""
+        vectors = read_vectors(cells, self.length, missing)
+        values = np.ascontiguousarray(vectors.values.T[list(self.positions)])
+        return Reading(dict(zip(self.features, values, strict=True)), vectors.errors)
 
 
 class CategoryColumn(Settings):
@@ -160,7 +193,9 @@ def _reopen(identity: str) -> Embedder:
     return reopen_embedder(EmbedderIdentity.model_validate_json(identity))
 
 
-Column = Annotated[NumberColumn | CategoryColumn | DateColumn | EmbeddedColumn, Field(discriminator="kind")]
+Column = Annotated[
+    NumberColumn | VectorColumn | CategoryColumn | DateColumn | EmbeddedColumn, Field(discriminator="kind")
+]
 """How a column is read."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow
 from pyarrow import types
 
-from ebmood.core.errors import DataWarning
+from ebmood.core.errors import DataWarning, InputError
 from ebmood.core.interface import for_interface
 from ebmood.detector.cells.cell_values import is_list, is_text, is_unusable, read_categories, read_numbers
 from ebmood.detector.cells.dates import DateFormat, epoch_format
@@ -21,17 +21,24 @@ from ebmood.detector.preparation.columns import CategoryColumn, EmbeddedColumn, 
 from ebmood.detector.preparation.date_rules import decide_dates
 from ebmood.detector.preparation.decision import BY_OPTION, Decision
 from ebmood.detector.preparation.number_rules import decide_durations, decide_numbers
-from ebmood.detector.preparation.text_rules import HOLDS_LISTS, TextColumn, decide_text, uses_decimal_comma
+from ebmood.detector.preparation.text_rules import TextColumn, decide_text, uses_decimal_comma
+from ebmood.detector.preparation.vector_rules import decide_array_column, decide_lists
 from ebmood.embedders import EmbedderIdentity
 
 
-def decide(columns: Mapping[str, pyarrow.Array], choices: Choices, delimiter: str = ",") -> list[Decision]:
+def decide(
+    columns: Mapping[str, pyarrow.Array], choices: Choices, delimiter: str = ",", are_numbers: bool = False
+) -> list[Decision]:
     """Return a decision for every column.
 
     Args:
         columns: the cells of each column by its name. All columns have the same number of rows, which is positive.
         choices: what the user sets, by the names of columns; see `Choices.resolve`.
         delimiter: the character between the cells of the file. With a semicolon, a decimal comma is more likely.
+        are_numbers: whether the columns are those of an array of numbers.
+
+    Raises:
+        InputError: a column of lists is chosen as something else.
     """
     # TextColumn caches what it computes, so each is dropped after its use.
     formats = {
@@ -41,7 +48,7 @@ def decide(columns: Mapping[str, pyarrow.Array], choices: Choices, delimiter: st
     }
     decimal_comma = uses_decimal_comma(formats.values(), delimiter)
     decisions = [
-        _decide_column(name, cells, formats.get(name, []), decimal_comma, choices)
+        _decide_column(name, cells, formats.get(name, []), decimal_comma, choices, are_numbers)
         for name, cells in columns.items()
     ]
     return _leave_out_counters(decisions, choices)
@@ -77,19 +84,28 @@ def _decide_column(
     formats: Sequence[NumberFormat],
     decimal_comma: bool,
     choices: Choices,
+    are_numbers: bool,
 ) -> Decision:
     missing = choices.missing
+    if is_list(cells.type):
+        others = {"categories": choices.categories, "dates": choices.dates, "texts": choices.texts}
+        kind = next((kind for kind, names in others.items() if name in names), None)
+        if kind is not None:
+            raise InputError(
+                f"column {name!r}: holds lists, which are not read as {kind}; leave the option out"
+            )
+        return decide_lists(name, cells, missing)
     if name in choices.categories:
         return Decision(CategoryColumn(name=name), "category", "category", BY_OPTION)
     if name in choices.texts and choices.embedder is not None:
         return _decide_embedded(name, cells, bool(formats), missing, choices.embedder)
-    if is_list(cells.type):
-        return Decision.leave_out(name, "other", HOLDS_LISTS)
     if is_unusable(cells.type):
         return Decision.leave_out(name, "other", f"holds {cells.type}")
     text = TextColumn(cells, missing) if is_text(cells.type) else None
     if name in choices.dates:
         return decide_dates(name, cells, _likely_date_format(cells, text), missing, BY_OPTION, is_forced=True)
+    if are_numbers:
+        return decide_array_column(name, cells, missing)
     if name in choices.numbers:
         if types.is_duration(cells.type) or (text and not formats and text.are_durations):
             return decide_durations(name, cells, missing, f"a duration, in seconds, {BY_OPTION}")

@@ -39,7 +39,10 @@ ODD_SHARE = 0.5
 NUMBERS = r"^\[[-+0-9.,eE\s]*[0-9][-+0-9.,eE\s]*\]$"
 """A list of numbers as JSON, Python and NumPy write it."""
 
-HOLDS_LISTS = "holds lists; write each of their numbers to a column of its own"
+HOLDS_LISTS = (
+    "holds lists as text; store them as .parquet or .jsonl, or each of their numbers in a column of its own"
+)
+"""Why lists of numbers in a text file are not read."""
 
 SAMPLE = 1000
 """Different cells that are compared with all formats before the whole column is."""
@@ -114,9 +117,9 @@ class TextColumn:
 
     @cached_property
     def are_lists(self) -> bool:
-        """Whether all cells are lists of numbers, such as embeddings, and there is a cell."""
+        """Whether most cells are lists of numbers, such as embeddings."""
         return bool(len(self.distinct)) and all(
-            compute.all(compute.match_substring_regex(cells, NUMBERS)).as_py()
+            compute.mean(compute.match_substring_regex(cells, NUMBERS)).as_py() > 0.5
             for cells in (self.distinct[:SAMPLE], self.distinct)
         )
 

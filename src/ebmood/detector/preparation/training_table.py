@@ -5,6 +5,7 @@ be larger than memory.
 """
 
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ from ebmood.detector.preparation.columns import Features, LeftOut
 from ebmood.detector.preparation.decide import decide
 from ebmood.detector.preparation.decision import Decision
 from ebmood.detector.preparation.preparation import Preparation
-from ebmood.detector.preparation.row_sample import RowSample, row_limit
+from ebmood.detector.preparation.row_sample import RowSample, cells_per_row, row_limit
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.validation.rows import MAX_TRAINING_VALUE
 
@@ -54,6 +55,7 @@ class Profile:
         cells: the cells of the columns by name, `(N,)` each.
         chunks: the number of the first row in the table, and the chunk without its rows, for each chunk.
         bad_rows: what is wrong with rows that could not be read, by their number in the table.
+        are_numbers: whether the table is an array of numbers.
     """
 
     source: str
@@ -65,6 +67,7 @@ class Profile:
     cells: dict[str, pyarrow.Array]
     chunks: tuple[tuple[int, Chunk], ...]
     bad_rows: dict[int, str]
+    are_numbers: bool = False
 
     def problems(self) -> list[str]:
         """Return one line for each reason why no detector can be fitted on the table."""
@@ -103,9 +106,14 @@ class Profile:
             hint = f"correct the table, name words for missing values with {missing}, or leave columns out with {drop}"
             raise InputError(f"{problems[0]}{more}; {hint} (`ebmood check` shows all columns)")
         columns = [decision.column for decision in self.decisions]
+        read = [column for column in columns if not isinstance(column, LeftOut)]
+        features = Counter(feature for column in read for feature in column.features)
+        repeated = next((feature for feature, count in features.items() if count > 1), None)
+        if repeated is not None:
+            raise InputError(f"{self.source}: two features are called {repeated!r}; rename a column")
         dropped = tuple(LeftOut(name=name, reason="dropped by an option") for name in self.dropped)
         return Preparation(
-            columns=tuple(column for column in columns if not isinstance(column, LeftOut)),
+            columns=tuple(read),
             left_out=(*(column for column in columns if isinstance(column, LeftOut)), *dropped),
             missing=self.missing,
         )
@@ -188,6 +196,7 @@ def read_profile(
     for chunk in table.chunks(read):
         # A slice of the rows would keep all of them in memory.
         chunks.append((sample.seen, Chunk(chunk.source, chunk.first_row, _NO_ROWS)))
+        sample.lower_limit(row_limit(cells_per_row(chunk.rows) + text_features))
         bad_rows |= {sample.seen + row: problem for row, problem in chunk.errors.items()}
         sample.add(chunk.rows)
         progress("reading", table.fraction)
@@ -203,7 +212,7 @@ def read_profile(
     else:
         _warn_about_totals(source, columns, sample.seen)
     features = {name: cells for name, cells in columns.items() if name not in labels}
-    decisions = decide(features, choices, table.delimiter)
+    decisions = decide(features, choices, table.delimiter, table.are_numbers)
     return Profile(
         source,
         sample.seen,
@@ -214,6 +223,7 @@ def read_profile(
         columns,
         tuple(chunks),
         bad_rows,
+        table.are_numbers,
     )
 
 

@@ -38,7 +38,7 @@ class BatchNotes:
         flagged: number of rows that are flagged.
         bad: what is wrong with bad rows, for the first of them.
         bad_rows: number of bad rows.
-        new_gaps: for each column that has no gaps in the training rows, its number of gaps.
+        new_gaps: for each column that has no gaps in the training rows, the number of rows with a gap.
         unseen: number of cells of each column and value that no training row has.
         spellings: for each column and value that no training row has, a value of the training rows that differs only in
             zeros at the start, or in upper and lower case.

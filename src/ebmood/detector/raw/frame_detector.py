@@ -11,6 +11,7 @@ from torch import nn
 
 from ebmood.core.errors import InputError
 from ebmood.detector.estimator import EnergyDetector
+from ebmood.detector.io.column_names import are_array_columns, array_column_names
 from ebmood.detector.io.frame_stream import FrameStream
 from ebmood.detector.parameters import check_alpha_and_device
 from ebmood.detector.patches import PatchDetector
@@ -22,6 +23,7 @@ from ebmood.detector.raw.saved_detector import read_all_rows
 from ebmood.detector.raw.score_options import ScoreOptions
 from ebmood.detector.raw.table_detector import PREPARATION_NOTE, TableDetector
 from ebmood.detector.score_batch import ScoreBatch
+from ebmood.detector.validation.arrays import is_array, read_rows
 from ebmood.embedders import Embedder
 
 Floats = NDArray[np.float64]
@@ -58,7 +60,8 @@ class FrameDetector:
     `X` is a data frame of pandas, polars or pyarrow, a pyarrow record batch, or a list of mappings. It has the columns
     of the training table, in any order; columns that the training left out may be there or not. It is prepared as
     `ebmood score` prepares a file, so the scores are equal to the bit. In a list of mappings, a column that a row does
-    not have is a missing value. Invalid input raises an `InputError` of one line, which counts rows from 0.
+    not have is a missing value. If the training table was an array, `X` may also be an array `(N, D)`. Invalid input
+    raises an `InputError` of one line, which counts rows from 0.
 
     Attributes:
         table_detector: the preparation and the estimator.
@@ -108,7 +111,7 @@ class FrameDetector:
                 error.
         """
         options = ScoreOptions(mark_bad_rows, max_bad=1.0, reasons=reasons)
-        batches = list(self.table_detector.score(FrameStream(X, self.columns), options=options))
+        batches = list(self.table_detector.score(self._stream(X), options=options))
         p_values = np.concatenate([batch.p_values for batch in batches])
         flags = np.concatenate([batch.flags for batch in batches])
         starts = np.cumsum([0, *(len(batch.scores) for batch in batches)]).tolist()
@@ -163,7 +166,7 @@ class FrameDetector:
 
     def prepare(self, X: Any) -> pyarrow.Table | NDArray[np.float64]:
         """Return rows as the estimator expects them."""
-        rows, _ = read_all_rows(self.table_detector, FrameStream(X, self.columns))
+        rows, _ = read_all_rows(self.table_detector, self._stream(X))
         return rows
 
     def set_alpha(self, alpha: float) -> Self:
@@ -181,7 +184,14 @@ class FrameDetector:
         Raises:
             InputError: a column is missing or unknown.
         """
-        self.table_detector.check_table(FrameStream(X, self.columns), ())
+        self.table_detector.check_table(self._stream(X), ())
+
+    def _stream(self, X: Any) -> FrameStream:
+        """Return rows as a table. The columns of an array are called x0, x1, ..., as in `ArrayStream`."""
+        if is_array(X) and are_array_columns(self.columns):
+            values = read_rows(X).values
+            X = pyarrow.table(dict(zip(array_column_names(values.shape[1]), values.T, strict=True)))
+        return FrameStream(X, self.columns)
 
 
 def flags_at(p_values: Floats, alpha: float) -> NDArray[np.bool_]:

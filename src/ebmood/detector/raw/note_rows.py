@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow
+from numpy.typing import NDArray
 
 from ebmood.detector.cells.arrow import compute
 from ebmood.detector.cells.categories import level_numbers
@@ -38,6 +39,7 @@ def note_rows(
     good[list(errors)] = False
     gaps = set(estimator.model_.layout.table.gaps)
     columns = [column.name for column in preparation.columns for _ in column.features]
+    new_gaps: dict[str, NDArray[np.bool_]] = {}
     for number, (name, values) in enumerate(reading.features.items()):
         if not isinstance(values, np.ndarray):
             missing = np.asarray(values.is_null())
@@ -48,7 +50,10 @@ def note_rows(
         else:
             missing = np.isnan(values)
         if number not in gaps and (missing & good).any():
-            notes.new_gaps[columns[number]] += int((missing & good).sum())
+            earlier = new_gaps.get(columns[number])
+            new_gaps[columns[number]] = missing & good if earlier is None else earlier | (missing & good)
+    for name, rows in new_gaps.items():
+        notes.new_gaps[name] += int(rows.sum())
     for column in preparation.columns:
         if isinstance(column, NumberColumn) and column.grew_to is not None:
             beyond = int((reading.features[column.name][good] > column.grew_to).sum())

@@ -48,6 +48,13 @@ def read_rows(X: Any, levels: Mapping[int, Levels] | None = None) -> Rows:
     return check_not_infinite(Rows(np.ascontiguousarray(values.reshape(len(values), -1)), shape))
 
 
+def is_array(X: Any) -> bool:
+    """Return whether X is an array, a tensor, or a list of rows, and neither a data frame nor mappings."""
+    if isinstance(X, list | tuple):
+        return len(X) > 0 and not isinstance(X[0], Mapping)
+    return isinstance(X, np.ndarray | torch.Tensor)
+
+
 def _read_array(X: Any) -> NDArray[np.float64]:
     array = _as_array(X)
     if array.dtype.names:

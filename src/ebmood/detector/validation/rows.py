@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
 from ebmood.detector.cells.categories import Levels
-from ebmood.detector.io.column_names import leave_out
+from ebmood.detector.io.column_names import array_column_names, leave_out
 
 MAX_TRAINING_VALUE = 1e100
 """Largest value in training rows. The squares of larger values exceed the range of float64."""
@@ -62,7 +62,7 @@ def column_labels(shape: tuple[int, ...], names: tuple[str, ...] | None) -> tupl
     if names is not None:
         return names
     if len(shape) == 1:
-        return tuple(f"x{column}" for column in range(shape[0]))
+        return array_column_names(shape[0])
     return tuple(f"x[{','.join(map(str, index))}]" for index in np.ndindex(*shape))
 
 

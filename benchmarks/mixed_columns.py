@@ -28,7 +28,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 from scipy import stats
+from sklearn.compose import make_column_transformer
 from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder
 from table_rivals import gaussian_mixture, isolation_forest, knn, lof
 
 from ebmood import EnergyDetector, EnergySettings
@@ -118,13 +120,11 @@ def with_faults(rows: pd.DataFrame, table: Table, fault: str, draw: np.random.Ge
 
 
 def indicators(train: pd.DataFrame, rows: pd.DataFrame, table: Table) -> np.ndarray:
-    low, high = train[table.numbers].min(), train[table.numbers].max()
-    numbers = (rows[table.numbers] - low) / (high - low).where(high > low, 1.0)
-    columns = [numbers.to_numpy(float)]
-    for name in table.categories:
-        levels = np.unique(train[name])
-        columns.append((rows[name].to_numpy()[:, None] == levels) / np.sqrt(2))
-    return np.concatenate(columns, axis=1)
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    transformer = make_column_transformer((MinMaxScaler(), table.numbers), (encoder, table.categories))
+    columns = transformer.fit(train).transform(rows)
+    columns[:, len(table.numbers) :] /= np.sqrt(2)
+    return columns
 
 
 def aurocs(table: Table) -> dict[tuple[str, str], float]:

@@ -48,6 +48,7 @@ def summary(model: Path) -> dict[str, Any]:
     """
     import numpy as np
 
+    from ebmood.detector.io.column_names import array_column_names
     from ebmood.detector.persistence.detector_files import is_patch_detector, read_detector
     from ebmood.detector.raw.image_detector import read_shape
     from ebmood.detector.raw.items import items_in
@@ -58,7 +59,7 @@ def summary(model: Path) -> dict[str, Any]:
     if is_patch_detector(model):
         return _patch_summary(model)
     metadata, _ = read_detector(model)
-    names = metadata.columns.names or tuple(f"x{i}" for i in range(metadata.layout.table.columns))
+    names = metadata.columns.names or array_column_names(metadata.layout.table.columns)
     categories = tuple(names[column] for column in metadata.levels)
     preparation = read_preparation(model, metadata.notes, metadata.columns.names, categories)
     images, items = read_shape(model, metadata.notes), items_in(metadata.notes, metadata.embedder)

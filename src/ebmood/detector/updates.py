@@ -105,7 +105,7 @@ class Updates(Decisions):
         inputs = self._read(X)
         rows, values = len(inputs.features), inputs.values
         weights = None if weights is None else check_weights(weights, rows)
-        self._warn_of_training_rows(inputs.features)
+        self._warn_held_fraction(inputs.features)
         if hasattr(self, "classes_"):
             codes = encode_known_labels(y, rows, self.classes_)
             by_class = self.scorer_.class_scores(inputs.features, values)
@@ -270,7 +270,7 @@ class Updates(Decisions):
                 stacklevel=4,
             )
 
-    def _warn_of_training_rows(self, features: Floats) -> None:
+    def _warn_held_fraction(self, features: Floats) -> None:
         """Warn if more rows `(N, E)` equal a row in memory than by chance, as training rows do."""
         if self.memory != "rows":
             return
@@ -278,8 +278,8 @@ class Updates(Decisions):
         distinct, counts = np.unique(memory, return_counts=True)
         known = np.isin(_as_bytes(features), distinct)
         by_chance = counts[counts > 1].sum() / len(memory)
-        of_training_rows = len(memory) / self.n_training_rows_
-        if known.sum() >= MANY_EQUAL and known.mean() - by_chance > of_training_rows / 2:
+        held_fraction = len(memory) / self.n_training_rows_
+        if known.sum() >= MANY_EQUAL and known.mean() - by_chance > held_fraction / 2:
             warnings.warn(
                 f"{known.mean():.0%} of the calibration rows equal training rows, whose scores are higher than those "
                 "of other rows, so that too many new rows will be flagged; give rows that the fit has not seen",

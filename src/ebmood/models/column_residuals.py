@@ -10,8 +10,8 @@ length_b is its Mahalanobis distance. For one coordinate it is `|g_j| / sqrt(P_j
 Every length is then replaced by its normal score among the leave-one-out lengths of the training rows, so that columns
 with heavy tails do not decide alone. The score is interpolated between a few quantiles from the median on. Above the
 largest length it grows linearly. The energy of a row is the largest value over its columns. It finds rows in which one
-value does not belong to the others, as "detecting deviating data cells" does (Rousseeuw and Van den Bossche 2018),
-however many columns have no part in this.
+value does not fit the others, also among many columns that do not depend on it. Rousseeuw and Van den Bossche (2018,
+"Detecting deviating data cells") have the same aim.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class ColumnResiduals(nn.Module):
     quantiles: Tensor
     scores: Tensor
     unit: Tensor
-    belongs: Tensor
+    membership: Tensor
 
     def __init__(self, numbers: int, groups: Sequence[int]):
         super().__init__()
@@ -66,8 +66,8 @@ class ColumnResiduals(nn.Module):
         column = torch.tensor(
             [j for j, size in enumerate(self.groups) for _ in range(size)], dtype=torch.int64
         )
-        belongs = (column[:, None] == torch.arange(len(self.groups))).to(torch.float64)
-        self.register_buffer("belongs", belongs, persistent=False)
+        membership = (column[:, None] == torch.arange(len(self.groups))).to(torch.float64)
+        self.register_buffer("membership", membership, persistent=False)
         for name, tensor in (
             ("center", torch.zeros(width)),
             ("scale", torch.ones(width)),
@@ -87,7 +87,8 @@ class ColumnResiduals(nn.Module):
         """Fit the model, and return the leave-one-out energies of the training rows, `(A, N)`.
 
         Without row i, C becomes `C - z_i z_i' / (N - 1)` up to a factor of `N / (N - 1)`, and P changes by the formula
-        of Sherman and Morrison. The normal scores and l stay those of all rows.
+        of Sherman and Morrison, with the leverage `z_i' P z_i / (N - 1)`. The normal scores and l stay those of all
+        rows.
 
         Args:
             normal_scores: `(N, P)` normal scores of the numbers of the training rows, N >= 2.
@@ -107,8 +108,8 @@ class ColumnResiduals(nn.Module):
         if left_out is not None:
             z = (self._coordinates(normal_scores, left_out) - self.center) / self.scale
         squared = self._norms(z @ self.projection).square()
-        share = ((z @ precision) * z).sum(1).div(count - 1).clamp(max=1 - 1e-6)[:, None]  # z' P z / (N - 1)
-        squared = squared / (1 - share) / (1 - share + squared / (count - 1)) * (count / (count - 1))
+        leverage = ((z @ precision) * z).sum(1).div(count - 1).clamp(max=1 - 1e-6)[:, None]
+        squared = squared / (1 - leverage) / (1 - leverage + squared / (count - 1)) * (count / (count - 1))
         lengths = squared.sqrt()
         levels = torch.tensor(LEVELS, dtype=torch.float64)
         self.quantiles.copy_(lengths.quantile(levels, dim=0))
@@ -130,7 +131,7 @@ class ColumnResiduals(nn.Module):
         numbers, categories = projected.tensor_split([self.numbers], dim=1)
         if not self.groups:
             return numbers.abs()
-        return torch.cat([numbers.abs(), (categories.square() @ self.belongs).sqrt()], dim=1)
+        return torch.cat([numbers.abs(), (categories.square() @ self.membership).sqrt()], dim=1)
 
     def _coordinates(self, normal_scores: Tensor, groups: Tensor) -> Tensor:
         indicators = [

@@ -45,7 +45,7 @@ TIE = 1e-3
 """Added to mean distances before logarithms, as a fraction of the median."""
 
 
-NOTHING = 1e-3
+NEGLIGIBLE = 1e-3
 """Distances of new rows below this fraction of `TIE` are rounding errors, which the logarithm would magnify."""
 
 
@@ -156,7 +156,7 @@ class RelativeDistance(nn.Module):
         nearest = squared.topk(min(count + 1, len(self.means)), largest=False)
         values = nearest.values[:, :count]
         farthest = values[:, -1:] * (1 + TIED) + self.tie.square()
-        mean = torch.where(values < (NOTHING * self.tie).square(), 0.0, values).sqrt().mean(1)
+        mean = torch.where(values < (NEGLIGIBLE * self.tie).square(), 0.0, values).sqrt().mean(1)
         if torch.compiler.is_compiling():
             around = self._mean_within(squared, farthest)
         else:

@@ -7,7 +7,7 @@
    holds (`ebmood.models.memory`). No network is trained. Both may be computed for several numbers of neighbours. To
    save time, the row may be compared with centres of clusters of these rows instead, by a memory energy only.
 3. Two further energies are the **largest residual** of a column and of a category, given the other columns of the row
-   (`ebmood.models.column_residuals`). They find one value that does not belong to the others.
+   (`ebmood.models.column_residuals`). They find one value that does not fit the others.
 4. Each energy becomes a robust **z-score** over its leave-one-out values for the training rows: the median becomes 0
    and the 95th percentile 1.
 5. The score of a row is minus the mean of its two largest z-scores.

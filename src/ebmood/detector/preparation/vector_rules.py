@@ -18,9 +18,9 @@ LISTED = 5
 def decide_lists(name: str, cells: pyarrow.Array, missing: Collection[str]) -> Decision:
     """Return the decision about a column of lists.
 
-    Each position of the lists is a number, whatever its values: no rule for ids, row counters, or yes and no applies to
-    the numbers of a vector. Positions with one value are read, so that the features are those of the same numbers in
-    an array. Positions without any value are not.
+    Each position of the lists is a number. The rules for ids, row counters, and yes and no do not apply to it.
+    Positions with one value are read, so that the features are those of the same numbers in an array. Positions
+    without any value are not.
 
     Args:
         name: name of the column.
@@ -60,7 +60,7 @@ def decide_lists(name: str, cells: pyarrow.Array, missing: Collection[str]) -> D
 
 
 def decide_array_column(name: str, cells: pyarrow.Array, missing: Collection[str]) -> Decision:
-    """Return the decision about a column of an array: a number, whatever its values, unless it has none.
+    """Return the decision about a column of an array: a number, unless it has no values.
 
     Args:
         name: name of the column.

@@ -116,7 +116,7 @@ def run(folder: Path, *command: object) -> tuple[float, float, str]:
     start = time.perf_counter()
     with out.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ebmood.cli", *map(str, command)], env=environment, stdout=file
+            [sys.executable, "-m", "ebmood", *map(str, command)], env=environment, stdout=file
         )
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -40,6 +40,12 @@ def run(code: str, **names: object) -> dict:
     return namespace
 
 
+@pytest.mark.parametrize("page", WRITTEN_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_lines_of_prose_have_at_most_120_characters(page: Path):
+    prose = re.sub(r"^(```.*?^```|\||!\[|    ).*?$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert [line for line in prose.splitlines() if len(line) > 120] == []
+
+
 @pytest.mark.filterwarnings(
     "ignore::ebmood.core.errors.DataWarning"
 )  # Segment has columns with repeated values

@@ -111,7 +111,7 @@ def test_a_study_trains_what_the_pages_add(tree):
     pixels = np.round(digits.images[:400] * (255 / 16)).astype(np.uint8)
     np.savez(tree / "digits.npz", X=pixels, y=digits.target[:400])
     (tree / "study.yaml").write_text(STUDY)
-    run(tree, "-m", "ebmood.cli", "study", "study.yaml", "-o", "out", "--data", str(tree))
+    run(tree, "-m", "ebmood", "study", "study.yaml", "-o", "out", "--data", str(tree))
     records = [json.loads(line) for line in (tree / "out/records.jsonl").read_text().splitlines()]
     assert [record["reason"] for record in records] == [None] * 6
     assert sorted(record["method"] for record in records) == ["fd-ssm"] * 3 + [

@@ -32,7 +32,7 @@ def test_without_an_alarm_the_answer_is_the_evidence_and_the_code_zero(ebmood, m
     code, out, err = ebmood("monitor", model, feed / "normal.csv", "--drop", "at", "--every", "100rows")
     assert (code, err) == (0, "")
     assert re.match(r"No alarm in 250 rows: evidence -?\d\.\d\d of 2.00 ", out)
-    assert "probability of ever a false alarm: at most 0.01" in out
+    assert "probability that a false alarm ever occurs: at most 0.01" in out
     assert re.search(r"1 to 100 +100 ", out)
     assert re.search(r"201 to 250 +50 ", out)
 
@@ -154,7 +154,7 @@ def test_rows_out_of_order_name_the_row_and_leave_the_state(ebmood, model, feed,
 @pytest.mark.slow
 def test_standard_input_and_ctrl_c(model, feed, tmp_path):
     text = pd.read_csv(feed / "normal.csv").drop(columns="at").to_csv(index=False)
-    words = [sys.executable, "-m", "ebmood.cli", "monitor", model, "-", "--every", "50rows"]
+    words = [sys.executable, "-m", "ebmood", "monitor", model, "-", "--every", "50rows"]
     done = subprocess.run(words, input=text.encode(), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(b"No alarm in 250 rows")

@@ -72,7 +72,7 @@ def test_some_help_texts_have_brackets(texts):
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_the_help_without_rich_has_no_markup(name):
-    words = [sys.executable, "-m", "ebmood.cli", *([name] if name else []), "--help"]
+    words = [sys.executable, "-m", "ebmood", *([name] if name else []), "--help"]
     done = subprocess.run(words, env=os.environ | {"TYPER_USE_RICH": "0"}, capture_output=True, text=True)
     assert done.returncode == 0
     assert "[bold]" not in done.stdout

@@ -52,7 +52,7 @@ def test_format_and_order_of_columns_do_not_change_scores(ebmood, model, tables,
 @pytest.mark.slow
 def test_standard_input_to_standard_output(model, tables):
     process = subprocess.run(
-        [sys.executable, "-m", "ebmood.cli", "score", model, "-", "-o", "-", "--keep", "i*"],
+        [sys.executable, "-m", "ebmood", "score", model, "-", "-o", "-", "--keep", "i*"],
         input=(tables / "out.csv").read_bytes(),
         capture_output=True,
     )
@@ -133,7 +133,7 @@ def test_a_full_disk_leaves_no_file(ebmood, model, tables, tmp_path, suffix):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_no_file(model, tables, tmp_path, number):
     process = subprocess.Popen(
-        [sys.executable, "-m", "ebmood.cli", "score", model, "-", "-o", tmp_path / "s.csv"],
+        [sys.executable, "-m", "ebmood", "score", model, "-", "-o", tmp_path / "s.csv"],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -20,7 +20,7 @@ from ebmood.detector.raw.table_detector import TableDetector
 @pytest.fixture
 def served(model, tmp_path):
     """Start the service on a free port, and yield its process and its address."""
-    words = [sys.executable, "-m", "ebmood.cli", "serve", str(model), "--port", "0", "--max-rows", "100"]
+    words = [sys.executable, "-m", "ebmood", "serve", str(model), "--port", "0", "--max-rows", "100"]
     words += ["--monitor", str(tmp_path / "feed.monitor")]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     line = process.stderr.readline()

@@ -215,7 +215,7 @@ def start(*words: str, folder: Path, **options) -> subprocess.Popen:
     """Start `ebmood WORDS` in a folder, in its own process."""
     source = str(Path(__file__).parents[2] / "src")
     return subprocess.Popen(
-        [sys.executable, "-m", "ebmood.cli", *words],
+        [sys.executable, "-m", "ebmood", *words],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([source, str(folder)])},
         stdout=subprocess.PIPE,

@@ -67,7 +67,7 @@ def test_a_saved_detector_finds_its_embedder(detector, tmp_path):
 def test_an_embedder_that_moved_is_given_and_one_that_changed_is_refused(detector, tmp_path):
     detector.save(tmp_path / "model")
     (tmp_path / "e.onnx").rename(tmp_path / "f.onnx")
-    with pytest.raises(EbmoodError, match="no longer there") as error:
+    with pytest.raises(EbmoodError, match="does not exist any more") as error:
         ebmood.load(tmp_path / "model")
     assert "\n" not in str(error.value)
     moved = ebmood.load(tmp_path / "model", embed=str(tmp_path / "f.onnx"))

@@ -42,7 +42,9 @@ def test_a_file_may_move_but_not_change(tmp_path):
     identity = open_embedder(str(write_embedder(tmp_path / "e.onnx")) + "#features").identity
     assert reopen_embedder(identity).identity == identity
     (tmp_path / "e.onnx").rename(tmp_path / "f.onnx")
-    with pytest.raises(EbmoodError, match=r"e.onnx: the embedder of the fit is no longer there; give embed="):
+    with pytest.raises(
+        EbmoodError, match=r"e.onnx: the embedder of the fit does not exist any more; give embed="
+    ):
         reopen_embedder(identity)
     moved = reopen_embedder(identity, str(tmp_path / "f.onnx"))
     assert moved.identity == identity.updated(name=str(tmp_path / "f.onnx"))
@@ -67,6 +69,6 @@ def test_code_is_not_imported_because_a_detector_names_it(tmp_path, monkeypatch)
         name="bad_code:net", items="images", image_size=8, dimension=2, sha256="0" * 64
     )
     with pytest.raises(
-        EbmoodError, match="is code, which is not imported unasked; give embed='bad_code:net'"
+        EbmoodError, match="is code, which is imported only on request; give embed='bad_code:net'"
     ):
         reopen_embedder(identity)

@@ -115,7 +115,7 @@ def test_a_table_that_changed_or_shrank_is_refused(tmp_path, detector):
     first = TableFeed(detector, [path], Interval(rows=50))
     read(first)
     write(tmp_path, "feed.csv", frame[:40])
-    with pytest.raises(InputError, match="50 rows less than were watched"):
+    with pytest.raises(InputError, match="50 rows fewer than before"):
         read(TableFeed(detector, [path], Interval(rows=50), position=first.position()))
     frame.loc[3, "flow"] += 1
     write(tmp_path, "feed.csv", frame)

@@ -145,7 +145,7 @@ class ClassifierDetector:
             progress: called with the number of rows that have passed the network.
 
         Raises:
-            InputError: a row, a label or a parameter is invalid, or the score needs what is not there.
+            InputError: a row, a label or a parameter is invalid, or the score needs an input that is missing.
             EbmoodError: the network returns no logits, or the layer receives no features.
 
         Warns:

@@ -36,7 +36,7 @@ Examples
     ebmood score model new.csv -o scores.csv   compute a score, a p-value and a flag for each row
 
     ebmood fit-classifier held-out.npz -o model --module shop:network
-                                               a detector for a trained classifier
+                                               fit a detector for a trained classifier
 
     ebmood monitor model feed.csv              give an alarm when a feed of rows has changed
 
@@ -44,11 +44,11 @@ Examples
 
     ebmood serve model                         answer HTTP requests with scores
 
-    ebmood study quick                         every method on real data with short training: under three minutes
+    ebmood study quick                         run every method on real data with short training: under three minutes
 
-    ebmood study --list                        the studies that ship with ebmood
+    ebmood study --list                        list the studies that ship with ebmood
 
-    ebmood study mine.yaml -j 4                a study of your own, four cells at once
+    ebmood study mine.yaml -j 4                run a study of your own, four cells at once
 
     ebmood tables ebmood-mine                  write tables and figures from the records
 """,

@@ -151,7 +151,7 @@ def fit(
     speed: Annotated[
         Speed,
         typer.Option(
-            help="fast: scores are computed about ten times as fast, and find slightly fewer outliers."
+            help="fast: scoring takes about a tenth of the time and detects slightly fewer outliers."
         ),
     ] = Speed.default,
     supervised: Annotated[
@@ -182,17 +182,17 @@ def fit(
 ) -> None:
     """Fit a detector on normal rows or images, and save it.
 
-    What each column holds is found by its values: numbers, categories, or
-    dates, of which the hour, the weekday and the month are read. Ids, row
+    What each column holds is decided from its values: numbers, categories,
+    or dates, of which the hour, the weekday and the month are read. Ids, row
     counters, constants and free text are left out. A column of lists of
-    one length, such as embeddings in Parquet or JSON Lines, is as many
-    numbers, and so is an array: .npy, or X in .npz. `ebmood check TABLE`
+    one length, such as embeddings in Parquet or JSON Lines, is read as that
+    many numbers, and so is an array: .npy, or X in .npz. `ebmood check TABLE`
     shows this without a fit; --drop, --number, --category, --date and --text
     change it.
-    Part of the rows (--calibration) is not used for training, but to
-    calibrate the p-values and the flags.
-    A missing value is a value of its own. In a column that has none
-    here, it is an alarm.
+    A part of the rows (--calibration) is reserved to calibrate the p-values
+    and the flags, and is not used for training.
+    A missing value is a value of its own. In a column that has none in
+    TABLE, a later row with a missing value is flagged.
     The detector holds training rows. It is saved without pickle files.
     Images are cropped to the central square and resized to S x S pixels.
     Their pixels are the features, or with --embed the outputs of a network
@@ -340,9 +340,9 @@ def _describe_order(order: "OrderCheck") -> str:
     from ebmood.detector.raw.row_order import LEVEL
 
     return (
-        f"the order of the rows matters: fitted on the rows before them, a detector flags {order.flagged:.0%} of the "
+        f"the order of the rows matters: a detector fitted on the earlier rows flags {order.flagged:.0%} of the "
         f"last {order.rows} rows at alpha {LEVEL}. If they are in the order of time, later normal rows are likely "
-        "to be flagged about as often; --calibration last calibrates on the last rows"
+        "to be flagged at about this rate; --calibration last calibrates on the last rows"
     )
 
 

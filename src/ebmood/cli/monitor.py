@@ -59,7 +59,7 @@ def monitor(
     delta: Annotated[
         float | None,
         typer.Option(
-            help="Bound on the probability of ever a false alarm. [default: 0.01, or that of --state]",
+            help="Bound on the probability that a false alarm ever occurs. [default: 0.01, or that of --state]",
             show_default=False,
         ),
     ] = None,
@@ -237,7 +237,7 @@ def _answer(watching: "Monitor") -> list[str]:
     from ebmood.monitoring.summary import drifted_since_change, log10
 
     state, settings = watching.state, watching.settings
-    bound = f"probability of ever a false alarm: at most {settings.delta:g}"
+    bound = f"probability that a false alarm ever occurs: at most {settings.delta:g}"
     if state.alarm is None:
         lines = [
             f"No alarm in {state.rows:,} rows: evidence {log10(state.log_evidence)} of {log10(settings.log_threshold)} "

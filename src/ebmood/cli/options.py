@@ -81,7 +81,7 @@ OnErrorOption = Annotated[
     OnError,
     typer.Option(
         "--on-error",
-        help="A row that cannot be read: mark it, with an empty score and the reason, or fail.",
+        help="A row that cannot be read: mark gives it an empty score and the reason; fail stops the command.",
     ),
 ]
 MaxBad = Annotated[

@@ -17,8 +17,8 @@ EPILOG = """Examples
     curl localhost:8000/score -H 'Content-Type: application/json' -d '{"rows": [{"flow": 10.2}]}'
 
 The service answers at /score (rows as JSON or Arrow), /health, /model, /monitor and /docs. It has no
-passwords and no encryption: with --host it can be reached from other machines, so put a proxy before
-it that has both.
+passwords and no encryption: with --host it can be reached from other machines, so use
+a reverse proxy with authentication and encryption.
 
 This needs the extra `serve`: pip install 'ebmood[serve]'.
 
@@ -29,15 +29,17 @@ def serve(
     model: Model,
     host: Annotated[
         str,
-        typer.Option(metavar="ADDRESS", help="Address to listen on. 0.0.0.0 stands for all of this machine."),
+        typer.Option(metavar="ADDRESS", help="Address to listen on. 0.0.0.0: all addresses of this machine."),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen on. 0 stands for any free one.")
+        int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen on. 0: any free port.")
     ] = 8000,
     max_bytes: Annotated[
         int, typer.Option(min=1, metavar="N", help="Largest body of a request, in bytes.")
     ] = 16 * 2**20,
-    max_rows: Annotated[int, typer.Option(min=1, metavar="N", help="Most rows of a request.")] = 10_000,
+    max_rows: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Largest number of rows in a request.")
+    ] = 10_000,
     monitor: Annotated[
         Path | None,
         typer.Option(

@@ -51,10 +51,10 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
 
     `X` is a NumPy array, a pandas, polars or pyarrow table, a torch tensor or nested lists, with one row for each
     sample. It holds numbers; columns of a data frame may also hold text, categories or booleans. Missing values (None,
-    NaN, null) are values of their own: a gap in a column that has none in the training rows is an alarm. So is a new
-    level in a column of categories in which every level occurs in two training rows or more. Inputs with
-    more than two axes, such as images `(N, C, H, W)`, are flattened. Column names of a data frame are stored, and
-    compared with those of new rows. Invalid input raises an `InputError` of one line.
+    NaN, null) are values of their own: a row with a missing value in a column that is complete in the training rows is
+    flagged. So is a row with a new level in a column of categories in which every level occurs in two training rows or
+    more. Inputs with more than two axes, such as images `(N, C, H, W)`, are flattened. Column names of a data frame are
+    stored, and compared with those of new rows. Invalid input raises an `InputError` of one line.
 
     The class passes all checks of scikit-learn's `parametrize_with_checks` but `check_outliers_train`: there,
     `contamination` is the fraction of training rows that `predict` flags. Here `alpha` decides that.

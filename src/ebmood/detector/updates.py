@@ -140,8 +140,8 @@ class Updates(Decisions):
             y: ignored.
 
         Raises:
-            InputError: the rows are invalid, or the detector is supervised, has prototypes, weights, an embedding or
-                `contamination`.
+            InputError: the rows are invalid, or the detector is supervised, has prototypes, weights, `contamination` or
+                a `torch.nn.Module` as `embed`.
         """
         if not hasattr(self, "calibration_"):
             return self.fit(X, y)

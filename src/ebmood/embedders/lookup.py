@@ -64,11 +64,11 @@ def reopen_embedder(identity: EmbedderIdentity, name: str | None = None, device:
     if name is None and _IMPORT_PATH.fullmatch(identity.name):
         option = for_interface(f"--embed {identity.name}", f"embed={identity.name!r}")
         raise EbmoodError(
-            f"{identity.name}: the embedder of the fit is code, which is not imported unasked; give {option}"
+            f"{identity.name}: the embedder of the fit is code, which is imported only on request; give {option}"
         )
     if name is None and identity.name.lower().endswith(SUFFIX) and not Path(identity.name).is_file():
         option = for_interface(f"--embed FILE{SUFFIX}", f"embed='FILE{SUFFIX}'")
-        raise EbmoodError(f"{identity.name}: the embedder of the fit is no longer there; give {option}")
+        raise EbmoodError(f"{identity.name}: the embedder of the fit does not exist any more; give {option}")
     is_fixed = any((name or identity.name) == embedder.NAME for embedder in EMBEDDERS)
     output = None if is_fixed else identity.output
     options = EmbedderOptions(identity.image_size, output, identity.pixels, device)

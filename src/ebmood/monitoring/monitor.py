@@ -1,4 +1,4 @@
-"""Monitor: watch a feed of rows with a fitted detector, with a bound on the probability of ever a false alarm."""
+"""Monitor: watch a feed of rows with a fitted detector, with a bound on the probability of any false alarm."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ class Monitor:
     Args:
         detector: fitted, with reserved calibration rows. `calibration="loo"` is refused. With the result of
             `ebmood.load` for a detector of tables, `update` takes raw data frames.
-        delta: bound on the probability of ever a false alarm.
+        delta: bound on the probability that a false alarm ever occurs.
         run_length: also give repeated alarms, on average at most one false alarm in so many rows; None for none.
         fdr: false discovery rate of the features that are named for a batch.
         watch_features: whether the columns of numbers are watched beside the score, if there are at most 100.

@@ -14,7 +14,7 @@ class MonitorSettings(Settings):
     """The settings of a monitor; `ebmood.monitoring.Monitor` describes them.
 
     Attributes:
-        delta: bound on the probability of ever a false alarm.
+        delta: bound on the probability that a false alarm ever occurs.
         run_length: average number of rows between false alarms of the restart rule, or None.
         fdr: false discovery rate over the features of one batch.
         watch_features: whether columns of numbers are watched beside the score.

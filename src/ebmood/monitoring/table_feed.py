@@ -174,7 +174,7 @@ class TableFeed:
                 progress("watching", table.fraction)
             if skip > 0:
                 raise InputError(
-                    f"{table.source}: has {skip} rows less than were watched before; give the same table, or a new "
+                    f"{table.source}: has {skip} rows fewer than before; give the same table, or a new "
                     "--state"
                 )
 

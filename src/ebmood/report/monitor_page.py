@@ -132,7 +132,7 @@ def _guarantee(monitor: Monitor) -> list[Block]:
     watched = ", ".join(f"`{name}`" for name in monitor.stream_names[:20])
     more = len(monitor.stream_names) - 20
     facts = (
-        ("Probability of ever a false alarm", f"at most {monitor.settings.delta:g}"),
+        ("Probability that a false alarm ever occurs", f"at most {monitor.settings.delta:g}"),
         ("Calibration rows", f"{len(monitor.detector.calibration_scores_):,}"),
         ("Rows of the feed", f"{monitor.rows:,}"),
         ("Watched", watched + (f" and {more} more" if more > 0 else "")),

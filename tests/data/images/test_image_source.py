@@ -221,7 +221,7 @@ def test_corrupt_images_are_counted_in_the_notes(data):
             {"id": "set", "natural": [{"path": "flat", "name": "a"}], "hold_out": ["a"]},
             "two natural OOD sets have the name 'a'",
         ),
-        ({"id": "mnist"}, "mnist: .* contains only the test part; put the training part there"),
+        ({"id": "mnist"}, "mnist: .* contains only the test part; add the training part to this folder"),
         ({"id": "svhn"}, "svhn was not found in"),
         ({"id": "missing.zip"}, r"missing\.zip: no such file or folder"),
     ],

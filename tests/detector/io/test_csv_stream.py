@@ -62,7 +62,7 @@ def test_byte_order_marks_carriage_returns_and_single_columns(csv):
         ("", "t.csv: the file is empty"),
         ("\n", "t.csv: the file is empty"),
         ("a,b\n", "the table has no rows"),
-        ("sep=§\na§b\n1§2\n", "`sep=§` names a delimiter that is no ASCII character"),
+        ("sep=§\na§b\n1§2\n", "`sep=§` names a delimiter that is not an ASCII character"),
         ("a,a\n1,2\n", "the column name 'a' occurs twice"),
         (
             'a,b\n1,"2\n3,4\n',

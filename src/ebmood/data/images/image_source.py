@@ -81,7 +81,7 @@ class ImageSource(Source):
         parts = self.id.find(data, self.download)
         if parts.train is None:
             raise MissingDataError(
-                f"{self.id.title}: {data} contains only the test part; put the training part there"
+                f"{self.id.title}: {data} contains only the test part; add the training part to this folder"
             )
         train = self._load_part(parts.train, None)
         channels = train.x.shape[1]

@@ -49,8 +49,8 @@ def open_csv(file: BinaryIO, source: str) -> OpenedCSV:
     start = find_start(_complete_lines(content))
     if not start.delimiter.isascii():
         raise EbmoodError(
-            f"{source}: the line `sep={start.delimiter}` names a delimiter that is no ASCII character; save the file "
-            "with commas, semicolons or tabs"
+            f"{source}: the line `sep={start.delimiter}` names a delimiter that is not an ASCII character; save the "
+            "file with commas, semicolons or tabs"
         )
     breaks = itertools.islice(_LINE_BREAK.finditer(content), start.line)
     position = max((line_break.end() for line_break in breaks), default=0)

@@ -1,4 +1,4 @@
-"""What is unusual about the rows of a table as a whole: gaps, values and features that explain its alarms."""
+"""What is unusual about the rows of a table as a whole: missing values, values and features that explain its alarms."""
 
 import re
 from collections import Counter
@@ -38,7 +38,7 @@ class BatchNotes:
         flagged: number of rows that are flagged.
         bad: what is wrong with bad rows, for the first of them.
         bad_rows: number of bad rows.
-        new_gaps: for each column that has no gaps in the training rows, the number of rows with a gap.
+        new_gaps: for each column without missing values in the training rows, the number of rows with one.
         unseen: number of cells of each column and value that no training row has.
         spellings: for each column and value that no training row has, a value of the training rows that differs only in
             zeros at the start, or in upper and lower case.
@@ -160,8 +160,8 @@ class BatchNotes:
             column, count = max(self.explained.items(), key=lambda item: item[1], default=("", 0))
             if share > MANY_ALARMS * expected and count:
                 lines.append(
-                    f"{share:.0%} are flagged, {expected:.0%} expected: with a usual value of {column!r}, "
-                    f"{count / self.looked_at:.0%} of them would not be"
+                    f"{share:.0%} of the rows are flagged, {expected:.0%} are expected; with a usual value of "
+                    f"{column!r}, {count / self.looked_at:.0%} of the flagged rows would not be flagged"
                 )
         return lines
 

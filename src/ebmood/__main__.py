@@ -1,4 +1,4 @@
-"""`python -m ebmood.cli` is equivalent to `ebmood`."""
+"""`python -m ebmood` is equivalent to `ebmood`."""
 
 from ebmood.cli import run
 

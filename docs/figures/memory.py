@@ -1,8 +1,8 @@
-"""Draw the figure of the memory energy in the detector guide.
+"""Draw the figure of the memory energy.
 
     python docs/figures/memory.py [--folder docs/figures]
 
-The training rows form a dense cluster and a thin one. `memory.png` shows the memory energy of these rows, in which
+The training rows form a dense cluster and a sparse one. `memory.png` shows the memory energy of these rows, in which
 every row has a bandwidth of its own, beside a kernel density with one bandwidth for all rows.
 """
 
@@ -27,11 +27,11 @@ POINTS = 220
 
 
 def two_clusters() -> Tensor:
-    """Return rows of a dense and of a thin cluster, `(N, 2)`."""
+    """Return rows of a dense and of a sparse cluster, `(N, 2)`."""
     rng = np.random.default_rng(3)
     dense = rng.normal([2.4, 2.4], 0.22, size=(60, 2))
-    thin = rng.normal([-0.4, -0.3], 1.0, size=(60, 2))
-    return torch.from_numpy(np.concatenate([dense, thin]))
+    sparse = rng.normal([-0.4, -0.3], 1.0, size=(60, 2))
+    return torch.from_numpy(np.concatenate([dense, sparse]))
 
 
 def with_one_bandwidth(rows: int, bandwidth: float) -> MemoryEnergy:

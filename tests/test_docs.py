@@ -116,7 +116,7 @@ def test_a_table_of_your_own_reads_records(tmp_path, monkeypatch, capsys):
 @pytest.mark.slow
 def test_the_figures_of_the_pages_can_be_drawn_again(tmp_path, monkeypatch):
     folder = ROOT / "docs/figures"
-    for script, options in (("concepts.py", ["--steps", "20"]), ("memory.py", [])):
+    for script, options in (("concepts.py", ["--steps", "20"]), ("memory.py", []), ("tables.py", [])):
         monkeypatch.setattr(sys, "argv", [script, *options, "--folder", str(tmp_path)])
         runpy.run_path(str(folder / script), run_name="__main__")
     drawn = {file.name for file in tmp_path.glob("*.png")}

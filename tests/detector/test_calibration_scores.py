@@ -63,6 +63,13 @@ def test_flags_agree_with_p_values_and_the_rate_is_the_mean_of_the_segments(rows
         assert calibration.false_alarm_rate(alpha) == pytest.approx(np.mean(rates))
 
 
+def test_a_pool_of_all_rows_has_a_rate():
+    segments = np.repeat(np.arange(10.0), 10)
+    calibration = CalibrationScores.of_rows(np.arange(100.0), segments, least=19)
+    assert calibration.own == {}
+    assert calibration.without_rate == []
+
+
 def test_every_segment_and_the_pool_keep_the_level():
     """Simulated scores whose spread differs between segments, of which three are rare."""
     rng = np.random.default_rng(0)

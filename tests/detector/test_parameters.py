@@ -1,7 +1,11 @@
+import re
+from fractions import Fraction
+
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 
-from ebmood import CalibrationWarning, EbmoodError, EnergyDetector, EnergySettings, InputError
+from ebmood import CalibrationWarning, EbmoodError, EnergyDetector, EnergySettings, InputError, load
 from ebmood.detector.parameters import split_rows
 
 
@@ -48,6 +52,52 @@ def test_one_row_can_be_scored_but_not_fitted(fitted, benign):
     assert fitted.predict(benign[:1]).shape == (1,)
     with pytest.raises(EbmoodError, match="1 sample, of which 1 are for calibration"):
         EnergyDetector().fit(benign[:1])
+
+
+@pytest.mark.parametrize("calibration", [0.2, 0.5, 0.9, 7, "loo", "last"])
+@pytest.mark.parametrize("rows", [1, 2, 10])
+def test_the_number_of_rows_that_the_message_advises_is_the_smallest_that_works(calibration, rows):
+    try:
+        split_rows(calibration, rows, seed=0)
+    except InputError as error:
+        needed = int(re.search(r"give (\d+) or more", str(error))[1])
+        split_rows(calibration, needed, seed=0)
+        with pytest.raises(InputError, match=f"give {needed} or more"):
+            split_rows(calibration, needed - 1, seed=0)
+
+
+@pytest.mark.parametrize("number", [np.float32(0.25), np.float64(0.25), Fraction(1, 4), np.int64(20)])
+def test_numbers_of_any_type_are_used_and_saved(number, benign, quick, tmp_path):
+    detector = EnergyDetector(energy=quick, calibration=number, alpha=0.1, random_state=0).fit(benign[:80])
+    assert len(detector.calibration_scores_) == 20
+    detector.save(tmp_path)
+    assert load(tmp_path).calibration == number
+    detector.partial_fit(benign[80:160])
+    assert len(detector.calibration_scores_) == 40
+
+
+def test_after_a_fit_that_failed_the_detector_is_not_fitted(benign, quick):
+    detector = EnergyDetector(energy=quick, random_state=0).fit(benign)
+    detector.set_params(supervised=True)
+    with pytest.raises(InputError, match="y"):
+        detector.fit(benign)
+    with pytest.raises(NotFittedError):
+        detector.score_samples(benign)
+
+
+def test_a_level_at_which_no_row_can_be_flagged_is_a_warning(benign, quick):
+    detector = EnergyDetector(energy=quick, random_state=0).fit(benign)
+    with pytest.warns(
+        CalibrationWarning, match=r"alpha=0.001 needs 999 calibration rows, but there are only 71"
+    ):
+        detector.set_alpha(0.001)
+    segments = np.repeat([0.0, 1.0], len(benign) // 2)
+    x = np.column_stack([benign[: len(segments)], segments])
+    per_segment = EnergyDetector(energy=quick, segment=x.shape[1] - 1, random_state=0).fit(x)
+    with pytest.warns(
+        CalibrationWarning, match="needs 49 calibration rows, but 2 of 2 segments or classes have fewer"
+    ):
+        per_segment.set_alpha(0.02)
 
 
 def test_fast_compares_with_fewer_points():

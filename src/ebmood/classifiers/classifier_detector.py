@@ -1,6 +1,5 @@
 """A calibrated detector for a classifier in production."""
 
-import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self
@@ -16,9 +15,9 @@ from ebmood.classifiers.network import NetworkResults, Progress, head_of, prepar
 from ebmood.classifiers.network_checks import warn_of_labels, warn_of_logits
 from ebmood.classifiers.saved_classifier import SavedClassifier, load_classifier, save_classifier
 from ebmood.core.calibration import benjamini_hochberg, rows_needed
-from ebmood.core.errors import CalibrationWarning, InputError
+from ebmood.core.errors import CalibrationWarning, InputError, warn
 from ebmood.core.interface import for_interface
-from ebmood.detector.calibration_scores import CalibrationScores
+from ebmood.detector.calibration_scores import LARGER_ALPHA, CalibrationScores, warn_if_no_row_is_flagged
 from ebmood.detector.parameters import (
     advise_for_calibration,
     check_alpha_and_device,
@@ -253,10 +252,14 @@ class ClassifierDetector:
 
         Raises:
             InputError: `alpha` is not between 0 and 1.
+
+        Warns:
+            CalibrationWarning: there are too few calibration rows, in total or of a class, to flag any at this level.
         """
         self._check_fitted()
         self.offset_ = self.calibration_.offset(alpha)
         self.alpha = alpha
+        warn_if_no_row_is_flagged(self.calibration_, alpha, LARGER_ALPHA)
         return self
 
     @property
@@ -362,24 +365,18 @@ class ClassifierDetector:
         needed = rows_needed(self.alpha)
         self.calibration_ = CalibrationScores.of_rows(scores, self._classes(outputs), least=needed)
         self.offset_ = self.calibration_.offset(self.alpha)
-        if len(scores) < needed:
-            warnings.warn(
-                f"{len(scores)} calibration rows: no row can be flagged at alpha={self.alpha}; "
-                f"{advise_for_calibration(self.alpha, self.calibration, rows, knows_loo=False)}",
-                CalibrationWarning,
-                stacklevel=3,
-            )
+        advice = advise_for_calibration(self.alpha, self.calibration, rows, knows_loo=False)
+        warn_if_no_row_is_flagged(self.calibration_, self.alpha, advice)
         pooled = self.calibration_.without_rate
         if pooled and len(scores) >= needed:
             name = for_interface("--class-conditional", "class_conditional=True")
             classes = ", ".join(str(int(number)) for number in pooled[:MOST_CLASSES])
             more = f" and {len(pooled) - MOST_CLASSES} more" if len(pooled) > MOST_CLASSES else ""
-            warnings.warn(
+            warn(
                 f"{name}: rows that are predicted as {classes}{more} have fewer than {needed} calibration rows "
                 "together, so they are compared with all rows, and their false-alarm rate is unknown; give more of "
                 "their rows",
                 CalibrationWarning,
-                stacklevel=3,
             )
 
     def _check_fitted(self) -> None:

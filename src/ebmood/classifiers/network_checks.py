@@ -1,11 +1,10 @@
 """Warn of outputs of a network that are valid, but show that something else was meant."""
 
 import math
-import warnings
 
 from torch import Tensor
 
-from ebmood.core.errors import DataWarning
+from ebmood.core.errors import DataWarning, warn
 
 TOLERANCE = 1e-2
 """Largest deviation of the sum of probabilities from 1, for networks that compute in 16 bits."""
@@ -22,11 +21,10 @@ def warn_of_logits(logits: Tensor) -> None:
     are_probabilities = bool((logits >= 0).all()) and _is_one(logits.sum(1))
     if are_probabilities or _is_one(logits.exp().sum(1)):
         kind = "probabilities" if are_probabilities else "logarithms of probabilities"
-        warnings.warn(
+        warn(
             f"the logits of all rows are {kind}, which make the energy of the logits useless; give the outputs of the "
             "network before the softmax",
             DataWarning,
-            stacklevel=3,
         )
 
 
@@ -43,11 +41,10 @@ def warn_of_labels(right: int, rows: int, classes: int) -> None:
     """
     chance = 1 / classes
     if right / rows <= chance + 2 * math.sqrt(chance * (1 - chance) / rows):
-        warnings.warn(
+        warn(
             f"the network predicts the label of {right} of {rows} rows, which is no better than chance with {classes} "
             "classes; check its weights, and that labels count the columns of the logits from 0",
             DataWarning,
-            stacklevel=3,
         )
 
 

@@ -1,5 +1,8 @@
 """The errors and warnings of the package."""
 
+import sys
+import warnings
+
 
 class EbmoodError(Exception):
     """An error that the user can correct. Its message is one line: what is wrong, where, and what to do.
@@ -33,6 +36,17 @@ class CalibrationWarning(UserWarning):
 
 class SelfTestWarning(UserWarning):
     """The fitted detector rates inputs far outside its training rows as in-distribution."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Issue a warning at the first line outside the package, which called it.
+
+    Python shows equal warnings of one line once, so a line inside the package would hide those of a second detector.
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "ebmood":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def one_line(error: BaseException | str) -> str:

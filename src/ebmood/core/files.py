@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -73,6 +73,39 @@ def write_lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def wait_for_folder(folder: Path) -> Iterator[None]:
+    """Hold a folder, so that only one process or thread at a time is in this context. No file remains in it.
+
+    Disks and systems on which a folder cannot be locked are used without a lock. If the context
+    fails, a folder that is new and empty is removed.
+
+    Raises:
+        EbmoodError: the folder cannot be created.
+    """
+    is_new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EbmoodError(
+            f"{folder}: cannot be written ({error.strerror or error}); choose another folder"
+        ) from error
+    with ExitStack() as stack:
+        with suppress(ImportError, OSError):
+            from fcntl import LOCK_EX, flock
+
+            opened = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, opened)  # closing it releases the lock
+            flock(opened, LOCK_EX)
+        try:
+            yield
+        except BaseException:
+            if is_new:
+                with suppress(OSError):
+                    folder.rmdir()  # only if it is empty
+            raise
 
 
 def is_locked(folder: Path) -> bool:

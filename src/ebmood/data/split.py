@@ -5,13 +5,12 @@ have at most 10,000 rows. All rows are scaled by the minimum and the range of th
 scaled units.
 """
 
-import warnings
 from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 
-from ebmood.core.errors import DataWarning, EbmoodError
+from ebmood.core.errors import DataWarning, EbmoodError, warn
 from ebmood.core.seeding import numpy_stream
 from ebmood.data.dataset import Dataset, OODSet, Split
 from ebmood.data.probes import draw_probes
@@ -181,7 +180,7 @@ def _fit_scale(
         for index in np.argwhere(constant)
     ]
     for note in notes:
-        warnings.warn(f"{dataset.source}: {note}", DataWarning, stacklevel=3)
+        warn(f"{dataset.source}: {note}", DataWarning)
 
     def scale(x: np.ndarray, name: str) -> np.ndarray:
         with np.errstate(over="ignore"):

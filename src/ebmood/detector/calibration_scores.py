@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core import calibration as conformal
-from ebmood.core.errors import InputError
+from ebmood.core.errors import CalibrationWarning, InputError, warn
 
 MISSING = np.inf
 """The segment of missing values. No value of X is infinite."""
@@ -107,10 +107,12 @@ class CalibrationScores:
         if self.segments is None:
             return {}
         keys = _comparable(self.segments)
-        return {key: self._group(keys == key) for key, rows in self.rows.items() if rows >= self.least}
+        return {
+            key: self._group(keys == key) for key, rows in self.segment_sizes.items() if rows >= self.least
+        }
 
     @cached_property
-    def rows(self) -> dict[float, int]:
+    def segment_sizes(self) -> dict[float, int]:
         """The number of calibration rows of every segment; `MISSING` in place of NaN."""
         if self.segments is None:
             return {}
@@ -128,8 +130,9 @@ class CalibrationScores:
     @cached_property
     def without_rate(self) -> list[float]:
         """The segments that are compared with the calibration rows of all segments, since too few rows are pooled."""
-        pooled = [key for key in self.rows if key not in self.own]
-        return pooled if self.others is self.all_rows and len(self.rows) > 1 else []
+        pooled = [key for key in self.segment_sizes if key not in self.own]
+        rows = sum(self.segment_sizes[key] for key in pooled)
+        return pooled if self.own and rows < self.least else []
 
     def p_values(self, scores: Floats, segments: Floats | None, weights: Floats | None = None) -> Floats:
         """Return the p-values of new rows.
@@ -206,6 +209,40 @@ class CalibrationScores:
                 "recalibrate(X) without weights"
             )
         return None if weights is None else check_weights(weights, rows)
+
+
+LARGER_ALPHA = "set a larger alpha, or recalibrate with more rows"
+"""What helps if the level of a fitted detector is too small."""
+
+
+def warn_if_no_row_is_flagged(
+    calibration: CalibrationScores, alpha: float, advice: str, items: str = "rows"
+) -> None:
+    """Warn if there are too few calibration rows, in total or of a segment, to flag any row at level `alpha`.
+
+    Args:
+        calibration: the calibration scores.
+        alpha: the level.
+        advice: what to do.
+        items: what the message calls rows.
+    """
+    needed = f"alpha={alpha} needs {conformal.rows_needed(alpha)} calibration {items}"
+    if calibration.weights is not None:
+        needed += ", and more if their weights differ"
+    sizes = calibration.segment_sizes
+    never = [
+        key for key in sizes if not np.isfinite(calibration.own.get(key, calibration.others).offset(alpha))
+    ]
+    if not np.isfinite(calibration.offset(alpha)):
+        problem = (
+            f"but there are only {len(calibration.scores)}, so no {items.removesuffix('s')} will be flagged"
+        )
+    elif never:
+        groups = f"{len(never)} of {len(sizes)} segments or classes"
+        problem = f"but {groups} have fewer, so none of their {items} will be flagged"
+    else:
+        return
+    warn(f"{needed}, {problem}; {advice}", CalibrationWarning)
 
 
 def check_weights(weights: object, rows: int) -> Floats:

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ebmood.core import calibration as conformal
 from ebmood.core.errors import InputError
-from ebmood.detector.calibration_scores import CalibrationScores
+from ebmood.detector.calibration_scores import LARGER_ALPHA, CalibrationScores, warn_if_no_row_is_flagged
 from ebmood.detector.cells.categories import Levels
 from ebmood.detector.labels import labelled_auroc
 from ebmood.detector.model_inputs import ModelInputs
@@ -142,6 +142,7 @@ class Decisions:
         if not hasattr(self, "classes_"):
             raise InputError("class_p_values: fitted without classes; set supervised=True and give y to fit")
         self._refuse_leave_one_out("class_p_values")
+        self._refuse_weights("class_p_values")
         scores = self.scorer_.class_scores(inputs.features, inputs.values)
         columns = [
             conformal.p_values(scores[:, k], calibration)
@@ -160,8 +161,7 @@ class Decisions:
         """
         self._refuse_leave_one_out("select")
         check_is_fitted(self)
-        if self.calibration_.weights is not None:
-            raise InputError("select: is not proved with weights; call recalibrate(X) without weights first")
+        self._refuse_weights("select")
         return conformal.benjamini_hochberg(self.p_values(X), fdr)
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -187,12 +187,18 @@ class Decisions:
     def set_alpha(self, alpha: float) -> Self:
         """Set the level of the flags of a fitted detector, without a new fit.
 
+        P-values stay as they are, so segments are pooled as in the fit.
+
         Raises:
             InputError: `alpha` is not between 0 and 1.
+
+        Warns:
+            CalibrationWarning: there are too few calibration rows, in total or of a segment, to flag any at this level.
         """
         check_is_fitted(self)
         self.offset_ = self.calibration_.offset(alpha)
         self.alpha = alpha
+        warn_if_no_row_is_flagged(self.calibration_, alpha, LARGER_ALPHA)
         return self
 
     @property
@@ -215,6 +221,12 @@ class Decisions:
         inputs = self._read(X)
         scores = self.scorer_.scores(inputs.features, inputs.values)
         return scores, None if inputs.values is None else self.segments_of(inputs.values)
+
+    def _refuse_weights(self, method: str) -> None:
+        if self.calibration_.weights is not None:
+            raise InputError(
+                f"{method}: is not proved with weights; call recalibrate(X) without weights first"
+            )
 
     def _refuse_leave_one_out(self, method: str) -> None:
         if self.calibration == LEAVE_ONE_OUT:

@@ -165,6 +165,7 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
             CalibrationWarning: there are too few calibration rows to flag anything at level alpha.
             SelfTestWarning: a probe far from the training rows is rated in-distribution.
         """
+        self.__dict__.pop("offset_", None)  # a fit that fails leaves no fitted detector
         device = check_parameters(self)
         self.settings_ = SPEEDS[self.speed] if self.energy is None else self.energy
         self.seed_ = resolve_seed(self.random_state)

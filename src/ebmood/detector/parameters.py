@@ -1,5 +1,6 @@
 """Validate the parameters of the detector. This happens in `fit`, because scikit-learn's constructors only store."""
 
+import itertools
 import math
 from numbers import Integral, Real
 from typing import Literal
@@ -104,20 +105,28 @@ def split_rows(
         InputError: `calibration` is invalid, or leaves fewer than two training rows.
     """
     calibration_rows = count_calibration_rows(calibration, rows)
-    if calibration == LEAVE_ONE_OUT and rows > 2:
-        return np.arange(rows), np.arange(rows)
-    if rows - calibration_rows < 2:
+    if not _leaves_training_rows(calibration, rows):
         samples = "1 sample" if rows == 1 else f"{rows} samples"
+        needed = next(n for n in itertools.count(rows + 1) if _leaves_training_rows(calibration, n))
         raise InputError(
-            f"X: {samples}, of which {calibration_rows} are for calibration; give {calibration_rows + 2} or more, "
-            "because training needs at least 2"
+            f"X: {samples}, of which {calibration_rows} are for calibration; give {needed} or more, because training "
+            "needs at least 2"
         )
+    if calibration == LEAVE_ONE_OUT:
+        return np.arange(rows), np.arange(rows)
     if calibration == LAST:
         return np.arange(rows - calibration_rows), np.arange(rows - calibration_rows, rows)
     if segments is not None:
         return split_within_segments(calibration_rows / rows, segments, numpy_stream(seed, "calibration"))
     order = numpy_stream(seed, "calibration").permutation(rows)
     return np.sort(order[calibration_rows:]), np.sort(order[:calibration_rows])
+
+
+def _leaves_training_rows(calibration: Calibration, rows: int) -> bool:
+    """Return whether enough of `rows` rows remain for training."""
+    if calibration == LEAVE_ONE_OUT:
+        return rows > 2  # two of them remain if a row is left out
+    return rows - count_calibration_rows(calibration, rows) >= 2
 
 
 def split_within_segments(

@@ -92,7 +92,7 @@ def summarise_segments(
         levels: the names of the levels of the segment column, if it is a category column.
     """
     summaries = []
-    for value, rows in calibration.rows.items():
+    for value, rows in calibration.segment_sizes.items():
         group = calibration.own.get(value, calibration.others)
         threshold = group.offset(alpha)
         summaries.append(

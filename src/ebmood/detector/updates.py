@@ -1,7 +1,7 @@
 """Change a fitted detector without a new fit on all rows: new calibration rows, or more training rows."""
 
-import warnings
 from abc import abstractmethod
+from numbers import Integral
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -10,10 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ebmood.core.calibration import rows_needed
-from ebmood.core.errors import CalibrationWarning, InputError
+from ebmood.core.errors import CalibrationWarning, InputError, warn
 from ebmood.core.seeding import numpy_stream
 from ebmood.core.threads import threads_for
-from ebmood.detector.calibration_scores import CalibrationScores, check_weights
+from ebmood.detector.calibration_scores import CalibrationScores, check_weights, warn_if_no_row_is_flagged
 from ebmood.detector.cells.categories import Levels
 from ebmood.detector.decisions import Decisions
 from ebmood.detector.energy.contamination import Contamination
@@ -143,7 +143,7 @@ class Updates(Decisions):
             InputError: the rows are invalid, or the detector is supervised, has prototypes, weights, `contamination` or
                 a `torch.nn.Module` as `embed`.
         """
-        if not hasattr(self, "calibration_"):
+        if not hasattr(self, "offset_"):
             return self.fit(X, y)
         self._check_can_grow()
         X = self._embedded(X)
@@ -203,12 +203,12 @@ class Updates(Decisions):
 
     def _calibration_fraction(self) -> float:
         """Return the fraction of rows that `fit` used for calibration."""
-        if isinstance(self.calibration, float):
-            return self.calibration
         if self.calibration == LAST:
             return LAST_FRACTION
         assert not isinstance(self.calibration, str)
-        return min(0.5, self.calibration / self.history_[0].rows)
+        if isinstance(self.calibration, Integral):
+            return min(0.5, int(self.calibration) / self.history_[0].rows)
+        return float(self.calibration)
 
     def _check_can_grow(self) -> None:
         """Check that the detector can take more training rows."""
@@ -250,24 +250,15 @@ class Updates(Decisions):
         least = rows_needed(self.alpha)
         self.calibration_ = CalibrationScores.of_rows(scores, segments, weights, least)
         self.offset_ = self.calibration_.offset(self.alpha)
-        if not np.isfinite(self.offset_):
-            needed = f"alpha={self.alpha} needs {rows_needed(self.alpha)} calibration rows"
-            if weights is not None:
-                needed += ", and more if their weights differ"
-            warnings.warn(
-                f"{needed}, but there are only {len(scores)}, so no row will be flagged; {advice}",
-                CalibrationWarning,
-                stacklevel=4,
-            )
+        warn_if_no_row_is_flagged(self.calibration_, self.alpha, advice)
         without_rate = [segment for segment in self.segments_ if segment.false_alarm_rate is None]
         if without_rate:
             first = without_rate[0]
-            warnings.warn(
+            warn(
                 f"segment={self.segment!r}: {first.name} has {first.calibration_rows} calibration rows and needs "
                 f"{least} (in total {len(without_rate)} such values), so its rows are compared with all calibration "
                 "rows, and its false-alarm rate is unknown; give more of its rows, or set calibration='loo'",
                 CalibrationWarning,
-                stacklevel=4,
             )
 
     def _warn_held_fraction(self, features: Floats) -> None:
@@ -280,11 +271,10 @@ class Updates(Decisions):
         by_chance = counts[counts > 1].sum() / len(memory)
         held_fraction = len(memory) / self.n_training_rows_
         if known.sum() >= MANY_EQUAL and known.mean() - by_chance > held_fraction / 2:
-            warnings.warn(
+            warn(
                 f"{known.mean():.0%} of the calibration rows equal training rows, whose scores are higher than those "
                 "of other rows, so that too many new rows will be flagged; give rows that the fit has not seen",
                 CalibrationWarning,
-                stacklevel=3,
             )
 
     def _run_self_test(self) -> None:

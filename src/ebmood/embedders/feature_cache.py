@@ -7,14 +7,13 @@ cache that fails in the middle of a run is not used any more, and the run goes o
 """
 
 import sqlite3
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
-from ebmood.core.errors import DataWarning, EbmoodError
+from ebmood.core.errors import DataWarning, EbmoodError, warn
 from ebmood.core.files import cache_folder
 from ebmood.core.settings import digest
 from ebmood.embedders.embedder import Embedder, EmbedderIdentity, Features
@@ -118,11 +117,7 @@ class FeatureCache:
 
     def _give_up(self, error: Exception) -> None:
         self._has_failed = True
-        warnings.warn(
-            f"{self._error(error)}; the other features are computed without a cache",
-            DataWarning,
-            stacklevel=3,
-        )
+        warn(f"{self._error(error)}; the other features are computed without a cache", DataWarning)
 
     def _error(self, error: Exception) -> EbmoodError:
         return EbmoodError(
@@ -141,7 +136,7 @@ def open_cache(embedder: Embedder) -> Iterator[FeatureCache | None]:
     try:
         cache = FeatureCache(embedder.identity, embedder.device)
     except EbmoodError as error:
-        warnings.warn(f"features are computed without a cache: {error}", DataWarning, stacklevel=3)
+        warn(f"features are computed without a cache: {error}", DataWarning)
         yield None
         return
     with cache:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ebmood.core.errors import EbmoodError, RollbackWarning
+from ebmood.core.errors import EbmoodError, RollbackWarning, warn
 from ebmood.core.files import cache_folder
 from ebmood.core.seeding import global_torch_stream
 from ebmood.core.settings import Settings, digest
@@ -84,7 +84,7 @@ class Classifier(Settings):
                 write_weights(file, model, events)
                 shutil.rmtree(checkpoints.folder, ignore_errors=True)
         for event in events:
-            warnings.warn(event, RollbackWarning, stacklevel=2)
+            warn(event, RollbackWarning)
         return model.to(make_fabric(device).device).eval()
 
     def features(self, split: Split, seed: int, device: str, report: Report | None = None) -> nn.Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from pydantic import BeforeValidator, SerializeAsAny
 
-from ebmood.core.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError, InputError
+from ebmood.core.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError, InputError, warn
 from ebmood.core.seeding import global_torch_stream, numpy_stream, stream_seed, torch_stream
 from ebmood.core.settings import Settings, by_kind, digest
 from ebmood.data.dataset import Split
@@ -296,11 +295,11 @@ class Recipe(Settings):
                 f"{'no labels' if split.train_y is None else 'one class'}; remove gamma"
             )
         if self.degenerate:
-            warnings.warn(self.degenerate, DegenerateObjectiveWarning, stacklevel=3)
+            warn(self.degenerate, DegenerateObjectiveWarning)
         elif self.training.input_noise is None:  # rows with added noise always have a density
             unbounded = self.objective.unbounded_on(split.train_x)
             if unbounded:
-                warnings.warn(unbounded, DataWarning, stacklevel=3)
+                warn(unbounded, DataWarning)
 
     def _hooks(
         self,

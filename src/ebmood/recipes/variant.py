@@ -1,9 +1,10 @@
 """The variants of a recipe: as the paper published it, with its defects corrected, or as one would train it today."""
 
-import warnings
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
+
+from ebmood.core.errors import warn
 
 
 def current_name(variant: Any) -> Any:
@@ -14,11 +15,7 @@ def current_name(variant: Any) -> Any:
     """
     if variant != "sound":
         return variant
-    warnings.warn(
-        "variant 'sound' is called 'corrected' since version 0.2; write 'corrected'",
-        FutureWarning,
-        stacklevel=2,
-    )
+    warn("variant 'sound' is called 'corrected' since version 0.2; write 'corrected'", FutureWarning)
     return "corrected"
 
 

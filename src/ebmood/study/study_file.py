@@ -18,7 +18,6 @@ A complete study file::
 Relative paths are relative to the study file; those of a preset are relative to the data folder.
 """
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +28,7 @@ from typing import Any, Literal, cast
 
 from pydantic import ValidationError
 
-from ebmood.core.errors import DegenerateObjectiveWarning, EbmoodError
+from ebmood.core.errors import DegenerateObjectiveWarning, EbmoodError, warn
 from ebmood.data import DATASETS, AnySource
 from ebmood.data.dataset import Dataset
 from ebmood.density_scores import CombinedScore
@@ -217,7 +216,7 @@ def _warn_of_degenerate(recipes: Iterable[Recipe]) -> None:
         if recipe.degenerate:
             labels.setdefault(recipe.degenerate, {})[recipe.label] = None
     for reason, names in labels.items():
-        warnings.warn(f"{', '.join(names)}: {reason}", DegenerateObjectiveWarning, stacklevel=3)
+        warn(f"{', '.join(names)}: {reason}", DegenerateObjectiveWarning)
 
 
 def _load_source(document: YamlDocument, entry: Any, key_path: KeyPath, files: ImageFiles) -> LoadedSource:

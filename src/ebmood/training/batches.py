@@ -1,12 +1,11 @@
 """An endless iterator over batches: a new order in every epoch, without the last incomplete batch."""
 
-import warnings
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from ebmood.core.errors import DataWarning
+from ebmood.core.errors import DataWarning, warn
 from ebmood.objectives import Batch
 
 
@@ -37,9 +36,7 @@ class Batches:
         self.y = y
         self.size = min(size, len(x))
         if self.size < size:
-            warnings.warn(
-                f"{len(x)} training rows: batches have {len(x)} rows, not {size}", DataWarning, stacklevel=4
-            )
+            warn(f"{len(x)} training rows: batches have {len(x)} rows, not {size}", DataWarning)
         self.generator = generator
         self._begin_epoch()
 

@@ -2,7 +2,6 @@
 
 import math
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 
-from ebmood.core.errors import EbmoodError, RollbackWarning, one_line
+from ebmood.core.errors import EbmoodError, RollbackWarning, one_line, warn
 from ebmood.objectives import Objective
 from ebmood.training.acceleration import acceleration
 from ebmood.training.checkpoint import Checkpoints
@@ -134,7 +133,7 @@ def train(
                 attempt, step = len(guard.events), run.step
                 if reason := guard.check(values):
                     event = guard.rollback(reason)
-                    warnings.warn(event, RollbackWarning, stacklevel=2)
+                    warn(event, RollbackWarning)
                     notify(Progress(step, run.steps, values, attempt, event))
                     continue
                 if is_recorded:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,18 @@ def test_saving_replaces_a_detector_and_keeps_other_files(saved, quick):
     np.testing.assert_array_equal(load(saved).score_samples(ROWS), other.score_samples(ROWS))
     assert sorted(path.suffix for path in saved.iterdir()) == ["", ".json", ".safetensors"]
     assert (saved / "README").read_text() == "mine"
+
+
+def test_a_folder_to_which_two_threads_save_can_always_be_loaded(tmp_path, quick):
+    detectors = [EnergyDetector(energy=quick, alpha=0.1, random_state=seed).fit(ROWS) for seed in (1, 2)]
+    scores = [detector.score_samples(ROWS[:3]).tolist() for detector in detectors]
+    detectors[0].save(tmp_path)
+    with ThreadPoolExecutor() as pool:
+        saves = [pool.submit(lambda d=d: [d.save(tmp_path) for _ in range(15)]) for d in detectors]
+        while not all(save.done() for save in saves):
+            assert load(tmp_path).score_samples(ROWS[:3]).tolist() in scores
+        assert [save.exception() for save in saves] == [None, None]
+    assert load(tmp_path).score_samples(ROWS[:3]).tolist() in scores
 
 
 def test_the_format_before_embedders_is_read(saved, wine_detector):

@@ -13,6 +13,7 @@ import ebmood
 from ebmood import EnergyDetector, InputError
 from ebmood.detector import FrameDetector
 from ebmood.detector.raw.frame_detector import flags_at
+from ebmood.detector.raw.table_detector import TableDetector
 
 
 @pytest.fixture(scope="module")
@@ -195,3 +196,31 @@ def test_a_detector_of_frames_is_updated_and_saved(model, tmp_path, monkeypatch)
     np.testing.assert_array_equal(scores["score"], detector.score_samples(new))
     new.loc[:9, "flow [m3/h]"] = 1e6
     assert detector.select(new, fdr=0.2)[:10].all()
+
+
+@pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarning")
+@pytest.mark.parametrize("options", [("--segment", "site"), ("--supervised", "--label-column", "site")])
+def test_segments_are_returned_and_classes_are_recalibrated(tmp_path, monkeypatch, options):
+    table, new = pump_table(300, 8).dropna(subset="site"), pump_table(150, 9).dropna(subset="site")
+    table.to_parquet(tmp_path / "pumps.parquet")
+    code, _, err = run(monkeypatch, "fit", tmp_path / "pumps.parquet", "-o", tmp_path / "model", *options)
+    assert code == 0, err
+    detector = ebmood.load(tmp_path / "model")
+    if "--segment" in options:
+        rows = detector.estimator.segments_of(detector.estimator._read(detector.prepare(new)).values)
+        np.testing.assert_array_equal(detector.score_batch(new).segments, rows)
+    else:
+        detector.recalibrate(new.drop(columns="site"), new["site"])
+        assert len(detector.estimator.calibration_scores_) == len(new)
+
+
+@pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarning")
+def test_a_detector_of_named_columns_keeps_its_preparation_and_its_notes(tmp_path):
+    estimator = EnergyDetector(random_state=0).fit(np.random.default_rng(0).normal(size=(100, 3)))
+    estimator.save(tmp_path / "estimator", notes={"source": "draws"})
+    named = FrameDetector.of_named_columns(TableDetector(ebmood.load(tmp_path / "estimator"), None))
+    named.save(tmp_path / "named")
+    loaded = ebmood.load(tmp_path / "named")
+    assert isinstance(loaded, FrameDetector)
+    assert loaded.columns == ("x0", "x1", "x2")
+    assert loaded.estimator.notes_["source"] == "draws"

@@ -5,7 +5,6 @@ KMNIST may be gzipped; torchvision checks them after a download, and this packag
 checksums of CIFAR, SVHN and the list of CelebA are checked at every reading.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ebmood.core.errors import DataWarning
+from ebmood.core.errors import DataWarning, warn
 from ebmood.data.images.idx_files import idx_parts
 from ebmood.data.images.readers import (
     DECODE_ERRORS,
@@ -60,7 +59,7 @@ class TorchvisionSet:
         """
         datasets = import_vision("torchvision.datasets")
         message = f"downloading {self.class_name} (about {self.megabytes} MB) to {data}"
-        warnings.warn(message, DataWarning, stacklevel=2)
+        warn(message, DataWarning)
         try:
             for arguments in self.downloads:
                 getattr(datasets, self.class_name)(str(data), download=True, **arguments)

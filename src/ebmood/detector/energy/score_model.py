@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Self, cast
 
 import torch
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from ebmood.core.settings import Settings
@@ -71,7 +71,8 @@ class EnergySettings(Settings):
         further_neighbours: numbers of neighbours, for each of which every view has two more energies. Otherwise, these
             have the settings under `memory`.
         rows: maximum number of training rows that the model holds. If there are more, a random sample of them is used,
-            which keeps their density. With classes it applies to all of them together.
+            which keeps their density. With classes it applies to all of them together, but each class keeps up to 64
+            rows.
         clusters: maximum number of clusters into which each view divides the rows that the model holds, like `rows`. A
             new row is compared with their centres, each weighted by the number of its rows, by the memory energy only.
             The views then store at most so many quantiles of a column and axes. None to compare it with all rows.
@@ -79,9 +80,11 @@ class EnergySettings(Settings):
             largest residuals of columns are further energies. They need normal scores, so one view must start with
             them. None for no such energies.
         deciding: number of the largest z-scores whose mean is the score.
-        category_cost: squared distance between two rows that differ in one category, or of which one has a gap, in
-            units of the mean variance of a column. It counts in the view `min-max`, or in the first view without it.
-        unseen_cost: squared distance between a level that no training row has and any other.
+        category_cost: squared distance between two rows that differ in one category, or of which one has a missing
+            value, in units of the mean variance of a column. It counts in the view `min-max`, or in the first view
+            without it.
+        unseen_cost: squared distance between a level that no training row has and any other, at least half of
+            `category_cost`.
     """
 
     views: tuple[ViewName, ...] = Field(
@@ -99,6 +102,15 @@ class EnergySettings(Settings):
     deciding: int = Field(default=2, ge=1)
     category_cost: Annotated[float, Field(gt=0)] = 1.5
     unseen_cost: Annotated[float, Field(gt=0)] = 3.0
+
+    @model_validator(mode="after")
+    def _check_costs(self) -> "EnergySettings":
+        if self.unseen_cost < self.category_cost / 2:
+            raise ValueError(
+                f"unseen_cost={self.unseen_cost:g} is less than half of category_cost={self.category_cost:g}, so no "
+                "point has these distances; give more"
+            )
+        return self
 
     @property
     def points(self) -> int:

@@ -5,13 +5,12 @@ embedding may map any distant input to an ordinary one. Every fit therefore scor
 and the results are saved with the detector.
 """
 
-import warnings
 from collections.abc import Callable, Collection
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ebmood.core.errors import SelfTestWarning
+from ebmood.core.errors import SelfTestWarning, warn
 from ebmood.core.seeding import numpy_stream
 from ebmood.core.settings import Settings
 from ebmood.data.probes import draw_probes
@@ -69,11 +68,10 @@ def run_self_test(
         results.append(Probe(name=name, rows=len(rows), in_distribution=fraction))
     for probe in results:
         if probe.in_distribution > 0:
-            warnings.warn(
+            warn(
                 f"self-test: {probe.in_distribution:.1%} of {probe.rows} `{probe.name}` probes, which lie outside the "
                 "training data, are rated in-distribution; do not rely on this detector for inputs of that kind",
                 SelfTestWarning,
-                stacklevel=3,
             )
     return tuple(results)
 

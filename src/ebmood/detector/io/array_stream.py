@@ -2,7 +2,6 @@
 
 import io
 import math
-import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ import pyarrow
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from ebmood.core.errors import DataWarning, EbmoodError, one_line
+from ebmood.core.errors import DataWarning, EbmoodError, one_line, warn
 from ebmood.detector.io.column_names import array_column_names
 from ebmood.detector.io.table_stream import Chunk, TableStream, check_unchanged, file_state, read_errors
 
@@ -168,9 +167,7 @@ class ArrayStream(TableStream):
                 "numpy.savez(FILE, X=...), or give it as an .npy file"
             )
         if others:
-            warnings.warn(
-                f"{self.source}: the array {name} is read, and not {listed}", DataWarning, stacklevel=4
-            )
+            warn(f"{self.source}: the array {name} is read, and not {listed}", DataWarning)
         return members[name]
 
     def _unreadable_archive(self, error: Exception) -> EbmoodError:

@@ -6,7 +6,6 @@ compression. All cells are returned as text.
 
 import io
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +16,7 @@ import numpy as np
 import pyarrow
 from pyarrow import csv as arrow_csv
 
-from ebmood.core.errors import DataWarning, EbmoodError, one_line
+from ebmood.core.errors import DataWarning, EbmoodError, one_line, warn
 from ebmood.detector.cells.arrow import compute
 from ebmood.detector.io.csv_dialect import (
     COMMENT,
@@ -137,7 +136,7 @@ class CSVStream(TableStream):
             raise EbmoodError(f"{self.source}: the table has no rows; add rows below the header")
 
     def _warn(self, note: str) -> None:
-        warnings.warn(note, DataWarning, stacklevel=3)
+        warn(note, DataWarning)
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:

@@ -1,7 +1,6 @@
 """Read the first sheet of an Excel workbook. This needs the extra `excel`."""
 
 import datetime
-import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import Any
 
 import pyarrow
 
-from ebmood.core.errors import DataWarning, EbmoodError, one_line
+from ebmood.core.errors import DataWarning, EbmoodError, one_line, warn
 from ebmood.detector.io.header_search import (
     describe_below,
     describe_title,
@@ -109,7 +108,7 @@ class ExcelStream(TableStream):
         check_unchanged(self._path, self._state)
 
     def _warn(self, note: str) -> None:
-        warnings.warn(note, DataWarning, stacklevel=3)
+        warn(note, DataWarning)
 
     def _check_formulas(self, samples: Sequence[Sequence[str]]) -> None:
         """Warn if a column holds formulas whose values the program that wrote the file did not store."""

@@ -1,6 +1,5 @@
 """PatchDetector: an estimator that says which images are strange, and where."""
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,11 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ebmood.core.calibration import rows_needed
-from ebmood.core.errors import CalibrationWarning, InputError
+from ebmood.core.errors import InputError
 from ebmood.core.interface import for_interface
 from ebmood.core.seeding import numpy_stream
 from ebmood.data.images.readers import CorruptDataError
-from ebmood.detector.calibration_scores import CalibrationScores
+from ebmood.detector.calibration_scores import CalibrationScores, warn_if_no_row_is_flagged
 from ebmood.detector.decisions import Decisions
 from ebmood.detector.history import Event
 from ebmood.detector.item_embedding import find_embedder
@@ -162,6 +161,7 @@ class PatchDetector(Decisions, OutlierMixin, BaseEstimator):
             skip: called with the error of each damaged image, which is then left out; None to raise the error.
             progress: called with the progress.
         """
+        self.__dict__.pop("offset_", None)  # a fit that fails leaves no fitted detector
         check_alpha_and_device(self.alpha, self.device)
         if self.memory not in ("rows", "prototypes"):
             raise InputError(f"memory={self.memory!r}: must be 'rows' or 'prototypes'")
@@ -233,16 +233,8 @@ class PatchDetector(Decisions, OutlierMixin, BaseEstimator):
     def _calibrate(self, scores: Floats, images: int) -> None:
         self.calibration_ = CalibrationScores.of_rows(scores, least=rows_needed(self.alpha))
         self.offset_ = self.calibration_.offset(self.alpha)
-        if not np.isfinite(self.offset_):
-            advice = advise_for_calibration(
-                self.alpha, self.calibration, images, items="images", knows_loo=False
-            )
-            warnings.warn(
-                f"alpha={self.alpha} needs {rows_needed(self.alpha)} calibration images, but there are only "
-                f"{len(scores)}, so no image will be flagged; {advice}",
-                CalibrationWarning,
-                stacklevel=4,
-            )
+        advice = advise_for_calibration(self.alpha, self.calibration, images, items="images", knows_loo=False)
+        warn_if_no_row_is_flagged(self.calibration_, self.alpha, advice, "images")
         self.history_ = (Event.now("fit", images, len(scores), self.offset_, self.seed_),)
 
     def score_items(self, items: Sequence[ImageItem], skip: Skip | None = None) -> Iterator[PatchChunk]:

@@ -25,7 +25,7 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
 from ebmood.core.errors import EbmoodError, InputError
-from ebmood.core.files import atomic_path
+from ebmood.core.files import atomic_path, wait_for_folder
 from ebmood.core.interface import for_interface
 from ebmood.detector.persistence.metadata import DetectorMetadata
 
@@ -112,10 +112,11 @@ def write_detector(
     digests = {part: hashlib.sha256(content).hexdigest() for part, content in contents.items()}
     text = _to_json(folder, lambda: metadata(digests), form)
     files = {folder / _file_name(part, digests[part]): content for part, content in contents.items()}
-    _replace_files(folder, files, text, form.json_name)
-    for path in folder.iterdir():
-        if _WEIGHTS_NAME.fullmatch(path.name) and path not in files:
-            path.unlink(missing_ok=True)
+    with wait_for_folder(folder):  # else two saves may delete the weights of each other
+        _replace_files(folder, files, text, form.json_name)
+        for path in folder.iterdir():
+            if _WEIGHTS_NAME.fullmatch(path.name) and path not in files:
+                path.unlink(missing_ok=True)
 
 
 def read_detector(folder: Path, form: Format[M] = DETECTOR) -> tuple[M, dict[str, Weights]]:
@@ -144,12 +145,19 @@ def read_detector(folder: Path, form: Format[M] = DETECTOR) -> tuple[M, dict[str
         raise EbmoodError(
             f"{folder}: not a saved {form.what} ({reason}); give the folder of a saved {form.what}"
         )
-    metadata = _parse(path, _read(path, MAX_JSON_BYTES), form)
-    weights = {
-        part: _read_weights(folder / _file_name(part, digest), digest)
-        for part, digest in metadata.files.items()
-    }
-    return metadata, weights
+    while True:
+        content = _read(path, MAX_JSON_BYTES)
+        metadata = _parse(path, content, form)
+        try:
+            weights = {
+                part: _read_weights(folder / _file_name(part, digest), digest)
+                for part, digest in metadata.files.items()
+            }
+        except EbmoodError:
+            if _read(path, MAX_JSON_BYTES) == content:  # else another process has saved a detector since
+                raise
+        else:
+            return metadata, weights
 
 
 def is_patch_detector(folder: Path) -> bool:
@@ -187,7 +195,6 @@ def _to_json(folder: Path, metadata: Callable[[], M], form: Format[M]) -> bytes:
 
 def _replace_files(folder: Path, files: dict[Path, bytes], text: bytes, json_name: str) -> None:
     """Write the weights and then the JSON. If that fails, delete the weights that are new."""
-    folder_is_new = not folder.exists()
     new = [path for path in files if not path.exists()]
     try:
         for path, content in files.items():
@@ -198,8 +205,6 @@ def _replace_files(folder: Path, files: dict[Path, bytes], text: bytes, json_nam
             if not (folder / json_name).is_file() or (folder / json_name).read_bytes() != text:
                 for path in new:
                     path.unlink(missing_ok=True)
-                if folder_is_new:
-                    folder.rmdir()
         raise
 
 

@@ -2,14 +2,14 @@
 
 import platform
 from importlib.metadata import version
+from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 from pydantic import JsonValue
 
-from ebmood.detector.energy.contamination import Contamination
 from ebmood.detector.persistence.detector_files import Weights, write_detector
 from ebmood.detector.persistence.metadata import DetectorMetadata, InputColumns
 
@@ -20,6 +20,9 @@ LIBRARIES = ("ebmood", "numpy", "safetensors", "scikit-learn", "torch")
 
 MODEL_PREFIX = "model."
 """Prefix of the score model's tensors in the file of weights."""
+
+
+N = TypeVar("N")
 
 
 def save_detector(detector: "EnergyDetector", folder: Path, notes: dict[str, JsonValue]) -> None:
@@ -52,8 +55,8 @@ def _metadata(
     class_scores = getattr(detector, "class_calibration_scores_", None)
     return DetectorMetadata(
         alpha=float(detector.alpha),
-        calibration=calibration if isinstance(calibration, (float, str)) else int(calibration),
-        contamination=_python_number(detector.contamination),
+        calibration=_python_value(calibration),
+        contamination=_python_value(detector.contamination),
         left_out_rows=detector.n_left_out_rows_,
         strangest_rows=detector.strangest_rows_,
         memory=detector.memory,
@@ -66,9 +69,7 @@ def _metadata(
         columns=InputColumns(shape=scorer.shape, names=_names(detector)),
         classes=tuple(detector.classes_.tolist()) if hasattr(detector, "classes_") else None,
         training_rows=detector.n_training_rows_,
-        segment=detector.segment
-        if detector.segment is None or isinstance(detector.segment, str)
-        else int(detector.segment),
+        segment=_python_value(detector.segment),
         calibration_scores=tuple(detector.calibration_scores_.tolist()),
         calibration_segments=None
         if scores.segments is None
@@ -91,5 +92,8 @@ def _names(detector: "EnergyDetector") -> tuple[str, ...] | None:
     return tuple(detector.feature_names_in_) if hasattr(detector, "feature_names_in_") else None
 
 
-def _python_number(contamination: Contamination) -> Contamination:
-    return contamination if contamination is None or contamination == "auto" else float(contamination)
+def _python_value(parameter: N) -> N | int | float:
+    """Return a number of any type, such as those of NumPy, as one that JSON has, and any other value as it is."""
+    if isinstance(parameter, Integral):
+        return int(parameter)
+    return float(parameter) if isinstance(parameter, Real) else parameter

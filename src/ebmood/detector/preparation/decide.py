@@ -3,14 +3,13 @@
 The rules look at the values and the names of columns. A user overrides each of them by name.
 """
 
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow
 from pyarrow import types
 
-from ebmood.core.errors import DataWarning, InputError
+from ebmood.core.errors import DataWarning, InputError, warn
 from ebmood.core.interface import for_interface
 from ebmood.detector.cells.cell_values import is_list, is_text, is_unusable, read_categories, read_numbers
 from ebmood.detector.cells.dates import DateFormat, epoch_format
@@ -138,11 +137,10 @@ def _decide_embedded(
         content = "dates" if types.is_temporal(cells.type) else "numbers"
     if content:
         option = for_interface("--text", "texts=")
-        warnings.warn(
+        warn(
             f"column {name!r} holds {content}, which {option} reads as words; leave it out of {option} to read them "
             f"as {content}",
             DataWarning,
-            stacklevel=2,
         )
     treatment = f"{embedder.dimension} features of {embedder.name}"
     return Decision(EmbeddedColumn(name=name, embedder=embedder), "text", treatment, BY_OPTION)

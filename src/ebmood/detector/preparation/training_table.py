@@ -4,7 +4,6 @@ Of a table with very many rows, a random sample is used (`ebmood.detector.prepar
 be larger than memory.
 """
 
-import warnings
 from collections import Counter
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from ebmood.core.errors import DataWarning, InputError
+from ebmood.core.errors import DataWarning, InputError, warn
 from ebmood.core.interface import for_interface
 from ebmood.detector.cells.arrow import compute
 from ebmood.detector.cells.cell_values import read_categories
@@ -204,10 +203,9 @@ def read_profile(
     numbers = sample.row_numbers()
     columns = {name: sample.take_column(name) for name in read}
     if len(numbers) < sample.seen:
-        warnings.warn(
+        warn(
             f"{source}: has {sample.seen:,} rows; a random sample of {len(numbers):,} of them is used",
             DataWarning,
-            stacklevel=2,
         )
     else:
         _warn_about_totals(source, columns, sample.seen)
@@ -234,10 +232,9 @@ def _warn_about_totals(source: str, columns: dict[str, pyarrow.Array], rows: int
             word = str(cells[row].as_py()).strip(" :").lower()
             if word not in TOTALS or compute.sum(compute.equal(cells, cells[row])).as_py() > 1:
                 continue
-            warnings.warn(
+            warn(
                 f"{source}: row {row + 1} of {rows} seems to hold totals ({word!r}) and is learned like the others; "
                 "remove it",
                 DataWarning,
-                stacklevel=2,
             )
             return

@@ -114,6 +114,7 @@ class FrameDetector:
         batches = list(self.table_detector.score(self._stream(X), options=options))
         p_values = np.concatenate([batch.p_values for batch in batches])
         flags = np.concatenate([batch.flags for batch in batches])
+        segments: list[Any] = [batch.segments for batch in batches]  # all None, or all arrays
         starts = np.cumsum([0, *(len(batch.scores) for batch in batches)]).tolist()
         errors = {
             start + row: problem
@@ -124,6 +125,7 @@ class FrameDetector:
             np.concatenate([batch.scores for batch in batches]),
             p_values,
             flags if alpha is None else flags_at(p_values, alpha),
+            segments=None if segments[0] is None else np.concatenate(segments),
             errors=errors if mark_bad_rows else None,
             reasons=[row for batch in batches for row in batch.reasons or ()] if reasons else None,
         )
@@ -140,9 +142,9 @@ class FrameDetector:
         """Return which rows to report at a false discovery rate: `(N,)`; see `EnergyDetector.select`."""
         return self.estimator.select(self.prepare(X), fdr)
 
-    def recalibrate(self, X: Any, *, weights: Any = None) -> Self:
-        """Replace the calibration rows; see `EnergyDetector.recalibrate`."""
-        self.estimator.recalibrate(self.prepare(X), weights=weights)
+    def recalibrate(self, X: Any, y: Any = None) -> Self:
+        """Replace the calibration rows; see `EnergyDetector.recalibrate`. `y` holds the classes, if it has some."""
+        self.estimator.recalibrate(self.prepare(X), y)
         return self
 
     def partial_fit(self, X: Any) -> Self:
@@ -155,7 +157,7 @@ class FrameDetector:
 
     def save(self, folder: Path | str) -> None:
         """Save the detector to a folder, from which `ebmood.load` and the command line read it."""
-        self.estimator.save(folder)  # its notes contain the preparation
+        self.table_detector.save(Path(folder))
 
     def feature_contributions(self, X: Any) -> Floats:
         """Return, for each feature, the largest rise of the score if only this feature changes: `(N, D)`.

@@ -1,4 +1,6 @@
-"""Note what is unusual about the rows of a chunk: gaps, values that no training row has, and constants that moved."""
+"""Note what is unusual about the rows of a chunk: missing values, unknown values, and constants that changed."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow
@@ -13,6 +15,18 @@ from ebmood.detector.raw.batch_notes import BatchNotes
 from ebmood.detector.score_batch import ScoreBatch
 
 
+def count_rows(notes: BatchNotes, chunk: Chunk, errors: Mapping[int, str]) -> None:
+    """Add the number of rows of a chunk, and its bad rows, to the notes about a table.
+
+    Args:
+        notes: the notes.
+        chunk: the chunk.
+        errors: what is wrong with bad rows, by their number in the chunk.
+    """
+    notes.rows += chunk.rows.num_rows
+    notes.add_bad([f"{chunk.describe_row(row)}, {errors[row]}" for row in sorted(errors)])
+
+
 def note_rows(
     notes: BatchNotes,
     preparation: Preparation,
@@ -21,22 +35,19 @@ def note_rows(
     chunk: Chunk,
     batch: ScoreBatch,
 ) -> None:
-    """Add a chunk to the notes about a table.
+    """Add what is unusual about the rows of a chunk to the notes about a table.
 
     Args:
-        notes: the notes.
+        notes: the notes, to which `count_rows` has added the chunk.
         preparation: how columns become features.
         estimator: the fitted detector.
         reading: the features of the chunk.
         chunk: the chunk, which may also hold columns that are not read.
         batch: the results for it.
     """
-    notes.rows += len(batch.scores)
     notes.flagged += int(batch.flags.sum())
-    errors = reading.errors
-    notes.add_bad([f"{chunk.describe_row(row)}, {errors[row]}" for row in sorted(errors)])
     good = np.ones(len(batch.scores), dtype=bool)
-    good[list(errors)] = False
+    good[list(reading.errors)] = False
     gaps = set(estimator.model_.layout.table.gaps)
     columns = [column.name for column in preparation.columns for _ in column.features]
     new_gaps: dict[str, NDArray[np.bool_]] = {}

@@ -24,7 +24,7 @@ from ebmood.detector.preparation.training_table import read_profile
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.raw.batch_notes import BatchNotes
 from ebmood.detector.raw.explainer import Explainer
-from ebmood.detector.raw.note_rows import note_rows
+from ebmood.detector.raw.note_rows import count_rows, note_rows
 from ebmood.detector.raw.row_order import OrderCheck, check_order
 from ebmood.detector.raw.score_options import STRICT, ScoreOptions
 from ebmood.detector.score_batch import ScoreBatch, mark_bad_rows
@@ -105,7 +105,8 @@ class TableDetector:
             EbmoodError: the folder cannot be written.
         """
         note = None if self.preparation is None else self.preparation.model_dump(mode="json")
-        self.estimator.save(folder, {PREPARATION_NOTE: note, "rows": self.table_rows})
+        notes = {PREPARATION_NOTE: note, "rows": self.table_rows}
+        self.estimator.save(folder, getattr(self.estimator, "notes_", {}) | notes)
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Self:
@@ -178,8 +179,10 @@ class TableDetector:
                 batch = mark_bad_rows(batch, reading.errors)
             if options.reasons:
                 batch = replace(batch, reasons=explainer.reasons(rows, batch.flags, options.reasons))
-            note_rows(counts, preparation, self.estimator, reading, chunk, batch)
-            explainer.collect(rows, batch)
+            count_rows(counts, chunk, reading.errors)
+            if notes is not None:
+                note_rows(notes, preparation, self.estimator, reading, chunk, batch)
+                explainer.collect(rows, batch)
             yield batch
             progress("scoring", table.fraction)
         counts.check_bad_rows(table.source, options.max_bad)

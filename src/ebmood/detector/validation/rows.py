@@ -1,6 +1,5 @@
 """Validated rows, the names of their features, and the comparison of their columns with the columns of the fit."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -8,7 +7,7 @@ from difflib import get_close_matches
 import numpy as np
 from numpy.typing import NDArray
 
-from ebmood.core.errors import InputError
+from ebmood.core.errors import InputError, warn
 from ebmood.detector.cells.categories import Levels
 from ebmood.detector.io.column_names import array_column_names, leave_out
 
@@ -167,7 +166,7 @@ def check_columns(
         message = f"X does not have valid feature names, but {estimator} was fitted with feature names"
     else:
         message = f"X has feature names, but {estimator} was fitted without feature names"
-    warnings.warn(message, UserWarning, stacklevel=5)
+    warn(message, UserWarning)
 
 
 def _describe_difference(names: Sequence[str], fitted: Sequence[str]) -> str:

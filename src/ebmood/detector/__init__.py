@@ -4,10 +4,9 @@ from ebmood.detector.energy.score_model import EnergySettings
 from ebmood.detector.energy.self_test import Probe
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.patches import PatchDetector, PatchSettings
-from ebmood.detector.raw.frame_detector import Detector, FrameDetector, load
+from ebmood.detector.raw.frame_detector import FrameDetector, load
 
 __all__ = [
-    "Detector",
     "EnergyDetector",
     "EnergySettings",
     "FrameDetector",

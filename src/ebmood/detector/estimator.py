@@ -173,9 +173,7 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         self.embedder_ = find_embedder(self.embed, str(device))
         inputs = read_training_inputs(self._embedded(X), embedding, device)
         self._store_columns(inputs.rows)
-        self.segment_column_ = (
-            None if self.segment is None else find_segment_column(self.segment, self.shape_in_, self._names())
-        )
+        self.segment_column_ = find_segment_column(self.segment, self.shape_in_, self._names())
         self.history_ = ()
         rows, columns = inputs.features.shape
         with threads_for(self.settings_.work(rows, min(rows, self.settings_.rows), columns)):

@@ -1,18 +1,15 @@
 """Maps of energies over images: enlarged to pixels, coloured, and laid over the image."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion
 from torch.nn import functional
 
 from ebmood.embedders.embedder import Bytes
 from ebmood.embedders.images import ImageInMemory, ImageItem
-
-if TYPE_CHECKING:
-    pass
 
 Maps = NDArray[np.float32]
 
@@ -80,10 +77,8 @@ def overlay(image: Bytes, energies: Maps, scale: HeatScale) -> Bytes:
 
 def _outline(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     """Return the pixels of a mask that are nearer than `width` to a pixel outside it, inside the image."""
-    x = torch.from_numpy(mask)[None, None].float()
-    padded = functional.pad(x, (width,) * 4, value=1.0)
-    eroded = -functional.max_pool2d(-padded, 2 * width + 1, 1)
-    return mask & (eroded[0, 0].numpy() == 0)
+    square = np.ones((2 * width + 1, 2 * width + 1), dtype=bool)
+    return mask & np.logical_not(binary_erosion(mask, square, border_value=1))
 
 
 @dataclass(frozen=True)

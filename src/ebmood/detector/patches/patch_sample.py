@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from ebmood.core.seeding import numpy_stream, stream_seed
@@ -36,13 +37,10 @@ class PatchSample:
     seed: int
     _patches: list[Tensor] = field(default_factory=list)
     _sources: list[NDArray[np.intp]] = field(default_factory=list)
-    _count: int = 0
-    _sum: Tensor | float = 0.0
-    _squares: Tensor | float = 0.0
+    _scaler: StandardScaler = field(default_factory=StandardScaler)
 
     def __post_init__(self):
         self._rng = numpy_stream(self.seed, "patches")
-        self._shift: Tensor | None = None
 
     def add(self, maps: Features) -> None:
         """Add the maps of some images, `(n, C, h, w)`."""
@@ -52,21 +50,14 @@ class PatchSample:
             chosen = np.sort(self._rng.permutation(len(patches))[:wanted])
             self._sources.append(np.full(wanted, len(self._patches)))
             self._patches.append(patches[torch.from_numpy(chosen)])
-            rows = patches.double()
-            if self._shift is None:
-                self._shift = rows.mean(0)  # the squares of large means would lose digits
-            rows -= self._shift
-            self._count += len(rows)
-            self._sum = self._sum + rows.sum(0)
-            self._squares = self._squares + rows.square().sum(0)
+            self._scaler.partial_fit(patches.double().numpy())
 
     def moments(self) -> tuple[Tensor, Tensor]:
         """Return means and standard deviations of the features of all patches, `(C,)` each."""
-        assert isinstance(self._sum, Tensor)
-        assert self._shift is not None
-        mean = self._sum / self._count
-        variance = (self._squares / self._count - mean.square()).clamp(min=0)
-        return (mean + self._shift).float(), variance.sqrt().float()
+        mean, variance = self._scaler.mean_, self._scaler.var_
+        assert mean is not None
+        assert variance is not None
+        return torch.from_numpy(mean).float(), torch.from_numpy(variance).sqrt().float()
 
     def patches(self) -> tuple[Tensor, NDArray[np.intp]]:
         """Return the patches `(M, C)` and the number of the image of each `(M,)`."""

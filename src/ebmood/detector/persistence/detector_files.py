@@ -24,7 +24,7 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
-from ebmood.core.errors import EbmoodError, InputError
+from ebmood.core.errors import EbmoodError, InputError, one_line
 from ebmood.core.files import atomic_path, wait_for_folder
 from ebmood.core.interface import for_interface
 from ebmood.detector.persistence.metadata import DetectorMetadata
@@ -190,7 +190,7 @@ def _to_json(folder: Path, metadata: Callable[[], M], form: Format[M]) -> bytes:
         first = error.errors()[0]
         raise InputError(f"{'.'.join(map(str, first['loc']))}: cannot be saved: {first['msg']}") from error
     except ValueError as error:  # half of a surrogate pair in a name
-        raise InputError(f"{folder}: cannot be written as JSON: {_one_line(error)}") from error
+        raise InputError(f"{folder}: cannot be written as JSON: {one_line(error)}") from error
 
 
 def _replace_files(folder: Path, files: dict[Path, bytes], text: bytes, json_name: str) -> None:
@@ -219,7 +219,7 @@ def _read_weights(file: Path, digest: str) -> Weights:
     try:
         return tensors_from_bytes(content)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise EbmoodError(f"{file}: not a safetensors file ({_one_line(error)})") from error
+        raise EbmoodError(f"{file}: not a safetensors file ({one_line(error)})") from error
 
 
 def _parse(path: Path, content: bytes, form: Format[M]) -> M:
@@ -231,7 +231,7 @@ def _parse(path: Path, content: bytes, form: Format[M]) -> M:
         key = ".".join(map(str, first["loc"])) or "detector"
         raise EbmoodError(f"{path}: {key}: {first['msg']}; ebmood did not write this file") from error
     except (ValueError, RecursionError) as error:
-        raise EbmoodError(f"{path}: {_one_line(error)}; ebmood did not write this file") from error
+        raise EbmoodError(f"{path}: {one_line(error)}; ebmood did not write this file") from error
 
 
 def _parse_document(path: Path, content: bytes, form: Format[M]) -> dict[str, Any]:
@@ -240,7 +240,7 @@ def _parse_document(path: Path, content: bytes, form: Format[M]) -> dict[str, An
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise EbmoodError(
-            f"{path}: changed or truncated, not valid JSON ({_one_line(error)}); save the detector again"
+            f"{path}: changed or truncated, not valid JSON ({one_line(error)}); save the detector again"
         ) from error
     if not isinstance(document, dict) or document.get("format") != form.name:
         raise EbmoodError(f"{path}: not a {form.what} of ebmood (no format {form.name!r})")
@@ -290,7 +290,3 @@ def _read(path: Path, max_bytes: int | None = None) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise EbmoodError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def _one_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -2,9 +2,9 @@
 
 import platform
 from importlib.metadata import version
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,9 +20,6 @@ LIBRARIES = ("ebmood", "numpy", "safetensors", "scikit-learn", "torch")
 
 MODEL_PREFIX = "model."
 """Prefix of the score model's tensors in the file of weights."""
-
-
-N = TypeVar("N")
 
 
 def save_detector(detector: "EnergyDetector", folder: Path, notes: dict[str, JsonValue]) -> None:
@@ -51,12 +48,13 @@ def _score_tensors(detector: "EnergyDetector") -> Weights:
 def _metadata(
     detector: "EnergyDetector", notes: dict[str, JsonValue], files: dict[str, str]
 ) -> DetectorMetadata:
-    scorer, calibration, scores = detector.scorer_, detector.calibration, detector.calibration_
+    scorer, scores = detector.scorer_, detector.calibration_
+    calibration, contamination = detector.calibration, detector.contamination
     class_scores = getattr(detector, "class_calibration_scores_", None)
     return DetectorMetadata(
         alpha=float(detector.alpha),
-        calibration=_python_value(calibration),
-        contamination=_python_value(detector.contamination),
+        calibration=calibration if isinstance(calibration, str) else _python_number(calibration),
+        contamination=contamination if contamination in (None, "auto") else float(contamination),
         left_out_rows=detector.n_left_out_rows_,
         strangest_rows=detector.strangest_rows_,
         memory=detector.memory,
@@ -69,7 +67,7 @@ def _metadata(
         columns=InputColumns(shape=scorer.shape, names=_names(detector)),
         classes=tuple(detector.classes_.tolist()) if hasattr(detector, "classes_") else None,
         training_rows=detector.n_training_rows_,
-        segment=_python_value(detector.segment),
+        segment=detector.segment if isinstance(detector.segment, str | None) else int(detector.segment),
         calibration_scores=tuple(detector.calibration_scores_.tolist()),
         calibration_segments=None
         if scores.segments is None
@@ -92,8 +90,6 @@ def _names(detector: "EnergyDetector") -> tuple[str, ...] | None:
     return tuple(detector.feature_names_in_) if hasattr(detector, "feature_names_in_") else None
 
 
-def _python_value(parameter: N) -> N | int | float:
-    """Return a number of any type, such as those of NumPy, as one that JSON has, and any other value as it is."""
-    if isinstance(parameter, Integral):
-        return int(parameter)
-    return float(parameter) if isinstance(parameter, Real) else parameter
+def _python_number(number: float) -> float:
+    """Return a number of any type, such as those of NumPy, as one that JSON has."""
+    return int(number) if isinstance(number, Integral) else float(number)

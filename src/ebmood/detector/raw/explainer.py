@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.detector.energy.feature_contributions import LEVELS, feature_contributions
+from ebmood.detector.energy.reservoir import Reservoir
 from ebmood.detector.energy.score_model import VIEWS_BY_NAME
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.preparation import Preparation
@@ -31,8 +32,7 @@ class Explainer:
         self._columns = list(preparation.names)
         features = [len(column.features) for column in preparation.columns]
         self._starts = np.cumsum([0, *features[:-1]])  # the first feature of each column
-        self._kept: list[Floats] = []
-        self._seen = 0
+        self._sample = Reservoir(np.empty((0, sum(features))), 0)
         self._rng = np.random.default_rng(0)
         self._limit = EXPLAINED_SCORES // (len(LEVELS) * sum(features))
         if self._limit < LEAST_ROWS:
@@ -58,18 +58,13 @@ class Explainer:
         return reasons
 
     def collect(self, rows: Floats, batch: ScoreBatch) -> None:
-        """Add the flagged rows of a batch to a random sample of all flagged rows (reservoir sampling)."""
-        for row in rows[batch.flags]:
-            self._seen += 1
-            if len(self._kept) < self._limit:
-                self._kept.append(row)
-            elif (index := int(self._rng.integers(self._seen))) < self._limit:
-                self._kept[index] = row
+        """Add the flagged rows of a batch to a random sample of all flagged rows."""
+        self._sample = self._sample.add(rows[batch.flags], self._limit, self._rng)
 
     def explain(self, notes: BatchNotes) -> None:
-        """Add to the notes which columns explain the flagged rows that were kept."""
-        if self._kept:
-            rows = np.stack(self._kept)
+        """Add to the notes which columns explain the flagged rows of the sample."""
+        rows = self._sample.rows
+        if len(rows):
             estimator = self._estimator
             offsets = estimator.calibration_.offsets(len(rows), estimator.segments_of(rows), estimator.alpha)
             shortfall = offsets - estimator.scorer_.score_rows(rows)

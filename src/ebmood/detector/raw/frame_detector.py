@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow
@@ -27,30 +27,6 @@ from ebmood.detector.validation.arrays import is_array, read_rows
 from ebmood.embedders import Embedder
 
 Floats = NDArray[np.float64]
-
-
-class Detector(Protocol):
-    """What `ebmood.load` returns: the methods that all detectors have."""
-
-    def score_samples(self, X: Any) -> Floats:
-        """Return the scores of rows, `(N,)`."""
-        ...
-
-    def score_batch(self, X: Any, alpha: float | None = None) -> ScoreBatch:
-        """Return scores, p-values and flags of rows."""
-        ...
-
-    def p_values(self, X: Any) -> Floats:
-        """Return the conformal p-values of rows, `(N,)`."""
-        ...
-
-    def predict(self, X: Any, alpha: float | None = None) -> NDArray[np.int64]:
-        """Return -1 for flagged rows and else 1, `(N,)`."""
-        ...
-
-    def feature_contributions(self, X: Any) -> Floats:
-        """Return the contribution of each feature, `(N, D)`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -221,7 +197,7 @@ def load(
 
     Returns:
         An `EnergyDetector`, whose notes of `save` are in `notes_`; or a `FrameDetector`, which prepares raw data
-        frames, if `ebmood fit` learned it from a table. Both have the methods of `Detector`. Or a `PatchDetector`.
+        frames, if `ebmood fit` learned it from a table; or a `PatchDetector`.
 
     Raises:
         EbmoodError: there is no detector, or it was changed, truncated, is malformed, or newer than this library; or

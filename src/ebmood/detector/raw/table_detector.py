@@ -104,7 +104,10 @@ class TableDetector:
         Raises:
             EbmoodError: the folder cannot be written.
         """
-        note = None if self.preparation is None else self.preparation.model_dump(mode="json")
+        has_names = hasattr(
+            self.estimator, "feature_names_in_"
+        )  # else those of the preparation are not of the fit
+        note = self.preparation.model_dump(mode="json") if self.preparation and has_names else None
         notes = {PREPARATION_NOTE: note, "rows": self.table_rows}
         self.estimator.save(folder, getattr(self.estimator, "notes_", {}) | notes)
 

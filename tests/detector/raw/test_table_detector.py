@@ -60,7 +60,7 @@ def test_a_detector_of_images_is_not_a_detector_of_tables(tmp_path):
         load_saved_detector(tmp_path / "model")
 
 
-@pytest.mark.filterwarnings("ignore:.*random sample")
+@pytest.mark.filterwarnings("ignore:.*random sample", "ignore::ebmood.core.errors.SelfTestWarning")
 def test_row_numbers_of_a_sample_are_those_of_the_table(table, monkeypatch):
     rows = ROWS.copy()
     rows[::3] += 100 * np.random.default_rng(1).normal(size=rows[::3].shape)

@@ -182,7 +182,7 @@ def test_new_levels_and_new_gaps_become_known():
     for other in (rows[["site", "flow"]], rows[["site"]], rows.assign(more="x")):
         for method in (detector.predict, detector.partial_fit, detector.recalibrate):
             with pytest.raises(
-                InputError, match="another order|of the fit is missing|not in the training data"
+                InputError, match=r"another order|of the fit is missing|not in the training data"
             ):
                 method(other)
     assert detector.predict(rows).tolist() == [-1, -1, -1]

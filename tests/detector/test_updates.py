@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 from helpers.lines import draw_lines
 from helpers.quick_energy import QUICK
@@ -178,6 +179,12 @@ def test_new_levels_and_new_gaps_become_known():
     new.loc[::4, "flow"] = np.nan
     rows = pd.DataFrame({"flow": [0.0, None, 0.0], "site": ["Paris", "Paris", "Rome"]})
     detector = fit(old)
+    for other in (rows[["site", "flow"]], rows[["site"]], rows.assign(more="x")):
+        for method in (detector.predict, detector.partial_fit, detector.recalibrate):
+            with pytest.raises(
+                InputError, match=r"another order|of the fit is missing|not in the training data"
+            ):
+                method(other)
     assert detector.predict(rows).tolist() == [-1, -1, -1]
     oslo = detector.levels_[1].index("Oslo")
     detector.partial_fit(new)
@@ -190,6 +197,13 @@ def test_new_levels_and_new_gaps_become_known():
     layout = detector.model_.layout.table
     assert -1 not in layout.categories[1], "a level that was seen stays known"
     assert layout.gaps == (0,)
+
+
+def test_record_batches_extend_the_levels_as_frames_do():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"flow": rng.normal(size=200), "site": ["Oslo", "Bergen"] * 100})
+    batch = pyarrow.RecordBatch.from_pandas(frame.assign(site="Paris"))
+    assert fit(frame).partial_fit(batch).levels_[1] == ("Bergen", "Oslo", "Paris")
 
 
 def test_the_ranges_of_all_rows_stay_known():

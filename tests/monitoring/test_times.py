@@ -49,6 +49,16 @@ def test_a_time_that_cannot_be_read_names_its_row():
         read_times(chunk(["2013-02-23", "soon"], first_row=10), "at")
     with pytest.raises(InputError, match="row 12, column 'at': the time is missing"):
         read_times(chunk(["2013-02-23", None], first_row=10), "at")
+    late = pyarrow.array([0, 2**62], pyarrow.timestamp("s"))
+    with pytest.raises(
+        InputError, match="row 12, column 'at': a date beyond the years 1 to 9999; correct it"
+    ):
+        read_times(chunk(late, first_row=10), "at")
+    zone = pyarrow.array([0], pyarrow.timestamp("s", "Nowhere/City"))
+    with pytest.raises(
+        InputError, match="row 1, column 'at': a time in the zone 'Nowhere/City', which is unk"
+    ):
+        read_times(chunk(zone), "at")
 
 
 def test_a_time_before_the_last_one_names_its_row():

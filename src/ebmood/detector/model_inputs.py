@@ -14,11 +14,12 @@ from ebmood.detector.row_scorer import RowScorer
 from ebmood.detector.user_embedding import embed, read_embedding_input, to_module_input
 from ebmood.detector.validation.arrays import read_rows
 from ebmood.detector.validation.rows import (
+    Columns,
     Rows,
-    check_columns,
     check_complete,
     check_magnitude,
     check_training_columns,
+    warn_about_names,
 )
 
 Floats = NDArray[np.float64]
@@ -80,17 +81,20 @@ def read_new_inputs(
     Raises:
         InputError: X cannot be used, or differs from the input of the fit in kind or columns.
     """
+    columns = None if scorer.shape is None else Columns(scorer.shape, names)
     if scorer.embedding is None:
-        rows = read_rows(X, levels)
-        check_columns(rows, scorer.shape or (), names)
+        rows = read_rows(X, levels, columns)
+        assert columns is not None
+        warn_about_names(rows.columns, columns)
         return ModelInputs(rows, rows.values)
-    inputs = read_embedding_input(X)
+    inputs = read_embedding_input(X, columns)
     if (inputs.rows is None) != (scorer.shape is None):
         raise InputError(
             "X: the detector was fitted on another kind of input: either floating-point numbers, or codes and objects"
         )
-    if inputs.rows is not None:
-        check_columns(check_complete(inputs.rows), scorer.shape or (), names)
+    if inputs.rows is not None and columns is not None:
+        check_complete(inputs.rows)
+        warn_about_names(inputs.rows.columns, columns)
     features = scorer.features(inputs.items if inputs.rows is None else inputs.rows.values)
     if features.shape[1] != scorer.model.features:
         raise InputError(

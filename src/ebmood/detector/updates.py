@@ -33,8 +33,7 @@ from ebmood.detector.parameters import (
 )
 from ebmood.detector.row_scorer import RowScorer
 from ebmood.detector.validation.arrays import read_rows
-from ebmood.detector.validation.data_frames import extend_levels
-from ebmood.detector.validation.rows import check_columns, check_magnitude
+from ebmood.detector.validation.rows import Columns, check_magnitude, warn_about_names
 from ebmood.embedders import Embedder
 
 HELD_CALIBRATION_ROWS = 2048
@@ -147,13 +146,13 @@ class Updates(Decisions):
             return self.fit(X, y)
         self._check_can_grow()
         X = self._embedded(X)
-        levels = extend_levels(X, self.levels_)
-        rows = read_rows(X, levels)
-        check_columns(rows, self.shape_in_ or (), self._names())
+        columns = Columns(self.shape_in_ or (), self._names())
+        rows = read_rows(X, self.levels_, columns, extend_levels=True)
+        warn_about_names(rows.columns, columns)
         check_magnitude(rows)
         held = len(self.model_.memory)
         with threads_for(self.settings_.work(held + len(rows.values), held, rows.values.shape[1])):
-            self._add_rows(rows.values, levels)
+            self._add_rows(rows.values, dict(rows.levels))
         self._record("partial_fit", len(rows.values))
         return self
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ebmood.core.errors import InputError
 from ebmood.detector.validation.arrays import read_rows
-from ebmood.detector.validation.rows import Rows
+from ebmood.detector.validation.rows import Columns, Rows
 
 CHUNK_ITEMS = 512
 """Number of inputs in every call of a user's module. It is constant for the reason given in
@@ -34,19 +34,23 @@ class EmbeddingInput:
     items: Tensor | list[Any]
 
 
-def read_embedding_input(X: Any) -> EmbeddingInput:
+def read_embedding_input(X: Any, columns: Columns | None = None) -> EmbeddingInput:
     """Read X for an embedding.
 
     Arrays and data frames of numbers are validated. Tensors of whole numbers and lists of objects are passed on.
 
+    Args:
+        X: the inputs.
+        columns: the columns of the fit, with which those of X are compared; None for training inputs.
+
     Raises:
-        InputError: a number is not finite, X is empty, or X is not a sequence.
+        InputError: the columns differ, a number is not finite, X is empty, or X is not a sequence.
     """
     if isinstance(X, Tensor) and X.ndim and not X.is_floating_point() and len(X):
         # Whole numbers are codes, of words for example. They have no ranges, so the self-test leaves them out.
         return EmbeddingInput(None, X.detach())
     if isinstance(X, Tensor) or nw.dependencies.is_into_dataframe(X) or _is_numeric(X):
-        return EmbeddingInput(read_rows(X), [])
+        return EmbeddingInput(read_rows(X, columns=columns), [])
     if isinstance(X, (str, bytes)) or not isinstance(X, (Sequence, np.ndarray)) or not len(X):
         raise InputError(
             f"X: {type(X).__name__} is not a sequence of inputs for embed=; give an array or a list"

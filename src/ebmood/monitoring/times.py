@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from ebmood.core.errors import InputError
+from ebmood.detector.cells.cell_values import drop_unreadable_times
 from ebmood.detector.cells.dates import DateFormat, possible_date_formats, read_dates
 from ebmood.detector.io.table_stream import Chunk
 
@@ -77,6 +78,10 @@ def read_times(chunk: Chunk, column: str) -> Times:
     if cells.null_count:
         row = cells.is_null().to_pylist().index(True)
         raise InputError(f"{chunk.describe_cell(row, column)}: the time is missing; remove the row")
+    errors = drop_unreadable_times(cells)[1]
+    if errors:
+        row = min(errors)
+        raise InputError(f"{chunk.describe_cell(row, column)}: {errors[row]}; correct it, or remove the row")
     texts = [str(value) for value in cells.to_pylist()]
     if types.is_timestamp(cells.type) or types.is_date(cells.type):
         unit = cells.type.unit if types.is_timestamp(cells.type) else "us"

@@ -73,6 +73,7 @@ def test_words_of_the_user_are_missing_in_all_kinds_of_columns():
     missing = ("off", "-999")
     np.testing.assert_array_equal(read_numbers(cells, missing=missing).values, [1, np.nan, np.nan])
     assert read_categories(cells, missing).values.to_pylist() == ["1", None, None]
+    assert read_categories(cells, ("off", "-999.0", "1.00")).values.to_pylist() == [None] * 3
     dates = pyarrow.array(["2020-01-31", "OFF"])
     assert np.isnat(read_times(dates, DateFormat.ISO, missing).values).tolist() == [False, True]
 
@@ -91,6 +92,7 @@ def test_words_of_the_user_are_missing_in_all_kinds_of_columns():
 def test_a_number_that_means_missing_is_missing_in_any_type_and_spelling(word, cells):
     np.testing.assert_array_equal(read_numbers(cells, missing=(word,)).values, [1, np.nan, np.nan])
     np.testing.assert_array_equal(read_numbers(cells).values, [1, -9999, np.nan])
+    assert read_categories(cells, missing=(word,)).values.to_pylist() == ["1", None, None]
 
 
 @pytest.mark.parametrize(
@@ -211,3 +213,41 @@ def test_numbers_with_the_other_decimal_sign_are_odd_and_the_message_says_so():
         1: "'2.25' has a decimal point, but the numbers of this column have decimal commas"
     }
     assert np.isnan(read.values[1])
+
+
+def dates(numbers: list, kind: pyarrow.DataType) -> pyarrow.Array:
+    return pyarrow.array(numbers, pyarrow.int32() if kind == pyarrow.date32() else pyarrow.int64()).cast(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "per_day"),
+    [
+        (pyarrow.date32(), 1),
+        (pyarrow.date64(), 86_400_000),
+        (pyarrow.timestamp("s"), 86_400),
+        (pyarrow.timestamp("us"), 86_400_000_000),
+        (pyarrow.timestamp("ms", "UTC"), 86_400_000),
+        (pyarrow.timestamp("s", "Asia/Tokyo"), 86_400),
+    ],
+)
+def test_dates_beyond_those_of_python_are_odd(kind, per_day):
+    first, last = (day.toordinal() - 719_163 for day in (datetime.date(1, 1, 2), datetime.date(9999, 12, 30)))
+    largest = 2**31 - 1 if kind == pyarrow.date32() else 2**62
+    days = [first, last, None, first - 2, last + 2]
+    cells = dates([*(day if day is None else day * per_day for day in days), largest, -largest], kind)
+    for read in (read_times(cells, DateFormat.ISO), read_categories(cells)):
+        assert read.errors == dict.fromkeys((3, 4, 5, 6), "a date beyond the years 1 to 9999")
+    assert read_times(cells, DateFormat.ISO).values[:2].astype(str).tolist()[1].startswith("9999-12-30")
+    assert read_categories(cells).values.null_count == 5
+
+
+def test_all_nanoseconds_are_dates():
+    cells = pyarrow.array([-(2**63) + 1, 2**63 - 1], pyarrow.timestamp("ns"))
+    assert not read_times(cells, DateFormat.ISO).errors
+
+
+def test_times_in_an_unknown_zone_are_odd():
+    cells = pyarrow.array([0, None], pyarrow.timestamp("us", "Nowhere/City"))
+    for read in (read_times(cells, DateFormat.ISO), read_categories(cells)):
+        assert read.errors == {0: "a time in the zone 'Nowhere/City', which is unknown"}
+        assert len(read.values) == 2

@@ -67,6 +67,7 @@ def test_lists_of_another_length_and_odd_numbers_are_errors_of_their_row():
         (pa.array([[[1], [2]]]), "at [0], a list"),
         (pa.array(["some text"]), "'some text' is not a list of numbers"),
         (pa.array(["[1, "]), "'[1,' is not a list of numbers"),
+        (pa.array(["[" * 100_000]), "is not a list of numbers"),
         (pa.array(["3"]), "'3' is not a list of numbers"),
         (pa.array(['[1, "a"]']), "is not a list of numbers"),
         (pa.array([f"[1, {2**60}]"]), "at [1], the whole number 1152921504606846976 is larger"),

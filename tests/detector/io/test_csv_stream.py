@@ -138,11 +138,49 @@ def test_a_header_in_a_comment_is_read_if_rows_follow(csv, tmp_path):
 
 
 def test_comments_among_rows_are_not_rows(csv):
-    table = open_table(csv("a,b\n1,2\n# stop\n3,4\n5\n6,7\n# end, of the log, of today\n"))
-    with pytest.warns(DataWarning, match="2 lines among the rows start with #; read as comments"):
-        [chunk] = table.chunks(["a"])
-    assert chunk.rows.column("a").to_pylist() == ["1", "3", None, "6"]
-    assert set(chunk.errors) == {2}
+    content = "a,b\n1,2\n# stop\n3,4\n# restarted, by Ann\n5\n6,7\n8\n# end, of the log, of today\n9,1\n#,\n"
+    table = open_table(csv(content))
+    for columns in (["a"], ["b"], ["b", "a"]):
+        with pytest.warns(DataWarning, match="4 lines among the rows start with #; read as comments"):
+            [chunk] = table.chunks(columns)
+        for name, cells in {
+            "a": ["1", "3", None, "6", None, "9"],
+            "b": ["2", "4", None, "7", None, "1"],
+        }.items():
+            assert name not in columns or chunk.rows.column(name).to_pylist() == cells
+        assert chunk.rows.num_columns == len(columns)
+        assert set(chunk.errors) == {2, 4}
+
+
+def test_comments_keep_the_row_numbers_of_later_chunks(csv, monkeypatch):
+    monkeypatch.setattr(csv_stream, "BLOCK_BYTES", 64)
+    lines = [
+        "# x, y" if i % 7 == 3 else f"# {i}" if i % 7 == 4 else str(i) if i % 7 == 5 else f"{i},{i}"
+        for i in range(200)
+    ]
+    table = open_table(csv("\n".join(["a,b", *lines])))
+    with pytest.warns(DataWarning, match="lines among the rows start with #"):
+        chunks = list(table.chunks(["b"]))
+    assert len(chunks) > 5
+    rows = [line for line in lines if not line.startswith("#")]
+    assert [chunk.first_row for chunk in chunks] == [
+        sum(c.rows.num_rows for c in chunks[:i]) for i in range(len(chunks))
+    ]
+    cells = [cell for chunk in chunks for cell in chunk.rows.column("b").to_pylist()]
+    assert cells == [row.partition(",")[2] or None for row in rows]
+    bad = [chunk.first_row + row for chunk in chunks for row in chunk.errors]
+    assert bad == [number for number, row in enumerate(rows) if "," not in row]
+
+
+def test_comments_of_a_table_with_one_column_are_not_rows(csv):
+    with pytest.warns(DataWarning, match="one line among the rows starts with #"):
+        assert read_table(csv("a\n1\n# stopped\n3\n")) == [["1", "3"]]
+
+
+@pytest.mark.parametrize("cell", ["#12", "#N/A", "#REF!", "#fff"])
+def test_a_value_that_starts_with_the_sign_of_comments_is_a_value(csv, cell):
+    assert read_table(csv(f"a,b\n1,2\n3,4\n# stop\n{cell},5\n6,7\n"))[0] == ["1", "3", None, cell, "6"]
+    assert read_table(csv("a,b\n" + "1,2\n" * 3000 + f"{cell},5\n"))[0][-1] == cell
 
 
 def test_a_malformed_row_is_no_comment_where_values_start_with_the_same_sign(csv):

@@ -38,12 +38,21 @@ def test_values_become_text_and_absent_keys_are_missing(lines, monkeypatch, suff
         ([{"a": 1}, "{"], "line 2 is not JSON"),
         ([{"a": 1}, "[1]"], "line 2 is not a JSON object"),
         (['{"a": 1, "a": 2}'], "line 1 is not JSON .a key occurs twice."),
+        ([{"a": 1}, {"a": "\ud83d"}], r"line 2 is not JSON .*surrogates not allowed"),
+        ([{"a": 1}, {"a": ["\ud83d"]}], r"line 2 is not JSON .*surrogates not allowed"),
+        ([{"a": 1, "\ud83d": 2}], r"line 1 is not JSON .*surrogates not allowed"),
+        ([{"a": 1}, '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}"], "line 2 has too many objects or lists"),
+        (['{"a": ' * 100_000 + "1" + "}" * 100_000], "line 1 has too many objects or lists"),
         ([{"a": 1}] * 1001 + [{"b": 1}], "line 1002 has a key 'b'"),
     ],
 )
 def test_malformed_lines_are_named(lines, rows, message):
     with pytest.raises(EbmoodError, match=message):
         read_table(lines(*rows))
+
+
+def test_escaped_pairs_of_surrogates_are_text(lines):
+    assert read_table(lines({"a": "\U0001f600", "b\u00e9": 1})) == [["\U0001f600"], ["1"]]
 
 
 def test_objects_inside_objects_are_columns(tmp_path):

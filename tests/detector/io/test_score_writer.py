@@ -35,3 +35,10 @@ def test_kept_columns_must_have_one_type_in_parquet_and_other_names_than_scores(
     with pytest.raises(EbmoodError, match="--keep score: the scores have a column of this name"):
         write(tmp_path / "s.csv", batch(score=[1]))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_dates_that_python_does_not_have_are_kept_in_parquet_only(tmp_path):
+    late = batch(day=pyarrow.array([2**31 - 1], pyarrow.int32()).cast(pyarrow.date32()))
+    with pytest.raises(EbmoodError, match="--keep day: holds a date beyond the years 1 to 9999; write to"):
+        write(tmp_path / "scores.csv", late)
+    write(tmp_path / "scores.parquet", late)

@@ -95,12 +95,17 @@ def test_whole_numbers_that_never_repeat_are_an_id_if_the_name_says_number(name)
             pyarrow.uuid(), pyarrow.array([b"0123456789abcdef"] * N, pyarrow.binary(16))
         ),
         pyarrow.array([(1, 2, 3)] * N, pyarrow.month_day_nano_interval()),
+        pyarrow.array([{"a": 1}] * N),
     ],
-    ids=["fixed size", "view", "uuid", "interval"],
+    ids=["fixed size", "view", "uuid", "interval", "struct"],
 )
 def test_cells_that_are_no_values_are_left_out(cells):
-    [decision] = decide({"c": combine([cells[:9], cells[9:]])}, Choices())
+    columns = {"c": combine([cells[:9], cells[9:]])}
+    [decision] = decide(columns, Choices())
     assert decision.kind == "other"
+    for kind in ("numbers", "categories", "dates", "texts"):
+        with pytest.raises(InputError, match=f"column 'c': holds .*, which are not read as {kind}"):
+            decide(columns, Choices(**{kind: ["c"]}))
 
 
 def test_run_end_encoded_values_are_those_that_repeat():
@@ -411,6 +416,26 @@ def test_the_user_decides():
     assert isinstance(decide_one(ids, categories=frozenset("c")).column, CategoryColumn)
     assert isinstance(decide_one(text(DAYS), dates=frozenset("c")).column, DateColumn)
     assert len(decide_one(["a", "1"] * N, numbers=frozenset("c")).problems) == N
+
+
+@pytest.mark.parametrize("cells", [["x", "y"] * N, [True, False] * N, ["x", *text(DAYS)], ["x", ""] * N])
+def test_cells_that_are_no_dates_are_problems_if_the_user_wants_dates(cells):
+    assert 0 in decide_one(cells, dates=frozenset("c")).problems
+    assert decide_one([None, ""] * N, dates=frozenset("c")).kind == "empty"
+
+
+@pytest.mark.parametrize("choice", [{}, {"dates": frozenset("c")}, {"categories": frozenset("c")}])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pyarrow.array([2**31 - 1] * N, pyarrow.int32()).cast(pyarrow.date32()),
+        pyarrow.array([0] * N, pyarrow.timestamp("us", "Nowhere/City")),
+    ],
+    ids=["beyond year 9999", "unknown zone"],
+)
+def test_times_that_cannot_be_read_are_problems(cells, choice):
+    [decision] = decide({"c": cells}, Choices(**choice))
+    assert len(decision.problems) == N
 
 
 def test_options_do_not_block_each_other():

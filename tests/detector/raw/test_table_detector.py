@@ -5,6 +5,7 @@ from helpers.quick_energy import QUICK
 
 from ebmood import EbmoodError, EnergyDetector
 from ebmood.detector.io.open_input import open_table
+from ebmood.detector.preparation import training_table
 from ebmood.detector.raw.saved_detector import load_saved_detector, read_all_rows, score_input
 from ebmood.detector.raw.table_detector import TableDetector
 
@@ -57,3 +58,17 @@ def test_a_detector_of_images_is_not_a_detector_of_tables(tmp_path):
     EnergyDetector(energy=QUICK, random_state=0).fit(images).save(tmp_path / "model")
     with pytest.raises(EbmoodError, match=r"fitted on inputs of shape \(1, 3, 3\), not on a table"):
         load_saved_detector(tmp_path / "model")
+
+
+@pytest.mark.filterwarnings("ignore:.*random sample", "ignore::ebmood.core.errors.SelfTestWarning")
+def test_row_numbers_of_a_sample_are_those_of_the_table(table, monkeypatch):
+    rows = ROWS.copy()
+    rows[::3] += 100 * np.random.default_rng(1).normal(size=rows[::3].shape)
+    pd.DataFrame(rows, columns=["a", "b"]).to_csv(table, index=False)
+    monkeypatch.setattr(training_table, "row_limit", lambda columns: 80)
+    estimator = EnergyDetector(energy=QUICK, random_state=0, contamination=0.1, calibration=19)
+    TableDetector.fit(estimator, open_table(table))
+    assert estimator.history_[0].rows < 80
+    assert len(estimator.left_out_rows_) == estimator.n_left_out_rows_ > 0
+    assert not (estimator.left_out_rows_ % 3).any()
+    assert max(estimator.left_out_rows_) >= 80

@@ -1,5 +1,6 @@
 import contextlib
 import datetime
+import re
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,9 @@ def test_missing_values_and_categories_of_all_libraries_are_the_same(X):
     assert rows.levels == {2: ("u", "v")}
     new = read_rows(X, {2: ("w", "v")})
     np.testing.assert_array_equal(new.values[:, 2], [np.nan, 2, 1])
+    extended = read_rows(X, {2: ("w", "v")}, extend_levels=True)
+    np.testing.assert_array_equal(extended.values[:, 2], [np.nan, 2, 1])
+    assert extended.levels == {2: ("w", "v", "u")}
 
 
 @pytest.mark.parametrize(
@@ -99,6 +103,35 @@ def test_one_value_in_several_types_is_the_same_number_and_the_same_category(col
     frame = pd.DataFrame({"x": column})
     np.testing.assert_array_equal(read_rows(frame, {}).values[:, 0], [1, 0.5, 1])
     np.testing.assert_array_equal(read_rows(frame, {0: ("0.5", "1")}).values[:, 0], [1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("cell", "problem"),
+    [
+        ("1_0", "'1_0' is not a number"),
+        ("nan_", "is not a number"),
+        ("inf", "inf is infinite"),
+        (str(2**53 + 1), "2^53"),
+    ],
+)
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_text_in_a_column_of_numbers_is_read_as_in_a_file(library, cell, problem):
+    with pytest.raises(InputError, match=f"X: row 1, column 'x': .*{re.escape(problem)}"):
+        read_rows(library({"x": ["1.5", cell]}), {})
+    rows = read_rows(library({"x": [" 2.5", "", "N/A", None, "1,234.5"]}), {})
+    np.testing.assert_array_equal(rows.values[:, 0], [2.5, np.nan, np.nan, np.nan, 1234.5])
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pa.array([2**31 - 1], pa.int32()).cast(pa.date32()),
+        pa.array([0], pa.timestamp("us", "Nowhere/City")),
+    ],
+)
+def test_times_that_python_does_not_have_are_refused_in_a_column_of_categories(times):
+    with pytest.raises(InputError, match=r"X: column 't': .*correct the cells, or leave the column out"):
+        read_rows(pa.table({"t": times}), {0: ("x",)})
 
 
 def test_an_array_cannot_stand_for_a_frame_with_categories():
@@ -141,6 +174,8 @@ INVALID = [
     (np.array([["2020-01-01"]], dtype="datetime64[D]"), "dates"),
     (scipy.sparse.eye(3).tocsr(), r"sparse.*toarray"),
     (torch.eye(3).to_sparse(), r"sparse.*to_dense"),
+    (torch.zeros(2, 2, device="meta"), "no values"),
+    (pd.DataFrame({"c": pd.Series(["x", "\ud83d"], dtype=object)}), "column 'c': .*surrogates not allowed"),
     (np.rec.fromarrays([[1.0, 2], [3.0, 4]], names="a,b"), r"named fields; give a data frame"),
     ([{"a": 1.0}, {"a": 2.0}], r"list of mappings; give a data frame"),
     ({"a": np.ones((2, 2))}, r"dict with a; give one array"),
@@ -150,6 +185,7 @@ INVALID = [
     (pd.DataFrame({"a": []}), r"0 sample"),
     (np.zeros(3), r"Reshape your data"),
     (pd.Series([1.0, 2]), r"Reshape your data"),
+    (np.array([], dtype=object), r"Reshape your data"),
     (pl.LazyFrame({"a": [1]}), r"collect\(\)"),
     (None, r"Reshape|cannot be read"),
     ("table.csv", r"read the file first"),

@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow
 from numpy.typing import NDArray
 
 Levels = tuple[str, ...]
@@ -88,16 +89,15 @@ def find_levels(names: Iterable[str | None]) -> Levels:
     return tuple(sorted(counts, key=lambda name: (-counts[name], name)))
 
 
-def encode(names: Sequence[str | None], levels: Levels) -> NDArray[np.float64]:
+def encode(names: pyarrow.Array, levels: Levels) -> NDArray[np.float64]:
     """Return the numbers of levels `(N,)`: NaN for missing values, and the number of levels for an unknown one.
 
-    >>> encode(["a", "c", None], ("b", "a"))
+    >>> encode(pyarrow.array(["a", "c", None]), ("b", "a"))
     array([ 1.,  2., nan])
     """
-    numbers = level_numbers(levels)
-    return np.array(
-        [np.nan if name is None else numbers.get(name, len(levels)) for name in names], np.float64
-    )
+    encoded, numbers = names.dictionary_encode(), level_numbers(levels)
+    codes = [numbers.get(name, len(levels)) for name in encoded.dictionary.to_pylist()]
+    return np.array([*codes, np.nan])[np.asarray(encoded.indices.fill_null(len(codes)))]
 
 
 def level_numbers(levels: Levels) -> Mapping[str, int]:

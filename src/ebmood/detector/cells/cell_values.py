@@ -4,6 +4,7 @@ A cell is missing if it is empty, null or NaN, or one of `MISSING_WORDS`. A numb
 it is one of `MISSING_NUMBERS`. These may be categories: `NA` may be the code of Namibia.
 """
 
+import datetime
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -42,6 +43,14 @@ LIMIT = "^(?:[<>]=?|[≤≥~≈])\\s*"
 """Regular expression of the sign before a limit of measurement or an estimate: `<0.5` is read as 0.5."""
 
 INFINITE = {sign + word: float(sign + word) for sign in ("", "+", "-") for word in ("inf", "infinity")}
+
+_YEAR_1, _YEAR_10000 = (
+    (day - datetime.date(1970, 1, 1)).days + late
+    for day, late in ((datetime.date.min, 0), (datetime.date.max, 1))
+)
+"""Days since 1970 between which Python has dates."""
+
+_PER_DAY = {unit: 86_400 * 10**digits for unit, digits in (("s", 0), ("ms", 3), ("us", 6), ("ns", 9))}
 
 T = TypeVar("T")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -155,14 +164,15 @@ def read_categories(cells: pyarrow.Array, missing: Collection[str] = ()) -> Cell
         cells: `(N,)` text, numbers, booleans, dates or times.
         missing: further words for missing values, in lower case.
     """
-    cells = decode(cells)
+    cells, errors = drop_unreadable_times(decode(cells))
     if is_unusable(cells.type):
         nulls = pyarrow.nulls(len(cells), pyarrow.string())
         return Cells(nulls, all_odd(cells, f"a {cells.type}, not a category"))
     encoded = cells.dictionary_encode()
     names = [category_name(value) for value in encoded.dictionary.to_pylist()]
-    present = [None if name is None or name.lower() in missing else name for name in names]
-    return Cells(pyarrow.array(present, pyarrow.string()).take(encoded.indices))
+    words = {*missing, *map(category_name, missing)}
+    present = [None if name is None or name.lower() in words else name for name in names]
+    return Cells(pyarrow.array(present, pyarrow.string()).take(encoded.indices), errors)
 
 
 def distinct_names(cells: pyarrow.Array, missing: Collection[str] = ()) -> list[str]:
@@ -178,7 +188,7 @@ def read_times(cells: pyarrow.Array, date_format: DateFormat, missing: Collectio
         date_format: how dates are written in text and in numbers.
         missing: further words for missing values, in lower case.
     """
-    cells = decode(cells)
+    cells, errors = drop_unreadable_times(decode(cells))
     if is_text(cells.type):
         cells = clean_text(cells, missing)
         if date_format.is_number:
@@ -191,9 +201,41 @@ def read_times(cells: pyarrow.Array, date_format: DateFormat, missing: Collectio
             cells = compute.if_else(compute.is_nan(cells), None, cells)
     elif is_unusable(cells.type) or types.is_duration(cells.type) or not types.is_temporal(cells.type):
         missing_times = np.full(len(cells), np.datetime64("NaT", "us"))
-        return Cells(missing_times, all_odd(cells, f"a {cells.type}, not a date"))
+        return Cells(missing_times, errors or all_odd(cells, f"a {cells.type}, not a date"))
     times, odd = read_dates(cells, date_format)
-    return Cells(times, _odd_cells(cells, odd, f"is not a date like {date_format}"))
+    return Cells(times, errors | _odd_cells(cells, odd, f"is not a date like {date_format}"))
+
+
+def drop_unreadable_times(cells: pyarrow.Array) -> tuple[pyarrow.Array, dict[int, str]]:
+    """Return cells with null for dates beyond the years 1 to 9999 and for times in an unknown zone, and their errors.
+
+    Cells that are neither dates nor times with dates are returned unchanged.
+    """
+    dtype = cells.type
+    if not (types.is_timestamp(dtype) or types.is_date(dtype)):
+        return cells, {}
+    views = [cells]
+    if types.is_timestamp(dtype) and dtype.tz:
+        try:
+            views = [cells.cast(pyarrow.timestamp(dtype.unit)), compute.local_timestamp(cells)]
+        except pyarrow.ArrowInvalid:
+            return pyarrow.nulls(len(cells)), all_odd(
+                cells, f"a time in the zone {dtype.tz!r}, which is unknown"
+            )
+    beyond = np.zeros(len(cells), dtype=bool)
+    for view in views:
+        if types.is_date32(dtype):
+            days = view.view(pyarrow.int32())
+            per_day = 1
+        else:
+            days = view.view(pyarrow.int64())
+            per_day = _PER_DAY["ms" if types.is_date64(dtype) else dtype.unit]
+        whole_days = np.asarray(days.fill_null(0)) // per_day
+        beyond |= (whole_days < _YEAR_1) | (whole_days >= _YEAR_10000)
+    if not beyond.any():
+        return cells, {}
+    errors = dict.fromkeys(np.flatnonzero(beyond).tolist(), "a date beyond the years 1 to 9999")
+    return compute.if_else(pyarrow.array(beyond), None, cells), errors
 
 
 def _parse_text(

@@ -189,7 +189,7 @@ def _from_text(cells: pyarrow.Array, date_format: DateFormat) -> tuple[Times, ND
         return np.asarray(compute.cast(text, pyarrow.int64()))
 
     year, month, day = number("year", NO_YEAR), number("month", 1), number("day", 1)
-    year = np.where(year < 100, year + 2000, year)
+    year = np.where(year < 100, year + np.where(year < 69, 2000, 1900), year)  # as POSIX and `strptime` do
     if "name" in fields:
         names = pyarrow.array(_MONTH_NAMES, fields["name"].type)
         position = compute.index_in(compute.utf8_lower(fields["name"]), names).fill_null(0)

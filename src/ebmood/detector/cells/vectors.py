@@ -80,7 +80,7 @@ def _parse(cells: pyarrow.Array, length: int, missing: Collection[str]) -> Cells
             continue
         try:
             numbers = pyarrow.array([json.loads(text)])
-        except (pyarrow.ArrowException, OverflowError, TypeError, ValueError):
+        except (pyarrow.ArrowException, OverflowError, RecursionError, TypeError, ValueError):
             numbers = None
         if numbers is None or not is_list(numbers.type):
             errors[row] = f"{text[:40]!r} is not a list of numbers"

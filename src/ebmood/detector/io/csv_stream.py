@@ -5,6 +5,8 @@ compression. All cells are returned as text.
 """
 
 import io
+import itertools
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -49,6 +51,10 @@ BLOCK_BYTES = 2**20
 """Bytes that are read at once. No row may be longer."""
 
 
+COMMENT_CELL = rf"^{COMMENT}(?:{COMMENT}|\s|$)"
+"""Regular expression of the first cell of a comment that has as many cells as the header. `#7` may be a value."""
+
+
 class CSVStream(TableStream):
     """A CSV table.
 
@@ -89,7 +95,9 @@ class CSVStream(TableStream):
         if start.title:
             self._warn(describe_title(source, start.title, start.line))
         fitting = [row for row in start.rows if has_width(row, len(header))]
-        self._has_comments = not any(row[0].startswith(COMMENT) for row in fitting)
+        marked = [row[0] for row in fitting if row[0].startswith(COMMENT)]
+        comments = [cell for cell in marked if re.match(COMMENT_CELL, cell)]
+        self._has_comments = len(marked) == len(comments) <= len(fitting) / 2
         if sum(len(row) > len(header) for row in fitting) >= max(1, FITTING * len(start.rows)):
             header = (*header, "")  # a delimiter at the end of each row
         unnamed = unnamed_empty(header, start.rows) if start.rows and len(header) > 1 else []
@@ -107,8 +115,9 @@ class CSVStream(TableStream):
         Rows with a wrong number of cells are rows of nulls, with an entry in `errors`. So are rows that repeat the
         header, as in files that were joined.
         """
-        rows_read = 0
+        parsed = rows_read = 0
         ragged: dict[int, str] = {}
+        names = list(dict.fromkeys([*columns, *self._unnamed, *self._header[: self._has_comments]]))
         with self._open() as file:
             opened = self._input or open_csv(file, self.source)
             scanner = QuoteScanner(
@@ -116,20 +125,28 @@ class CSVStream(TableStream):
             )
             scanner.scan(opened.header + b"\n" + opened.content)
             stream = CountingReader(_ScannedText(opened.text, scanner), opened.content)
-            for rows in self._batches(io.BufferedReader(stream, 2**16), columns, ragged):
-                chunk = _insert_ragged(Chunk(self.source, rows_read, rows), ragged)
-                chunk = _mark_headers(self._check_unnamed(chunk))
+            batches = self._batches(io.BufferedReader(stream, 2**16), names, ragged)
+            for rows in itertools.chain(batches, [None]):
+                if rows is None:
+                    self._check_quotes(scanner)
+                batch = _nulls(names, 0) if rows is None else rows
+                chunk = _insert_ragged(Chunk(self.source, parsed, batch), ragged, at_end=rows is None)
+                parsed += chunk.rows.num_rows
+                chunk = self._check_unnamed(self._drop_comments(replace(chunk, first_row=rows_read)))
+                chunk = _mark_headers(replace(chunk, rows=chunk.rows.select(columns)))
                 if chunk.rows.num_rows:
                     yield chunk
                 rows_read += chunk.rows.num_rows
                 if self._path and self._state:
                     self.fraction = min(1.0, opened.text.bytes_read / max(1, self._state[1]))
-            self._check_quotes(scanner)
-            if ragged:  # the last rows
-                empty = Chunk(self.source, rows_read, _nulls(columns, 0))
-                chunk = _insert_ragged(empty, ragged, at_end=True)
-                yield chunk
-                rows_read += chunk.rows.num_rows
+        comments = parsed - rows_read
+        if comments:
+            lines = (
+                "one line among the rows starts"
+                if comments == 1
+                else f"{comments} lines among the rows start"
+            )
+            self._warn(f"{self.source}: {lines} with {COMMENT}; read as comments, not as rows")
         if self._path:
             check_unchanged(self._path, self._state)
         if not rows_read:
@@ -162,18 +179,13 @@ class CSVStream(TableStream):
     def _batches(
         self, file: io.BufferedReader, columns: Sequence[str], ragged: dict[int, str]
     ) -> Iterator[pyarrow.RecordBatch]:
-        comments = 0
-
         def skip(row: arrow_csv.InvalidRow) -> str:
-            nonlocal comments
             if self._has_comments and (row.text or "").startswith(COMMENT):
-                comments += 1
+                ragged[row.number - 1] = COMMENT
                 return "skip"
             cells = "1 cell" if row.actual_columns == 1 else f"{row.actual_columns} cells"
             start = one_line(row.text or "")[:40]
-            ragged[row.number - 1 - comments] = (
-                f"has {cells}, the header {row.expected_columns}; it starts {start!r}"
-            )
+            ragged[row.number - 1] = f"has {cells}, the header {row.expected_columns}; it starts {start!r}"
             return "skip"
 
         try:
@@ -193,22 +205,28 @@ class CSVStream(TableStream):
                 arrow_csv.ConvertOptions(
                     column_types={name: pyarrow.string() for name in self._header},
                     strings_can_be_null=False,
-                    include_columns=[*columns, *self._unnamed],
+                    include_columns=columns,
                 ),
             )
             with reader:
                 yield from reader
-            if comments:
-                lines = (
-                    "one line among the rows starts"
-                    if comments == 1
-                    else f"{comments} lines among the rows start"
-                )
-                self._warn(f"{self.source}: {lines} with {COMMENT}; read as comments, not as rows")
         except pyarrow.ArrowInvalid as error:
             reason = one_line(error)
             if reason != "Empty CSV file":
                 raise EbmoodError(f"{self.source}: {_describe(reason)}; correct the file") from error
+
+    def _drop_comments(self, chunk: Chunk) -> Chunk:
+        """Return a chunk without the rows that are comments."""
+        is_comment = np.zeros(chunk.rows.num_rows, dtype=bool)
+        is_comment[[row for row, problem in chunk.errors.items() if problem == COMMENT]] = True
+        if self._has_comments:
+            is_match = compute.match_substring_regex(chunk.rows.column(self._header[0]), COMMENT_CELL)
+            is_comment |= np.asarray(compute.fill_null(is_match, False))
+        if not is_comment.any():
+            return chunk
+        numbers = np.cumsum(~is_comment) - 1
+        errors = {int(numbers[row]): problem for row, problem in chunk.errors.items() if not is_comment[row]}
+        return replace(chunk, rows=chunk.rows.filter(pyarrow.array(~is_comment)), errors=errors)
 
     def _check_unnamed(self, chunk: Chunk) -> Chunk:
         """Return a chunk without the columns that have no name. A row with a value in one of them is bad."""

@@ -65,9 +65,6 @@ def to_arrow(X: Any, columns: Sequence[str] = ()) -> pyarrow.Table:
     if isinstance(X, pyarrow.RecordBatch):
         X = pyarrow.Table.from_batches([X])
     names, arrays = _read_frame(X) if nw.dependencies.is_into_dataframe(X) else _read_mappings(X, columns)
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise InputError(f"X: two columns are called {repeated[0]!r}; rename one")
     table = pyarrow.table(dict(zip(names, arrays, strict=True)))
     if not table.num_rows or not table.num_columns:
         raise InputError(
@@ -76,23 +73,58 @@ def to_arrow(X: Any, columns: Sequence[str] = ()) -> pyarrow.Table:
     return table
 
 
-def _read_frame(X: Any) -> tuple[list[Any], list[pyarrow.Array | pyarrow.ChunkedArray]]:
+def column_names(X: Any) -> list[Any]:
+    """Return the column names of a data frame.
+
+    Raises:
+        InputError: a name occurs twice, or has several levels.
+    """
     names = list(getattr(X, "column_names", getattr(X, "columns", ())))
-    other = next((name for name in names if not isinstance(name, str)), None)
-    if other is not None:
-        raise InputError(f"X: the column name {other!r} is not text; make all of them text")
-    if len(set(names)) < len(names):  # narwhals does not read such a frame
-        return names, []
+    levels = next((name for name in names if isinstance(name, tuple)), None)
+    if levels is not None:
+        raise InputError(
+            f"X: the columns have names of several levels (e.g. {levels!r}); make them text, such as "
+            "X.columns = ['_'.join(map(str, name)) for name in X.columns]"
+        )
+    repeated = next((name for name, count in Counter(names).items() if count > 1), None)
+    if repeated is not None:
+        positions = [i for i, name in enumerate(names) if name == repeated]
+        raise InputError(f"X: two columns are called {repeated!r} (columns {positions}); rename one")
+    return names
+
+
+def _read_frame(X: Any) -> tuple[list[str], list[pyarrow.Array | pyarrow.ChunkedArray]]:
+    names = column_names(X)
+    _check_names(names)
     if isinstance(X, pyarrow.Table):
         return names, X.columns
     frame = nw.from_native(X, eager_only=True)
     return names, [_read_series(frame[:, number]) for number in range(len(names))]
 
 
+def _check_names(names: list[Any]) -> None:
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"X: the column name {name!r} is not text; make all of them text")
+        if not is_unicode(name):
+            raise InputError(f"X: the column name {name!r} is not Unicode; rename it")
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether text can be written in UTF-8. Half of a surrogate pair, such as of an emoji, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _read_series(series: nw.Series) -> pyarrow.Array | pyarrow.ChunkedArray:
-    if series.dtype == nw.Object:
-        return _to_array(series.name, series.to_list())
-    return series.to_arrow()
+    # Unknown are types of pandas: sparse and complex numbers, periods and intervals.
+    if series.dtype not in (nw.Object, nw.Unknown):
+        with contextlib.suppress(UnicodeEncodeError):  # `_to_array` names the cell
+            return series.to_arrow()
+    return _to_array(series.name, series.to_list())
 
 
 def _read_mappings(X: Any, columns: Sequence[str]) -> tuple[list[str], list[pyarrow.Array]]:
@@ -105,11 +137,13 @@ def _read_mappings(X: Any, columns: Sequence[str]) -> tuple[list[str], list[pyar
             "X: neither a data frame nor a list of mappings; give a frame with the columns of the training table"
         )
     names = list(dict.fromkeys([*(name for row in X for name in row), *(columns if X else ())]))
+    _check_names(names)
     return names, [_to_array(name, [row.get(name) for row in X]) for name in names]
 
 
 def _to_array(name: str, values: list[Any]) -> pyarrow.Array:
     """Return Python objects as an array. Objects of several types become text, and lists among them their JSON."""
+    values = [value.to_timestamp() if type(value).__name__ == "Period" else value for value in values]
     try:
         return pyarrow.array(values, from_pandas=True)
     except ARROW_ERRORS:
@@ -124,6 +158,10 @@ def _to_text(name: str, row: int, value: Any) -> str | None:
     if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
         with contextlib.suppress(TypeError, ValueError):
             return json.dumps(np.asarray(value).tolist())
-    if isinstance(value, (Mapping, bytes)) or (isinstance(value, Sequence) and not isinstance(value, str)):
+    not_text = Mapping, bytes, complex, np.complexfloating
+    if isinstance(value, not_text) or (isinstance(value, Sequence) and not isinstance(value, str)):
         raise InputError(f"X: row {row}, column {name!r}: {type(value).__name__}; give a number or text")
-    return str(value)
+    text = str(value)
+    if not is_unicode(text):
+        raise InputError(f"X: row {row}, column {name!r}: {text[:40]!r} is not Unicode; correct it")
+    return text

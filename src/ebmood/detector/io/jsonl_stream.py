@@ -104,9 +104,18 @@ class JSONLinesStream(TableStream):
 
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
         try:
-            row = json.loads(line, object_pairs_hook=_unique_keys)
+            text = line.decode("utf-8-sig")
+            row = json.loads(text, object_pairs_hook=_unique_keys)
             if isinstance(row, dict):
+                if "\\u" in text:
+                    json.dumps(
+                        row, ensure_ascii=False
+                    ).encode()  # raises an error about half of a surrogate pair
                 return _unique_keys(list(_flat(row)))
+        except RecursionError as error:
+            raise EbmoodError(
+                f"{self.source}: line {number} has too many objects or lists inside each other; correct the file"
+            ) from error
         except ValueError as error:
             if number == 1 and line.lstrip(b"\xef\xbb\xbf ").startswith(b"["):
                 raise EbmoodError(

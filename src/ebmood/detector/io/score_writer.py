@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.files import atomic_path
+from ebmood.detector.cells.cell_values import drop_unreadable_times
 from ebmood.detector.io.open_input import STANDARD
 from ebmood.detector.score_batch import ScoreBatch
 
@@ -101,7 +102,7 @@ class _CSVWriter:
         if not self._has_header:
             self._write_row(rows.schema.names)
             self._has_header = True
-        for row in zip(*map(_to_text, rows.columns), strict=True):
+        for row in zip(*map(_to_text, rows.schema.names, rows.columns), strict=True):
             self._write_row(row)
 
     def _write_row(self, cells: Iterable[Any]) -> None:
@@ -136,7 +137,11 @@ class _ParquetWriter:
             self._writer.close()
 
 
-def _to_text(column: pyarrow.Array) -> list[Any]:
+def _to_text(name: str, column: pyarrow.Array) -> list[Any]:
+    errors = drop_unreadable_times(column)[1]
+    if errors:
+        problem = next(iter(errors.values()))
+        raise EbmoodError(f"--keep {name}: holds {problem}; write to .parquet, or leave it out")
     values = column.to_pylist()
     if pyarrow.types.is_boolean(column.type):
         return [None if value is None else str(value).lower() for value in values]

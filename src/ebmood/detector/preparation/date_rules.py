@@ -47,10 +47,14 @@ def decide_dates(
         is_forced: whether the user wants dates. Then a cycle needs to be either complete or repeated, not both.
     """
     times = read_times(cells, date_format, missing)
-    if np.isnat(times.values).all():
-        return Decision.leave_out(name, "empty", "has no values", constant="")
     is_clock = date_format == DateFormat.CLOCK or types.is_time(cells.type)  # of unknown days
     possible = (Cycle.HOUR,) if is_clock else cycles_of(date_format)
+    is_empty = np.isnat(times.values).all()
+    if times.errors and (is_forced or is_empty):
+        column = DateColumn(name=name, format=date_format, cycles=possible)
+        return Decision(column, "date or time", "cycle", reason, times.errors)
+    if is_empty:
+        return Decision.leave_out(name, "empty", "has no values", constant="")
     whole = tuple(cycle for cycle in possible if cycle.is_whole(times.values))
     repeated = tuple(cycle for cycle in possible if is_clock or cycle.repeats(times.values))
     either = tuple(cycle for cycle in possible if cycle in whole or cycle in repeated)

@@ -37,7 +37,7 @@ def decide(
         are_numbers: whether the columns are those of an array of numbers.
 
     Raises:
-        InputError: a column of lists is chosen as something else.
+        InputError: a column of lists or of other values that cannot be read is chosen as something else.
     """
     # TextColumn caches what it computes, so each is dropped after its use.
     formats = {
@@ -86,20 +86,24 @@ def _decide_column(
     are_numbers: bool,
 ) -> Decision:
     missing = choices.missing
-    if is_list(cells.type):
-        others = {"categories": choices.categories, "dates": choices.dates, "texts": choices.texts}
-        kind = next((kind for kind, names in others.items() if name in names), None)
+    if is_unusable(cells.type):
+        chosen = {"categories": choices.categories, "dates": choices.dates, "texts": choices.texts}
+        content = "lists"
+        if not is_list(cells.type):
+            chosen["numbers"], content = choices.numbers, str(cells.type)
+        kind = next((kind for kind, names in chosen.items() if name in names), None)
         if kind is not None:
             raise InputError(
-                f"column {name!r}: holds lists, which are not read as {kind}; leave the option out"
+                f"column {name!r}: holds {content}, which are not read as {kind}; leave the option or the column out"
             )
-        return decide_lists(name, cells, missing)
+        if is_list(cells.type):
+            return decide_lists(name, cells, missing)
+        return Decision.leave_out(name, "other", f"holds {content}")
     if name in choices.categories:
-        return Decision(CategoryColumn(name=name), "category", "category", BY_OPTION)
+        problems = read_categories(cells, missing).errors
+        return Decision(CategoryColumn(name=name), "category", "category", BY_OPTION, problems)
     if name in choices.texts and choices.embedder is not None:
         return _decide_embedded(name, cells, bool(formats), missing, choices.embedder)
-    if is_unusable(cells.type):
-        return Decision.leave_out(name, "other", f"holds {cells.type}")
     text = TextColumn(cells, missing) if is_text(cells.type) else None
     if name in choices.dates:
         return decide_dates(name, cells, _likely_date_format(cells, text), missing, BY_OPTION, is_forced=True)
@@ -129,7 +133,8 @@ def _decide_embedded(
     embedder: EmbedderIdentity,
 ) -> Decision:
     """Return the decision about a column whose texts are embedded. `are_numbers` is for a column of text."""
-    if not any(read_categories(cells, missing).values.unique().to_pylist()):
+    read = read_categories(cells, missing)
+    if not read.errors and not any(read.values.unique().to_pylist()):
         return Decision.leave_out(name, "empty", "has no texts")
     if is_text(cells.type):
         content = "numbers" if are_numbers else "dates" if TextColumn(cells, missing).date_formats() else ""
@@ -143,7 +148,7 @@ def _decide_embedded(
             DataWarning,
         )
     treatment = f"{embedder.dimension} features of {embedder.name}"
-    return Decision(EmbeddedColumn(name=name, embedder=embedder), "text", treatment, BY_OPTION)
+    return Decision(EmbeddedColumn(name=name, embedder=embedder), "text", treatment, BY_OPTION, read.errors)
 
 
 def _likely_date_format(cells: pyarrow.Array, text: TextColumn | None) -> DateFormat:

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from ebmood.core.errors import InputError
 from ebmood.core.settings import Settings
-from ebmood.detector.cells.categories import Levels, level_numbers
+from ebmood.detector.cells.categories import Levels, encode
 from ebmood.detector.io.column_names import format_option
 from ebmood.detector.io.table_stream import Chunk
 from ebmood.detector.preparation.columns import (
@@ -154,7 +154,7 @@ class Preparation(Settings):
             levels: the levels of the category columns by position.
         """
         columns = [
-            _encode(cells, levels[number]) if isinstance(cells, pyarrow.StringArray) else cells
+            encode(cells, levels[number]) if isinstance(cells, pyarrow.StringArray) else cells
             for number, cells in enumerate(features.values())
         ]
         return np.column_stack(columns)
@@ -168,11 +168,3 @@ def concatenate_features(chunks: Sequence[Features]) -> Features:
         else np.concatenate([chunk[name] for chunk in chunks])
         for name, cells in chunks[0].items()
     }
-
-
-def _encode(categories: pyarrow.StringArray, levels: Levels) -> Floats:
-    encoded = categories.dictionary_encode()
-    numbers = level_numbers(levels)
-    codes = np.array([numbers.get(name, len(levels)) for name in encoded.dictionary.to_pylist()], np.float64)
-    indices = np.asarray(encoded.indices.fill_null(len(codes)))
-    return np.append(codes, np.nan)[indices]

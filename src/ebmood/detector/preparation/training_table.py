@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ebmood.core.errors import DataWarning, InputError, warn
 from ebmood.core.interface import for_interface
 from ebmood.detector.cells.arrow import compute
-from ebmood.detector.cells.cell_values import read_categories
+from ebmood.detector.cells.cell_values import is_text, read_categories
 from ebmood.detector.io.column_names import format_option
 from ebmood.detector.io.table_stream import Chunk, TableStream
 from ebmood.detector.preparation.choices import Choices
@@ -227,8 +227,9 @@ def read_profile(
 
 def _warn_about_totals(source: str, columns: dict[str, pyarrow.Array], rows: int) -> None:
     """Warn if one of the last rows seems to hold totals."""
+    texts = [cells for cells in columns.values() if is_text(cells.type)]
     for row in range(max(0, rows - LAST_ROWS), rows):
-        for cells in columns.values():
+        for cells in texts:
             word = str(cells[row].as_py()).strip(" :").lower()
             if word not in TOTALS or compute.sum(compute.equal(cells, cells[row])).as_py() > 1:
                 continue

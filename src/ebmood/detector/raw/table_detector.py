@@ -62,7 +62,7 @@ class TableDetector:
         """Read a table, decide what its columns hold, and fit an estimator on it.
 
         Of a table with very many rows, a random sample is used (`ebmood.detector.preparation.row_sample`). Row numbers
-        in `strangest_rows_` and in messages are those of the table.
+        in `strangest_rows_`, `left_out_rows_` and messages are those of the table.
 
         Args:
             estimator: not yet fitted. If it is supervised, it learns the label column. Its `segment` is a category.
@@ -94,6 +94,7 @@ class TableDetector:
         estimator.strangest_rows_ = tuple(
             (int(profile.row_numbers[row]), score) for row, score in estimator.strangest_rows_
         )
+        estimator.left_out_rows_ = profile.row_numbers[estimator.left_out_rows_]
         progress("comparing the last rows with the first ones", None)
         order = None if estimator.calibration == LAST else check_order(rows, estimator.seed_)
         return cls(estimator, preparation, profile.rows, order)

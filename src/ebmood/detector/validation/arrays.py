@@ -14,11 +14,16 @@ from ebmood.core.errors import InputError
 from ebmood.detector.cells.categories import Levels
 from ebmood.detector.cells.cell_values import MAX_INTEGER
 from ebmood.detector.validation.data_frames import read_data_frame
-from ebmood.detector.validation.rows import Rows, check_not_infinite, describe_column
+from ebmood.detector.validation.rows import Columns, Rows, check_columns, check_not_infinite, describe_column
 from ebmood.detector.validation.scalars import describe_empty, first_line, parse_cells
 
 
-def read_rows(X: Any, levels: Mapping[int, Levels] | None = None) -> Rows:
+def read_rows(
+    X: Any,
+    levels: Mapping[int, Levels] | None = None,
+    columns: Columns | None = None,
+    extend_levels: bool = False,
+) -> Rows:
     """Return X as float64 rows. Arrays with more than two axes are flattened to `(N, D)`. NaN is a missing value.
 
     >>> read_rows([[1, 2], [3, None]]).values
@@ -29,22 +34,29 @@ def read_rows(X: Any, levels: Mapping[int, Levels] | None = None) -> Rows:
         X: the rows.
         levels: the levels of the category columns of the fit. None for training rows, of which a data frame may have
             category columns.
+        columns: the columns of the fit, with which those of X are compared before the values are read. None for
+            training rows.
+        extend_levels: whether new levels are added to those of the fit, whose numbers stay.
 
     Raises:
-        InputError: X does not hold numbers, or is not a data frame although the fit had categories. The message names
-            row and column.
+        InputError: X does not hold numbers, has other columns, or is not a data frame although the fit had
+            categories. The message names row and column.
     """
     if isinstance(X, pyarrow.RecordBatch):
         X = pyarrow.Table.from_batches([X])
     if nw.dependencies.is_into_dataframe(X):
-        return check_not_infinite(read_data_frame(X, levels))
-    values = _read_array(X)
+        return check_not_infinite(read_data_frame(X, levels, columns, extend_levels))
+    array = _as_array(X)
+    _check_shape(array)
+    shape = array.shape[1:]
     if levels:
         raise InputError(
             f"X: an array, but the detector was fitted on a data frame with {len(levels)} category columns; give a "
             "data frame with the columns of the fit"
         )
-    shape = values.shape[1:]
+    if columns is not None:
+        check_columns(Columns(shape), columns)
+    values = _to_floats(array)
     return check_not_infinite(Rows(np.ascontiguousarray(values.reshape(len(values), -1)), shape))
 
 
@@ -55,17 +67,19 @@ def is_array(X: Any) -> bool:
     return isinstance(X, np.ndarray | torch.Tensor)
 
 
-def _read_array(X: Any) -> NDArray[np.float64]:
-    array = _as_array(X)
+def _check_shape(array: NDArray[Any]) -> None:
     if array.dtype.names:
         raise InputError("X: an array with named fields; give a data frame, such as pandas.DataFrame(X)")
-    if array.ndim == 1 and array.dtype == object and isinstance(array[:1].tolist()[0], Mapping):
+    if array.ndim == 1 and array.dtype == object and any(isinstance(row, Mapping) for row in array[:1]):
         raise InputError("X: a list of mappings; give a data frame, such as pandas.DataFrame(X)")
     if array.ndim < 2:
         hint = "X.reshape(1, -1) if it is one row, X.reshape(-1, 1) if it is one column"
         raise InputError(f"X: expected 2 axes or more, got {array.ndim}. Reshape your data: {hint}")
     if not array.shape[0] or not array.size:
         raise InputError(describe_empty(array.shape))
+
+
+def _to_floats(array: NDArray[Any]) -> NDArray[np.float64]:
     match array.dtype.kind:
         case "c":
             raise InputError("X: Complex data not supported; give real and imaginary parts as columns")
@@ -88,6 +102,8 @@ def _as_array(X: Any) -> NDArray[Any]:
     if isinstance(X, torch.Tensor):
         if X.layout != torch.strided:
             raise InputError("X: sparse tensors are not supported; give X.to_dense()")
+        if X.is_meta:
+            raise InputError("X: a meta tensor has no values; give a tensor on a device")
         X = X.detach().cpu().resolve_conj()
         X = (X.double() if X.is_floating_point() else X).numpy()
     if isinstance(X, Mapping | str | bytes | PathLike):

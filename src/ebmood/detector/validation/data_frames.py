@@ -3,12 +3,12 @@
 Columns of text, categories and enumerations become numbers of levels. Booleans and nullable numbers become numbers.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import narwhals.stable.v1 as nw
 import numpy as np
+import pyarrow
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
@@ -20,47 +20,67 @@ from ebmood.detector.cells.categories import (
     find_levels,
     level_numbers,
 )
-from ebmood.detector.cells.cell_values import MAX_INTEGER
-from ebmood.detector.validation.rows import Rows
+from ebmood.detector.cells.cell_values import MAX_INTEGER, read_numbers
+from ebmood.detector.io.frame_stream import column_names
+from ebmood.detector.validation.rows import Columns, Rows, check_columns
 from ebmood.detector.validation.scalars import (
     ARRAYS_HINT,
     CONVERT_HINT,
+    CORRECT_HINT,
     describe_empty,
+    first_line,
     parse_cells,
-    read_number,
 )
 
+UNREADABLE = (pyarrow.ArrowException, OverflowError, UnicodeEncodeError)
+"""What pandas, polars and pyarrow raise about dates that Python does not have, and text that is not Unicode."""
 
-def read_data_frame(X: Any, levels: Mapping[int, Levels] | None = None) -> Rows:
+
+def read_data_frame(
+    X: Any,
+    levels: Mapping[int, Levels] | None = None,
+    columns: Columns | None = None,
+    extend_levels: bool = False,
+) -> Rows:
     """Return a data frame as rows with column names. The values may still be infinite.
 
     Args:
         X: the data frame.
         levels: the levels of the category columns of the fit; None to find category columns and their levels.
+        columns: the columns of the fit; None for training rows.
+        extend_levels: whether new levels follow those of the fit.
 
     Raises:
-        InputError: a column name occurs twice, the frame is empty, or a column holds neither numbers nor categories.
+        InputError: a column name occurs twice, the frame is empty, its columns are not those of the fit, or a column
+            holds neither numbers nor categories.
     """
-    native_names = list(getattr(X, "column_names", getattr(X, "columns", ())))
+    native_names = column_names(X)
     names = _text_names(native_names)
-    repeated = [str(name) for name, count in Counter(native_names).items() if count > 1]
-    if repeated:
-        positions = [i for i, name in enumerate(native_names) if str(name) == repeated[0]]
-        raise InputError(f"X: two columns are called {repeated[0]!r} (columns {positions}); rename one")
     frame = nw.from_native(X, eager_only=True)
     if not frame.shape[1] or not frame.shape[0]:
         raise InputError(describe_empty(frame.shape))
-    columns: list[NDArray[np.float64]] = []
+    shape = (len(native_names),)
+    if columns is not None:
+        check_columns(Columns(shape, names), columns)
+    values: list[NDArray[np.float64]] = []
     used: dict[int, Levels] = {}
     for number, name in enumerate(native_names):
         series, label = frame[:, number], f"column {name!r}"
-        if holds_categories(series, label) if levels is None else number in levels:
-            categories = category_names(series.to_list())
-            used[number] = find_levels(categories) if levels is None else levels[number]
-            columns.append(encode(categories, used[number]))
-        else:
-            columns.append(_read_numbers(series, label, may_be_text=levels is not None))
-    return Rows(np.column_stack(columns), (len(columns),), names, used)
+        try:
+            if holds_categories(series, label) if levels is None else number in levels:
+                categories = category_names(series.to_list())
+                used[number] = () if levels is None else levels[number]
+                if levels is None or extend_levels:
+                    known = level_numbers(used[number])
+                    used[number] += find_levels(name for name in categories if name not in known)
+                values.append(encode(pyarrow.array(categories, pyarrow.large_string()), used[number]))
+            else:
+                values.append(_read_numbers(series, label, may_be_text=levels is not None))
+        except UNREADABLE as error:
+            raise InputError(
+                f"X: {label}: {first_line(error)}; correct the cells, or leave the column out"
+            ) from error
+    return Rows(np.column_stack(values), shape, names, used)
 
 
 def holds_categories(series: nw.Series, label: str) -> bool:
@@ -83,11 +103,6 @@ def holds_categories(series: nw.Series, label: str) -> bool:
 
 
 def _text_names(names: list[Any]) -> tuple[str, ...] | None:
-    if any(isinstance(name, tuple) for name in names):
-        raise InputError(
-            f"X: the columns have names of several levels (e.g. {names[0]!r}); make them text, such as "
-            "X.columns = ['_'.join(map(str, name)) for name in X.columns]"
-        )
     is_text = {isinstance(name, str) for name in names}
     if is_text == {True, False}:
         other = next(name for name in names if not isinstance(name, str))
@@ -108,27 +123,13 @@ def _read_numbers(series: nw.Series, label: str, may_be_text: bool) -> NDArray[n
     if kind.is_temporal():
         raise InputError(f"X: {label}: dates or times ({kind}); {CONVERT_HINT}")
     if kind in (nw.String, nw.Categorical, nw.Enum) and may_be_text:
-        return parse_cells(map(read_number, series.to_list()), label)
+        numbers = read_numbers(series.to_arrow())
+        if numbers.errors:
+            row = min(numbers.errors)
+            raise InputError(f"X: row {row}, {label}: {numbers.errors[row]}; {CORRECT_HINT}")
+        return numbers.values
     if kind == nw.List or kind == nw.Array:
         raise InputError(f"X: {label}: values of type {kind}; {ARRAYS_HINT}")
     if kind == nw.Object or kind == nw.Unknown:
         return parse_cells(series.to_list(), label)
     raise InputError(f"X: {label}: values of type {kind}; {CONVERT_HINT}")
-
-
-def extend_levels(X: Any, levels: Mapping[int, Levels]) -> dict[int, Levels]:
-    """Return the levels of the category columns of the fit, followed by new ones in X. Known levels keep their numbers.
-
-    Args:
-        X: a data frame; the levels do not change for any other input.
-        levels: the levels of the category columns of the fit, by position.
-    """
-    if not levels or not nw.dependencies.is_into_dataframe(X):
-        return dict(levels)
-    frame = nw.from_native(X, eager_only=True)
-    extended = dict(levels)
-    for column in (column for column in levels if column < frame.shape[1]):
-        known = level_numbers(levels[column])
-        names = category_names(frame[:, column].to_list())
-        extended[column] += find_levels(name for name in names if name not in known)
-    return extended

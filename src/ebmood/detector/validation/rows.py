@@ -16,6 +16,19 @@ MAX_TRAINING_VALUE = 1e100
 
 
 @dataclass(frozen=True)
+class Columns:
+    """The columns of a table, or the shape of other rows.
+
+    Attributes:
+        shape: shape of one row of the input: `(D,)` for a table, `(C, H, W)` for an image.
+        names: column names, if X is a data frame whose column names are all text.
+    """
+
+    shape: tuple[int, ...]
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Rows:
     """Validated input.
 
@@ -34,6 +47,11 @@ class Rows:
     def describe_cell(self, row: int, column: int) -> str:
         """Return the name of a cell for an error message. Rows are counted from 0, as in `X[row]`."""
         return f"row {row}, {describe_column(column, self.shape, self.names)}"
+
+    @property
+    def columns(self) -> Columns:
+        """The columns."""
+        return Columns(self.shape, self.names)
 
 
 def describe_column(column: int, shape: tuple[int, ...], names: tuple[str, ...] | None) -> str:
@@ -133,36 +151,34 @@ def check_magnitude(rows: Rows) -> None:
         )
 
 
-def check_columns(
-    rows: Rows, shape: tuple[int, ...], names: tuple[str, ...] | None, estimator: str = "EnergyDetector"
-) -> None:
+def check_columns(new: Columns, fitted: Columns, estimator: str = "EnergyDetector") -> None:
     """Check that the columns are those of the fit: their number and, if both have names, names and order.
 
     Args:
-        rows: the new rows.
-        shape: shape of one row at the fit.
-        names: column names at the fit.
+        new: the columns of new rows.
+        fitted: the columns of the fit.
         estimator: name of the estimator, for messages.
 
     Raises:
         InputError: the columns differ; the message names the first difference.
-
-    Warns:
-        UserWarning: only one side has names. The text is scikit-learn's.
     """
-    if rows.names is not None and names is not None and rows.names != names:
-        raise InputError(f"X: {_describe_difference(rows.names, names)}")
-    if rows.shape != shape:
-        if len(rows.shape) == 1 and len(shape) == 1:
+    if new.names is not None and fitted.names is not None and new.names != fitted.names:
+        raise InputError(f"X: {_describe_difference(new.names, fitted.names)}")
+    if new.shape != fitted.shape:
+        if len(new.shape) == 1 and len(fitted.shape) == 1:
             raise InputError(
-                f"X has {rows.shape[0]} features, but {estimator} is expecting {shape[0]} features as input"
+                f"X has {new.shape[0]} features, but {estimator} is expecting {fitted.shape[0]} features as input"
             )
         raise InputError(
-            f"X: rows of shape {rows.shape}, but the detector was fitted on rows of shape {shape}"
+            f"X: rows of shape {new.shape}, but the detector was fitted on rows of shape {fitted.shape}"
         )
-    if (rows.names is None) == (names is None):
+
+
+def warn_about_names(new: Columns, fitted: Columns, estimator: str = "EnergyDetector") -> None:
+    """Warn if only the new rows, or only those of the fit, have column names. The text is scikit-learn's."""
+    if (new.names is None) == (fitted.names is None):
         return
-    if names is not None:
+    if new.names is None:
         message = f"X does not have valid feature names, but {estimator} was fitted with feature names"
     else:
         message = f"X has feature names, but {estimator} was fitted without feature names"

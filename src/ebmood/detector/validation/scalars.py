@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ebmood.core.errors import InputError
-from ebmood.detector.cells.categories import MISSING_WORDS, is_missing
+from ebmood.detector.cells.categories import is_missing
 from ebmood.detector.cells.cell_values import MAX_INTEGER
 
 CONVERT_HINT = "leave the column out or convert it to numbers"
@@ -19,25 +19,6 @@ ARRAYS_HINT = "give them as an array, np.stack(list(X[column])), or leave the co
 CORRECT_HINT = (
     "correct the cell, make it NaN if it is missing, or make all cells text for a column of categories"
 )
-
-
-def read_number(cell: Any) -> Any:
-    """Return text that is a number or a boolean as a number, and anything else unchanged.
-
-    >>> [read_number(cell) for cell in ("0.50", "True", "", "a", None)]
-    [0.5, 1.0, None, 'a', None]
-    """
-    if not isinstance(cell, str):
-        return cell
-    text = cell.strip().lower()
-    if text in MISSING_WORDS:
-        return None
-    if text in ("true", "false"):
-        return float(text == "true")
-    try:
-        return float(text)
-    except ValueError:
-        return cell
 
 
 def parse_cells(cells: Iterable[Any], column: str) -> NDArray[np.float64]:

@@ -53,7 +53,7 @@ def test_the_example_of_the_readme_separates_noise_from_segment(capsys):
     example, detect = blocks("README.md", "python")
     run(example)
     auroc = {name: float(value) for name, value in map(str.split, capsys.readouterr().out.splitlines())}
-    assert auroc.keys() == {"sky", "uniform", "gaussian", "constant"}
+    assert auroc.keys() >= {"sky", "uniform", "gaussian", "constant"}
     assert auroc["uniform"] > 0.9
     predictions = run(detect)["detector"].predict([[0.0, 0.0, 0.0], [6.0, 6.0, 6.0]])
     assert predictions.tolist() == [1, -1]

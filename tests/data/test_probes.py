@@ -9,7 +9,8 @@ def as_set(x):
 
 
 def test_probes_have_the_documented_distributions():
-    uniform, gaussian, constant = (ood.x for ood in draw_probes(4000, (6,), 0, "test"))
+    probes = {ood.name: ood.x for ood in draw_probes(4000, (6,), 0, "test")}
+    uniform, gaussian, constant = probes["uniform"], probes["gaussian"], probes["constant"]
     for x, low, high, sd in (
         (uniform, -5, 5, 10 / 12**0.5),
         (constant, -5, 5, 10 / 12**0.5),

@@ -16,7 +16,7 @@ def test_sources_are_identified_by_their_kind():
         "cifar10": {"hold_out": ["bird"], "natural": [{"set": "fmnist", "colourised": True}]},
         "images": {"id": "sequence.zip", "natural": ["svhn", {"path": "p.npz", "name": "p", "mixed": True}]},
     }
-    assert {source.model_fields["kind"].default for source in DATASETS} == set(examples)
+    assert {source.model_fields["kind"].default for source in DATASETS} >= set(examples)
     for kind, values in examples.items():
         source = ANY.validate_python({"kind": kind, **values})
         assert type(source) in DATASETS

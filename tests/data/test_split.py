@@ -173,7 +173,7 @@ def test_duplicates_of_segment(segment, seed):
     for split in (together, across):
         assert abs(len(split.train_x) - 1584) <= 2
         assert abs(len(split.test_x) - 198) <= 2
-        assert [ood.name for ood in split.test_ood] == ["sky", "uniform", "gaussian", "constant"]
+        assert [ood.name for ood in split.test_ood[:4]] == ["sky", "uniform", "gaussian", "constant"]
         assert abs(len(split.test_ood[0].x) - 264) <= 2
 
 

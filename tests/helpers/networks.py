@@ -1,10 +1,16 @@
 """Networks and rows for tests, and a mark for tests that need a C++ compiler."""
 
+from typing import get_args
+
 import pytest
 import torch
 
+from ebmood.fast.mlp import ACTIVATIONS
 from ebmood.fast.native import compiler
-from ebmood.networks import MLP, WideResNet
+from ebmood.networks import MLP, Activation, WideResNet, activation
+
+FAST_ACTIVATIONS = [name for name in get_args(Activation) if isinstance(activation(name), ACTIVATIONS)]
+"""The activations that `ebmood.fast` takes."""
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler (CXX, g++, c++, clang++)")
 

@@ -36,7 +36,9 @@ TABLES = {
     "radial": {"training": {"steps": 200}},
     "spline": {"model": {"hidden": (32,), "transforms": 2}, "training": {"steps": 60}},
 }
-"""Overrides for two moons, by method. A method without an entry is trained as it is."""
+"""Overrides for two moons, by method. Other methods that train have the length of `OTHERS`."""
+
+OTHERS = {"training": {"steps": 300, "warmup": 30, "batch_size": 128}}
 
 MODERN = {"model": {"hidden": (32, 32), "components": 8}, "training": {"steps": 60, "warmup": 5}}
 """Overrides of all modern recipes for two moons."""
@@ -84,7 +86,7 @@ def shorten(recipe: Recipe) -> Recipe:
     """Return a recipe for tables with the overrides of its method."""
     if recipe.variant == "modern":
         return recipe.overridden(**MODERN)
-    return recipe.overridden(**TABLES.get(recipe.method, {}))
+    return recipe.overridden(**TABLES.get(recipe.method, {} if recipe.objective is None else OTHERS))
 
 
 def short_image_recipe(method: str, gamma: float | None = None, **options) -> Recipe:

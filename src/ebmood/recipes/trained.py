@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -65,5 +66,5 @@ def _file(recipe: Recipe, split: Split, seed: int) -> Path:
         if rows is not None:
             content.update(f"{rows.dtype.str} {rows.shape}".encode())
             content.update(np.ascontiguousarray(rows).data)
-    key = digest([settings, seed, content.hexdigest(), torch.__version__])
+    key = digest([settings, seed, content.hexdigest(), torch.__version__, version("ebmood")])
     return cache_folder("models") / f"{key}.safetensors"

@@ -16,11 +16,11 @@ def test_a_warning_says_which_probes_are_accepted_and_how_often(fitted, benign, 
     with pytest.warns(SelfTestWarning) as caught:
         detector = EnergyDetector(energy=quick, embed=Periodic(), random_state=0).fit(benign)
     by_name = {probe.name: probe for probe in detector.probes_}
-    assert list(by_name) == ["uniform", "gaussian", "constant", "far"]
+    assert by_name.keys() >= {"uniform", "gaussian", "constant", "far"}
     assert by_name["uniform"].in_distribution > 0.5
     assert by_name["far"].in_distribution == 0  # no embedding is trusted beyond 100 ranges
     messages = [str(warning.message) for warning in caught]
     expected = f"{by_name['uniform'].in_distribution:.1%} of 256 `uniform` probes"
     assert any(expected in message for message in messages)
     assert not any("`far`" in message for message in messages)
-    assert [probe.in_distribution for probe in fitted.probes_] == [0, 0, 0, 0]
+    assert {probe.in_distribution for probe in fitted.probes_} == {0}

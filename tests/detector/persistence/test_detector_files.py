@@ -25,7 +25,7 @@ def test_only_json_and_safetensors_are_written(wine_detector, saved):
     assert content["calibration_scores"] == wine_detector.calibration_scores_.tolist()
     assert content["files"]["score"] == hashlib.sha256(weights_of(saved).read_bytes()).hexdigest()
     assert content["versions"]["torch"] == torch.__version__.partition("+")[0]
-    assert [probe["name"] for probe in content["probes"]] == ["uniform", "gaussian", "constant", "far"]
+    assert {probe["name"] for probe in content["probes"]} >= {"uniform", "gaussian", "constant", "far"}
 
 
 def test_saving_replaces_a_detector_and_keeps_other_files(saved, quick):

@@ -186,7 +186,7 @@ def test_reasons_name_the_column_to_blame(ebmood, model, tmp_path):
     assert flagged["reasons"].str.contains("power|flow").mean() > 0.9
     assert scores.loc[~scores["flag"], "reasons"].isna().all()
     assert "columns that explain flagged rows best" in err
-    assert "expected: with a usual value of 'power'" in err
+    assert "are expected; with a usual value of 'power'" in err
 
 
 def test_the_notes_name_what_is_new(ebmood, model, tmp_path):

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from ebmood.data.dataset import Split
@@ -118,7 +118,7 @@ class WhitenedMLP(ModelSettings):
     floor: Annotated[float, Field(gt=0)] = 1e-4
     prior: Annotated[float, Field(ge=0)] = 0.3
     noise: Annotated[float, Field(ge=0)] = 0.5
-    hidden: tuple[int, ...] = (100, 100)
+    hidden: tuple[PositiveInt, ...] = (100, 100)
     activation: Activation = "silu"
 
     def build(self, split: Split, outputs: int) -> WhitenedModel:

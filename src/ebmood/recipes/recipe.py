@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from pydantic import BeforeValidator, SerializeAsAny
+from pydantic import BeforeValidator, NonNegativeInt, SerializeAsAny
 
 from ebmood.core.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError, InputError, warn
 from ebmood.core.seeding import global_torch_stream, numpy_stream, stream_seed, torch_stream
-from ebmood.core.settings import Settings, by_kind, digest
+from ebmood.core.settings import Fraction, Positive, Settings, by_kind, digest
 from ebmood.data.dataset import Split
 from ebmood.data.units import model_rows, model_units
 from ebmood.density_scores import AnyDensityScore, ScoredModel
@@ -78,7 +78,7 @@ class Recipe(Settings):
     title: str
     family: Literal["energy", "flow", "baseline"]
     variant: Variant
-    gamma: float | None = None
+    gamma: Positive | None = None
     shortened: bool = False
     embedding: Embedding | None = None
     model: Annotated[SerializeAsAny[Settings], BeforeValidator(by_kind(Settings))]
@@ -87,8 +87,8 @@ class Recipe(Settings):
     ) = None
     training: Training | None = None
     scores: tuple[AnyDensityScore, ...] | None = None
-    member: int | None = None
-    mutation: float | None = None
+    member: NonNegativeInt | None = None
+    mutation: Fraction | None = None
 
     @property
     def label(self) -> str:

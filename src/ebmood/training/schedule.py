@@ -2,9 +2,9 @@
 
 from typing import Self
 
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
-from ebmood.core.settings import Settings
+from ebmood.core.settings import NonNegative, Positive, Settings
 from ebmood.data.augmentation import Augmentation
 
 
@@ -32,18 +32,18 @@ class Training(Settings):
             CPU. None compiles if this takes less time than it saves. Results are equal up to rounding.
     """
 
-    steps: int = 10_000
+    steps: PositiveInt = 10_000
     epochs: PositiveInt | None = None
-    batch_size: int = 512
-    warmup: int = 2_500
-    halve_every: int | None = None
-    drops: tuple[int, ...] | None = None
-    drop: float = 0.3
+    batch_size: PositiveInt = 512
+    warmup: NonNegativeInt = 2_500
+    halve_every: PositiveInt | None = None
+    drops: tuple[PositiveInt, ...] | None = None
+    drop: Positive = 0.3
     augmentation: Augmentation | None = None
-    input_noise: float | None = None
+    input_noise: NonNegative | None = None
     average: PositiveInt | None = None
-    validate_every: int | None = None
-    patience: int | None = None
+    validate_every: PositiveInt | None = None
+    patience: PositiveInt | None = None
     fast: bool | None = None
 
     def length(self, per_epoch: int) -> int:

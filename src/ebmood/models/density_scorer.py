@@ -9,7 +9,6 @@ from torch import Tensor
 from ebmood.core.seeding import torch_stream
 from ebmood.data.units import model_rows
 from ebmood.models.density import DensityModel, Scorer
-from ebmood.models.energy import EnergyModel
 
 TABLE_CHUNK = 1024
 """Rows of a table that are scored at once: the fastest number for MLPs on a CPU, and a bound on memory."""
@@ -50,14 +49,22 @@ class DensityScorer(Scorer):
         return self.apply(self.model.log_density, x)
 
     def predict_classes(self, x: np.ndarray) -> np.ndarray | None:
-        """Implement `Scorer.predict_classes` for energy models with several logits."""
-        model = self.model
-        if not isinstance(model, EnergyModel) or len(x) == 0:
+        """Implement `Scorer.predict_classes` for models with several logits."""
+        if len(x) == 0 or self.classes(x) < 2:
             return None
-        with torch.no_grad():
-            if model.logits(model_rows(x[:1]).to(self.device)).shape[1] == 1:
-                return None
-        return self.apply(lambda rows: model.logits(rows).argmax(1), x).astype(np.int64)
+        return self.apply(lambda rows: self.logits(rows).argmax(1), x).astype(np.int64)
+
+    @torch.no_grad()
+    def classes(self, x: np.ndarray) -> int:
+        """Return the number of the model's logits, computed for the first of rows `(N, *shape)`; 0 without logits."""
+        logits = self.model.logits(model_rows(x[:1]).to(self.device))
+        return 0 if logits is None else logits.shape[1]
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Return the logits of a model that has some, see `DensityModel.logits`."""
+        logits = self.model.logits(x)
+        assert logits is not None
+        return logits
 
     @torch.no_grad()
     def apply(self, function: Callable[[Tensor], Tensor], x: np.ndarray) -> np.ndarray:

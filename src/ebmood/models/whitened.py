@@ -86,6 +86,11 @@ class WhitenedModel(DensityModel):
         """Return `log p_z(W (x - m)) + log |det W|`: `(N, D) -> (N,)`."""
         return self.inner.log_density(self.coordinates(x)) + self.coordinates.log_det
 
+    def logits(self, x: Tensor) -> Tensor | None:
+        """Return the logits of z plus `log |det W|`, or None if the density of z has none."""
+        logits = self.inner.logits(self.coordinates(x))
+        return None if logits is None else logits + self.coordinates.log_det
+
 
 class Scale(nn.Module):
     """Divide every column by a fixed number: `(N, D) -> (N, D)`."""

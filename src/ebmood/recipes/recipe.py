@@ -208,7 +208,8 @@ class Recipe(Settings):
 
         Warns:
             DegenerateObjectiveWarning: the objective cannot learn a density with this model.
-            DataWarning: the loss has no minimum on these rows, or there are fewer rows than a batch.
+            DataWarning: the loss has no minimum on these rows, there are fewer rows than a batch, or the warm-up takes
+                all steps.
             RollbackWarning: training diverged and was rolled back.
 
         Raises:
@@ -286,7 +287,7 @@ class Recipe(Settings):
         )
 
     def _check(self, split: Split) -> None:
-        """Raise if labels are missing. Warn if the objective has no useful minimum on these data."""
+        """Raise if labels are missing. Warn if the training or its minimum on these data is of no use."""
         assert self.objective is not None
         assert self.training is not None
         if self.gamma is not None and (split.train_y is None or split.classes < 2):
@@ -294,6 +295,8 @@ class Recipe(Settings):
                 f"{split.dataset}: supervision (gamma) needs labels of two classes or more, but the data have "
                 f"{'no labels' if split.train_y is None else 'one class'}; remove gamma"
             )
+        if unfinished := self.training.unfinished_warmup(len(split.train_x)):
+            warn(f"{self.label}: {unfinished}", DataWarning)
         if self.degenerate:
             warn(self.degenerate, DegenerateObjectiveWarning)
         elif self.training.input_noise is None:  # rows with added noise always have a density

@@ -50,6 +50,20 @@ class Training(Settings):
         """Return the total number of steps if an epoch has `per_epoch` batches."""
         return self.steps if self.epochs is None else self.epochs * per_epoch
 
+    def unfinished_warmup(self, rows: int) -> str | None:
+        """Return one line if the warm-up over so many training rows takes all steps or more, or None.
+
+        >>> Training(steps=50, warmup=20).unfinished_warmup(rows=512) is None
+        True
+        """
+        steps = self.length(per_epoch=rows // min(self.batch_size, rows))
+        if self.warmup < steps:
+            return None
+        return (
+            f"the warm-up has {self.warmup} steps, but the training has {steps}: learning rates end at "
+            f"{steps / self.warmup:.2g} times their settings; set `warmup` below `steps`, to {steps // 5} for example"
+        )
+
     def is_shorter_than(self, other: Self) -> bool:
         """Return whether this has fewer epochs or steps than `other`, or only one of the two counts epochs."""
         if self.epochs is None or other.epochs is None:

@@ -162,3 +162,12 @@ def test_denoising_has_no_classes():
     assert scorer.predict_classes(x) is None
     with pytest.raises(InputError, match="needs a model of classes"):
         ClassProbability().fit(scorer, x)
+
+
+def test_a_batch_needs_as_many_persistent_chains_as_rows(noise):
+    split = split_of(two_clusters(3500, noise))
+    changes = {"model": {"components": 1}, "training": {"steps": 3, "warmup": 0, "batch_size": 16}}
+    too_few = recipe("residual-cd").overridden(objective={"buffer": 15}, **changes)
+    with pytest.raises(InputError, match="^residual-cd: `buffer` has 15 slots, but a batch has 16 rows; "):
+        too_few.fit(split, 0)
+    recipe("residual-cd").overridden(objective={"buffer": 16}, **changes).fit(split, 0)

@@ -14,6 +14,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
+from ebmood.core.errors import InputError
 from ebmood.core.seeding import torch_stream
 from ebmood.core.settings import Fraction
 from ebmood.models import AnchoredEnergy, DensityModel
@@ -94,6 +95,14 @@ class ResidualCD(SinglePlayerSettings):
     chain: MALA = MALA(steps=5, step_size=0.2)
     buffer: PositiveInt | None = None
     restart: Fraction = 0.05
+
+    def check_batch(self, rows: int) -> None:
+        """Implement `ObjectiveSettings.check_batch`: every row of a batch needs a chain of its own."""
+        if self.buffer is not None and self.buffer < rows:
+            raise InputError(
+                f"residual-cd: `buffer` has {self.buffer} slots, but a batch has {rows} rows; set `buffer` to {rows} or "
+                "more, or remove it"
+            )
 
     def build(
         self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int

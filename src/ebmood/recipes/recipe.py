@@ -264,7 +264,9 @@ class Recipe(Settings):
         outputs = 1 if self.gamma is None else split.classes
         with global_torch_stream(seed, "initialisation"):
             model = self.model.build(split, outputs)
-        return DensityScorer(model, fabric.device, self.training.input_noise, seed, trained_on)
+        return DensityScorer(
+            model, fabric.device, self.training.input_noise, seed, trained_on, split.train_x.shape[1:]
+        )
 
     def _training_seed(self, seed: int) -> int:
         """Return the seed of initialisation, order and noise: that of the cell, or one of the member's own."""
@@ -287,7 +289,7 @@ class Recipe(Settings):
         )
 
     def _check(self, split: Split) -> None:
-        """Raise if labels are missing. Warn if the training or its minimum on these data is of no use."""
+        """Raise if labels are missing or batches are too large for the objective. Warn if the training or its minimum on these data is of no use."""
         assert self.objective is not None
         assert self.training is not None
         if self.gamma is not None and (split.train_y is None or split.classes < 2):
@@ -295,6 +297,7 @@ class Recipe(Settings):
                 f"{split.dataset}: supervision (gamma) needs labels of two classes or more, but the data have "
                 f"{'no labels' if split.train_y is None else 'one class'}; remove gamma"
             )
+        self.objective.check_batch(min(self.training.batch_size, len(split.train_x)))
         if unfinished := self.training.unfinished_warmup(len(split.train_x)):
             warn(f"{self.label}: {unfinished}", DataWarning)
         if self.degenerate:

@@ -168,6 +168,6 @@ def test_a_batch_needs_as_many_persistent_chains_as_rows(noise):
     split = split_of(two_clusters(3500, noise))
     changes = {"model": {"components": 1}, "training": {"steps": 3, "warmup": 0, "batch_size": 16}}
     too_few = recipe("residual-cd").overridden(objective={"buffer": 15}, **changes)
-    with pytest.raises(InputError, match="^residual-cd: `buffer` has 15 slots, but a batch has 16 rows; "):
+    with pytest.raises(InputError, match=r"^residual-cd: `buffer` has 15 slots, but a batch has 16 rows; "):
         too_few.fit(split, 0)
     recipe("residual-cd").overridden(objective={"buffer": 16}, **changes).fit(split, 0)

@@ -100,8 +100,8 @@ class ResidualCD(SinglePlayerSettings):
         """Implement `ObjectiveSettings.check_batch`: every row of a batch needs a chain of its own."""
         if self.buffer is not None and self.buffer < rows:
             raise InputError(
-                f"residual-cd: `buffer` has {self.buffer} slots, but a batch has {rows} rows; set `buffer` to {rows} or "
-                "more, or remove it"
+                f"residual-cd: `buffer` has {self.buffer} slots, but a batch has {rows} rows; set `buffer` to {rows} "
+                "or more, or remove it"
             )
 
     def build(

@@ -289,7 +289,7 @@ class Recipe(Settings):
         )
 
     def _check(self, split: Split) -> None:
-        """Raise if labels are missing or batches are too large for the objective. Warn if the training or its minimum on these data is of no use."""
+        """Raise if labels are missing or batches are too large. Warn if training or its minimum is of no use."""
         assert self.objective is not None
         assert self.training is not None
         if self.gamma is not None and (split.train_y is None or split.classes < 2):

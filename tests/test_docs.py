@@ -59,13 +59,19 @@ def test_the_example_of_the_readme_separates_noise_from_segment(capsys):
     assert predictions.tolist() == [1, -1]
 
 
-def test_the_examples_of_the_quick_start_run(capsys):
-    detect, compare = blocks("docs/index.md", "python")
+def test_the_examples_of_the_quick_start_run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    detect, compare, save = blocks("docs/index.md", "python")
     names = run(detect)
     assert (names["detector"].predict(names["new"])[5:] == -1).all()
-    run(compare)
+    names = run(compare)
     auroc = {name: float(value) for name, value in map(str.split, capsys.readouterr().out.splitlines())}
     assert auroc["uniform"] > 0.9
+    names = run(save, **names)
+    rows = names["split"].test_x
+    assert np.array_equal(names["loaded"].score_samples(rows), names["scorer"].score_samples(rows))
+    near, far = names["loaded"].score_samples(names["split"].scale(names["new"]))
+    assert near > far
 
 
 def test_the_example_of_the_classifier_guide_gives_an_alarm_and_survives_a_file(tmp_path, monkeypatch):

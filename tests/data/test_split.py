@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from ebmood.core.errors import DataWarning, EbmoodError
+from ebmood.core.errors import DataWarning, EbmoodError, InputError
 from ebmood.data import Dataset, Segment, Split, split_dataset
 
 SEEDS = st.integers(0, 2**31)
@@ -256,3 +256,38 @@ def test_rows_of_any_shape_are_split():
     assert split.train_x.shape == (16, 3, 2, 2)
     assert split.train_y is None
     assert {ood.x.shape[1:] for ood in split.test_ood} == {(3, 2, 2)}
+
+
+def test_scale_is_the_scaling_of_the_split(segment):
+    split = split_dataset(segment, 0)
+    scaled = split.scale(segment.x)
+    rows = np.concatenate([split.train_x, split.validation_x, split.test_x])
+    assert scaled.dtype == np.float32
+    assert as_set(scaled) == as_set(rows)
+    for name, x in segment.natural.items():
+        ood = [one.x for one in (*split.validation_ood, *split.test_ood) if one.name == name]
+        assert as_set(split.scale(x)) == as_set(np.concatenate(ood))
+    np.testing.assert_array_equal(split.scale(segment.x[:3].tolist()), scaled[:3])
+    images = replace(split, train_x=np.zeros((2, 1, 4, 4), np.uint8), scaling=None)
+    np.testing.assert_array_equal(images.scale(images.train_x), images.train_x)
+
+
+def test_scale_refuses_rows_of_another_table():
+    split = split_dataset(numbered(noise(20)), 0)
+    with pytest.raises(InputError, match=r"^rows: 2 columns, but the training rows have 3; .*"):
+        split.scale(noise(5, 2))
+    with pytest.raises(InputError, match=r"^rows: nan in row 1, column 'f2'; .*"):
+        split.scale(np.array([[0, 0, 0], [0, 0, np.nan]]))
+    with pytest.raises(InputError, match="no scaling"):
+        replace(split, scaling=None).scale(noise(5))
+
+
+def test_rows_that_are_not_finite_or_have_other_columns_are_an_error():
+    x = noise(20)
+    x[4, 1] = np.nan
+    with pytest.raises(InputError, match=r"^made.csv: in-distribution rows: nan in row 4, column 'f1'; .*"):
+        split_dataset(numbered(x), 0)
+    with pytest.raises(InputError, match=r"^made.csv: a: inf in row 4, column 'f1'; .*"):
+        split_dataset(numbered(noise(20), natural={"a": np.where(np.isnan(x), np.inf, x)}), 0)
+    with pytest.raises(InputError, match=r"^made.csv: a: 2 columns, but the training rows have 3; .*"):
+        split_dataset(numbered(noise(20), natural={"a": noise(20, 2)}), 0)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from ebmood.core.errors import EbmoodError
+from ebmood.core.errors import EbmoodError, InputError
 from ebmood.data import OODSet, Split
+from ebmood.density_scores import ClassProbability, GradientNorm, Typicality
 from ebmood.models import TiedMixture
 from ebmood.recipes import METHODS, recipe_for
 from ebmood.samplers import MALA
@@ -69,7 +70,9 @@ def test_the_log_density_of_a_known_mixture_is_recovered_up_to_a_constant(method
 @pytest.mark.parametrize("method", MODERN)
 def test_ood_rows_are_not_read(method, noise):
     x = two_clusters(3500, noise)
-    short = recipe(method).overridden(model={"components": 2, "hidden": (8,)}, training={"steps": 20})
+    short = recipe(method).overridden(
+        model={"components": 2, "hidden": (8,)}, training={"steps": 20, "warmup": 2}
+    )
     far = np.full((40, 2), 7.0, dtype=np.float32)
     scores = [
         short.fit(split_of(x, rows), 0).scorer.score_samples(x[:50].numpy())
@@ -129,3 +132,42 @@ def test_settings_survive_json():
     for method in MODERN:
         one = recipe(method)
         assert type(one).model_validate_json(one.model_dump_json()) == one
+
+
+@pytest.mark.parametrize("method", [method for method in MODERN if method != "dsm"])
+def test_a_supervised_energy_predicts_classes_and_has_every_score_of_its_kind(method):
+    """The classes are the two halves of the plane, 20 standard deviations apart."""
+    x = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    y = (np.arange(300) % 2).astype(np.int64)
+    x[:, 0] += 20 * y
+    split = Split("halves", x, x, x, y, y, y, 2, (), (), 0, 0)
+    changes = {"model": {"components": 1, "hidden": (8,)}, "training": {"steps": 20, "warmup": 2}}
+    recipe = METHODS[method]("modern", 1.0).overridden(**changes)
+    scorer = recipe.fit(split, 0).scorer
+    np.testing.assert_array_equal(scorer.predict_classes(x), y)
+    logits = scorer.model.logits(torch.from_numpy(x))
+    np.testing.assert_allclose(logits.logsumexp(1).detach(), scorer.score_samples(x), rtol=1e-4, atol=1e-4)
+    between = np.array([[10.0, 0.0]], dtype=np.float32)  # both classes are about equally probable
+    for score in (Typicality(), GradientNorm(), ClassProbability()):
+        score.check(recipe.scored_model((2,)))
+        fitted = score.fit(scorer, x)
+        assert np.isfinite(fitted.score_samples(x)).all()
+        if score.kind != "gradient-norm":  # which is zero at the saddle
+            assert fitted.score_samples(between)[0] < np.median(fitted.score_samples(x))
+
+
+def test_denoising_has_no_classes():
+    x = two_clusters(100, torch.Generator().manual_seed(0)).numpy()
+    scorer = recipe("dsm").overridden(model={"components": 1}).untrained(split_of(torch.from_numpy(x), x), 0)
+    assert scorer.predict_classes(x) is None
+    with pytest.raises(InputError, match="needs a model of classes"):
+        ClassProbability().fit(scorer, x)
+
+
+def test_a_batch_needs_as_many_persistent_chains_as_rows(noise):
+    split = split_of(two_clusters(3500, noise))
+    changes = {"model": {"components": 1}, "training": {"steps": 3, "warmup": 0, "batch_size": 16}}
+    too_few = recipe("residual-cd").overridden(objective={"buffer": 15}, **changes)
+    with pytest.raises(InputError, match=r"^residual-cd: `buffer` has 15 slots, but a batch has 16 rows; "):
+        too_few.fit(split, 0)
+    recipe("residual-cd").overridden(objective={"buffer": 16}, **changes).fit(split, 0)

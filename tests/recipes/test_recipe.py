@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from helpers.small_recipes import moons_split, shorten
 
-from ebmood.core.errors import EbmoodError
+from ebmood.core.errors import DataWarning, EbmoodError
 from ebmood.recipes import IMAGE_METHODS, METHODS, Classifier, Recipe
 from ebmood.recipes.images import ImageOptions
 from ebmood.samplers import MALA, SGLD
@@ -113,3 +113,11 @@ def test_checkpoints_selected_by_other_data_or_functions_are_skipped(change, spl
     resumed = fit(split, select_by, checkpoints())
     assert "belongs to a run with other settings or data" in caplog.text
     np.testing.assert_array_equal(resumed, fit(split, select_by, None))
+
+
+def test_a_warmup_longer_than_the_training_warns():
+    recipe = METHODS["dsm"]("corrected", None).overridden(training={"steps": 5, "batch_size": 64})
+    with pytest.warns(
+        DataWarning, match=r"^dsm: the warm-up has 2500 steps, but the training has 5: .*set `warmup`"
+    ):
+        recipe.fit(moons_split(), seed=0)

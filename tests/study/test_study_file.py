@@ -243,3 +243,14 @@ def test_the_segment_preset_has_ten_seeds_of_all_recipes_that_train_in_minutes()
     assert len(by_method["ssm", None]) == len(by_method["ssm", 1]) == 20  # two variants
     for method in ("radial", "spline", "gmm", "knn", "iforest"):
         assert by_method[method, None] == list(range(10))
+
+
+@pytest.mark.filterwarnings("ignore::ebmood.core.errors.DegenerateObjectiveWarning")
+@pytest.mark.parametrize("name", ["quick", "segment", "gamma", "toys"])
+def test_the_warmup_of_a_preset_ends_before_its_training_but_for_cd_in_gamma(name):
+    """Segment, the smallest data set of these presets, has 1,500 training rows. More rows only add steps."""
+    recipes = [task.cell.recipe for task in load_study(name).tasks]
+    warned = {one.method for one in recipes if one.training and one.training.unfinished_warmup(rows=1_500)}
+    assert warned == (
+        {"cd"} if name == "gamma" else set()
+    )  # 2,000 steps with a warm-up of 2,500, as in its records

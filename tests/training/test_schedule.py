@@ -29,3 +29,16 @@ def test_is_shorter_than():
     assert not Training(steps=8).is_shorter_than(Training(steps=8))
     assert Training(epochs=7, steps=9).is_shorter_than(Training(epochs=8, steps=8))
     assert Training(steps=8).is_shorter_than(Training(epochs=8, steps=8))
+
+
+def test_a_warmup_that_takes_all_steps_is_described_with_the_rate_at_the_end():
+    training = Training(steps=50)
+    assert rate_factor(49, 1, training) == pytest.approx(0.02)
+    assert "50: learning rates end at 0.02 times" in training.unfinished_warmup(rows=1000)
+    assert Training(steps=50, warmup=50).unfinished_warmup(rows=1000)
+    assert Training(steps=50, warmup=49).unfinished_warmup(rows=1000) is None
+    assert Training(steps=1, warmup=0).unfinished_warmup(rows=1) is None
+    by_epochs = Training(epochs=3, batch_size=10, warmup=20)  # 9 steps, and 30 steps
+    assert "the training has 9" in by_epochs.unfinished_warmup(rows=39)
+    assert by_epochs.unfinished_warmup(rows=100) is None
+    assert "the training has 3" in by_epochs.unfinished_warmup(rows=4)

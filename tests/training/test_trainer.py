@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from ebmood.core.errors import EbmoodError
+from ebmood.core.errors import EbmoodError, InputError
 from ebmood.models import EnergyModel, RadialFlow
 from ebmood.networks import MLP
 from ebmood.objectives import CD, SSM, VERA, AdamW, Batch, Likelihood, Objective, Player
@@ -194,3 +194,8 @@ def test_memory_does_not_grow_with_steps_or_scored_rows(tmp_path):
     *few, many = peaks["score"]
     # The scores take eight bytes per row.
     assert many < max(few) + 400_000 * 8 / 1024 + 6_000, f"twenty times the rows: {peaks['score']} KiB"
+
+
+def test_an_unknown_device_is_refused_in_one_line():
+    with pytest.raises(InputError, match=r"^device 'gpu': unknown; choose auto, cpu or cuda$"):
+        make_fabric("gpu")

@@ -3,9 +3,30 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, Self, get_args
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""A finite number above zero."""
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A finite number of at least zero."""
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+"""A number in [0, 1]."""
+
+
+def increasing(bounds: tuple[float, float]) -> tuple[float, float]:
+    """Return the ends of an interval, for a `pydantic.AfterValidator`.
+
+    Raises:
+        ValueError: the first end is above the second, or one of them is not a number.
+    """
+    low, high = bounds
+    if not low <= high:
+        raise ValueError(f"the first number must not exceed the second, but {low:g} > {high:g}")
+    return bounds
 
 
 class Settings(BaseModel):

@@ -6,6 +6,9 @@ from typing import Literal
 
 import numpy as np
 
+from ebmood.core.errors import EbmoodError, InputError
+from ebmood.data.rows import check_finite, column_name, rows_of
+
 Kind = Literal["natural", "non-natural", "low-level"]
 """Kind of out-of-distribution rows: real data, noise and constants, or low-level content of ID images."""
 
@@ -78,6 +81,44 @@ class OODSet:
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """The map of a table's rows to the units of a split: `(x - low) / span`, column by column.
+
+    Attributes:
+        low: smallest value of each column in the training rows, `shape`.
+        span: range of each column in the training rows, `shape`; 1 for constant columns.
+        features: names of the columns, for messages; empty without names.
+        source: origin of the rows, for messages.
+    """
+
+    low: np.ndarray
+    span: np.ndarray
+    features: tuple[str, ...]
+    source: str
+
+    def __call__(self, x: np.ndarray, name: str) -> np.ndarray:
+        """Return scaled rows `(N, *shape)`, float32.
+
+        Args:
+            x: rows `(N, *shape)` in their original units.
+            name: name of the rows in messages.
+
+        Raises:
+            EbmoodError: a value does not fit float32 after scaling.
+        """
+        with np.errstate(over="ignore"):
+            scaled = ((x - self.low) / self.span).astype(np.float32)
+        invalid = np.argwhere(~np.isfinite(scaled))
+        if len(invalid):
+            column = column_name(self.features, tuple(invalid[0][1:].tolist()))
+            raise EbmoodError(
+                f"{self.source}: column {column}, {name} rows: {x[tuple(invalid[0])]:g} does not fit float32 "
+                "after scaling by the training rows; remove such rows, or drop the column"
+            )
+        return scaled
+
+
+@dataclass(frozen=True)
 class Split:
     """The parts of a `Dataset` for one seed, and its out-of-distribution sets.
 
@@ -94,6 +135,7 @@ class Split:
         duplicates: number of in-distribution rows that equal an earlier row.
         crossing: number of validation and test rows that equal a training row.
         notes: remarks for readers of the results.
+        scaling: how rows of a table were scaled; None for images and for features of images.
     """
 
     dataset: str
@@ -109,3 +151,28 @@ class Split:
     duplicates: int
     crossing: int
     notes: tuple[str, ...] = field(default=())
+    scaling: Scaling | None = None
+
+    def scale(self, rows: np.ndarray) -> np.ndarray:
+        """Return new rows in the units of this split, as `score_samples` of a trained model takes them.
+
+        Args:
+            rows: rows `(N, *shape)` in the units of `Dataset.x`, with the same columns. Images are bytes.
+
+        Returns:
+            Rows `(N, *shape)`, float32; images as they are.
+
+        Raises:
+            InputError: the rows have another shape or a value that is no finite number, or the rows of the split are
+                features of images.
+            EbmoodError: a value does not fit float32 after scaling.
+        """
+        rows = rows_of(rows, self.train_x.shape[1:], "rows")
+        if self.scaling is None:
+            if self.train_x.dtype == np.uint8:
+                return rows
+            raise InputError(
+                f"{self.dataset}: the split has no scaling; only splits of tables scale new rows"
+            )
+        check_finite(rows, "rows", self.scaling.features)
+        return self.scaling(rows, "new")

@@ -5,15 +5,15 @@ have at most 10,000 rows. All rows are scaled by the minimum and the range of th
 scaled units.
 """
 
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 
 from ebmood.core.errors import DataWarning, EbmoodError, warn
 from ebmood.core.seeding import numpy_stream
-from ebmood.data.dataset import Dataset, OODSet, Split
+from ebmood.data.dataset import Dataset, OODSet, Scaling, Split
 from ebmood.data.probes import draw_probes
+from ebmood.data.rows import check_finite, column_name, rows_of
 
 SPLIT_VERSION = 1
 """Version of `split_dataset`. Increase it when the rows of its parts or their scaling change.
@@ -44,11 +44,13 @@ def split_dataset(
         duplicates: `together` keeps equal rows in one part; `across` splits row by row, as in the paper.
 
     Raises:
+        InputError: a value is not finite, or a natural set has other columns than the in-distribution rows.
         EbmoodError: a set has too few (different) rows, or a value does not fit float32 after scaling.
 
     Warns:
         DataWarning: a column is constant in the training rows. It is kept as `x - constant`.
     """
+    _check(dataset)
     groups = _row_groups(dataset.x)
     description = f"{dataset.source}: in-distribution rows"
     train, validation, test = partition(
@@ -56,7 +58,7 @@ def split_dataset(
     )
     test = test[:MAX_TEST_ROWS]
     held_out = np.concatenate([validation, test])
-    scale, notes = _fit_scale(dataset, train)
+    scale, notes = _fit_scaling(dataset, train)
 
     natural: list[tuple[OODSet, OODSet]] = []
     for name, x in dataset.natural.items():
@@ -83,6 +85,7 @@ def split_dataset(
         duplicates=len(groups) - int(groups.max(initial=-1)) - 1,
         crossing=int(np.isin(groups[held_out], groups[train]).sum()),
         notes=(*dataset.notes, *notes),
+        scaling=scale,
     )
 
 
@@ -156,14 +159,8 @@ def _percentages(fractions: tuple[float, ...]) -> str:
     return "/".join(f"{100 * fraction:.0f}" for fraction in fractions)
 
 
-def _fit_scale(
-    dataset: Dataset, train: np.ndarray
-) -> tuple[Callable[[np.ndarray, str], np.ndarray], list[str]]:
-    """Fit the scaling to the rows `train`.
-
-    Returns:
-        A function of rows and their name that returns scaled rows, and notes on constant columns.
-    """
+def _fit_scaling(dataset: Dataset, train: np.ndarray) -> tuple[Scaling, list[str]]:
+    """Return the scaling by the rows `train`, and notes on constant columns."""
     rows = dataset.x[train]
     low, high = rows.min(axis=0), rows.max(axis=0)
     constant = high == low
@@ -181,21 +178,15 @@ def _fit_scale(
     ]
     for note in notes:
         warn(f"{dataset.source}: {note}", DataWarning)
+    return Scaling(low, span, dataset.features, dataset.source), notes
 
-    def scale(x: np.ndarray, name: str) -> np.ndarray:
-        with np.errstate(over="ignore"):
-            scaled = ((x - low) / span).astype(np.float32)
-        invalid = np.argwhere(~np.isfinite(scaled))
-        if len(invalid):
-            column = _column_name(dataset, invalid[0][1:])
-            raise EbmoodError(
-                f"{dataset.source}: column {column}, {name} rows: {x[tuple(invalid[0])]:g} does not fit float32 "
-                "after scaling by the training rows; remove such rows, or drop the column"
-            )
-        return scaled
 
-    return scale, notes
+def _check(dataset: Dataset) -> None:
+    """Raise an `InputError` unless all rows of a table are finite numbers and have the same columns."""
+    for name, rows in {"in-distribution rows": dataset.x, **dataset.natural}.items():
+        where = f"{dataset.source}: {name}"
+        check_finite(rows_of(rows, dataset.x.shape[1:], where), where, dataset.features)
 
 
 def _column_name(dataset: Dataset, index: np.ndarray) -> str:
-    return repr(dataset.features[index[0]]) if dataset.features else str(tuple(index.tolist()))
+    return column_name(dataset.features, tuple(index.tolist()))

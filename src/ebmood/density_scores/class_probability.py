@@ -8,11 +8,9 @@
 from typing import Literal
 
 import numpy as np
-import torch
 
-from ebmood.data.units import model_rows
 from ebmood.density_scores.score import DensityScore, FittedScore, ScoredModel
-from ebmood.models import DensityScorer, EnergyModel
+from ebmood.models import DensityScorer
 from ebmood.scores.max_softmax import max_log_softmax
 
 
@@ -20,17 +18,12 @@ class ClassProbabilityScore(FittedScore):
     """The logarithm of the largest class probability.
 
     Args:
-        scorer: a trained energy model with several logits.
-        model: its model.
+        scorer: a trained model with several logits.
     """
-
-    def __init__(self, scorer: DensityScorer, model: EnergyModel):
-        super().__init__(scorer)
-        self._model = model
 
     def score(self, x: np.ndarray, log_density: np.ndarray) -> np.ndarray:
         """Implement `FittedScore.score`. Probabilities are computed in float64, so that few of them are one."""
-        return self.scorer.apply(lambda rows: max_log_softmax(self._model.logits(rows).double()), x)
+        return self.scorer.apply(lambda rows: max_log_softmax(self.scorer.logits(rows).double()), x)
 
 
 class ClassProbability(DensityScore):
@@ -50,10 +43,6 @@ class ClassProbability(DensityScore):
         Raises:
             InputError: the model has no logits of classes.
         """
-        model, classes = scorer.model, 0
-        if isinstance(model, EnergyModel):
-            with torch.no_grad():
-                classes = model.logits(model_rows(train_x[:1]).to(scorer.device)).shape[1]
-        self.check(ScoredModel(type(model).__name__, scorer.normalised, train_x.ndim == 4, classes))
-        assert isinstance(model, EnergyModel)
-        return ClassProbabilityScore(scorer, model)
+        name, classes = type(scorer.model).__name__, scorer.classes(train_x)
+        self.check(ScoredModel(name, scorer.normalised, train_x.ndim == 4, classes))
+        return ClassProbabilityScore(scorer)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from ebmood.data.dataset import Split
@@ -64,7 +64,7 @@ class AnchoredMLP(ModelSettings):
     components: Annotated[int, Field(ge=1)] = 32
     floor: Annotated[float, Field(gt=0)] = 1e-4
     prior: Annotated[float, Field(ge=0)] = 1.0
-    hidden: tuple[int, ...] = (100, 100)
+    hidden: tuple[PositiveInt, ...] = (100, 100)
     activation: Activation = "silu"
 
     def build(self, split: Split, outputs: int) -> AnchoredEnergy:

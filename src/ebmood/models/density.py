@@ -25,6 +25,13 @@ class DensityModel(nn.Module, ABC):
     def log_density(self, x: Tensor) -> Tensor:
         """Return `log p(x)` up to a constant: `(N, *shape) -> (N,)`."""
 
+    def logits(self, x: Tensor) -> Tensor | None:
+        """Return the logits of classes, `log p(x, y)` up to a constant: `(N, *shape) -> (N, K)`.
+
+        Return None if the model has no logits, which is the default. K is 1 without supervision.
+        """
+        return None
+
     def dequantize(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Return training rows `(N, *shape)` as maximum likelihood needs them.
 

@@ -13,8 +13,10 @@ With K = 1 it is the plain energy model `log p(x) = f(x) - log Z`. Z is never co
 from typing import Literal, NamedTuple
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
+from ebmood.core.settings import NonNegative
 from ebmood.data.dataset import Split
 from ebmood.models.density import DensityModel, ModelSettings
 from ebmood.networks import MLP, Activation, is_smooth
@@ -116,9 +118,9 @@ class EnergyMLP(ModelSettings):
     """
 
     kind: Literal["energy-mlp"] = "energy-mlp"
-    hidden: tuple[int, ...] = (100, 100, 100, 100, 100)
+    hidden: tuple[PositiveInt, ...] = (100, 100, 100, 100, 100)
     activation: Activation = "leaky_relu"
-    slope: float = 0.01
+    slope: NonNegative = 0.01
 
     def build(self, split: Split, outputs: int) -> EnergyModel:
         """Implement `ModelSettings.build`."""

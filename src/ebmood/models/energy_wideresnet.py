@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ebmood.core.settings import NonNegative
 from ebmood.data.dataset import Split
 from ebmood.models.density import ModelSettings, image_shape
 from ebmood.models.energy import EnergyModel
@@ -35,7 +36,7 @@ class EnergyWideResNet(ModelSettings):
     strides: tuple[Count, Count, Count] = (1, 2, 2)
     stride_first: bool = False
     activation: Activation = "leaky_relu"
-    slope: float = 0.2
+    slope: NonNegative = 0.2
     norm: Norm | None = None
     bottleneck: Annotated[float, Field(gt=0, le=1)] | None = None
 

@@ -22,9 +22,10 @@ import math
 from typing import Self
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from ebmood.core.settings import Settings
+from ebmood.core.settings import NonNegative, Positive, Settings
 from ebmood.models.log_sum_exp import log_sum_exp_
 
 DIMENSION_NEIGHBOURS = 10
@@ -60,11 +61,11 @@ class MemorySettings(Settings):
         compare: a.
     """
 
-    neighbours: int = 5
-    bandwidth: float = 0.4
-    smallest_bandwidth: float = 0.1
-    power: float = 0.5
-    compare: float = 0.4
+    neighbours: PositiveInt = 5
+    bandwidth: Positive = 0.4
+    smallest_bandwidth: NonNegative = 0.1
+    power: NonNegative = 0.5
+    compare: NonNegative = 0.4
 
 
 def squared_distances(x: Tensor, rows: Tensor) -> Tensor:

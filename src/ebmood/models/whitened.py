@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from ebmood.data.dataset import Split
@@ -86,6 +86,11 @@ class WhitenedModel(DensityModel):
         """Return `log p_z(W (x - m)) + log |det W|`: `(N, D) -> (N,)`."""
         return self.inner.log_density(self.coordinates(x)) + self.coordinates.log_det
 
+    def logits(self, x: Tensor) -> Tensor | None:
+        """Return the logits of z plus `log |det W|`, or None if the density of z has none."""
+        logits = self.inner.logits(self.coordinates(x))
+        return None if logits is None else logits + self.coordinates.log_det
+
 
 class Scale(nn.Module):
     """Divide every column by a fixed number: `(N, D) -> (N, D)`."""
@@ -118,7 +123,7 @@ class WhitenedMLP(ModelSettings):
     floor: Annotated[float, Field(gt=0)] = 1e-4
     prior: Annotated[float, Field(ge=0)] = 0.3
     noise: Annotated[float, Field(ge=0)] = 0.5
-    hidden: tuple[int, ...] = (100, 100)
+    hidden: tuple[PositiveInt, ...] = (100, 100)
     activation: Activation = "silu"
 
     def build(self, split: Split, outputs: int) -> WhitenedModel:

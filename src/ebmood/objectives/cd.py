@@ -10,10 +10,11 @@ c = 0 and matched noise it is maximum likelihood.
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from ebmood.core.seeding import torch_stream
+from ebmood.core.settings import Fraction, NonNegative
 from ebmood.models import DensityModel, EnergyModel
 from ebmood.objectives.objective import (
     Batch,
@@ -78,10 +79,10 @@ class CD(SinglePlayerSettings):
 
     kind: Literal["cd"] = "cd"
     chain: Annotated[SGLD | MALA, Field(discriminator="kind")] = SGLD()
-    buffer: int = 9_000
-    restart: float = 0.05
-    penalty: float = 1.0
-    class_entropy: float | None = None
+    buffer: PositiveInt = 9_000
+    restart: Fraction = 0.05
+    penalty: NonNegative = 1.0
+    class_entropy: NonNegative | None = None
     class_conditional: bool = False
 
     def build(

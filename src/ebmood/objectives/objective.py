@@ -9,13 +9,14 @@ it, so that one `state_dict` holds everything.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from ebmood.core.settings import Settings
+from ebmood.core.settings import NonNegative, Positive, Settings
 from ebmood.models import DensityModel, EnergyModel, ModelSettings
 
 
@@ -32,6 +33,9 @@ class Batch:
     y: Tensor | None
 
 
+DecayRate = Annotated[float, Field(ge=0, lt=1)]
+
+
 class AdamW(Settings):
     """Settings of a player's optimiser (Loshchilov & Hutter 2019).
 
@@ -41,9 +45,9 @@ class AdamW(Settings):
         weight_decay: decoupled weight decay.
     """
 
-    lr: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.0
+    lr: Positive = 1e-3
+    betas: tuple[DecayRate, DecayRate] = (0.9, 0.999)
+    weight_decay: NonNegative = 0.0
 
 
 Loss = tuple[Tensor, dict[str, Tensor]]
@@ -127,7 +131,8 @@ class SinglePlayerObjective(Objective):
 class ObjectiveSettings(Settings):
     """Settings of an objective.
 
-    Only `build` must be implemented. Optional hooks: `degenerate_on` and `unbounded_on`, which warn before training.
+    Only `build` must be implemented. Optional hooks: `check_batch`, which refuses batches, and `degenerate_on` and
+    `unbounded_on`, which warn before training.
     """
 
     def build(self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int) -> Objective:
@@ -140,6 +145,9 @@ class ObjectiveSettings(Settings):
             seed: seed of the cell; initial random numbers of the objective come from named streams of it.
         """
         raise NotImplementedError
+
+    def check_batch(self, rows: int) -> None:
+        """Raise an `InputError` if the objective cannot train with batches of so many rows."""
 
     def degenerate_on(self, model: ModelSettings) -> str | None:
         """Return why a constant log-density minimises this objective on such a model, or None."""

@@ -8,13 +8,15 @@ likelihood as far as the chains have converged. With `buffer`, chains are persis
 the ends of earlier ones, and only a fraction `restart` of them starts from q again.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor
 
+from ebmood.core.errors import InputError
 from ebmood.core.seeding import torch_stream
+from ebmood.core.settings import Fraction
 from ebmood.models import AnchoredEnergy, DensityModel
 from ebmood.objectives.held_out import held_out_contrast
 from ebmood.objectives.objective import Batch, Loss, SinglePlayerObjective, SinglePlayerSettings
@@ -92,7 +94,15 @@ class ResidualCD(SinglePlayerSettings):
     kind: Literal["residual-cd"] = "residual-cd"
     chain: MALA = MALA(steps=5, step_size=0.2)
     buffer: PositiveInt | None = None
-    restart: Annotated[float, Field(ge=0, le=1)] = 0.05
+    restart: Fraction = 0.05
+
+    def check_batch(self, rows: int) -> None:
+        """Implement `ObjectiveSettings.check_batch`: every row of a batch needs a chain of its own."""
+        if self.buffer is not None and self.buffer < rows:
+            raise InputError(
+                f"residual-cd: `buffer` has {self.buffer} slots, but a batch has {rows} rows; set `buffer` to {rows} "
+                "or more, or remove it"
+            )
 
     def build(
         self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int

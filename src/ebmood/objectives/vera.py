@@ -17,13 +17,15 @@ The expectation is estimated from samples of xi with self-normalised importance 
 """
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import AfterValidator, PositiveInt
 from torch import Tensor, nn
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.seeding import global_torch_stream
+from ebmood.core.settings import NonNegative, Positive, increasing
 from ebmood.models import AnchoredEnergy, DensityModel, EnergyModel, TiedMixture
 from ebmood.networks import MLP, Activation, NoisyGenerator, Precision, ResNetGenerator, autocast
 from ebmood.objectives.held_out import held_out_contrast
@@ -162,18 +164,18 @@ class VERA(ObjectiveSettings):
     """
 
     kind: Literal["vera"] = "vera"
-    noise: int = 16
-    hidden: tuple[int, ...] = (100, 100, 100, 100, 100)
+    noise: PositiveInt = 16
+    hidden: tuple[PositiveInt, ...] = (100, 100, 100, 100, 100)
     activation: Activation = "leaky_relu"
-    slope: float = 0.01
-    resnet_channels: int | None = None
-    entropy_weight: float = 1e-4
-    gradient_penalty: float = 0.1
-    posterior_samples: int = 20
-    posterior_width: float = 0.1
+    slope: NonNegative = 0.01
+    resnet_channels: PositiveInt | None = None
+    entropy_weight: NonNegative = 1e-4
+    gradient_penalty: NonNegative = 0.1
+    posterior_samples: PositiveInt = 20
+    posterior_width: Positive = 0.1
     precision: Precision | None = None
-    sigma: float = 0.01
-    sigma_bounds: tuple[float, float] = (0.01, 0.3)
+    sigma: Positive = 0.01
+    sigma_bounds: Annotated[tuple[Positive, Positive], AfterValidator(increasing)] = (0.01, 0.3)
     start: Literal["base"] | None = None
     energy: AdamW = AdamW(lr=3e-5, betas=(0.0, 0.9))
     generator: AdamW = AdamW(lr=6e-5, betas=(0.0, 0.9))

@@ -51,5 +51,6 @@ def embed_split(
         test_x=embed(split.test_x),
         validation_ood=tuple(OODSet(ood.name, ood.kind, embed(ood.x)) for ood in split.validation_ood),
         test_ood=tuple(OODSet(ood.name, ood.kind, embed(ood.x)) for ood in split.test_ood),
+        scaling=None,
         notes=(*split.notes, f"features of {embedding.name}: {train.shape[1]}"),
     )

@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from pydantic import BeforeValidator, SerializeAsAny
+from pydantic import BeforeValidator, NonNegativeInt, SerializeAsAny
 
 from ebmood.core.errors import DataWarning, DegenerateObjectiveWarning, EbmoodError, InputError, warn
 from ebmood.core.seeding import global_torch_stream, numpy_stream, stream_seed, torch_stream
-from ebmood.core.settings import Settings, by_kind, digest
+from ebmood.core.settings import Fraction, Positive, Settings, by_kind, digest
 from ebmood.data.dataset import Split
 from ebmood.data.units import model_rows, model_units
 from ebmood.density_scores import AnyDensityScore, ScoredModel
@@ -78,7 +78,7 @@ class Recipe(Settings):
     title: str
     family: Literal["energy", "flow", "baseline"]
     variant: Variant
-    gamma: float | None = None
+    gamma: Positive | None = None
     shortened: bool = False
     embedding: Embedding | None = None
     model: Annotated[SerializeAsAny[Settings], BeforeValidator(by_kind(Settings))]
@@ -87,8 +87,8 @@ class Recipe(Settings):
     ) = None
     training: Training | None = None
     scores: tuple[AnyDensityScore, ...] | None = None
-    member: int | None = None
-    mutation: float | None = None
+    member: NonNegativeInt | None = None
+    mutation: Fraction | None = None
 
     @property
     def label(self) -> str:
@@ -208,7 +208,8 @@ class Recipe(Settings):
 
         Warns:
             DegenerateObjectiveWarning: the objective cannot learn a density with this model.
-            DataWarning: the loss has no minimum on these rows, or there are fewer rows than a batch.
+            DataWarning: the loss has no minimum on these rows, there are fewer rows than a batch, or the warm-up takes
+                all steps.
             RollbackWarning: training diverged and was rolled back.
 
         Raises:
@@ -263,7 +264,9 @@ class Recipe(Settings):
         outputs = 1 if self.gamma is None else split.classes
         with global_torch_stream(seed, "initialisation"):
             model = self.model.build(split, outputs)
-        return DensityScorer(model, fabric.device, self.training.input_noise, seed, trained_on)
+        return DensityScorer(
+            model, fabric.device, self.training.input_noise, seed, trained_on, split.train_x.shape[1:]
+        )
 
     def _training_seed(self, seed: int) -> int:
         """Return the seed of initialisation, order and noise: that of the cell, or one of the member's own."""
@@ -286,7 +289,7 @@ class Recipe(Settings):
         )
 
     def _check(self, split: Split) -> None:
-        """Raise if labels are missing. Warn if the objective has no useful minimum on these data."""
+        """Raise if labels are missing or batches are too large. Warn if training or its minimum is of no use."""
         assert self.objective is not None
         assert self.training is not None
         if self.gamma is not None and (split.train_y is None or split.classes < 2):
@@ -294,6 +297,9 @@ class Recipe(Settings):
                 f"{split.dataset}: supervision (gamma) needs labels of two classes or more, but the data have "
                 f"{'no labels' if split.train_y is None else 'one class'}; remove gamma"
             )
+        self.objective.check_batch(min(self.training.batch_size, len(split.train_x)))
+        if unfinished := self.training.unfinished_warmup(len(split.train_x)):
+            warn(f"{self.label}: {unfinished}", DataWarning)
         if self.degenerate:
             warn(self.degenerate, DegenerateObjectiveWarning)
         elif self.training.input_noise is None:  # rows with added noise always have a density

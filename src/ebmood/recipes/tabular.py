@@ -3,7 +3,8 @@
 The first two variants differ only in this:
 
 - SSM: `paper` has LeakyReLU, on which score matching is degenerate; `corrected` has SiLU.
-- VERA: `paper` weights the gradient penalty by 0.1 / B^2 (B is the batch size), `corrected` by 0.1.
+- VERA: `paper` weights the gradient penalty by 0.1 / 512^2, where 512 is the protocol's batch size, `corrected` by
+  0.1. Another `batch_size` in `training` does not change this weight.
 - CD with labels: `paper` takes 20 steps in class-conditional chains, regardless of the setting; `corrected` takes 100.
 """
 

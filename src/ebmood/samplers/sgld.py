@@ -7,12 +7,13 @@ chain at temperature `b^2 / (2 a) = 5e-5`: gradient ascent with a little noise, 
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import AfterValidator, NonNegativeInt
 from torch import Tensor
 
-from ebmood.core.settings import Settings
+from ebmood.core.settings import NonNegative, Settings, increasing
 from ebmood.models import EnergyModel
 from ebmood.networks import Precision, autocast
 
@@ -30,10 +31,10 @@ class SGLD(Settings):
     """
 
     kind: Literal["sgld"] = "sgld"
-    steps: int = 100
-    step_size: float = 1.0
-    noise: float = 0.01
-    clip: tuple[float, float] | None = None
+    steps: NonNegativeInt = 100
+    step_size: NonNegative = 1.0
+    noise: NonNegative = 0.01
+    clip: Annotated[tuple[float, float], AfterValidator(increasing)] | None = None
     precision: Precision | None = None
 
     def run(self, model: EnergyModel, x: Tensor, y: Tensor | None, generator: torch.Generator) -> Tensor:

@@ -13,8 +13,10 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 
+from pydantic import NonNegativeInt, PositiveInt
+
 from ebmood.core.errors import EbmoodError
-from ebmood.core.settings import Settings
+from ebmood.core.settings import Positive, Settings
 from ebmood.training.checkpoint import Checkpoint
 from ebmood.training.run import Run, State
 
@@ -36,14 +38,14 @@ class Rollback(Settings):
         rate_factor: factor by which each rollback multiplies the learning rates.
     """
 
-    check_every: int = 10
-    window: int = 50
-    lag: int = 10
-    factor: float = 1e5
-    patience: int = 3
-    snapshot_every: int = 100
-    retries: int = 3
-    rate_factor: float = 0.5
+    check_every: PositiveInt = 10
+    window: PositiveInt = 50
+    lag: NonNegativeInt = 10
+    factor: Positive = 1e5
+    patience: PositiveInt = 3
+    snapshot_every: PositiveInt = 100
+    retries: NonNegativeInt = 3
+    rate_factor: Positive = 0.5
 
 
 class DivergedError(EbmoodError):

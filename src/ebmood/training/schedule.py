@@ -2,9 +2,9 @@
 
 from typing import Self
 
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
-from ebmood.core.settings import Settings
+from ebmood.core.settings import NonNegative, Positive, Settings
 from ebmood.data.augmentation import Augmentation
 
 
@@ -32,23 +32,37 @@ class Training(Settings):
             CPU. None compiles if this takes less time than it saves. Results are equal up to rounding.
     """
 
-    steps: int = 10_000
+    steps: PositiveInt = 10_000
     epochs: PositiveInt | None = None
-    batch_size: int = 512
-    warmup: int = 2_500
-    halve_every: int | None = None
-    drops: tuple[int, ...] | None = None
-    drop: float = 0.3
+    batch_size: PositiveInt = 512
+    warmup: NonNegativeInt = 2_500
+    halve_every: PositiveInt | None = None
+    drops: tuple[PositiveInt, ...] | None = None
+    drop: Positive = 0.3
     augmentation: Augmentation | None = None
-    input_noise: float | None = None
+    input_noise: NonNegative | None = None
     average: PositiveInt | None = None
-    validate_every: int | None = None
-    patience: int | None = None
+    validate_every: PositiveInt | None = None
+    patience: PositiveInt | None = None
     fast: bool | None = None
 
     def length(self, per_epoch: int) -> int:
         """Return the total number of steps if an epoch has `per_epoch` batches."""
         return self.steps if self.epochs is None else self.epochs * per_epoch
+
+    def unfinished_warmup(self, rows: int) -> str | None:
+        """Return one line if the warm-up over so many training rows takes all steps or more, or None.
+
+        >>> Training(steps=50, warmup=20).unfinished_warmup(rows=512) is None
+        True
+        """
+        steps = self.length(per_epoch=rows // min(self.batch_size, rows))
+        if self.warmup < steps:
+            return None
+        return (
+            f"the warm-up has {self.warmup} steps, but the training has {steps}: learning rates end at "
+            f"{steps / self.warmup:.2g} times their settings; set `warmup` below `steps`, to {steps // 5} for example"
+        )
 
     def is_shorter_than(self, other: Self) -> bool:
         """Return whether this has fewer epochs or steps than `other`, or only one of the two counts epochs."""

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 
-from ebmood.core.errors import EbmoodError, RollbackWarning, one_line, warn
+from ebmood.core.errors import EbmoodError, InputError, RollbackWarning, one_line, warn
 from ebmood.objectives import Objective
 from ebmood.training.acceleration import acceleration
 from ebmood.training.checkpoint import Checkpoints
@@ -49,8 +49,11 @@ def make_fabric(device: str, processes: int = 1, nodes: int = 1) -> Fabric:
         nodes: number of machines. `torchrun` on each machine or SLURM's `srun` starts their processes.
 
     Raises:
+        InputError: the device has another name.
         EbmoodError: CUDA is requested but not available, or Lightning does not support the settings of the SLURM job.
     """
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"device {device!r}: unknown; choose auto, cpu or cuda")
     if device == "cuda" and not torch.cuda.is_available():
         raise EbmoodError("device cuda: torch finds no CUDA device on this machine; choose cpu or auto")
     if device == "auto":

@@ -14,6 +14,7 @@ import math
 from typing import Literal
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -71,7 +72,7 @@ class Radial(ModelSettings):
     """
 
     kind: Literal["radial"] = "radial"
-    layers: int = 20
+    layers: PositiveInt = 20
 
     @property
     def is_normalised(self) -> bool:

@@ -4,6 +4,7 @@ from typing import Literal
 
 import torch
 import zuko
+from pydantic import PositiveInt
 from torch import Tensor
 
 from ebmood.data.dataset import Split
@@ -48,9 +49,9 @@ class Spline(ModelSettings):
     """
 
     kind: Literal["spline"] = "spline"
-    transforms: int = 3
-    hidden: tuple[int, ...] = (64, 64)
-    bins: int = 8
+    transforms: PositiveInt = 3
+    hidden: tuple[PositiveInt, ...] = (64, 64)
+    bins: PositiveInt = 8
 
     @property
     def is_normalised(self) -> bool:

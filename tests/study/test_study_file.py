@@ -243,3 +243,11 @@ def test_the_segment_preset_has_ten_seeds_of_all_recipes_that_train_in_minutes()
     assert len(by_method["ssm", None]) == len(by_method["ssm", 1]) == 20  # two variants
     for method in ("radial", "spline", "gmm", "knn", "iforest"):
         assert by_method[method, None] == list(range(10))
+
+
+def test_recipes_with_one_label_have_names_with_the_settings_that_differ(tmp_path):
+    short = "training: {steps: 5}"
+    text = f"seeds: 1\nrecipes: [{{method: dsm, objective: {{sigma: 0.05}}, {short}}}, "
+    text += f"{{method: dsm, objective: {{sigma: 0.3}}, {short}}}, knn]\n"
+    names = [task.name for task in load_study(write_study(tmp_path, MOONS + text)).tasks]
+    assert names == ["moons, dsm sigma=0.05, seed 0", "moons, dsm sigma=0.3, seed 0", "moons, knn, seed 0"]

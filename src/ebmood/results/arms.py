@@ -6,12 +6,11 @@ from typing import Literal
 
 import numpy as np
 
-from ebmood.core.settings import digest
 from ebmood.results import poster
 from ebmood.results.conditions import Condition, DataKey, Sets, conditions_by_data, data_key
 from ebmood.results.text import one_line, unique_marks
 from ebmood.study.records import OODResult, Record
-from ebmood.study.sweeps import differing, flat_settings, sweep_names
+from ebmood.study.sweeps import differing, distinctions, flat_settings, recipe_digest
 
 Metric = Literal["aupr_id", "aupr_ood", "auroc", "fpr95"]
 Polarity = Literal["aupr_id", "aupr_ood"]
@@ -191,8 +190,8 @@ def gather(records: Iterable[Record], seeds: Mapping[str, Iterable[int]] | None 
     conditions = conditions_by_data(list(cells.values()))
     expected = _expected_seeds(cells.values(), conditions, seeds or {})
     forms = _forms(cells.values())
-    settings = {identity: _settings(next(iter(by_seed.values()))) for identity, by_seed in groups.items()}
-    distinctions = _distinctions(settings)
+    recipes = {identity: _recipe(next(iter(by_seed.values()))) for identity, by_seed in groups.items()}
+    sweeps = _sweeps(recipes)
     arms = []
     for identity, by_seed in groups.items():
         first = next(iter(by_seed.values()))
@@ -212,12 +211,12 @@ def gather(records: Iterable[Record], seeds: Mapping[str, Iterable[int]] | None 
                 shortened=first.shortened,
                 recipe=identity[-1],
                 title=title,
-                name=title + distinctions[identity][0],
+                name=title + sweeps[identity][0],
                 expected=tuple(sorted(expected[key])),
                 records=dict(sorted(by_seed.items())),
                 twins={seed: twins[identity, seed] for seed in sorted(by_seed) if (identity, seed) in twins},
-                settings=settings[identity],
-                sweep=distinctions[identity][1],
+                settings=flat_settings(recipes[identity]),
+                sweep=sweeps[identity][1],
             )
         )
     return _in_order(arms)
@@ -240,7 +239,7 @@ def _last_of_each_cell(records: Iterable[Record]) -> dict[tuple, Record]:
 
 def _identity(record: Record) -> tuple:
     """Return what the records of an arm have in common; the last item identifies the recipe's settings."""
-    recipe = digest(_without_none(_recipe(record)))
+    recipe = recipe_digest(_recipe(record))
     form = (record.bottleneck, record.embedding)
     description = (record.method, *form, record.variant, record.gamma, record.selection, record.shortened)
     return (*data_key(record), *description, recipe)
@@ -250,29 +249,20 @@ def _recipe(record: Record) -> dict[str, object]:
     return {key: value for key, value in record.settings.get("recipe", {}).items() if key != "title"}
 
 
-def _settings(record: Record) -> dict[str, object]:
-    return flat_settings(_recipe(record))
-
-
-def _distinctions(settings: Mapping[tuple, dict[str, object]]) -> dict[tuple, tuple[str, tuple[str, ...]]]:
-    """Return for each identity the end of its name, and the paths in which its description has several settings."""
+def _sweeps(recipes: Mapping[tuple, dict[str, object]]) -> dict[tuple, tuple[str, tuple[str, ...]]]:
+    """Return for each identity the end of its name, and the paths in which recipes of its description differ."""
     descriptions: dict[tuple, list[tuple]] = {}
-    for identity in settings:
+    for identity in recipes:
         descriptions.setdefault(identity[:-1], []).append(identity)
-    ends: dict[tuple, tuple[str, tuple[str, ...]]] = {}
+    sweeps: dict[tuple, tuple[str, tuple[str, ...]]] = {}
     for members in descriptions.values():
-        recipes = [settings[identity] for identity in members]
-        names = sweep_names(recipes) if len(members) > 1 else [""]
-        texts = [f" #{i[-1][:4]}" for i in members] if names is None else [f", {n}" * bool(n) for n in names]
-        ends |= {identity: (text, differing(recipes)) for identity, text in zip(members, texts, strict=True)}
-    return ends
-
-
-def _without_none(settings: object) -> object:
-    """Remove settings that are None, so that new optional settings do not split arms."""
-    if isinstance(settings, dict):
-        return {key: _without_none(value) for key, value in settings.items() if value is not None}
-    return [_without_none(value) for value in settings] if isinstance(settings, list) else settings
+        several = [recipes[identity] for identity in members]
+        paths = differing([flat_settings(recipe) for recipe in several])
+        texts = distinctions(several) if len(several) > 1 else [""]
+        for identity, text in zip(members, texts, strict=True):
+            separator = " " if text.startswith("#") else ", " if text else ""
+            sweeps[identity] = (separator + text, paths)
+    return sweeps
 
 
 def _expected_seeds(

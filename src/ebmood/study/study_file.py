@@ -18,8 +18,8 @@ A complete study file::
 Relative paths are relative to the study file; those of a preset are relative to the data folder.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import resources
 from itertools import product
@@ -44,6 +44,7 @@ from ebmood.recipes import (
 from ebmood.study.cell import Cell, cell_key, load
 from ebmood.study.schema import DetectorEntry, ImageFiles, MethodEntry, StudyFile
 from ebmood.study.score_entries import read_scores, scored_recipes
+from ebmood.study.sweeps import distinctions
 from ebmood.study.yaml_document import KeyPath, YamlDocument, suggestion
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -136,7 +137,7 @@ def load_study(name_or_file: str, device: Device = "cpu", files: ImageFiles | No
         raise EbmoodError(f"{path}: the study has no cells; its recipes name none of its data sets")
     _warn_of_degenerate(task.cell.recipe for task in tasks.values())
     seeds = _seeds_by_dataset(sources, plans)
-    return Study(path.stem, file.title or path.stem, tuple(tasks.values()), seeds)
+    return Study(path.stem, file.title or path.stem, _distinguished(tasks.values()), seeds)
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,26 @@ def _tasks(
                 keep=plan.recipe.digest() in kept,
             )
             yield Task(cell, cell_key(cell), f"{source.dataset.name}, {plan.recipe.label}, seed {seed}")
+
+
+def _distinguished(tasks: Collection[Task]) -> tuple[Task, ...]:
+    """Return the tasks with the settings in their names in which recipes of one label differ."""
+    labels: dict[str, dict[str, Recipe]] = {}
+    for task in tasks:
+        recipe = task.cell.recipe
+        labels.setdefault(task.name, {})[recipe.digest()] = recipe
+    names: dict[tuple[str, str], str] = {}
+    for name, recipes in labels.items():
+        if len(recipes) > 1:
+            texts = distinctions([recipe.model_dump(mode="json") for recipe in recipes.values()])
+            head, _, seed = name.rpartition(", seed ")
+            names |= {
+                (name, key): f"{head} {text}".rstrip() + f", seed {seed}"
+                for key, text in zip(recipes, texts, strict=True)
+            }
+    return tuple(
+        replace(task, name=names.get((task.name, task.cell.recipe.digest()), task.name)) for task in tasks
+    )
 
 
 def _seeds_by_dataset(

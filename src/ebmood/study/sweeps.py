@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from ebmood.core.settings import digest
+
 LONGEST = 40
 """Characters of the settings in a name."""
 
@@ -34,23 +36,38 @@ def differing(recipes: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
     )
 
 
-def sweep_names(recipes: Sequence[Mapping[str, object]]) -> list[str] | None:
-    """Return what tells apart recipes with flat settings, such as `sigma=0.3`; settings that are None are left out.
+def recipe_digest(recipe: Mapping[str, object]) -> str:
+    """Return a digest of the settings of a recipe that are not None; the title is no setting."""
+    return digest(_without_none({key: value for key, value in recipe.items() if key != "title"}))
 
-    It is None if a name is longer than `LONGEST` characters, or if two names are equal.
 
-    >>> sweep_names([{"objective.sigma": 0.05, "model.depth": 2}, {"objective.sigma": 0.3, "model.depth": 2}])
+def distinctions(recipes: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return what tells apart recipes of one description, such as `sigma=0.3`. Settings that are None are left out.
+
+    It is the first four digits of `recipe_digest`, such as `#15ef`, for all of them if a text is longer than `LONGEST`
+    characters or two are equal.
+
+    >>> distinctions([{"objective": {"sigma": 0.05}, "gamma": 1}, {"objective": {"sigma": 0.3}, "gamma": 1}])
     ['sigma=0.05', 'sigma=0.3']
     """
-    paths = differing(recipes)
+    flat = [flat_settings(recipe) for recipe in recipes]
+    paths = [path for path in differing(flat) if path != "title"]
     ends = [path.rpartition(".")[2] for path in paths]
     titles = {path: end if ends.count(end) == 1 else path for path, end in zip(paths, ends, strict=True)}
-    names = [
-        ", ".join(f"{titles[path]}={_text(recipe[path])}" for path in paths if path in recipe)
-        for recipe in recipes
+    texts = [
+        ", ".join(f"{title}={_text(settings[path])}" for path, title in titles.items() if path in settings)
+        for settings in flat
     ]
-    too_long = any(len(name) > LONGEST for name in names)
-    return None if too_long or len(set(names)) < len(names) else names
+    if max(map(len, texts), default=0) > LONGEST or len(set(texts)) < len(texts):
+        return [f"#{recipe_digest(recipe)[:4]}" for recipe in recipes]
+    return texts
+
+
+def _without_none(settings: object) -> object:
+    """Remove settings that are None, so that new optional settings do not split arms."""
+    if isinstance(settings, dict):
+        return {key: _without_none(value) for key, value in settings.items() if value is not None}
+    return [_without_none(value) for value in settings] if isinstance(settings, list) else settings
 
 
 def _text(value: object) -> str:

@@ -143,8 +143,9 @@ def supervision_pairs(arms: Sequence[Arm]) -> Iterator[Pair]:
         unlabelled = [arm for arm in members if arm.gamma is None]
         missing = "not run: no run without labels of the same length"
         yield from pairs(labelled, unlabelled, missing, same_length=True)
-        if not form:  # the paper supervises only the plain models
-            yield from _unpaired(unlabelled, labelled, "not run: no run with labels")
+        if not form:  # the paper supervises only the plain models, on its own data
+            of_paper = [arm for arm in unlabelled if arm.condition.paper]
+            yield from _unpaired(of_paper, labelled, "not run: no run with labels")
 
 
 def embedding_pairs(arms: Sequence[Arm]) -> Iterator[Pair]:

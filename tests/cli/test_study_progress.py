@@ -41,6 +41,14 @@ def test_lines_have_scores_failures_rollbacks_and_each_note_once(tmp_path):
     ]
 
 
+def test_checkpoints_of_cells_outside_the_study_are_named(tmp_path):
+    output = console()
+    LineDisplay(output, tmp_path, 2).on_abandoned([tmp_path / "checkpoints" / key for key in "abcd"])
+    text = " ".join(output.export_text().split())
+    assert f"{tmp_path / 'checkpoints'} contains checkpoints of 4 cells that this study does not have" in text
+    assert "(a, b, c, ...); remove them if no other run resumes them" in text
+
+
 def test_bars_estimate_the_remaining_time_from_finished_cells(tmp_path):
     output = console(terminal=True)
     with progress_display(output, tmp_path, 1) as display:

@@ -23,12 +23,33 @@ def test_duplicates_and_content_distinguish_conditions():
     assert all(len(arm.records) == 2 for arm in arms)
 
 
-def test_recipes_with_equal_descriptions_have_names_with_a_digest():
-    short, long = (seeds(2, "cd", settings={"recipe": {"steps": steps}}) for steps in (10, 20))
-    arms = gather([*short, *long])
-    assert len(arms) == 2
-    assert arms[0].name != arms[1].name
-    assert all(arm.name.startswith("CD #") for arm in arms)
+def sweep(method: str, *settings: dict) -> list[Record]:
+    return [record for recipe in settings for record in seeds(2, method, settings={"recipe": recipe})]
+
+
+def test_recipes_with_equal_descriptions_have_names_with_the_settings_that_differ():
+    sigmas = [
+        {"objective": {"sigma": sigma, "kind": "dsm"}, "training": {"steps": 9}} for sigma in (3.0, 0.5)
+    ]
+    parameters = [{"model": {"parameters": {"n_components": n}}} for n in (10, 5)]
+    arms = gather([*sweep("dsm", *sigmas), *sweep("mix", *parameters, {"model": {}}), *seeds(1, "ssm")])
+    names = {"dsm, sigma=0.5", "dsm, sigma=3", "mix", "mix, n_components=5", "mix, n_components=10", "SSM"}
+    assert {arm.name for arm in arms} == names
+    assert [arm.distinction for arm in arms if arm.method == "dsm"] == ["sigma=0.5", "sigma=3"]
+    assert [arm.sweep for arm in arms if arm.method == "ssm"] == [()]
+
+
+def test_settings_with_one_name_have_their_path_in_names():
+    arms = gather(
+        sweep("cd", {"a": {"lr": 1, "x": 1}, "b": {"lr": 2}}, {"a": {"lr": 2, "x": 1}, "b": {"lr": 1}})
+    )
+    assert [arm.name for arm in arms] == ["CD, a.lr=1, b.lr=2", "CD, a.lr=2, b.lr=1"]
+
+
+def test_recipes_that_differ_in_long_settings_have_names_with_a_digest():
+    arms = gather(sweep("cd", {"hidden": list(range(20))}, {"hidden": list(range(30))}))
+    assert len({arm.name for arm in arms}) == 2
+    assert all(arm.name == f"CD #{arm.recipe[:4]}" for arm in arms)
 
 
 def test_the_last_record_of_a_cell_is_used_but_a_failure_never_replaces_a_result():

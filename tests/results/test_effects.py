@@ -42,8 +42,36 @@ def test_a_contrast_of_several_recipes_is_marked():
         [*seeds(2, "ssm", settings={"recipe": {"x": 1}}), *seeds(2, "ssm", settings={"recipe": {"x": 2}})]
     )
     [radial] = gather(seeds(2, "radial"))
-    assert contrast([a, b], [radial], "natural", "not run").marks == ("one of 2 recipes",)
+    assert contrast([a, b], [radial], "natural", "not run").marks == ("one of 2 recipes: SSM, x=1",)
     assert contrast([], [], "natural", "not run: nothing").aupr_id.reason == "not run: nothing"
+
+
+def sweep(gamma: float | None, *sigmas: float):
+    """Records with the AUC-PR `sigma`, and half of it with labels."""
+    score = [sigma / (2 if gamma else 1) for sigma in sigmas]
+    return [
+        record
+        for sigma, value in zip(sigmas, score, strict=True)
+        for record in seeds(
+            2, "ssm", value, gamma=gamma, settings={"recipe": {"sigma": sigma, "gamma": gamma}}
+        )
+    ]
+
+
+def test_a_contrast_compares_recipes_with_equal_settings():
+    arms = gather([*sweep(None, 0.4, 0.8), *sweep(1.0, 0.8, 0.4)])
+    labelled, unlabelled = ([arm for arm in arms if (arm.gamma is None) == none] for none in (False, True))
+    effect = contrast(labelled, unlabelled[::-1], "natural", "not run")
+    assert effect.aupr_id.percent == pytest.approx(-50)
+    assert effect.marks == ("one of 2 recipes: SSM, sigma=0.4",)
+    refused = contrast(labelled[:1], unlabelled[1:], "natural", "not run")
+    assert refused.aupr_id.reason == "not run: no two recipes with the same settings"
+
+
+def test_grids_contain_recipes_with_equal_settings():
+    arms = gather([*sweep(None, 0.4, 0.8), *sweep(1.0, 0.4, 0.8), *sweep(2.0, 0.4, 0.8)])
+    grids = [{(arm.gamma, arm.settings["sigma"]) for arm in grid} for grid in gamma_grids(arms)]
+    assert grids == [{(gamma, sigma) for gamma in (None, 1.0, 2.0)} for sigma in (0.4, 0.8)]
 
 
 def test_grids_have_two_weights_or_more_of_one_length():

@@ -65,3 +65,28 @@ def test_the_most_reliable_arm_is_picked_first():
     matches = pick(arms, arms[0].condition, "ssm", "corrected", None)
     assert [arm.shortened for arm in matches] == [False, True]
     assert not pick(arms, arms[0].condition, "ssm", "paper", None)
+
+
+def sweep(*sigmas: float, gamma: float | None = None, variant: str = "corrected"):
+    settings = [{"recipe": {"sigma": sigma, "gamma": gamma, "variant": variant}} for sigma in sigmas]
+    return [r for s in settings for r in seeds(1, "ssm", gamma=gamma, variant=variant, settings=s)]
+
+
+def sides(pairs):
+    return [tuple(side and side.settings["sigma"] for side in (pair.a, pair.b)) for pair in pairs]
+
+
+def test_recipes_of_a_sweep_pair_with_those_of_equal_settings():
+    both = gather([*sweep(0.05, 0.3), *sweep(0.05, 0.3, gamma=1.0)])
+    assert sides(supervision_pairs(both)) == [(0.05, 0.05), (0.3, 0.3)]
+    one = gather([*sweep(0.3), *sweep(0.05, 0.3, gamma=1.0)])
+    assert sides(supervision_pairs(one)) == [(0.05, None), (0.3, 0.3)]
+    other = gather([*sweep(0.05, 0.3), *sweep(0.3, gamma=1.0)])
+    assert sides(supervision_pairs(other)) == [(0.3, 0.3), (None, 0.05)]
+    corrections = gather([*sweep(0.05, 0.3), *sweep(0.3, 0.05, variant="paper")])
+    assert sides(correction_pairs(corrections)) == [(0.05, 0.05), (0.3, 0.3)]
+
+
+def test_recipes_of_a_sweep_pair_with_every_flow():
+    arms = gather([*sweep(0.05, 0.3), *seeds(1, "radial", settings={"recipe": {"sigma": 7}})])
+    assert sides(flow_pairs(arms, "radial")) == [(0.05, 7), (0.3, 7)]

@@ -66,3 +66,10 @@ def test_recipes_that_are_not_repeatable_are_named_the_worst_first():
     )
     assert repeatability(gather([cd])) == ""
     assert summarize_run(arms).counts.startswith("3 cells")
+
+
+def test_a_degenerate_recipe_with_two_texts_is_listed_once():
+    texts = ("never negative", "nowhere negative")
+    records = [made_record("ssm", seed, degenerate=text) for seed, text in enumerate(texts)]
+    lines = [line for line in remarks(records) if line.startswith("Degenerate")]
+    assert lines == ["Degenerate: SSM, corrected: nowhere negative"]

@@ -56,6 +56,7 @@ class Log(StudyObserver):
         self.done: list[str] = []
         self.retried: list[str] = []
         self.left: list[str] = []
+        self.abandoned: list[str] = []
 
     def on_start(self, study, todo):
         self.todo = [task.name for task in todo]
@@ -65,6 +66,9 @@ class Log(StudyObserver):
 
     def on_retry(self, task):
         self.retried.append(task.name)
+
+    def on_abandoned(self, checkpoints):
+        self.abandoned = [path.name for path in checkpoints]
 
     def on_stop(self, remaining):
         self.left = [task.name for task in remaining]
@@ -115,6 +119,18 @@ def test_a_study_that_stops_again_and_again_ends_with_equal_records(tmp_path):
     assert len(observers) > 1
     assert [numbers(record) for record in records] == [numbers(record) for record in expected]
     assert not (out / "checkpoints").exists()
+
+
+def test_checkpoints_of_cells_that_the_study_no_longer_has_are_reported(tmp_path):
+    out, observer = tmp_path / "out", Log()
+    [before] = make(tmp_path, "\n- {method: ssm, training: {steps: 60}}\n", seeds=1).tasks
+    (out / "checkpoints" / before.key).mkdir(parents=True)
+    study = make(tmp_path, "\n- {method: ssm, training: {steps: 2}}\n- knn\n", seeds=1)
+    (out / "checkpoints" / study.tasks[0].key).mkdir()
+    run_study(study, out, deadline=0.0, observer=observer, open_executor=thread)
+    assert observer.abandoned == [before.key]
+    run_study(study, out, observer=observer, open_executor=thread)
+    assert [path.name for path in (out / "checkpoints").iterdir()] == [before.key]
 
 
 def test_no_cell_starts_after_the_deadline(tmp_path):

@@ -123,7 +123,36 @@ def test_a_detector_by_import_path_gets_its_parameters_as_numbers(tmp_path):
             "the method 'knn' has no training settings",
         ),
         (MOONS + "recipes: [{method: knn, gamma: 1}]", "recipes[0]: method 'knn' takes no labels"),
-        (MOONS + "recipes: [{method: ssm, gamma: -1}]", "recipes[0].gamma[0]: -1 should be greater than 0"),
+        (MOONS + "recipes: [{method: ssm, gamma: -1}]", "recipes[0].gamma[0]: -1 must be above 0, or null"),
+        (MOONS + "recipes: [{method: ssm, gamma: None}]", "gamma[0]: 'None' is text; write null"),
+        (MOONS + "recipes: [{method: ssm, gamma: [1, none]}]", "gamma[1]: 'none' is text; write null"),
+        (MOONS + "recipes: [{method: ssm, gamma: some}]", "gamma[0]: 'some' should be a number"),
+        (
+            MOONS + "recipes: [{method: ssm, model: {hidden: 100}}]",
+            "model.hidden: 100 must be a list, such as [100]",
+        ),
+        (
+            MOONS + "recipes: [{method: ssm, model: {kind: energy-residual}}]",
+            "model.kind: 'energy-residual': the method 'ssm' has the kind 'energy-mlp'; remove the key, or choose "
+            "another method",
+        ),
+        (
+            "recipes: [knn]\ndatasets: {kind: table, path: t.csv, hold_out: c}",
+            "hold_out: 'c' must be a list, such as [c]",
+        ),
+        (
+            "recipes: [knn]\ndatasets:\n  - mine.csv",
+            "line 3, datasets[0]: 'mine.csv' is no kind; write {kind: table, path: mine.csv}",
+        ),
+        (
+            "recipes: [knn]\ndatasets:\n  - {kind: table, path: missing.csv}",
+            ", line 3, datasets[0]: ",
+        ),
+        (
+            MOONS + 'recipes: [knn]\nseeds: "5"',
+            "line 3, seeds: '5' is no number of seeds; write a number without",
+        ),
+        (MOONS + "recipes: [{method: knn, seeds: five}]", "recipes[0].seeds: 'five' is no number of seeds"),
         (
             MOONS + "recipes: [{method: ssm, variant: papr}]",
             "recipes[0].variant[0]: 'papr' should be 'paper', 'corrected' or 'modern'",
@@ -138,11 +167,37 @@ def test_a_detector_by_import_path_gets_its_parameters_as_numbers(tmp_path):
         (MOONS + "recipes: [knn", ", line 2: not YAML"),
         ("", ": the file is empty"),
         ("just words", ", line 1: expected keys and values"),
+        (
+            "word " * 100,
+            ", line 1: expected keys and values, not 'word word word word word word word word word word word w...;",
+        ),
         (MOONS + "recipes: [7]", "line 2, recipes[0]: expected keys and values, not 7"),
     ],
 )
 def test_error_messages_name_file_line_key_and_a_suggestion(tmp_path, text, expected):
     assert expected in study_error(tmp_path, text)
+
+
+@pytest.mark.parametrize("word", ["missing.yaml", "below/missing.yml"])
+def test_a_missing_study_file_is_no_misspelt_preset(tmp_path, monkeypatch, word):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        EbmoodError, match=f"^{word}: no such file; correct the path, or name a preset: .*fmnist"
+    ):
+        load_study(word)
+    with pytest.raises(EbmoodError, match=r"^segmnt: neither a preset nor a file; did you mean 'segment'\?$"):
+        load_study("segmnt")
+
+
+def test_a_table_is_no_study_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.csv").write_text("p,q,r\n" + "1,2,3\n" * 99)
+    with pytest.raises(EbmoodError) as caught:
+        load_study("mine.csv")
+    assert str(caught.value) == (
+        "mine.csv: is a table, not a study file; name it under `datasets` of a study file, as {kind: table, path: "
+        "mine.csv}"
+    )
 
 
 def test_supervision_needs_two_classes(tmp_path):
@@ -254,3 +309,11 @@ def test_the_warmup_of_a_preset_ends_before_its_training_but_for_cd_in_gamma(nam
     assert warned == (
         {"cd"} if name == "gamma" else set()
     )  # 2,000 steps with a warm-up of 2,500, as in its records
+
+
+def test_recipes_with_one_label_have_names_with_the_settings_that_differ(tmp_path):
+    short = "training: {steps: 5}"
+    text = f"seeds: 1\nrecipes: [{{method: dsm, objective: {{sigma: 0.05}}, {short}}}, "
+    text += f"{{method: dsm, objective: {{sigma: 0.3}}, {short}}}, knn]\n"
+    names = [task.name for task in load_study(write_study(tmp_path, MOONS + text)).tasks]
+    assert names == ["moons, dsm sigma=0.05, seed 0", "moons, dsm sigma=0.3, seed 0", "moons, knn, seed 0"]

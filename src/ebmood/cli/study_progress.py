@@ -85,6 +85,16 @@ class LineDisplay(StudyObserver):
     def on_progress(self, tasks: Mapping[str, tuple[NamedTask, Snapshot | None]]) -> None:
         """Ignore running cells."""
 
+    def on_abandoned(self, checkpoints: Sequence[Path]) -> None:
+        """Print which checkpoints no cell of the study resumes."""
+        cells = "1 cell" if len(checkpoints) == 1 else f"{len(checkpoints)} cells"
+        names = ", ".join(path.name for path in checkpoints[:3]) + (", ..." if len(checkpoints) > 3 else "")
+        self._print(
+            f"{checkpoints[0].parent} contains checkpoints of {cells} that this study does not have, as after a "
+            f"changed setting or without --nudge ({names}); remove them if no other run resumes them",
+            "yellow",
+        )
+
     def on_retry(self, task: NamedTask) -> None:
         """Print that a worker died."""
         self._print(f"{task.name}: its worker process died; another one resumes it", "yellow")

@@ -27,7 +27,10 @@ class Separation:
 
 
 def separation(id_scores: np.ndarray, ood_scores: np.ndarray) -> Separation:
-    """Return the metrics of ID scores `(N,)` against OOD scores `(M,)`.
+    """Return the metrics of ID scores `(N,)` against OOD scores `(M,)`, on all of them.
+
+    The AUC-PR depends on the ratio of N to M. A study cuts both to the same number of rows first
+    (`ebmood.study.measurements.ood_result`), so its AUC-PR, AUROC and FPR95 differ from those of all rows.
 
     Raises:
         ValueError: a score is not finite, or an array is empty.

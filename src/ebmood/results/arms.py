@@ -1,16 +1,16 @@
 """Arms: the records of one recipe on one data set, under several seeds."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from ebmood.core.settings import digest
 from ebmood.results import poster
 from ebmood.results.conditions import Condition, DataKey, Sets, conditions_by_data, data_key
 from ebmood.results.text import one_line, unique_marks
 from ebmood.study.records import OODResult, Record
+from ebmood.study.sweeps import differing, distinctions, flat_settings, recipe_digest
 
 Metric = Literal["aupr_id", "aupr_ood", "auroc", "fpr95"]
 Polarity = Literal["aupr_id", "aupr_ood"]
@@ -38,10 +38,13 @@ class Arm:
         form: bottleneck and embedding as the end of a name; empty for the plain method.
         recipe: digest of the settings of the recipe.
         title: title of the method, with `form`.
-        name: `title`, with a part of the digest if other recipes have the same description.
+        name: `title`; if other recipes have the same description, with the settings in which they differ, or with a
+            part of the digest where these are long.
         expected: seeds of the whole condition; those without a record are missing.
         records: records by seed, done or failed.
         twins: records of the nudged twins of these cells by seed, done or failed; see `ebmood.study.twins`.
+        settings: settings of the recipe by dotted path, such as `objective.sigma`.
+        sweep: paths of the settings in which recipes of the same description differ.
     """
 
     condition: Condition
@@ -60,11 +63,18 @@ class Arm:
     expected: tuple[int, ...]
     records: dict[int, Record]
     twins: dict[int, Record]
+    settings: dict[str, object] = field(default_factory=dict, compare=False)
+    sweep: tuple[str, ...] = ()
 
     @property
     def method_title(self) -> str:
         """Title of the method without bottleneck and embedding."""
         return self.title.removesuffix(self.form)
+
+    @property
+    def distinction(self) -> str:
+        """What tells the name apart from other recipes of the same description: `sigma=0.3`, `#15ef`, or nothing."""
+        return self.name.removeprefix(self.title).strip(", ")
 
     @property
     def label(self) -> str:
@@ -180,9 +190,8 @@ def gather(records: Iterable[Record], seeds: Mapping[str, Iterable[int]] | None 
     conditions = conditions_by_data(list(cells.values()))
     expected = _expected_seeds(cells.values(), conditions, seeds or {})
     forms = _forms(cells.values())
-    recipes: dict[tuple, int] = {}
-    for identity in groups:
-        recipes[identity[:-1]] = recipes.get(identity[:-1], 0) + 1
+    recipes = {identity: _recipe(next(iter(by_seed.values()))) for identity, by_seed in groups.items()}
+    sweeps = _sweeps(recipes)
     arms = []
     for identity, by_seed in groups.items():
         first = next(iter(by_seed.values()))
@@ -202,10 +211,12 @@ def gather(records: Iterable[Record], seeds: Mapping[str, Iterable[int]] | None 
                 shortened=first.shortened,
                 recipe=identity[-1],
                 title=title,
-                name=title + (f" #{identity[-1][:4]}" if recipes[identity[:-1]] > 1 else ""),
+                name=title + sweeps[identity][0],
                 expected=tuple(sorted(expected[key])),
                 records=dict(sorted(by_seed.items())),
                 twins={seed: twins[identity, seed] for seed in sorted(by_seed) if (identity, seed) in twins},
+                settings=flat_settings(recipes[identity]),
+                sweep=sweeps[identity][1],
             )
         )
     return _in_order(arms)
@@ -228,18 +239,30 @@ def _last_of_each_cell(records: Iterable[Record]) -> dict[tuple, Record]:
 
 def _identity(record: Record) -> tuple:
     """Return what the records of an arm have in common; the last item identifies the recipe's settings."""
-    settings = record.settings.get("recipe", {})
-    recipe = digest(_without_none({key: value for key, value in settings.items() if key != "title"}))
+    recipe = recipe_digest(_recipe(record))
     form = (record.bottleneck, record.embedding)
     description = (record.method, *form, record.variant, record.gamma, record.selection, record.shortened)
     return (*data_key(record), *description, recipe)
 
 
-def _without_none(settings: object) -> object:
-    """Remove settings that are None, so that new optional settings do not split arms."""
-    if isinstance(settings, dict):
-        return {key: _without_none(value) for key, value in settings.items() if value is not None}
-    return [_without_none(value) for value in settings] if isinstance(settings, list) else settings
+def _recipe(record: Record) -> dict[str, object]:
+    return {key: value for key, value in record.settings.get("recipe", {}).items() if key != "title"}
+
+
+def _sweeps(recipes: Mapping[tuple, dict[str, object]]) -> dict[tuple, tuple[str, tuple[str, ...]]]:
+    """Return for each identity the end of its name, and the paths in which recipes of its description differ."""
+    descriptions: dict[tuple, list[tuple]] = {}
+    for identity in recipes:
+        descriptions.setdefault(identity[:-1], []).append(identity)
+    sweeps: dict[tuple, tuple[str, tuple[str, ...]]] = {}
+    for members in descriptions.values():
+        several = [recipes[identity] for identity in members]
+        paths = differing([flat_settings(recipe) for recipe in several])
+        texts = distinctions(several) if len(several) > 1 else [""]
+        for identity, text in zip(members, texts, strict=True):
+            separator = " " if text.startswith("#") else ", " if text else ""
+            sweeps[identity] = (separator + text, paths)
+    return sweeps
 
 
 def _expected_seeds(
@@ -283,7 +306,14 @@ def _in_order(arms: list[Arm]) -> list[Arm]:
             _VARIANTS.index(arm.variant),
             arm.selection,
             arm.shortened,
+            [_sortable(arm.settings.get(path)) for path in arm.sweep],
             arm.recipe,
         )
 
     return sorted(arms, key=position)
+
+
+def _sortable(value: object) -> tuple[bool, float, str]:
+    """Return a key that orders numbers by size, before other values."""
+    is_number = isinstance(value, int | float)
+    return (not is_number, float(value) if is_number else 0.0, "" if is_number else str(value))

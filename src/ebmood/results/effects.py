@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from ebmood.results import poster
 from ebmood.results.arms import Arm, Polarity, conditions_of
 from ebmood.results.comparisons import Change, average, change_of, log_ratios
 from ebmood.results.conditions import Condition, Sets
-from ebmood.results.pairs import Pair, pick
+from ebmood.results.pairs import Pair, by_settings, pick, same_settings
 from ebmood.results.text import unique_marks
 
 
@@ -84,15 +85,27 @@ def effect_of(pair: Pair, sets: Sets) -> Effect:
 
 
 def contrast(a: Sequence[Arm], b: Sequence[Arm], sets: Sets, missing: str) -> Effect:
-    """Return the effect of the first arm of `a` over the first of `b`. A mark is added if there are several."""
+    """Return the effect of the first arm of `a` over the first of `b` with the same settings.
+
+    A mark names the recipe if there are several.
+    """
     if not a and not b:
         return Effect(Change(reason=missing), Change(reason=missing), (missing,))
-    pair = Pair(a[0] if a else None, b[0] if b else None, "both", "" if a and b else missing)
+    first_a, first_b, missing = _first_pair(a, b, missing)
+    pair = Pair(first_a, first_b, "both", missing)
     change = pair.change(sets, "aupr_id")
-    several = max(len(a), len(b))
-    marks = pair.marks(change, sets=sets)
-    marks = unique_marks(marks, f"one of {several} recipes" if several > 1 else "")
+    chosen = [(arms, arm) for arms, arm in ((a, first_a), (b, first_b)) if arm and len(arms) > 1]
+    marks = [f"one of {len(arms)} recipes{f': {arm.name}' * bool(arm.sweep)}" for arms, arm in chosen]
+    marks = unique_marks(pair.marks(change, sets=sets), marks)
     return Effect(change, pair.change(sets, "aupr_ood"), marks)
+
+
+def _first_pair(a: Sequence[Arm], b: Sequence[Arm], missing: str) -> tuple[Arm | None, Arm | None, str]:
+    """Return the first arms with the same settings, and why one of them is missing."""
+    if not a or not b:
+        return (a[0] if a else None), (b[0] if b else None), missing
+    same = next(((first, second) for first, second in product(a, b) if same_settings(first, second)), None)
+    return (*same, "") if same else (a[0], None, "not run: no two recipes with the same settings")
 
 
 def flow_average(
@@ -162,10 +175,11 @@ def gamma_grids(arms: Sequence[Arm]) -> list[list[Arm]]:
     energies = [arm for arm in arms if arm.family == "energy"]
     for key in dict.fromkeys(map(_grid_key, energies)):
         for variant in ("paper", "corrected"):
-            grid = [arm for arm in energies if _grid_key(arm) == key and arm.variant in (variant, "both")]
-            weights = {arm.gamma for arm in grid} - {None}
-            if len(weights) > 1 and grid not in grids:
-                grids.append(grid)
+            members = [arm for arm in energies if _grid_key(arm) == key and arm.variant in (variant, "both")]
+            for (grid,) in by_settings(members):
+                weights = {arm.gamma for arm in grid} - {None}
+                if len(weights) > 1 and grid not in grids:
+                    grids.append(grid)
     return grids
 
 

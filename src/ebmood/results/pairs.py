@@ -82,8 +82,42 @@ def common_variant(a: str, b: str) -> str | None:
     return b if a == "both" else None
 
 
+def same_settings(a: Arm, b: Arm) -> bool:
+    """Return whether two arms agree in the settings in which other recipes of their descriptions differ.
+
+    Arms of different methods have no settings to compare. A model on embeddings or with a bottleneck may have other
+    settings than the plain one; then the settings that both have are compared.
+    """
+    if a.method != b.method:
+        return True
+    paths = {*a.sweep, *b.sweep}
+    if a.form != b.form:
+        paths &= a.settings.keys() & b.settings.keys()
+    return all(a.settings.get(path) == b.settings.get(path) for path in paths)
+
+
+def by_settings(*sides: Sequence[Arm]) -> list[tuple[list[Arm], ...]]:
+    """Return the arms of each side in groups whose members have equal settings, in the order of the arms.
+
+    Without several settings of one description, there is one group.
+    """
+    groups: list[tuple[list[Arm], ...]] = []
+    for i, side in enumerate(sides):
+        for arm in side:
+            group = next(
+                (g for g in groups if all(same_settings(arm, other) for s in g for other in s)), None
+            )
+            if group is None:
+                group = tuple([] for _ in sides)
+                groups.append(group)
+            group[i].append(arm)
+    return groups
+
+
 def pairs(a_arms: Sequence[Arm], b_arms: Sequence[Arm], missing: str, *, same_length: bool) -> Iterator[Pair]:
     """Yield every pair of arms with equal data, selection and variant, and arms of `a_arms` without a partner.
+
+    Where a method was run with several settings, only recipes with equal settings are pairs.
 
     Args:
         a_arms: sides `a`.
@@ -95,7 +129,8 @@ def pairs(a_arms: Sequence[Arm], b_arms: Sequence[Arm], missing: str, *, same_le
         partners = []
         for b in b_arms:
             variant = common_variant(a.variant, b.variant)
-            if variant and _same_data(a, b) and (a.shortened == b.shortened or not same_length):
+            same = _same_data(a, b) and same_settings(a, b)
+            if variant and same and (a.shortened == b.shortened or not same_length):
                 partners.append(Pair(a, b, variant))
         yield from partners or [Pair(a, None, a.variant, missing)]
 
@@ -108,8 +143,9 @@ def supervision_pairs(arms: Sequence[Arm]) -> Iterator[Pair]:
         unlabelled = [arm for arm in members if arm.gamma is None]
         missing = "not run: no run without labels of the same length"
         yield from pairs(labelled, unlabelled, missing, same_length=True)
-        if not form:  # the paper supervises only the plain models
-            yield from _unpaired(unlabelled, labelled, "not run: no run with labels")
+        if not form:  # the paper supervises only the plain models, on its own data
+            of_paper = [arm for arm in unlabelled if arm.condition.paper]
+            yield from _unpaired(of_paper, labelled, "not run: no run with labels")
 
 
 def embedding_pairs(arms: Sequence[Arm]) -> Iterator[Pair]:
@@ -129,7 +165,8 @@ def correction_pairs(arms: Sequence[Arm]) -> Iterator[Pair]:
     corrected = [arm for arm in arms if arm.variant == "corrected"]
     for a in corrected:
         for b in arms:
-            if b.variant == "paper" and _same_data(a, b) and _description(a) == _description(b):
+            same = _same_data(a, b) and _description(a) == _description(b) and same_settings(a, b)
+            if b.variant == "paper" and same:
                 yield Pair(a, b, "both")
 
 
@@ -176,7 +213,7 @@ def _description(arm: Arm) -> tuple:
 def _unpaired(b_arms: Sequence[Arm], a_arms: Sequence[Arm], missing: str) -> Iterator[Pair]:
     """Yield the arms of `b_arms` for which `a_arms` has nothing on the same data."""
     for b in b_arms:
-        if not any(_same_data(a, b) for a in a_arms):
+        if not any(_same_data(a, b) and same_settings(a, b) for a in a_arms):
             yield Pair(None, b, b.variant, missing)
 
 

@@ -122,9 +122,14 @@ def _remarks(arms: Sequence[Arm], records: Sequence[Record], missing: Sequence[s
         yield f"{nudged}."
     if any(record.selection == "paper" for record in records):
         yield "Some cells used `selection: paper`, which selects checkpoints on OOD rows."
-    for reason in dict.fromkeys(record.degenerate for record in records if record.degenerate):
-        recipes = [a.label for a in arms if any(r.degenerate == reason for r in a.records.values())]
-        yield f"Degenerate: {listed(recipes)}: {one_line(reason, LONGEST)}"
+    degenerate: dict[str, list[str]] = {}
+    for arm in arms:
+        # Another version may have given the same recipe another text; the last one is used.
+        texts = [record.degenerate for record in arm.records.values() if record.degenerate]
+        if texts:
+            degenerate.setdefault(texts[-1], []).append(arm.label)
+    for reason, labels in degenerate.items():
+        yield f"Degenerate: {listed(labels)}: {one_line(reason, LONGEST)}"
     yield from _grouped("Rollback", [(event, r) for r in records for event in r.events], arms)
     yield from (f"{remark}." for condition in conditions_of(arms) for remark in condition.remarks)
     if missing:

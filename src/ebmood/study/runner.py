@@ -39,6 +39,9 @@ class StudyObserver:
     def on_start(self, study: Study, todo: Sequence[Task]) -> None:
         """The study starts. `todo` are the tasks without a record; `study` contains only the requested seeds."""
 
+    def on_abandoned(self, checkpoints: Sequence[Path]) -> None:
+        """Folders of checkpoints belong to cells that the study does not have. They are not removed."""
+
     def on_progress(self, tasks: dict[str, tuple[Task, Snapshot | None]]) -> None:
         """The state of the running tasks changed. `tasks` are the tasks by key, with their last snapshots or None."""
 
@@ -102,6 +105,8 @@ def run_study(
                 _remove_checkpoints(folder, task)
         write_plan(folder, _plan(study, selected))
         observer.on_start(selected, todo)
+        if abandoned := _abandoned(folder, study):
+            observer.on_abandoned(abandoned)
         running = _run(todo, folder.resolve(), jobs, tensorboard, deadline, observer, open_executor)
         remaining = {task.key: task for task in todo}
         with closing(running) as finished:
@@ -146,6 +151,12 @@ def _is_missing(record: Record | None, retry_failed: bool) -> bool:
 
 def _remove_checkpoints(folder: Path, task: Task) -> None:
     shutil.rmtree(CellPaths(folder, task.key).checkpoints, ignore_errors=True)
+
+
+def _abandoned(folder: Path, study: Study) -> list[Path]:
+    """Return the folders of checkpoints of cells that the study does not have, such as before a changed setting."""
+    keys = {task.key for task in study.tasks}
+    return sorted(path for path in (folder / "checkpoints").glob("*") if path.name not in keys)
 
 
 def _select_seeds(study: Study, seeds: Collection[int] | None) -> tuple[Task, ...]:

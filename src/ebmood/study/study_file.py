@@ -10,7 +10,7 @@ A complete study file::
     selection: last                    # or `paper`: checkpoints are selected on OOD rows (a leak)
     recipes:                           # lists under `variant` and `gamma` make a grid; equal recipes run once
       - {method: ssm, variant: [paper, corrected], gamma: [null, 1]}
-      - {method: cd, gamma: 1, seeds: 3, training: {steps: 2000}, datasets: segment}
+      - {method: cd, gamma: 1, seeds: 3, training: {steps: 2000, warmup: 500}, datasets: segment}
       - {detector: sklearn.mixture.GaussianMixture, parameters: {n_components: 10}}
       - {method: spline, score: [log-density, typicality, {kind: waic, models: 3}]}
       - radial
@@ -18,13 +18,13 @@ A complete study file::
 Relative paths are relative to the study file; those of a preset are relative to the data folder.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import resources
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -44,9 +44,14 @@ from ebmood.recipes import (
 from ebmood.study.cell import Cell, cell_key, load
 from ebmood.study.schema import DetectorEntry, ImageFiles, MethodEntry, StudyFile
 from ebmood.study.score_entries import read_scores, scored_recipes
-from ebmood.study.yaml_document import KeyPath, YamlDocument, suggestion
+from ebmood.study.sweeps import distinctions
+from ebmood.study.yaml_document import KeyPath, YamlDocument, shown, suggestion
 
+Made = TypeVar("Made")
 Device = Literal["auto", "cpu", "cuda"]
+_TABLES = {".csv", ".parquet", ".npz"}
+"""Suffixes of tables that are no study files; a study file may end in `.txt`."""
+
 SECTIONS = ("model", "objective", "training")
 """Parts of a recipe whose settings an entry may change."""
 
@@ -136,7 +141,7 @@ def load_study(name_or_file: str, device: Device = "cpu", files: ImageFiles | No
         raise EbmoodError(f"{path}: the study has no cells; its recipes name none of its data sets")
     _warn_of_degenerate(task.cell.recipe for task in tasks.values())
     seeds = _seeds_by_dataset(sources, plans)
-    return Study(path.stem, file.title or path.stem, tuple(tasks.values()), seeds)
+    return Study(path.stem, file.title or path.stem, _distinguished(tasks.values()), seeds)
 
 
 @dataclass(frozen=True)
@@ -169,8 +174,16 @@ def _find(name_or_file: str) -> Path:
     known = presets()
     if name_or_file in known:
         return known[name_or_file]
-    if Path(name_or_file).exists():
-        return Path(name_or_file)
+    path = Path(name_or_file)
+    if path.exists() and path.suffix.lower() in _TABLES:
+        example = f"{{kind: table, path: {name_or_file}}}"
+        raise EbmoodError(
+            f"{path}: is a table, not a study file; name it under `datasets` of a study file, as {example}"
+        )
+    if path.exists():
+        return path
+    if path.suffix:
+        raise EbmoodError(f"{path}: no such file; correct the path, or name a preset: {', '.join(known)}")
     raise EbmoodError(f"{name_or_file}: neither a preset nor a file{suggestion(name_or_file, known)}")
 
 
@@ -200,6 +213,26 @@ def _tasks(
             yield Task(cell, cell_key(cell), f"{source.dataset.name}, {plan.recipe.label}, seed {seed}")
 
 
+def _distinguished(tasks: Collection[Task]) -> tuple[Task, ...]:
+    """Return the tasks with the settings in their names in which recipes of one label differ."""
+    labels: dict[str, dict[str, Recipe]] = {}
+    for task in tasks:
+        recipe = task.cell.recipe
+        labels.setdefault(task.name, {})[recipe.digest()] = recipe
+    names: dict[tuple[str, str], str] = {}
+    for name, recipes in labels.items():
+        if len(recipes) > 1:
+            texts = distinctions([recipe.model_dump(mode="json") for recipe in recipes.values()])
+            head, _, seed = name.rpartition(", seed ")
+            names |= {
+                (name, key): f"{head} {text}".rstrip() + f", seed {seed}"
+                for key, text in zip(recipes, texts, strict=True)
+            }
+    return tuple(
+        replace(task, name=names.get((task.name, task.cell.recipe.digest()), task.name)) for task in tasks
+    )
+
+
 def _seeds_by_dataset(
     sources: Sequence[LoadedSource], plans: Sequence[_RecipePlan]
 ) -> dict[str, tuple[int, ...]]:
@@ -226,14 +259,21 @@ def _load_source(document: YamlDocument, entry: Any, key_path: KeyPath, files: I
     if not isinstance(entry, dict) or "kind" not in entry:
         document.fail(key_path, f"a data set is a kind, or keys with a `kind`{suggestion('', classes)}")
     if entry["kind"] not in classes:
+        if Path(str(entry["kind"])).suffix:
+            document.fail(
+                key_path, f"{entry['kind']!r} is no kind; write {{kind: table, path: {entry['kind']}}}"
+            )
         known = suggestion(str(entry["kind"]), classes)
         document.fail(key_path, f"unknown data set {entry['kind']!r}{known}")
     model = classes[entry["kind"]]
-    folder = files.folder if document.path in presets().values() else document.path.parent
+    is_preset = document.path in presets().values()
+    folder = files.folder if is_preset else document.path.parent
     paths = {key: _relative_to(folder, value) for key, value in entry.items() if key in ("path", "source")}
     paths |= {key: str(folder / entry[key]) for key in ("data", "cache") if entry.get(key)}
     source = files.applied(cast(AnySource, document.validate(model, entry | paths, key_path)))
-    return LoadedSource(source, load(source))
+    if is_preset:
+        return LoadedSource(source, load(source))
+    return LoadedSource(source, _at(document, key_path, lambda: load(source)))
 
 
 def _relative_to(folder: Path, value: Any) -> Any:
@@ -372,10 +412,13 @@ def _overridden(
     try:
         return _at(document, key_path, lambda: recipe.overridden(**overrides))
     except ValidationError as error:
+        if any(detail["loc"] == ("kind",) for detail in error.errors()):
+            message = f"{shown(changes['kind'])}: the method {recipe.method!r} has the kind {settings.kind!r}"
+            document.fail((*key_path, "kind"), f"{message}; remove the key, or choose another method")
         document.fail_validation(error, type(settings), key_path)
 
 
-def _at(document: YamlDocument, key_path: KeyPath, make: Callable[[], Recipe]) -> Recipe:
+def _at(document: YamlDocument, key_path: KeyPath, make: Callable[[], Made]) -> Made:
     """Return `make()`. An `EbmoodError` gets the location of `key_path`."""
     try:
         return make()

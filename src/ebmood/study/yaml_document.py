@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args
 
@@ -19,6 +19,21 @@ ModelType = TypeVar("ModelType", bound=BaseModel)
 
 _RENAMED = {"compiled": "; since version 0.2 the key is `fast` of `training`: write `training: {fast: ...}`"}
 """Ends of error messages about keys of earlier versions."""
+
+
+LONGEST = 60
+"""Characters of a value in a message."""
+
+_EXPECTED = {
+    "bool_parsing": "should be true or false",
+    "bool_type": "should be true or false",
+    "int_parsing": "should be a whole number",
+    "int_type": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_parsing": "should be a number",
+    "float_type": "should be a number",
+}
+"""What a value should be, by pydantic's type of the error."""
 
 
 class YamlDocument:
@@ -68,7 +83,7 @@ class YamlDocument:
         """Return `data` at `key_path` as an instance of `model`. Raise `EbmoodError` for the first error."""
         if not isinstance(data, dict):
             keys = ", ".join(model.model_fields)
-            self.fail(key_path, f"expected keys and values, not {data!r}; keys: {keys}")
+            self.fail(key_path, f"expected keys and values, not {shown(data)}; keys: {keys}")
         try:
             return model.model_validate(data)
         except ValidationError as error:
@@ -88,10 +103,7 @@ class YamlDocument:
             self.fail((*key_path, *inner[:-1]), f"the key {inner[-1]!r} is missing")
         if first["type"] == "too_short":
             self.fail((*key_path, *inner), "the list is empty; give at least one value")
-        if first["type"] in ("bool_parsing", "bool_type"):
-            self.fail((*key_path, *inner), f"{first['input']!r} should be true or false")
-        message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        self.fail((*key_path, *inner), f"{first['input']!r} {message}")
+        self.fail((*key_path, *inner), f"{shown(first['input'])} {_expectation(first, model)}")
 
     def _check_duplicate_keys(self, node: yaml.Node | None) -> None:
         # YAML readers silently use the last of two equal keys.
@@ -108,6 +120,16 @@ class YamlDocument:
         elif isinstance(node, yaml.SequenceNode):
             for item in node.value:
                 self._check_duplicate_keys(item)
+
+
+def shown(value: object) -> str:
+    """Return a value as text of at most `LONGEST` characters.
+
+    >>> shown("a" * 100)
+    "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa..."
+    """
+    text = repr(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -153,14 +175,51 @@ def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, int] | N
     return None
 
 
+def _expectation(error: Mapping[str, Any], model: type[BaseModel]) -> str:
+    """Return the end of a message: what the value of a pydantic error should be."""
+    kind, value = error["type"], error["input"]
+    null = _accepts_null(model, error["loc"])
+    if null and isinstance(value, str) and value.lower() == "none":
+        return "is text; write null"
+    if kind in ("tuple_type", "list_type"):
+        example = f", such as [{value}]" if isinstance(value, str | int | float) else ""
+        return f"must be a list{example if len(example) < LONGEST else ''}"
+    if kind == "greater_than":
+        return f"must be above {error['ctx']['gt']:g}{', or null' if null else ''}"
+    return _EXPECTED.get(kind) or error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+
+
+def _accepts_null(model: type[BaseModel], location: Sequence[str | int]) -> bool:
+    """Return whether the value at `location`, or the list that it is in, may contain null."""
+    for i in reversed(range(len(location))):
+        name = str(location[i])
+        fields = [
+            one.model_fields[name]
+            for one in _models_at(model, tuple(location[:i]))
+            if name in one.model_fields
+        ]
+        if fields:
+            return any(_contains_none(field.annotation) for field in fields)
+    return False
+
+
+def _contains_none(annotation: Any) -> bool:
+    return annotation is type(None) or any(map(_contains_none, get_args(annotation)))
+
+
 def _keys_at(model: type[BaseModel], parents: tuple[str | int, ...]) -> set[str]:
-    """Return the valid keys at `parents` below `model`. Indices and tags of unions are not fields."""
+    """Return the valid keys at `parents` below `model`."""
+    return {key for parent in _models_at(model, parents) for key in parent.model_fields}
+
+
+def _models_at(model: type[BaseModel], parents: tuple[str | int, ...]) -> set[type[BaseModel]]:
+    """Return the settings classes at `parents` below `model`. Indices and tags of unions are not fields."""
     models = {model}
     for part in parents:
         fields = (parent.model_fields.get(str(part)) for parent in models)
         children = {child for field in fields if field for child in _models(field.annotation)}
         models = children or models
-    return {key for parent in models for key in parent.model_fields}
+    return models
 
 
 def _without_tags(model: type[BaseModel], parents: Sequence[str | int]) -> list[str | int]:

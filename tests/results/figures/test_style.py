@@ -40,3 +40,12 @@ def test_labels_of_recipes():
     [arm] = gather(seeds(1, "ssm", gamma=1.0, shortened=True))
     assert recipe_label(arm, "ssm") == "corrected, γ = 1\n(shortened)"
     assert recipe_label(arm, "other") == "SSM, corrected, γ = 1\n(shortened)"
+
+
+def test_labels_of_a_sweep_contain_its_settings():
+    recipes = [{"recipe": {"objective": {"sigma": sigma}}} for sigma in (0.05, 0.3)]
+    arms = gather([record for settings in recipes for record in seeds(1, "cd", settings=settings)])
+    assert [recipe_label(arm, "cd") for arm in arms] == [
+        "sigma=0.05, unsupervised",
+        "sigma=0.3, unsupervised",
+    ]

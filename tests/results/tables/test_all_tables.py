@@ -51,3 +51,16 @@ def test_a_reduced_data_set_has_no_verdict_but_small():
     assert not cells & {"supported", "contradicted", "undecided", "survives", "overturned"}
     assert "small" in cells
     assert gather(labelled)[0].condition.small
+
+
+def test_a_study_of_other_data_has_no_tables_about_the_poster():
+    mine = {"dataset": "pumps"}
+    plain = seeds(5, "ssm", BASE, **mine)
+    about = {"claims", "supervision", "variants", "ssm"}
+    assert not {table.name for table in all_tables(plain)} & about
+    assert about <= {table.name for table in all_tables(seeds(5, "ssm", BASE))}
+
+    pairs = [*seeds(5, "ssm", BASE, gamma=1.0, **mine), *seeds(5, "ssm", BASE, variant="paper", **mine)]
+    tables = {table.name: table for table in all_tables([*plain, *pairs, *seeds(5, "cd", BASE, **mine)])}
+    assert tables.keys() & about == {"supervision", "variants"}
+    assert {row["method"] for row in rows_of(tables["supervision"])} == {"SSM"}

@@ -25,6 +25,19 @@ def test_both_variants_are_shown_and_a_common_recipe_is_named():
     assert row["change"].percent == pytest.approx(100 * (0.9 / 1.1 - 1))
 
 
+def test_variants_of_a_sweep_are_compared_at_equal_settings():
+    records = [
+        record
+        for x, factors in ((1, {"paper": 1, "corrected": 0.9}), (2, {"corrected": 1.2, "paper": 0.6}))
+        for variant, factor in factors.items()
+        for record in seeds(5, "ssm", scaled(factor), variant=variant, settings={"recipe": {"x": x}})
+    ]
+    rows = rows_of(variants_table(gather(records)), positive="ID", sets="natural")
+    changes = {row["method"]: row["change"].percent for row in rows}
+    assert changes == {"SSM, x=1": pytest.approx(-10), "SSM, x=2": pytest.approx(100)}
+    assert {row["marks"] for row in rows} == {""}
+
+
 @pytest.mark.parametrize(
     ("paper", "corrected", "expected"),
     [

@@ -1,3 +1,5 @@
+from itertools import chain
+
 from helpers.image_records import image_study
 from helpers.records import nudged, seeds
 
@@ -26,3 +28,12 @@ def test_repeatability_is_explained_in_studies_with_nudged_twins():
     records = seeds(2, "ssm")
     assert "not repeatable" not in words(records)
     assert "not repeatable" in words([*records, nudged(records[0], 0.8)])
+
+
+def test_names_of_recipes_of_a_sweep_are_explained():
+    sweep = [seeds(1, "cd", settings={"recipe": {"x": x}}) for x in (1, 2)]
+    long = [seeds(1, "ssm", settings={"recipe": {"x": "y" * length}}) for length in (50, 60)]
+    words_of_sweep, words_of_long = words(chain(*sweep)), words(chain(*long))
+    assert {"name, setting=value", "name #1a2b"} & words_of_sweep == {"name, setting=value"}
+    assert {"name, setting=value", "name #1a2b"} & words_of_long == {"name #1a2b"}
+    assert not {"name, setting=value", "name #1a2b"} & words(sweep[0])

@@ -76,7 +76,7 @@ def seed_captions(records: Sequence[Record]) -> tuple[str, list[str]]:
 
 def recipe_label(arm: Arm, group: str) -> str:
     """Return what distinguishes an arm within a group (a method or a family), in one or two lines."""
-    parts = [arm.form.strip(", ")] if arm.method == group else [arm.name]
+    parts = [arm.form.strip(", "), arm.distinction] if arm.method == group else [arm.name]
     parts = [part for part in parts if part]
     parts += [] if arm.variant == "both" else [arm.variant]
     if arm.family == "energy":

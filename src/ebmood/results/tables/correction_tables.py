@@ -8,7 +8,7 @@ from ebmood.results.arms import POLARITIES, Arm
 from ebmood.results.comparisons import Verdict, verdict
 from ebmood.results.conditions import Condition
 from ebmood.results.effects import Effect, contrast, flow_average, flow_choices, poster_conditions
-from ebmood.results.pairs import VARIANTS, in_view, pick, views_of
+from ebmood.results.pairs import VARIANTS, by_settings, in_view, pick, views_of
 from ebmood.results.tables.table import DATA, PAIRS, POSITIVE, Cell, Column, Spread, Table
 from ebmood.results.text import gamma_text, joined, marks_of_variants
 
@@ -49,8 +49,10 @@ def variants_table(arms: Sequence[Arm]) -> Table:
     for (condition, selection, method, form, gamma), title in keys.items():
         members = [arm for arm in arms if arm.selection == selection]
         sides = [pick(members, condition, method, variant, gamma, form) for variant in VARIANTS]
-        head = (condition.label, title, gamma_text(gamma))
-        rows += [row for kind in poster.KINDS for row in _variant_rows(head, kind, *sides)]
+        for group in by_settings(*sides) or [([], [])]:
+            name = next((arm.name for side in group for arm in side), title)
+            head = (condition.label, name, gamma_text(gamma))
+            rows += [row for kind in poster.KINDS for row in _variant_rows(head, kind, *group)]
     title = "The paper's recipe and the corrected one"
     return Table("variants", title, _VARIANT_COLUMNS, tuple(rows))
 

@@ -62,13 +62,24 @@ _NUDGE = (
 _ROLLBACK = ("rollback", "in some seed training diverged, went back to an earlier state and continued.")
 
 
+_SWEEP = ("name, setting=value", "recipes of one method that differ only in these settings.")
+_DIGEST = (
+    "name #1a2b",
+    "recipes of one method that differ in many settings: the first digits of a digest of all settings of the recipe.",
+)
+
+
 def legend(arms: Sequence[Arm]) -> tuple[tuple[str, str], ...]:
     """Return the words and marks in the tables of `arms`, with their meaning."""
     images = any(arm.condition.images for arm in arms)
     rollback = any("rollback" in arm.flags for arm in arms)
     nudge = any(arm.twins for arm in arms)
+    sweep = any(arm.distinction and not arm.distinction.startswith("#") for arm in arms)
+    digest = any(arm.distinction.startswith("#") for arm in arms)
     return (
         *_WORDS,
+        *((_SWEEP,) if sweep else ()),
+        *((_DIGEST,) if digest else ()),
         *((_NUDGE,) if nudge else ()),
         *(_IMAGE_WORDS if images else ()),
         *((_ROLLBACK,) if rollback else ()),

@@ -125,8 +125,8 @@ class YamlDocument:
 def shown(value: object) -> str:
     """Return a value as text of at most `LONGEST` characters.
 
-    >>> shown("a" * 100)
-    "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa..."
+    >>> len(shown("a" * 100)) == LONGEST
+    True
     """
     text = repr(value)
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

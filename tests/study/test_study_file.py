@@ -142,7 +142,7 @@ def test_a_detector_by_import_path_gets_its_parameters_as_numbers(tmp_path):
         ),
         (
             "recipes: [knn]\ndatasets:\n  - mine.csv",
-            "line 3, datasets[0]: 'mine.csv' is no kind; write {kind: table, path: mine.csv}",
+            "line 3, datasets[0]: 'mine.csv' is not a kind; write {kind: table, path: mine.csv}",
         ),
         (
             "recipes: [knn]\ndatasets:\n  - {kind: table, path: missing.csv}",
@@ -150,9 +150,12 @@ def test_a_detector_by_import_path_gets_its_parameters_as_numbers(tmp_path):
         ),
         (
             MOONS + 'recipes: [knn]\nseeds: "5"',
-            "line 3, seeds: '5' is no number of seeds; write a number without",
+            "line 3, seeds: '5' is not a number of seeds; write a number without",
         ),
-        (MOONS + "recipes: [{method: knn, seeds: five}]", "recipes[0].seeds: 'five' is no number of seeds"),
+        (
+            MOONS + "recipes: [{method: knn, seeds: five}]",
+            "recipes[0].seeds: 'five' is not a number of seeds",
+        ),
         (
             MOONS + "recipes: [{method: ssm, variant: papr}]",
             "recipes[0].variant[0]: 'papr' should be 'paper', 'corrected' or 'modern'",

@@ -368,7 +368,7 @@ class ClassifierDetector:
         advice = advise_for_calibration(self.alpha, self.calibration, rows, knows_loo=False)
         warn_if_no_row_is_flagged(self.calibration_, self.alpha, advice)
         pooled = self.calibration_.without_rate
-        if pooled and len(scores) >= needed:
+        if pooled:
             name = for_interface("--class-conditional", "class_conditional=True")
             classes = ", ".join(str(int(number)) for number in pooled[:MOST_CLASSES])
             more = f" and {len(pooled) - MOST_CLASSES} more" if len(pooled) > MOST_CLASSES else ""

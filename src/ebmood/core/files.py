@@ -77,10 +77,11 @@ def write_lock(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def wait_for_folder(folder: Path) -> Iterator[None]:
-    """Hold a folder, so that only one process or thread at a time is in this context. No file remains in it.
+    """Hold a folder, so that only one process or thread at a time is in this context.
 
-    Disks and systems on which a folder cannot be locked are used without a lock. If the context
-    fails, a folder that is new and empty is removed.
+    Others wait, and no lock file remains in the folder; `write_lock` raises an error instead. Disks and systems on
+    which a folder cannot be locked are used without a lock. If the context fails, a folder that is new and empty is
+    removed.
 
     Raises:
         EbmoodError: the folder cannot be created.

@@ -163,7 +163,7 @@ class Split:
             Rows `(N, *shape)`, float32; images as they are.
 
         Raises:
-            InputError: the rows have another shape or a value that is no finite number, or the rows of the split are
+            InputError: the rows have another shape or a value that is not a finite number, or the rows of the split are
                 features of images.
             EbmoodError: a value does not fit float32 after scaling.
         """

@@ -17,7 +17,7 @@ def rows_of(x: Any, shape: tuple[int, ...] | None, name: str = "x") -> np.ndarra
         name: name of the rows in messages.
 
     Raises:
-        InputError: the values are no numbers, or rows have another shape.
+        InputError: the values are not numbers, or rows have another shape.
     """
     try:
         rows = np.asarray(x)

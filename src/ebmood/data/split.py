@@ -167,14 +167,14 @@ def _fit_scaling(dataset: Dataset, train: np.ndarray) -> tuple[Scaling, list[str
     with np.errstate(over="ignore"):
         span = np.where(constant, 1.0, high - low)
     if not np.isfinite(span).all():
-        column = _column_name(dataset, np.argwhere(~np.isfinite(span))[0])
+        column = column_name(dataset.features, tuple(np.argwhere(~np.isfinite(span))[0].tolist()))
         raise EbmoodError(
             f"{dataset.source}: the range of column {column} exceeds the largest float; rescale or drop the column"
         )
     notes = [
-        f"column {_column_name(dataset, index)} is constant ({low[tuple(index)]:g}) in the training rows; "
-        "kept as x - constant"
-        for index in np.argwhere(constant)
+        f"column {column_name(dataset.features, index)} is constant ({low[index]:g}) in the training rows; kept as "
+        "x - constant"
+        for index in map(tuple, np.argwhere(constant).tolist())
     ]
     for note in notes:
         warn(f"{dataset.source}: {note}", DataWarning)
@@ -186,7 +186,3 @@ def _check(dataset: Dataset) -> None:
     for name, rows in {"in-distribution rows": dataset.x, **dataset.natural}.items():
         where = f"{dataset.source}: {name}"
         check_finite(rows_of(rows, dataset.x.shape[1:], where), where, dataset.features)
-
-
-def _column_name(dataset: Dataset, index: np.ndarray) -> str:
-    return column_name(dataset.features, tuple(index.tolist()))

@@ -13,6 +13,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
+from ebmood.core.settings import NonNegative, Positive
 from ebmood.data.dataset import Split
 from ebmood.models.density import ModelSettings
 from ebmood.models.energy import EnergyModel
@@ -62,8 +63,8 @@ class AnchoredMLP(ModelSettings):
 
     kind: Literal["anchored-mlp"] = "anchored-mlp"
     components: Annotated[int, Field(ge=1)] = 32
-    floor: Annotated[float, Field(gt=0)] = 1e-4
-    prior: Annotated[float, Field(ge=0)] = 1.0
+    floor: Positive = 1e-4
+    prior: NonNegative = 1.0
     hidden: tuple[PositiveInt, ...] = (100, 100)
     activation: Activation = "silu"
 

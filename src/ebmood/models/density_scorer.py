@@ -55,7 +55,7 @@ class DensityScorer(Scorer):
             x: rows in the units of the split that the model was trained on; see `Split.scale` for new rows.
 
         Raises:
-            InputError: the values are no finite numbers in float32, or rows have another shape than in training.
+            InputError: a value is not a finite number in float32, or rows have another shape than in training.
         """
         return self.apply(self.model.log_density, x)
 

@@ -19,6 +19,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
+from ebmood.core.settings import NonNegative, Positive
 from ebmood.data.dataset import Split
 from ebmood.models.anchored import AnchoredEnergy
 from ebmood.models.denoising import DenoisingEnergy
@@ -120,9 +121,9 @@ class WhitenedMLP(ModelSettings):
 
     kind: Literal["whitened-mlp"] = "whitened-mlp"
     components: Annotated[int, Field(ge=1)] = 64
-    floor: Annotated[float, Field(gt=0)] = 1e-4
-    prior: Annotated[float, Field(ge=0)] = 0.3
-    noise: Annotated[float, Field(ge=0)] = 0.5
+    floor: Positive = 1e-4
+    prior: NonNegative = 0.3
+    noise: NonNegative = 0.5
     hidden: tuple[PositiveInt, ...] = (100, 100)
     activation: Activation = "silu"
 
@@ -156,7 +157,7 @@ class DenoisingMLP(WhitenedMLP):
 
     kind: Literal["denoising-mlp"] = "denoising-mlp"  # type: ignore[assignment]  # another kind than that of the base class
     noise: Annotated[float, Field(ge=0, le=0)] = 0.0
-    sigmas: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
+    sigmas: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
 
     def build(self, split: Split, outputs: int) -> WhitenedModel:
         """Implement `ModelSettings.build`."""

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from ebmood.core.seeding import torch_stream
+from ebmood.core.settings import Positive
 from ebmood.models import DensityModel, EnergyModel
 from ebmood.objectives.objective import (
     Batch,
@@ -61,7 +62,7 @@ class ConditionalNCE(SinglePlayerSettings):
     """
 
     kind: Literal["conditional-nce"] = "conditional-nce"
-    sigmas: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.5,)
+    sigmas: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.5,)
 
     def build(
         self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int

@@ -6,13 +6,13 @@ The minimiser is the log-density of the data under noise of standard deviation s
 second derivatives with respect to x are needed.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from ebmood.core.seeding import torch_stream
+from ebmood.core.settings import Positive
 from ebmood.models import DensityModel, EnergyModel
 from ebmood.models.denoising import DenoisingEnergy
 from ebmood.objectives.objective import (
@@ -91,7 +91,7 @@ class DSM(SinglePlayerSettings):
     """
 
     kind: Literal["dsm"] = "dsm"
-    sigma: Annotated[float, Field(gt=0)] = 0.05
+    sigma: Positive = 0.05
 
     def build(
         self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int

@@ -14,13 +14,14 @@ grows, the gradient of L goes to that of the likelihood. w > 0 bounds the loss f
 """
 
 import math
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor
 
 from ebmood.core.seeding import torch_stream
+from ebmood.core.settings import NonNegative, Positive
 from ebmood.models import DensityModel, EnergyModel
 from ebmood.objectives.objective import (
     Batch,
@@ -70,9 +71,9 @@ class EnergyDiscrepancy(SinglePlayerSettings):
     """
 
     kind: Literal["energy-discrepancy"] = "energy-discrepancy"
-    t: Annotated[float, Field(gt=0)] = 0.25
+    t: Positive = 0.25
     samples: PositiveInt = 16
-    w: Annotated[float, Field(ge=0)] = 1.0
+    w: NonNegative = 1.0
 
     def build(
         self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int

@@ -131,8 +131,7 @@ class SinglePlayerObjective(Objective):
 class ObjectiveSettings(Settings):
     """Settings of an objective.
 
-    Only `build` must be implemented. Optional hooks: `check_batch`, which refuses batches, and `degenerate_on` and
-    `unbounded_on`, which warn before training.
+    Only `build` must be implemented. Optional hooks: `degenerate_on` and `unbounded_on`, which warn before training.
     """
 
     def build(self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int) -> Objective:
@@ -145,9 +144,6 @@ class ObjectiveSettings(Settings):
             seed: seed of the cell; initial random numbers of the objective come from named streams of it.
         """
         raise NotImplementedError
-
-    def check_batch(self, rows: int) -> None:
-        """Raise an `InputError` if the objective cannot train with batches of so many rows."""
 
     def degenerate_on(self, model: ModelSettings) -> str | None:
         """Return why a constant log-density minimises this objective on such a model, or None."""

@@ -57,15 +57,23 @@ class ResidualContrastiveDivergence(SinglePlayerObjective):
         return loss, {"data": data.detach().mean(), "negatives": chains.detach().mean(), "drift": drift}
 
     def negatives(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Run `count` chains. Return their ends `(count, D)`, and the mean of |end - start|."""
+        """Run `count` chains. Return their ends `(count, D)`, and the mean of |end - start|.
+
+        Raises:
+            InputError: the buffer has fewer slots.
+        """
         starts = self.model.base.sample(count, generator).to(self.ends.dtype)
         slots = None
         if len(self.ends):
+            if len(self.ends) < count:
+                raise InputError(
+                    f"residual-cd: `buffer` has {len(self.ends)} slots, but a batch has {count} rows; set `buffer` to "
+                    f"{count} or more, or remove it"
+                )
             # Each slot at most once in a batch, so that no two chains write to one slot.
             slots = torch.randperm(len(self.ends), generator=generator, device=starts.device)[:count]
-            starts = starts[: len(slots)]
             restarted = (
-                torch.rand(len(slots), 1, generator=generator, device=starts.device) < self.settings.restart
+                torch.rand(count, 1, generator=generator, device=starts.device) < self.settings.restart
             )
             starts = torch.where(restarted, starts, self.ends[slots])
         x = self.settings.chain.run(self.model, starts, None, generator)
@@ -95,14 +103,6 @@ class ResidualCD(SinglePlayerSettings):
     chain: MALA = MALA(steps=5, step_size=0.2)
     buffer: PositiveInt | None = None
     restart: Fraction = 0.05
-
-    def check_batch(self, rows: int) -> None:
-        """Implement `ObjectiveSettings.check_batch`: every row of a batch needs a chain of its own."""
-        if self.buffer is not None and self.buffer < rows:
-            raise InputError(
-                f"residual-cd: `buffer` has {self.buffer} slots, but a batch has {rows} rows; set `buffer` to {rows} "
-                "or more, or remove it"
-            )
 
     def build(
         self, model: DensityModel, classes: int, shape: tuple[int, ...], seed: int

@@ -289,7 +289,7 @@ class Recipe(Settings):
         )
 
     def _check(self, split: Split) -> None:
-        """Raise if labels are missing or batches are too large. Warn if training or its minimum is of no use."""
+        """Raise if labels are missing. Warn if the warm-up is too long, or the objective has no useful minimum."""
         assert self.objective is not None
         assert self.training is not None
         if self.gamma is not None and (split.train_y is None or split.classes < 2):
@@ -297,7 +297,6 @@ class Recipe(Settings):
                 f"{split.dataset}: supervision (gamma) needs labels of two classes or more, but the data have "
                 f"{'no labels' if split.train_y is None else 'one class'}; remove gamma"
             )
-        self.objective.check_batch(min(self.training.batch_size, len(split.train_x)))
         if unfinished := self.training.unfinished_warmup(len(split.train_x)):
             warn(f"{self.label}: {unfinished}", DataWarning)
         if self.degenerate:

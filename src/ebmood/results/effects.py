@@ -95,7 +95,7 @@ def contrast(a: Sequence[Arm], b: Sequence[Arm], sets: Sets, missing: str) -> Ef
     pair = Pair(first_a, first_b, "both", missing)
     change = pair.change(sets, "aupr_id")
     chosen = [(arms, arm) for arms, arm in ((a, first_a), (b, first_b)) if arm and len(arms) > 1]
-    marks = [f"one of {len(arms)} recipes{f': {arm.name}' * bool(arm.sweep)}" for arms, arm in chosen]
+    marks = [f"one of {len(arms)} recipes" + (f": {arm.name}" if arm.sweep else "") for arms, arm in chosen]
     marks = unique_marks(pair.marks(change, sets=sets), marks)
     return Effect(change, pair.change(sets, "aupr_ood"), marks)
 

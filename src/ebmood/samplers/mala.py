@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ebmood.core.settings import Settings
+from ebmood.core.settings import Positive, Settings
 from ebmood.models import EnergyModel
 
 
@@ -30,7 +30,7 @@ class MALA(Settings):
 
     kind: Literal["mala"] = "mala"
     steps: Annotated[int, Field(ge=1)] = 10
-    step_size: Annotated[float, Field(gt=0)] = 0.01
+    step_size: Positive = 0.01
 
     def run(self, model: EnergyModel, x: Tensor, y: Tensor | None, generator: torch.Generator) -> Tensor:
         """Return the ends of chains on `F`, or on `f[y]`, that start at `x` `(N, *shape)`."""

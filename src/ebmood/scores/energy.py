@@ -6,11 +6,11 @@ Liu et al. 2020, "Energy-based Out-of-distribution Detection", Equation 4. The p
 larger values are worse (Section 4.2).
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
 from torch import Tensor
 
+from ebmood.core.settings import Positive
 from ebmood.scores.score import FitRows, Outputs, Score, State
 
 
@@ -22,7 +22,7 @@ class Energy(Score):
     """
 
     kind: Literal["energy"] = "energy"
-    temperature: Annotated[float, Field(gt=0)] = 1.0
+    temperature: Positive = 1.0
 
     def fit_state(self, rows: FitRows) -> State:
         """Return no tensors."""

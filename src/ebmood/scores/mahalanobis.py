@@ -8,11 +8,11 @@ paper also perturbs inputs, and combines layers with weights that it fits on out
 Both are left out here: one layer, no perturbation.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field
 from torch import Tensor
 
+from ebmood.core.settings import NonNegative
 from ebmood.scores.gaussian import (
     RIDGE,
     class_means,
@@ -32,7 +32,7 @@ class Mahalanobis(Score):
 
     kind: Literal["mahalanobis"] = "mahalanobis"
     needs_labels: ClassVar[bool] = True
-    ridge: Annotated[float, Field(ge=0)] = RIDGE
+    ridge: NonNegative = RIDGE
 
     def fit_state(self, rows: FitRows) -> State:
         """Return the class means `(C, E)` and the whitening `(E, E)`."""

@@ -19,6 +19,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ebmood.core.seeding import numpy_stream
+from ebmood.core.settings import NonNegative
 from ebmood.models.memory import (
     MemoryEnergy,
     MemorySettings,
@@ -70,7 +71,7 @@ class MemoryScore(Score):
     memory: MemorySettings = MemorySettings()
     rows: Annotated[int, Field(ge=2)] = 4096
     seed: int = 0
-    ridge: Annotated[float, Field(ge=0)] | None = None
+    ridge: NonNegative | None = None
 
     def fit_state(self, rows: FitRows) -> State:
         """Return the rows in memory, their bandwidths, and the z-scores."""

@@ -7,12 +7,12 @@ w_y is a row of the weight of the last linear layer, m is the mean of the featur
 validation rows. Here a makes the standard deviations of both terms equal over in-distribution rows.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from ebmood.core.settings import NonNegative
 from ebmood.scores.score import FitRows, Outputs, Score, State
 
 TINY = 1e-12
@@ -28,7 +28,7 @@ class NCI(Score):
 
     kind: Literal["nci"] = "nci"
     needs_head: ClassVar[bool] = True
-    norm_weight: Annotated[float, Field(ge=0)] | None = None
+    norm_weight: NonNegative | None = None
 
     def fit_state(self, rows: FitRows) -> State:
         """Return the mean of the features `(E,)`, the weight `(K, E)`, and a."""

@@ -10,13 +10,13 @@ Out-of-distribution Image without Learning from Out-of-distribution Data", Secti
 paper, in units of the standard deviation of all input values; e is stored in units of the input.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from ebmood.core.errors import InputError
+from ebmood.core.settings import NonNegative, Positive
 from ebmood.scores.max_softmax import max_log_softmax
 from ebmood.scores.score import FitRows, InputScore, Network, Outputs, State
 
@@ -36,8 +36,8 @@ class Odin(InputScore):
     """
 
     kind: Literal["odin"] = "odin"
-    temperature: Annotated[float, Field(gt=0)] = 1000.0
-    step: Annotated[float, Field(ge=0)] | None = None
+    temperature: Positive = 1000.0
+    step: NonNegative | None = None
 
     def resolve(self, network: Network, x: Tensor) -> Self:
         """Return the settings with a step that is chosen by in-distribution inputs `(N, *shape)`.

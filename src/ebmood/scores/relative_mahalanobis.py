@@ -6,11 +6,11 @@ m_0 and C_0 are the mean and the covariance of all features, without classes; th
 distance. Ren et al. 2021, "A Simple Fix to Mahalanobis Distance for Improving Near-OOD Detection", Section 2.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field
 from torch import Tensor
 
+from ebmood.core.settings import NonNegative
 from ebmood.scores.gaussian import (
     RIDGE,
     class_means,
@@ -30,7 +30,7 @@ class RelativeMahalanobis(Score):
 
     kind: Literal["relative-mahalanobis"] = "relative-mahalanobis"
     needs_labels: ClassVar[bool] = True
-    ridge: Annotated[float, Field(ge=0)] = RIDGE
+    ridge: NonNegative = RIDGE
 
     def fit_state(self, rows: FitRows) -> State:
         """Return the means and whitenings of classes and of all rows."""

@@ -24,7 +24,7 @@ def _as_seeds(value: Any) -> Any:
             raise ValueError("is not a number of seeds; write 1 or more, or a list of seeds")
         return tuple(range(value))
     if not isinstance(value, list | tuple):
-        raise ValueError("is no number of seeds; write a number without quotes, or a list such as [0, 1]")
+        raise ValueError("is not a number of seeds; write a number without quotes, or a list such as [0, 1]")
     return value
 
 

@@ -50,7 +50,7 @@ from ebmood.study.yaml_document import KeyPath, YamlDocument, shown, suggestion
 Made = TypeVar("Made")
 Device = Literal["auto", "cpu", "cuda"]
 _TABLES = {".csv", ".parquet", ".npz"}
-"""Suffixes of tables that are no study files; a study file may end in `.txt`."""
+"""Suffixes of tables; a study file may end in `.txt`, as some tables do."""
 
 SECTIONS = ("model", "objective", "training")
 """Parts of a recipe whose settings an entry may change."""
@@ -261,7 +261,7 @@ def _load_source(document: YamlDocument, entry: Any, key_path: KeyPath, files: I
     if entry["kind"] not in classes:
         if Path(str(entry["kind"])).suffix:
             document.fail(
-                key_path, f"{entry['kind']!r} is no kind; write {{kind: table, path: {entry['kind']}}}"
+                key_path, f"{entry['kind']!r} is not a kind; write {{kind: table, path: {entry['kind']}}}"
             )
         known = suggestion(str(entry["kind"]), classes)
         document.fail(key_path, f"unknown data set {entry['kind']!r}{known}")
@@ -271,7 +271,7 @@ def _load_source(document: YamlDocument, entry: Any, key_path: KeyPath, files: I
     paths = {key: _relative_to(folder, value) for key, value in entry.items() if key in ("path", "source")}
     paths |= {key: str(folder / entry[key]) for key in ("data", "cache") if entry.get(key)}
     source = files.applied(cast(AnySource, document.validate(model, entry | paths, key_path)))
-    if is_preset:
+    if is_preset:  # its file is not the user's, so its lines are of no help
         return LoadedSource(source, load(source))
     return LoadedSource(source, _at(document, key_path, lambda: load(source)))
 

@@ -37,7 +37,7 @@ def differing(recipes: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
 
 
 def recipe_digest(recipe: Mapping[str, object]) -> str:
-    """Return a digest of the settings of a recipe that are not None; the title is no setting."""
+    """Return a digest of the settings of a recipe that are not None; the title is not a setting."""
     return digest(_without_none({key: value for key, value in recipe.items() if key != "title"}))
 
 

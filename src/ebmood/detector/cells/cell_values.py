@@ -44,11 +44,9 @@ LIMIT = "^(?:[<>]=?|[≤≥~≈])\\s*"
 
 INFINITE = {sign + word: float(sign + word) for sign in ("", "+", "-") for word in ("inf", "infinity")}
 
-_YEAR_1, _YEAR_10000 = (
-    (day - datetime.date(1970, 1, 1)).days + late
-    for day, late in ((datetime.date.min, 0), (datetime.date.max, 1))
-)
-"""Days since 1970 between which Python has dates."""
+_FIRST_DAY = (datetime.date.min - datetime.date(1970, 1, 1)).days
+_LAST_DAY = (datetime.date.max - datetime.date(1970, 1, 1)).days
+"""Days since 1970 of the first and the last date that Python has."""
 
 _PER_DAY = {unit: 86_400 * 10**digits for unit, digits in (("s", 0), ("ms", 3), ("us", 6), ("ns", 9))}
 
@@ -231,7 +229,7 @@ def drop_unreadable_times(cells: pyarrow.Array) -> tuple[pyarrow.Array, dict[int
             days = view.view(pyarrow.int64())
             per_day = _PER_DAY["ms" if types.is_date64(dtype) else dtype.unit]
         whole_days = np.asarray(days.fill_null(0)) // per_day
-        beyond |= (whole_days < _YEAR_1) | (whole_days >= _YEAR_10000)
+        beyond |= (whole_days < _FIRST_DAY) | (whole_days > _LAST_DAY)
     if not beyond.any():
         return cells, {}
     errors = dict.fromkeys(np.flatnonzero(beyond).tolist(), "a date beyond the years 1 to 9999")

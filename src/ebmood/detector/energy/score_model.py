@@ -26,7 +26,7 @@ import torch
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from ebmood.core.settings import Settings
+from ebmood.core.settings import Positive, Settings
 from ebmood.detector.energy.columns import Columns, Layout
 from ebmood.models.column_residuals import ColumnResiduals
 from ebmood.models.memory import (
@@ -100,8 +100,8 @@ class EnergySettings(Settings):
     clusters: int | None = Field(default=None, ge=2)
     residuals: int | None = Field(default=1024, ge=2)
     deciding: int = Field(default=2, ge=1)
-    category_cost: Annotated[float, Field(gt=0)] = 1.5
-    unseen_cost: Annotated[float, Field(gt=0)] = 3.0
+    category_cost: Positive = 1.5
+    unseen_cost: Positive = 3.0
 
     @model_validator(mode="after")
     def _check_costs(self) -> "EnergySettings":

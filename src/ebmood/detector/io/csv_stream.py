@@ -81,9 +81,10 @@ class CSVStream(TableStream):
             self._input = opened
         start = opened.start
         if opened.text.encoding == FALLBACK_ENCODING:
-            self._warn(
+            warn(
                 f"{source}: is not UTF-8, so it is read as Windows-1252 (Latin-1); if text looks wrong, save it as "
-                "UTF-8"
+                "UTF-8",
+                DataWarning,
             )
         self.delimiter = start.delimiter
         header = parse_header(opened.header, self.delimiter, source)
@@ -91,9 +92,9 @@ class CSVStream(TableStream):
         check_lines_fit(header, start, source)
         check_delimiter(opened.header.decode(errors="replace"), start, source)
         if start.below:
-            self._warn(describe_below(source, next(filter(str.strip, start.below)), start.line + 2))
+            warn(describe_below(source, next(filter(str.strip, start.below)), start.line + 2), DataWarning)
         if start.title:
-            self._warn(describe_title(source, start.title, start.line))
+            warn(describe_title(source, start.title, start.line), DataWarning)
         fitting = [row for row in start.rows if has_width(row, len(header))]
         marked = [row[0] for row in fitting if row[0].startswith(COMMENT)]
         comments = [cell for cell in marked if re.match(COMMENT_CELL, cell)]
@@ -102,7 +103,7 @@ class CSVStream(TableStream):
             header = (*header, "")  # a delimiter at the end of each row
         unnamed = unnamed_empty(header, start.rows) if start.rows and len(header) > 1 else []
         if unnamed:
-            self._warn(describe_unnamed(source, len(unnamed)))
+            warn(describe_unnamed(source, len(unnamed)), DataWarning)
         # Columns without a name are read, because a value in one of them makes its row bad.
         self._unnamed = tuple(f"\0{k}" for k in unnamed)
         self._header = tuple(f"\0{k}" if k in unnamed else name for k, name in enumerate(header))
@@ -146,14 +147,11 @@ class CSVStream(TableStream):
                 if comments == 1
                 else f"{comments} lines among the rows start"
             )
-            self._warn(f"{self.source}: {lines} with {COMMENT}; read as comments, not as rows")
+            warn(f"{self.source}: {lines} with {COMMENT}; read as comments, not as rows", DataWarning)
         if self._path:
             check_unchanged(self._path, self._state)
         if not rows_read:
             raise EbmoodError(f"{self.source}: the table has no rows; add rows below the header")
-
-    def _warn(self, note: str) -> None:
-        warn(note, DataWarning)
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:

@@ -79,11 +79,11 @@ class ExcelStream(TableStream):
         self.names = tuple(name for name in self._header if name)
         check_names(self.source, self.names)
         if line > filled[0]:
-            self._warn(describe_title(self.source, next(filter(None, padded[filled[0]])), line))
+            warn(describe_title(self.source, next(filter(None, padded[filled[0]])), line), DataWarning)
         if below:
-            self._warn(describe_below(self.source, next(filter(str.strip, below)), self._rows_start))
+            warn(describe_below(self.source, next(filter(str.strip, below)), self._rows_start), DataWarning)
         if empty:
-            self._warn(describe_unnamed(self.source, len(empty)))
+            warn(describe_unnamed(self.source, len(empty)), DataWarning)
         self._check_formulas(samples)
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
@@ -107,9 +107,6 @@ class ExcelStream(TableStream):
             raise EbmoodError(f"{self.source}: the table has no rows; add rows below the header")
         check_unchanged(self._path, self._state)
 
-    def _warn(self, note: str) -> None:
-        warn(note, DataWarning)
-
     def _check_formulas(self, samples: Sequence[Sequence[str]]) -> None:
         """Warn if a column holds formulas whose values the program that wrote the file did not store."""
         empty = [k for k, name in enumerate(self._header) if name and not any(row[k] for row in samples)]
@@ -119,9 +116,10 @@ class ExcelStream(TableStream):
             for row in islice(rows, self._rows_start, self._rows_start + len(samples)):
                 for k in empty:
                     if k < len(row) and str(row[k] or "").startswith("="):
-                        self._warn(
+                        warn(
                             f"{self.source}: column {self._header[k]!r} holds formulas without values, which are read "
-                            "as missing; open the file in a spreadsheet program and save it"
+                            "as missing; open the file in a spreadsheet program and save it",
+                            DataWarning,
                         )
                         return
 
@@ -162,7 +160,10 @@ class ExcelStream(TableStream):
             raise EbmoodError(f"{self.source}: not a readable .xlsx file ({one_line(error)})") from error
         if len(book.worksheets) > 1 and not self._sheets:
             self._sheets = [sheet.title for sheet in book.worksheets]
-            self._warn(f"{self.source}: the first of {len(self._sheets)} sheets is read, {self._sheets[0]!r}")
+            warn(
+                f"{self.source}: the first of {len(self._sheets)} sheets is read, {self._sheets[0]!r}",
+                DataWarning,
+            )
         try:
             yield (book.worksheets[0].iter_rows(values_only=True) if book.worksheets else iter(()))
         finally:

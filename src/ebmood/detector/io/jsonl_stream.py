@@ -107,10 +107,8 @@ class JSONLinesStream(TableStream):
             text = line.decode("utf-8-sig")
             row = json.loads(text, object_pairs_hook=_unique_keys)
             if isinstance(row, dict):
-                if "\\u" in text:
-                    json.dumps(
-                        row, ensure_ascii=False
-                    ).encode()  # raises an error about half of a surrogate pair
+                if "\\u" in text:  # half of a surrogate pair is not Unicode
+                    json.dumps(row, ensure_ascii=False).encode()
                 return _unique_keys(list(_flat(row)))
         except RecursionError as error:
             raise EbmoodError(

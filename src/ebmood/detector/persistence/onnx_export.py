@@ -26,12 +26,11 @@ import torch
 from numpy.typing import NDArray
 
 from ebmood.core.calibration import p_values
-from ebmood.core.errors import EbmoodError, InputError
+from ebmood.core.errors import EbmoodError, InputError, one_line
 from ebmood.core.files import atomic_path
 from ebmood.core.seeding import numpy_stream
 from ebmood.detector.energy.training_ranges import range_widths
 from ebmood.detector.persistence.onnx_graph import DetectorGraph
-from ebmood.detector.validation.scalars import first_line
 
 if TYPE_CHECKING:
     from ebmood.detector.estimator import EnergyDetector
@@ -202,7 +201,7 @@ def run_graph(path: Path | str, rows: NDArray) -> tuple[Floats, Floats]:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         scores, p = session.run(["score", "p_value"], {"x": rows})
     except Exception as error:  # the errors of onnxruntime have no public base class
-        raise EbmoodError(f"export: onnxruntime cannot run the graph: {first_line(error)[:300]}") from error
+        raise EbmoodError(f"export: onnxruntime cannot run the graph: {one_line(error)}") from error
     return np.asarray(scores), np.asarray(p)
 
 
@@ -225,9 +224,7 @@ def _convert(graph: DetectorGraph, rows: Floats) -> Any:
             )
     except Exception as error:  # many types, for operators that ONNX lacks
         part = "the embedding" if graph.embedding is not None else "the detector"
-        raise EbmoodError(
-            f"export: torch cannot convert {part} to ONNX: {first_line(error)[:200]}"
-        ) from error
+        raise EbmoodError(f"export: torch cannot convert {part} to ONNX: {one_line(error)}") from error
     assert program is not None
     return program.model_proto
 

@@ -105,9 +105,8 @@ class TableDetector:
         Raises:
             EbmoodError: the folder cannot be written.
         """
-        has_names = hasattr(
-            self.estimator, "feature_names_in_"
-        )  # else those of the preparation are not of the fit
+        # The preparation of an estimator without names has made-up ones, which the saved detector would not know.
+        has_names = hasattr(self.estimator, "feature_names_in_")
         note = self.preparation.model_dump(mode="json") if self.preparation and has_names else None
         notes = {PREPARATION_NOTE: note, "rows": self.table_rows}
         self.estimator.save(folder, getattr(self.estimator, "notes_", {}) | notes)

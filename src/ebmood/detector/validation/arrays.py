@@ -10,12 +10,12 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from ebmood.core.errors import InputError
+from ebmood.core.errors import InputError, one_line
 from ebmood.detector.cells.categories import Levels
 from ebmood.detector.cells.cell_values import MAX_INTEGER
 from ebmood.detector.validation.data_frames import read_data_frame
 from ebmood.detector.validation.rows import Columns, Rows, check_columns, check_not_infinite, describe_column
-from ebmood.detector.validation.scalars import describe_empty, first_line, parse_cells
+from ebmood.detector.validation.scalars import describe_empty, parse_cells
 
 
 def read_rows(
@@ -119,7 +119,7 @@ def _as_array(X: Any) -> NDArray[Any]:
     try:
         return np.asarray(X)
     except (ValueError, TypeError, OverflowError, RuntimeError) as error:
-        problem = _describe_ragged(X) or f"cannot be read as an array ({first_line(error)})"
+        problem = _describe_ragged(X) or f"cannot be read as an array ({one_line(error)})"
         raise InputError(f"X: {problem}") from error
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from ebmood.core.errors import InputError
+from ebmood.core.errors import InputError, one_line
 from ebmood.detector.cells.categories import (
     Levels,
     category_name,
@@ -28,7 +28,6 @@ from ebmood.detector.validation.scalars import (
     CONVERT_HINT,
     CORRECT_HINT,
     describe_empty,
-    first_line,
     parse_cells,
 )
 
@@ -78,7 +77,7 @@ def read_data_frame(
                 values.append(_read_numbers(series, label, may_be_text=levels is not None))
         except UNREADABLE as error:
             raise InputError(
-                f"X: {label}: {first_line(error)}; correct the cells, or leave the column out"
+                f"X: {label}: {one_line(error)}; correct the cells, or leave the column out"
             ) from error
     return Rows(np.column_stack(values), shape, names, used)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ebmood.core.errors import InputError
+from ebmood.core.errors import InputError, one_line
 from ebmood.detector.cells.categories import is_missing
 from ebmood.detector.cells.cell_values import MAX_INTEGER
 
@@ -48,7 +48,7 @@ def _parse_cell(cell: Any, place: str) -> float:
     except OverflowError as error:
         raise InputError(f"{place}: a whole number larger than 2^53; {CONVERT_HINT} below that") from error
     except (TypeError, ValueError) as error:
-        raise InputError(f"{place}: {first_line(error)}; {CONVERT_HINT}") from error
+        raise InputError(f"{place}: {one_line(error)}; {CONVERT_HINT}") from error
     if isinstance(cell, (int, np.integer)) and abs(int(cell)) > MAX_INTEGER:
         raise InputError(
             f"{place}: the whole number {_shorten(cell)} is larger than 2^53, where float64 does not represent every "
@@ -62,11 +62,6 @@ def describe_empty(shape: Sequence[int]) -> str:
     if not shape[0]:
         return f"X: found 0 sample(s) (shape={tuple(shape)}) while a minimum of 1 is required"
     return f"X: found array with 0 feature(s) (shape={tuple(shape)}) while a minimum of 1 is required."
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error message, or the type of the error if the message is empty."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _shorten(value: object) -> str:

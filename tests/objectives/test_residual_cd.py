@@ -4,6 +4,7 @@ import pytest
 import torch
 from helpers.quadratic import PRECISION, Quadratic, gaussian_rows, quadratic_model, relative_error
 
+from ebmood.core.errors import InputError
 from ebmood.models import AnchoredEnergy, TiedMixture
 from ebmood.objectives import AdamW, Batch, ResidualCD
 from ebmood.samplers import MALA
@@ -59,7 +60,11 @@ def test_chains_of_a_buffer_continue_and_no_slot_is_used_twice(noise):
     changed = (objective.ends != before).any(1)
     assert int(changed.sum()) == 32
     assert set(map(tuple, ends.tolist())) == set(map(tuple, objective.ends[changed].tolist()))
-    assert len(objective.negatives(100, noise)[0]) == 64
+    assert len(objective.negatives(64, noise)[0]) == 64
+    with pytest.raises(
+        InputError, match="`buffer` has 64 slots, but a batch has 65 rows; set `buffer` to 65"
+    ):
+        objective.negatives(65, noise)
 
 
 def test_models_without_a_base_are_an_error():

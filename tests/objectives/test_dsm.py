@@ -23,6 +23,16 @@ def test_the_loss_of_a_gaussian_has_a_closed_form(noise):
     assert float(loss.detach()) == pytest.approx(float(expected), rel=0.01)
 
 
+def test_the_loss_of_held_out_rows_has_the_same_noise_at_every_call_and_the_same_expectation(noise):
+    objective = DSM(sigma=0.5).build(diagonal_model(1.0, 2.0, 0.5), 1, (3,), 0)
+    rows = gaussian_rows(200_000, noise)
+    with torch.no_grad():
+        first, second = objective.validation_loss(rows), objective.validation_loss(rows)
+    assert float(first) == float(second)
+    loss, _ = objective.loss(Batch(rows, None), noise)
+    assert float(first) == pytest.approx(float(loss.detach()), rel=0.01)
+
+
 @pytest.mark.parametrize("sigma", [0.5, 1.0])
 def test_the_precision_of_a_gaussian_under_noise_is_recovered(noise, sigma):
     """The minimiser is P = (C + sigma^2 I)^-1."""

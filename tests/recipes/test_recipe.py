@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from helpers.small_recipes import moons_split, shorten
 
-from ebmood.core.errors import DataWarning, EbmoodError
+from ebmood.core.errors import DataWarning, EbmoodError, InputError
 from ebmood.recipes import IMAGE_METHODS, METHODS, Classifier, Recipe
 from ebmood.recipes.images import ImageOptions
 from ebmood.samplers import MALA, SGLD
@@ -88,7 +88,8 @@ def test_checkpoints_selected_by_other_data_or_functions_are_skipped(change, spl
 
     early_stopping = {"validate_every": 1} if change == "validation rows" else {}
     recipe = METHODS["radial"]("corrected", None).overridden(
-        training={"steps": 40, "batch_size": 600, "warmup": 0, "validate_every": None} | early_stopping
+        training={"steps": 40, "batch_size": 600, "warmup": 0, "validate_every": None, "patience": None}
+        | early_stopping
     )
     select_by = None if early_stopping else partial(highest)
 
@@ -121,3 +122,24 @@ def test_a_warmup_longer_than_the_training_warns():
         DataWarning, match=r"^dsm: the warm-up has 2500 steps, but the training has 5: .*set `warmup`"
     ):
         recipe.fit(moons_split(), seed=0)
+
+
+def test_an_average_over_more_steps_than_the_training_has_warns():
+    training = {"steps": 5, "batch_size": 64, "warmup": 0, "average": 50}
+    with pytest.warns(
+        DataWarning, match=r"^dsm: parameters are averaged over 50 steps, .* 5: .*set `average`"
+    ):
+        METHODS["dsm"]("corrected", None).overridden(training=training).fit(moons_split(), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("method", "has_loss"), [("ssm", False), ("cd", False), ("vera", False), ("dsm", True)]
+)
+def test_validation_needs_a_loss_that_can_be_compared_between_steps(method, has_loss, split):
+    training = {"steps": 8, "batch_size": 64, "warmup": 0, "validate_every": 1}
+    recipe = shorten(METHODS[method]("corrected", None)).overridden(training=training)
+    if has_loss:
+        recipe.fit(split, seed=0)
+    else:
+        with pytest.raises(InputError, match=rf"^{method}.*remove validate_every"):
+            recipe.fit(split, seed=0)

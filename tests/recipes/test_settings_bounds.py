@@ -116,6 +116,11 @@ def test_a_recipe_refuses_settings_that_train_nothing(method, part, values):
         METHODS[method]("corrected", None).overridden(**{part: values})
 
 
+def test_patience_needs_a_validation():
+    with pytest.raises(ValidationError, match=r"patience.*set validate_every"):
+        METHODS["dsm"]("corrected", None).overridden(training={"patience": 3})
+
+
 def test_a_study_names_the_key_of_a_refused_number(tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text("datasets: segment\nrecipes: [{method: dsm, training: {warmup: -3}}]\n")

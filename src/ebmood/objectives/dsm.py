@@ -36,11 +36,20 @@ class DenoisingScoreMatching(SinglePlayerObjective):
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Loss:
         """Return J of a batch, a mean over rows of sums over coordinates."""
+        return self.denoising_loss(batch.x, generator), {}
+
+    def validation_loss(self, x: Tensor) -> Tensor:
+        """Return J of held-out rows, with the same noise at every call."""
+        with torch.enable_grad():  # scores are gradients
+            return self.denoising_loss(x, torch_stream(0, "validation", x.device)).detach()
+
+    def denoising_loss(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Return J of rows `(N, *shape)`, a scalar."""
         sigma = self.settings.sigma
-        noise = torch.empty_like(batch.x).normal_(generator=generator)
-        noisy = (batch.x + sigma * noise).requires_grad_(True)
+        noise = torch.empty_like(x).normal_(generator=generator)
+        noisy = (x + sigma * noise).requires_grad_(True)
         (score,) = torch.autograd.grad(self.model.log_density(noisy).sum(), noisy, create_graph=True)
-        return (sigma * score + noise).square().flatten(1).sum(1).mean(), {}
+        return (sigma * score + noise).square().flatten(1).sum(1).mean()
 
 
 class MultilevelDenoising(Objective):

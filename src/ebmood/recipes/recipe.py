@@ -297,8 +297,10 @@ class Recipe(Settings):
                 f"{split.dataset}: supervision (gamma) needs labels of two classes or more, but the data have "
                 f"{'no labels' if split.train_y is None else 'one class'}; remove gamma"
             )
-        if unfinished := self.training.unfinished_warmup(len(split.train_x)):
-            warn(f"{self.label}: {unfinished}", DataWarning)
+        rows = len(split.train_x)
+        for problem in (self.training.unfinished_warmup(rows), self.training.unreached_average(rows)):
+            if problem is not None:
+                warn(f"{self.label}: {problem}", DataWarning)
         if self.degenerate:
             warn(self.degenerate, DegenerateObjectiveWarning)
         elif self.training.input_noise is None:  # rows with added noise always have a density
@@ -318,6 +320,14 @@ class Recipe(Settings):
         hooks: list[Hook] = []
         if self.training.validate_every is not None:
             validation_x = model_units(torch.as_tensor(split.validation_x, device=device))
+            objective.eval()  # one row has no batch statistics; the training sets it back
+            try:
+                objective.validation_loss(validation_x[:1])
+            except NotImplementedError as error:
+                raise InputError(
+                    f"{self.label}: the objective has no loss that can be compared between steps; remove "
+                    "validate_every and patience"
+                ) from error
             hooks.append(
                 BestState(
                     objective,

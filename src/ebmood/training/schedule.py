@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveInt, model_validator
 
 from ebmood.core.settings import NonNegative, Positive, Settings
 from ebmood.data.augmentation import Augmentation
@@ -46,6 +46,14 @@ class Training(Settings):
     patience: PositiveInt | None = None
     fast: bool | None = None
 
+    @model_validator(mode="after")
+    def _check_patience(self) -> Self:
+        if self.patience is not None and self.validate_every is None:
+            raise ValueError(
+                "patience counts evaluations of the validation loss; set validate_every, or no patience"
+            )
+        return self
+
     def length(self, per_epoch: int) -> int:
         """Return the total number of steps if an epoch has `per_epoch` batches."""
         return self.steps if self.epochs is None else self.epochs * per_epoch
@@ -62,6 +70,20 @@ class Training(Settings):
         return (
             f"the warm-up has {self.warmup} steps, but the training has {steps}: learning rates end at "
             f"{steps / self.warmup:.2g} times their settings; set `warmup` below `steps`, to {steps // 5} for example"
+        )
+
+    def unreached_average(self, rows: int) -> str | None:
+        """Return one line if the parameters are averaged over more steps than the training has, or None.
+
+        >>> Training(steps=50, average=20).unreached_average(rows=512) is None
+        True
+        """
+        steps = self.length(per_epoch=rows // min(self.batch_size, rows))
+        if self.average is None or self.average <= steps:
+            return None
+        return (
+            f"parameters are averaged over {self.average} steps, but the training has {steps}: the final model "
+            f"includes the first steps; set `average` below `steps`, to {max(1, steps // 10)} for example"
         )
 
     def is_shorter_than(self, other: Self) -> bool:

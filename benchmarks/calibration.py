@@ -2,10 +2,13 @@
 
     python benchmarks/calibration.py [FOLDER] [--calibration 0.4] [--splits 200] [--jobs 2]
     python benchmarks/calibration.py [FOLDER] --calibration loo
+    python benchmarks/calibration.py FOLDER --calibration loo --rows 20 30 45 60 90 --splits 20
 
 Each split fits `EnergyDetector` on a random half of the rows of a table and counts false alarms among the other half.
-The tables are those of scikit-learn, and with FOLDER also the normal rows of ADBench's `.npz` files with at most 3,000
-rows. With split calibration, the mean rate over all splits must be within three standard errors of
+The tables are those of scikit-learn, and with FOLDER also the normal rows of ADBench's `.npz` files, or the training
+rows of one-class tables (`train`), with at most 3,000 rows. With --rows, only so many rows are used for the fit, and
+there is one line for all tables: the mean, its standard error over tables, and the table with the most false alarms.
+ With split calibration, the mean rate over all splits must be within three standard errors of
 floor(alpha (n + 1)) / (n + 1), where n is the number of calibration rows. With leave-one-out calibration, for which
 nothing is proved, it must be at most alpha plus three standard errors. The exit code is 1 if a rate is not as it must
 be.
@@ -36,9 +39,10 @@ def scikit_learn_rows(name: str, label: int | None) -> np.ndarray:
     return x if label is None else x[y == label]
 
 
-def adbench_rows(path: Path) -> np.ndarray:
+def normal_rows(path: Path) -> np.ndarray:
     data = np.load(path, allow_pickle=False)
-    return data["X"][data["y"] == 0].astype(np.float64)
+    rows = data["train"] if "train" in data else data["X"][data["y"] == 0]
+    return rows.astype(np.float64)
 
 
 def tables(folder: Path | None) -> dict[str, Loader]:
@@ -51,13 +55,16 @@ def tables(folder: Path | None) -> dict[str, Loader]:
         "digits, 3": partial(scikit_learn_rows, "digits", 3),
     }
     for path in sorted(folder.glob("*.npz")) if folder else ():
-        if len(adbench_rows(path)) <= MAX_ROWS:
-            found[path.stem] = partial(adbench_rows, path)
+        if len(normal_rows(path)) <= MAX_ROWS:
+            found[path.stem] = partial(normal_rows, path)
     return found
 
 
-def run_split(load: Loader, calibration: float | str, seed: int) -> tuple[int, np.ndarray]:
-    """Return the number of calibration rows, and for each level the fraction of false alarms among test rows."""
+def run_split(load: Loader, calibration: float | str, rows: int | None, seed: int) -> tuple[int, np.ndarray]:
+    """Return the number of calibration rows, and for each level the fraction of false alarms among test rows.
+
+    `rows` rows are used for the fit; None for half of them.
+    """
     import torch
 
     from ebmood import EnergyDetector
@@ -65,9 +72,10 @@ def run_split(load: Loader, calibration: float | str, seed: int) -> tuple[int, n
     torch.set_num_threads(1)
     x = load()
     x = x[np.random.default_rng(seed).permutation(len(x))]
+    rows = len(x) // 2 if rows is None else rows
     with warnings.catch_warnings(action="ignore"):
-        detector = EnergyDetector(calibration=calibration, random_state=seed).fit(x[: len(x) // 2])
-    p = detector.p_values(x[len(x) // 2 :])
+        detector = EnergyDetector(calibration=calibration, random_state=seed).fit(x[:rows])
+    p = detector.p_values(x[rows:])
     return len(detector.calibration_scores_), np.array([(p <= level).mean() for level in LEVELS])
 
 
@@ -80,11 +88,37 @@ def check(level: float, rows: int, rates: np.ndarray, is_exact: bool) -> tuple[b
     return passed, f"{rates.mean():.4f} ± {error:.4f}" + ("" if passed else " !")
 
 
+def run_sizes(
+    pool: ProcessPoolExecutor,
+    found: dict[str, Loader],
+    calibration: float | str,
+    sizes: list[int],
+    splits: int,
+) -> None:
+    """Print for each number of training rows the false alarms over all tables with at least twice as many rows."""
+    head = "".join(f" alpha {level} | most |" for level in LEVELS)
+    print("| training rows | tables |" + head + "\n| --: | --: |" + " --: |" * (2 * len(LEVELS)))
+    for rows in sizes:
+        means = []
+        for load in found.values():
+            if len(load()) >= 2 * rows:
+                results = pool.map(partial(run_split, load, calibration, rows), range(splits))
+                means.append(np.mean([rates for _, rates in results], axis=0))
+        all_means = np.array(means)
+        errors = all_means.std(axis=0, ddof=1) / np.sqrt(len(means))
+        cells = zip(all_means.mean(axis=0), errors, all_means.max(axis=0), strict=True)
+        text = " | ".join(f"{mean:.4f} ± {error:.4f} | {most:.3f}" for mean, error, most in cells)
+        print(f"| {rows} | {len(means)} | {text} |", flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, nargs="?", help="ADBench's .npz files")
+    parser.add_argument("folder", type=Path, nargs="?", help="ADBench's .npz files, or one-class tables")
+    parser.add_argument(
+        "--rows", type=int, nargs="+", help="numbers of training rows, for one line over all tables"
+    )
     parser.add_argument("--splits", type=int, default=200, help="number of random splits, at least 2")
     parser.add_argument("--calibration", default="0.4", help="a fraction, or loo (%(default)s)")
     parser.add_argument("--jobs", type=int, default=2)
@@ -94,11 +128,16 @@ def main() -> int:
     is_exact = arguments.calibration != "loo"
     calibration = float(arguments.calibration) if is_exact else "loo"
     failed = 0
+    found = tables(arguments.folder)
+    if arguments.rows:
+        with ProcessPoolExecutor(arguments.jobs, get_context("spawn")) as pool:
+            run_sizes(pool, found, calibration, arguments.rows, arguments.splits)
+        return 0
     print("| table | training rows | " + " | ".join(f"alpha {level}" for level in LEVELS) + " |")
     print("| :-- | --: |" + " --: |" * len(LEVELS))
     with ProcessPoolExecutor(arguments.jobs, get_context("spawn")) as pool:
-        for name, load in tables(arguments.folder).items():
-            results = list(pool.map(partial(run_split, load, calibration), range(arguments.splits)))
+        for name, load in found.items():
+            results = list(pool.map(partial(run_split, load, calibration, None), range(arguments.splits)))
             rates = np.array([rate for _, rate in results])
             cells = [check(level, results[0][0], rates[:, i], is_exact) for i, level in enumerate(LEVELS)]
             failed += sum(not passed for passed, _ in cells)

@@ -27,6 +27,21 @@ def test_false_alarms_on_new_rows_are_at_most_alpha(shape):
 
 
 @pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarning")
+@pytest.mark.parametrize("rows", [20, 60])
+def test_false_alarms_on_sparse_and_heavy_tailed_columns_are_at_most_alpha(rows):
+    """Most columns have zeros and a few large numbers, so that many new rows are outside the training ranges."""
+    rng = np.random.default_rng(0)
+    rates = []
+    for seed in range(15):
+        x = rng.standard_t(1.5, size=(rows + 300, 40)) * (rng.random((rows + 300, 40)) < 0.02)
+        x[:, :3] = rng.normal(size=(rows + 300, 3))
+        detector = EnergyDetector(calibration="loo", random_state=seed, energy=QUICK).fit(x[:rows])
+        rates.append((detector.p_values(x[rows:]) <= 0.1).mean())
+    assert np.mean(rates) <= 0.1 + 3 * np.std(rates, ddof=1) / np.sqrt(len(rates))
+    assert np.mean(rates) >= 0.03
+
+
+@pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarning")
 @pytest.mark.parametrize("calibration", ["loo", 0.3])
 @pytest.mark.parametrize("kind", ["levels", "rare levels", "gaps"])
 def test_false_alarms_on_rows_with_new_levels_and_new_gaps_are_at_most_alpha(kind, calibration):

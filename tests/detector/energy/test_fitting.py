@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 from helpers.awkward_rows import SETTINGS, awkward_rows, fit, score
 
-from ebmood.detector.energy.fitting import fit_score_model
+from ebmood.detector.energy.fitting import _excess_left_out, _set_ranges, fit_score_model
 from ebmood.detector.energy.score_model import EnergySettings
 
 
@@ -47,6 +48,25 @@ def test_a_leave_one_out_score_is_that_of_a_fit_without_the_row_if_the_views_do_
     middle = np.argsort(np.abs(x).max(axis=1))[:20]
     without = [score(fit(np.delete(x, row, axis=0), settings), x[row : row + 1])[0] for row in middle]
     np.testing.assert_allclose(scores[middle], without, atol=0.1)
+
+
+@pytest.mark.parametrize("features", [False, True])
+def test_the_excess_of_a_row_is_over_the_ranges_of_the_other_rows(features: bool) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_cauchy(size=(25, 5)) ** 3 * (1.0 if features else np.array([1.0, 1e3, 1e-3, 1e6, 1.0]))
+    x[:, 3] = 0.0
+    x[7, 3] = 50.0  # the other rows are constant
+    x[:, 4] = np.clip(x[:, 4], None, np.sort(x[:, 4])[-3])  # several rows have the highest value
+    model = fit(x, EnergySettings())
+    _set_ranges(model, x, features)
+    excess = _excess_left_out(model, x, features)
+    expected = []
+    for row in range(len(x)):
+        _set_ranges(model, np.delete(x, row, axis=0), features)
+        expected.append(float(model.excess(torch.from_numpy(x[row : row + 1]))))
+    assert (excess > 0).sum() >= (1 if features else 3)
+    # The scale of a constant column depends on the number of rows, which is 24 and not 25 without the row.
+    np.testing.assert_allclose(excess, expected, rtol=0.025)
 
 
 def test_a_row_in_memory_scores_lower_when_it_is_left_out() -> None:

@@ -15,7 +15,13 @@ from ebmood.detector.energy.columns import Columns, Layout, fit_layout, leave_ou
 from ebmood.detector.energy.contamination import count_contaminated, further_neighbours, strangest
 from ebmood.detector.energy.prototypes import MAX_PROTOTYPES, find_prototypes
 from ebmood.detector.energy.reservoir import sample_union
-from ebmood.detector.energy.score_model import VIEWS_BY_NAME, EnergySettings, MemoryLayout, ScoreModel
+from ebmood.detector.energy.score_model import (
+    MAX_EXCESS,
+    VIEWS_BY_NAME,
+    EnergySettings,
+    MemoryLayout,
+    ScoreModel,
+)
 from ebmood.models.views import NormalScores, WhitenedNormalScores
 from ebmood.models.views.features import are_features
 from ebmood.models.views.one_unit import columns_share_unit
@@ -100,7 +106,8 @@ def fit_score_model(
     model = ScoreModel(settings, layout.updated(residuals=_has_residuals(settings, layout)))
     model.columns.load_state_dict(columns.state_dict())
     model.memory.copy_(torch.from_numpy(x[memory]))
-    _set_ranges(model, x if earlier is None else np.concatenate([x, earlier.ranges]), features)
+    known = x if earlier is None else np.concatenate([x, earlier.ranges])
+    _set_ranges(model, known, features)
     with torch.no_grad():
         _fit_views(model, model.columns.numbers(model.memory))
         if settings.clusters:
@@ -116,6 +123,7 @@ def fit_score_model(
     others = np.arange(len(x)) if prototypes else np.setdiff1d(np.arange(len(x)), memory)
     if len(others):
         scores[others] = apply_in_chunks(model, left_out[others], device)
+    scores -= _excess_left_out(model, known, features)[: len(x)]
     model.gap_penalty.fill_(1.0 + float(np.ptp(scores)))
     scores -= ruled_out * float(model.gap_penalty)
     return FittedScoreModel(model, scores)
@@ -261,6 +269,43 @@ def _set_ranges(model: ScoreModel, x: Floats, features: bool) -> None:
         model.extent.fill_(float((high / 2 - low / 2).max() * 2))
     else:
         model.extent.copy_(torch.where(varies(numbers), high - low, constant_scales(numbers)))
+
+
+def _excess_left_out(model: ScoreModel, x: Floats, features: bool) -> Floats:
+    """Return the excess of each row over the ranges of the other rows: `(N, D)` to `(N,)`, see `ScoreModel.excess`.
+
+    Only the row with the one lowest or highest value of a column changes the range of this column.
+    """
+    numbers = model.columns.numbers(torch.from_numpy(x))
+    excess = torch.zeros(len(x), dtype=torch.float64)
+    if not numbers.shape[1]:
+        return excess.numpy()
+    largest, of_largest = numbers.topk(2, dim=0)
+    smallest, of_smallest = numbers.topk(2, dim=0, largest=False)
+    widest_other = _largest_other(largest[0] - smallest[0])
+    for low, high, rows in (
+        (smallest[0], largest[1], of_largest[0]),
+        (smallest[1], largest[0], of_smallest[0]),
+    ):
+        if features:
+            extent = torch.maximum(high - low, widest_other)
+        else:
+            vary = varies(torch.stack([low, high]))
+            extent = torch.where(vary, high - low, constant_scales(numbers, low))
+        values = numbers.gather(0, rows[None])[0]
+        ranges = ((values - (low / 2 + high / 2)) / extent).abs() - 1
+        excess.index_add_(0, rows, ranges.clamp(0, MAX_EXCESS))
+    return excess.clamp(max=MAX_EXCESS).numpy()
+
+
+def _largest_other(values: torch.Tensor) -> torch.Tensor:
+    """Return for each value the largest one of the others: `(P,)` to `(P,)`; zero if there are no others."""
+    if len(values) == 1:
+        return torch.zeros_like(values)
+    (largest, second), (at, _) = values.topk(2)
+    others = torch.full_like(values, float(largest))
+    others[at] = second
+    return others
 
 
 def _fit_views(model: ScoreModel, numbers: torch.Tensor) -> None:

@@ -121,16 +121,20 @@ class AffineView(ScaledView):
         return leave_out_deviations(coordinates)
 
 
-def constant_scales(x: Tensor) -> Tensor:
+def constant_scales(x: Tensor, values: Tensor | None = None) -> Tensor:
     """Return the scales of columns that are constant: `(N, P) -> (P,)`.
 
     If all columns appear to be measured on one scale, it is their common range. Otherwise it is as if one row in N had
     moved by the size of its value.
+
+    Args:
+        x: the rows.
+        values: `(P,)` the constant values; None for those of the first row.
     """
     varying = x[:, varies(x)]
     if varying.shape[1] and columns_share_unit(varying.numpy()):
         return torch.full_like(x[0], float(varying.max() - varying.min()))
-    return x[0].abs().clamp(min=1.0) / math.sqrt(len(x))
+    return (x[0] if values is None else values).abs().clamp(min=1.0) / math.sqrt(len(x))
 
 
 def varies(x: Tensor) -> Tensor:

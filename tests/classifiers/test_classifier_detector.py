@@ -257,6 +257,23 @@ def test_too_few_calibration_rows_warn_with_the_number_that_is_needed():
         ClassifierDetector(trained_classifier(), score="energy").fit(x, y)
 
 
+def test_recalibration_makes_p_values_hold_for_other_rows_and_keeps_scores(tmp_path: Path):
+    """A shift of the inputs raises the false alarms, until rows with the shift calibrate."""
+    shifted = [labelled_rows(500, seed)[0] + 3 for seed in (31, 32)]
+    detector = fitted("knn", alpha=0.1)
+    scores = detector.score_samples(shifted[1])
+    assert (detector.predict(shifted[1]) == -1).mean() > 0.3
+    assert detector.recalibrate(shifted[0]) is detector
+    np.testing.assert_array_equal(detector.score_samples(shifted[1]), scores)
+    assert len(detector.calibration_scores_) == 500
+    assert (detector.predict(shifted[1]) == -1).mean() == pytest.approx(0.1, abs=0.06)
+    detector.save(tmp_path / "model")
+    loaded = ClassifierDetector.load(tmp_path / "model", trained_classifier())
+    np.testing.assert_array_equal(loaded.p_values(shifted[1]), detector.p_values(shifted[1]))
+    with pytest.warns(CalibrationWarning, match=r"needs 9 .* only 5, .*give 9 rows or more"):
+        detector.recalibrate(shifted[0][:5])
+
+
 def test_the_advice_for_few_rows_does_not_name_leave_one_out_which_is_refused():
     with pytest.warns(CalibrationWarning, match="will be flagged; give 95 rows or more$"):
         ClassifierDetector(trained_classifier(), score="energy").fit(*labelled_rows(30, seed=1))

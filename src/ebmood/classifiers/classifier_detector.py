@@ -14,10 +14,11 @@ from ebmood.classifiers.inputs import Batch, read_batches
 from ebmood.classifiers.network import NetworkResults, Progress, head_of, prepare, run_network
 from ebmood.classifiers.network_checks import warn_of_labels, warn_of_logits
 from ebmood.classifiers.saved_classifier import SavedClassifier, load_classifier, save_classifier
-from ebmood.core.calibration import benjamini_hochberg, rows_needed
+from ebmood.core.calibration import rows_needed
 from ebmood.core.errors import CalibrationWarning, InputError, warn
 from ebmood.core.interface import for_interface
-from ebmood.detector.calibration_scores import LARGER_ALPHA, CalibrationScores, warn_if_no_row_is_flagged
+from ebmood.detector.calibrated import Calibrated
+from ebmood.detector.calibration_scores import CalibrationScores, warn_if_no_row_is_flagged
 from ebmood.detector.parameters import (
     advise_for_calibration,
     check_alpha_and_device,
@@ -39,7 +40,7 @@ MOST_CLASSES = 5
 """Most classes in a message."""
 
 
-class ClassifierDetector:
+class ClassifierDetector(Calibrated):
     """Out-of-distribution detection for a trained classifier, with conformal p-values.
 
     `fit` takes in-distribution rows **that the network was not trained on**. Part of them fits the score, the others
@@ -92,8 +93,6 @@ class ClassifierDetector:
 
     score_: FittedScore
     settings_: Score
-    calibration_: CalibrationScores
-    offset_: float
     accuracy_: float
     n_fit_rows_: int
     n_features_: int
@@ -179,7 +178,28 @@ class ClassifierDetector:
         warn_of_logits(clean.outputs.logits)
         if is_right is not None:
             warn_of_labels(int(is_right.sum()), rows, self.n_classes_)
-        self._calibrate(results.outputs.take(calibration_rows), rows)
+        advice = advise_for_calibration(self.alpha, self.calibration, rows, knows_loo=False)
+        self._calibrate(results.outputs.take(calibration_rows), advice)
+        return self
+
+    def recalibrate(self, X: Any, progress: Progress = lambda rows: None) -> Self:
+        """Replace the calibration rows without a new fit: scores stay, thresholds and p-values change.
+
+        The p-values then hold for rows like the new calibration rows.
+
+        Args:
+            X: in-distribution rows that neither the network nor the score was fitted on, as for `fit`. Labels are not
+                used.
+            progress: called with the number of rows that have passed the network.
+
+        Raises:
+            InputError: X cannot be used; the message names the row.
+
+        Warns:
+            CalibrationWarning: there are too few rows to flag anything at level alpha.
+        """
+        self._check_fitted()
+        self._calibrate(self.outputs(X, progress), f"give {rows_needed(self.alpha)} rows or more")
         return self
 
     def outputs(self, X: Any, progress: Progress = lambda rows: None) -> Outputs:
@@ -223,49 +243,7 @@ class ClassifierDetector:
         """
         self._check_fitted()
         scores, classes = self.score_.score_samples(outputs), self._classes(outputs)
-        level = self.alpha if alpha is None else alpha
-        offsets = self.calibration_.offsets(len(scores), classes, level)
-        return ScoreBatch(
-            scores, self.calibration_.p_values(scores, classes), scores < offsets, segments=classes
-        )
-
-    def p_values(self, X: Any) -> Floats:
-        """Return split-conformal p-values: `(N, *shape)` to `(N,)`, in (0, 1]. Small values mean unlike the fit."""
-        return self.score_batch(X).p_values
-
-    def predict(self, X: Any, alpha: float | None = None) -> NDArray[np.int64]:
-        """Return -1 for rows that are flagged as out-of-distribution at level `alpha`, and else 1: `(N,)`."""
-        return np.where(self.score_batch(X, alpha).flags, -1, 1)
-
-    def select(self, X: Any, fdr: float = 0.05) -> NDArray[np.bool_]:
-        """Return which rows are out-of-distribution, with an expected fraction of at most `fdr` wrong ones among them.
-
-        This is the procedure of Benjamini and Hochberg on the p-values of all rows.
-
-        Raises:
-            InputError: `fdr` is not between 0 and 1.
-        """
-        return benjamini_hochberg(self.p_values(X), fdr)
-
-    def set_alpha(self, alpha: float) -> Self:
-        """Set the level of the flags, without a new fit.
-
-        Raises:
-            InputError: `alpha` is not between 0 and 1.
-
-        Warns:
-            CalibrationWarning: there are too few calibration rows, in total or of a class, to flag any at this level.
-        """
-        self._check_fitted()
-        self.offset_ = self.calibration_.offset(alpha)
-        self.alpha = alpha
-        warn_if_no_row_is_flagged(self.calibration_, alpha, LARGER_ALPHA)
-        return self
-
-    @property
-    def false_alarm_rate_(self) -> float:
-        """The fraction of rows like those of the fit that is flagged, on average over fits; at most `alpha`."""
-        return self.calibration_.false_alarm_rate(self.alpha)
+        return self._batch(scores, alpha, segments=classes)
 
     def save(self, folder: Path | str, notes: dict[str, JsonValue] | None = None) -> None:
         """Write the fitted score and its calibration to a folder, without pickle.
@@ -360,12 +338,12 @@ class ClassifierDetector:
     def _classes(self, outputs: Outputs) -> Floats | None:
         return outputs.predicted.double().numpy() if self.class_conditional else None
 
-    def _calibrate(self, outputs: Outputs, rows: int) -> None:
+    def _calibrate(self, outputs: Outputs, advice: str) -> None:
+        """Calibrate with the outputs of calibration rows. `advice` says what helps if they are too few."""
         scores = self.score_.score_samples(outputs)
         needed = rows_needed(self.alpha)
         self.calibration_ = CalibrationScores.of_rows(scores, self._classes(outputs), least=needed)
         self.offset_ = self.calibration_.offset(self.alpha)
-        advice = advise_for_calibration(self.alpha, self.calibration, rows, knows_loo=False)
         warn_if_no_row_is_flagged(self.calibration_, self.alpha, advice)
         pooled = self.calibration_.without_rate
         if pooled:

@@ -14,7 +14,8 @@ from ebmood.cli.progress_bar import progress_bar
 from ebmood.cli.report import detector_page_of, labelled_page_of, refuse_folder, write_page
 
 if TYPE_CHECKING:
-    from ebmood.detector.decisions import Decisions
+    from ebmood.detector import EnergyDetector
+    from ebmood.detector.calibrated import Calibrated
     from ebmood.detector.io.open_input import InputStream
     from ebmood.detector.score_batch import ScoreBatch
     from ebmood.results.tables.table import Table
@@ -110,6 +111,7 @@ def evaluate(
             import numpy as np
 
             from ebmood.core.metrics import separation
+            from ebmood.detector import EnergyDetector
             from ebmood.detector.io.image_stream import ImageStream
             from ebmood.detector.io.open_input import open_input
             from ebmood.detector.outlier_labels import find_outliers, read_labels, split_batches
@@ -146,7 +148,7 @@ def evaluate(
     for result, others in zip(results[1:], scores[1:], strict=True):
         result |= asdict(separation(scores[0], others))
     estimator = detector.estimator
-    if estimator.segments_:
+    if isinstance(estimator, EnergyDetector) and estimator.segments_:
         for result, parts in zip(results, batches, strict=True):
             result["segments"] = flagged_by_segment(estimator, parts)
     skipped = {source.source: source.skipped for source in sources if isinstance(source, ImageStream)}
@@ -170,7 +172,7 @@ def evaluate(
         console.print(f"normal rows of segment {name}: {segment['flagged']:.3f} of {segment['rows']} flagged")
 
 
-def flagged_by_segment(estimator: "Decisions", batches: "Sequence[ScoreBatch]") -> dict[str, dict]:
+def flagged_by_segment(estimator: "EnergyDetector", batches: "Sequence[ScoreBatch]") -> dict[str, dict]:
     """Return the number of rows and the fraction of flagged rows of every segment."""
     import numpy as np
 
@@ -232,7 +234,7 @@ def _names(tables: list[Path], label_column: str | None) -> list[str]:
     return [f"{tables[0]}, normal", f"{tables[0]}, outliers"]
 
 
-def _table(model: Path, results: list[dict], estimator: "Decisions") -> "Table":
+def _table(model: Path, results: list[dict], estimator: "Calibrated") -> "Table":
     """Return the results as a table, whose first row is for the normal rows."""
     from ebmood.detector.raw.items import items_of
     from ebmood.results.tables.table import Column, Table

@@ -30,7 +30,7 @@ from ebmood.cli.options import (
 from ebmood.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
-    from ebmood.detector.decisions import Decisions
+    from ebmood.detector.calibrated import Calibrated
     from ebmood.detector.raw.folder_scoring import FolderScores
 
 EPILOG = """Examples
@@ -218,7 +218,7 @@ def _check_options(table: Path, out: Path, jobs: int | None, cluster: str | None
         raise EbmoodError(f"{out}: is the table itself; give another file with -o")
 
 
-def _describe_counts(rows: int, flagged: int, estimator: "Decisions", seconds: float) -> str:
+def _describe_counts(rows: int, flagged: int, estimator: "Calibrated", seconds: float) -> str:
     from ebmood.detector.raw.items import items_of
 
     items = items_of(estimator).many
@@ -239,7 +239,7 @@ def _score_folder(
     options: tuple[bool, float, int],
     jobs: int | None,
     cluster: str | None,
-) -> "tuple[FolderScores, Decisions]":
+) -> "tuple[FolderScores, Calibrated]":
     """Score a folder file by file."""
     try:
         with progress_bar("scoring") as progress:
@@ -277,7 +277,7 @@ def _score_folder(
 
 
 def _report_folder(
-    out: Path, scores: "FolderScores", estimator: "Decisions", seconds: float, json: bool
+    out: Path, scores: "FolderScores", estimator: "Calibrated", seconds: float, json: bool
 ) -> int:
     """Print the results for a folder, and return the exit code."""
     files = scores.completed.values()

@@ -1,7 +1,7 @@
-"""From scores to decisions: p-values, flags and selections of rows, with the calibration of a fitted detector."""
+"""Decisions of `EnergyDetector`, whose calibration may have segments, weights and classes."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ebmood.core import calibration as conformal
 from ebmood.core.errors import InputError
-from ebmood.detector.calibration_scores import LARGER_ALPHA, CalibrationScores, warn_if_no_row_is_flagged
+from ebmood.detector.calibrated import Calibrated
 from ebmood.detector.cells.categories import Levels
 from ebmood.detector.labels import labelled_auroc
 from ebmood.detector.model_inputs import ModelInputs
@@ -24,15 +24,12 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-class Decisions:
+class Decisions(Calibrated):
     """The methods of `EnergyDetector` that score rows and decide about them."""
 
-    alpha: float
     calibration: Calibration
     supervised: bool
     levels_: dict[int, Levels]
-    offset_: float
-    calibration_: CalibrationScores
     class_calibration_scores_: tuple[Floats, ...]
     segment_column_: int | None
     scorer_: RowScorer
@@ -83,10 +80,7 @@ class Decisions:
         Raises:
             InputError: `alpha` is not between 0 and 1, or segments or weights are missing or not needed.
         """
-        level = self.alpha if alpha is None else alpha
-        offsets = self.calibration_.offsets(len(scores), segments, level, weights)
-        p_values = self.calibration_.p_values(scores, segments, weights)
-        return ScoreBatch(scores, p_values, scores < offsets, kept_columns, segments=segments)
+        return self._batch(scores, alpha, kept_columns, segments, weights)
 
     def segments_of(self, rows: Floats) -> Floats | None:
         """Return the segments of rows of numbers, as `decide` expects them; None if the detector has no segments.
@@ -115,7 +109,7 @@ class Decisions:
             alpha: the level; None for the `alpha` of the detector.
             weights: `(N,)` weights of the rows, if `recalibrate` received weights.
         """
-        return np.where(self.score_batch(X, alpha, weights).flags, -1, 1)
+        return self.score_batch(X, alpha, weights).labels
 
     def p_values(self, X: Any, weights: Any = None) -> Floats:
         """Return split-conformal p-values: `(N, ...)` to `(N,)`, in (0, 1].
@@ -162,7 +156,7 @@ class Decisions:
         self._refuse_leave_one_out("select")
         check_is_fitted(self)
         self._refuse_weights("select")
-        return conformal.benjamini_hochberg(self.p_values(X), fdr)
+        return super().select(X, fdr)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the AUROC of the scores, which `cross_val_score` and `GridSearchCV` use by default.
@@ -183,33 +177,6 @@ class Decisions:
                 "score: y holds classes with supervised=True, not outliers; use another scorer (scoring=)"
             )
         return labelled_auroc(self.score_samples(X), y)
-
-    def set_alpha(self, alpha: float) -> Self:
-        """Set the level of the flags of a fitted detector, without a new fit.
-
-        P-values stay as they are, so segments are pooled as in the fit.
-
-        Raises:
-            InputError: `alpha` is not between 0 and 1.
-
-        Warns:
-            CalibrationWarning: there are too few calibration rows, in total or of a segment, to flag any at this level.
-        """
-        check_is_fitted(self)
-        self.offset_ = self.calibration_.offset(alpha)
-        self.alpha = alpha
-        warn_if_no_row_is_flagged(self.calibration_, alpha, LARGER_ALPHA)
-        return self
-
-    @property
-    def calibration_scores_(self) -> Floats:
-        """`(n,)` scores of the calibration rows, ascending."""
-        return self.calibration_.scores
-
-    @property
-    def false_alarm_rate_(self) -> float:
-        """The fraction of rows like the training rows that is flagged, on average over fits; at most `alpha`."""
-        return self.calibration_.false_alarm_rate(self.alpha)
 
     @property
     def segments_(self) -> tuple[SegmentSummary, ...]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScoreBatch:
-    """Results for N rows. `EnergyDetector.decide` makes them: p-values and flags are computed only there.
+    """Results for N rows. `Calibrated` makes them: p-values and flags are computed only there.
 
     Attributes:
         scores: `(N,)`; higher is more in-distribution.
@@ -34,6 +34,11 @@ class ScoreBatch:
     errors: Mapping[int, str] | None = None
     reasons: Sequence[tuple[str, ...]] | None = None
     segments: NDArray[np.float64] | None = None
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """`(N,)`: -1 for flagged rows and 1 for the others, as in scikit-learn."""
+        return np.where(self.flags, -1, 1)
 
 
 def mark_bad_rows(batch: ScoreBatch, errors: Mapping[int, str]) -> ScoreBatch:

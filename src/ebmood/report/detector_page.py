@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ebmood.core import calibration as conformal
 from ebmood.core.metrics import separation
-from ebmood.detector.decisions import Decisions
+from ebmood.detector.calibrated import Calibrated
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.patches.heat_map import picture_of
 from ebmood.detector.patches.training_images import small_picture
@@ -132,7 +132,7 @@ def _lead(detector: EnergyDetector) -> str:
 
 
 def score_blocks(
-    detector: Decisions, normal: ScoreBatch | None, others: Mapping[str, ScoreBatch]
+    detector: Calibrated, normal: ScoreBatch | None, others: Mapping[str, ScoreBatch]
 ) -> list[Block]:
     """Return the part of a page about scores: how well normal rows are separated from others.
 
@@ -180,7 +180,7 @@ def score_blocks(
     return [table, Charts((histogram, roc, precision_recall))]
 
 
-def false_alarm_blocks(detector: Decisions, normal: ScoreBatch | None) -> list[Block]:
+def false_alarm_blocks(detector: Calibrated, normal: ScoreBatch | None) -> list[Block]:
     """Return the part of a page about false alarms, on normal test rows if there are some."""
     calibration, items = len(detector.calibration_scores_), items_of(detector)
     explanation = Text(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -17,10 +17,11 @@ from ebmood.core.errors import InputError
 from ebmood.core.interface import for_interface
 from ebmood.core.seeding import numpy_stream
 from ebmood.data.images.readers import CorruptDataError
+from ebmood.detector.calibrated import Calibrated
 from ebmood.detector.calibration_scores import CalibrationScores, warn_if_no_row_is_flagged
-from ebmood.detector.decisions import Decisions
 from ebmood.detector.history import Event
 from ebmood.detector.item_embedding import find_embedder
+from ebmood.detector.labels import labelled_auroc
 from ebmood.detector.parameters import (
     advise_for_calibration,
     check_alpha_and_device,
@@ -38,9 +39,13 @@ from ebmood.detector.patches.patch_memory import (
 from ebmood.detector.patches.patch_sample import CANDIDATES, MIN_IMAGES, PatchSample, find_patch_prototypes
 from ebmood.detector.patches.training_images import MAX_IMAGES, TrainingImages, small_picture
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
+from ebmood.detector.score_batch import ScoreBatch
 from ebmood.embedders import Embedder, ImageEmbedder
 from ebmood.embedders.embedder import Bytes, Features
 from ebmood.embedders.images import ImageItem, read_items
+
+if TYPE_CHECKING:
+    import pyarrow
 
 Floats = NDArray[np.float64]
 Skip = Callable[[CorruptDataError], None]
@@ -67,7 +72,7 @@ class PatchChunk:
     seen: int
 
 
-class PatchDetector(Decisions, OutlierMixin, BaseEstimator):
+class PatchDetector(Calibrated, OutlierMixin, BaseEstimator):
     """Detect images of which a part is unlike the training images, with a known false-alarm rate, and show the part.
 
     It is for aligned scenes: one camera, one pose, or one texture. `fit` keeps a sample of patches of most images, and
@@ -102,8 +107,6 @@ class PatchDetector(Decisions, OutlierMixin, BaseEstimator):
         history_ (tuple): the fit; see `ebmood.detector.history.Event`.
     """
 
-    supervised = False
-    segment_column_ = None
     memory: Literal["rows", "prototypes"]
     embedder_: ImageEmbedder
     memory_: PatchMemory
@@ -265,6 +268,50 @@ class PatchDetector(Decisions, OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         return np.concatenate([chunk.scores for chunk in self.score_items(read_items(X))])
 
+    def score_batch(self, X: Any, alpha: float | None = None) -> ScoreBatch:
+        """Return scores, p-values and flags of N images, computed in one pass.
+
+        Args:
+            X: the images.
+            alpha: level of the flags; None for the `alpha` of the detector.
+
+        Raises:
+            EbmoodError: an image or `alpha` cannot be used.
+        """
+        return self.decide(self.score_samples(X), alpha=alpha)
+
+    def decide(
+        self,
+        scores: Floats,
+        kept_columns: "pyarrow.RecordBatch | None" = None,
+        alpha: float | None = None,
+    ) -> ScoreBatch:
+        """Return scores `(N,)` together with their p-values and flags.
+
+        Args:
+            scores: results of `score_samples`.
+            kept_columns: N rows of other columns, to be returned with the results.
+            alpha: level of the flags; None for the `alpha` of the detector.
+        """
+        return self._batch(scores, alpha, kept_columns)
+
+    def decision_function(self, X: Any) -> Floats:
+        """Return scores minus the threshold, negative for flagged images: `(N,)`."""
+        return self.score_samples(X) - self.offset_
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the AUROC of the scores.
+
+        Args:
+            X: N images.
+            y: `(N,)` labels: 1 for normal images and -1 for outliers; or 0 for normal images and another number for
+                outliers.
+
+        Raises:
+            InputError: `y` is missing, holds other values or only one kind of images.
+        """
+        return labelled_auroc(self.score_samples(X), y)
+
     def heat_maps(self, X: Any, size: int | None = None) -> Maps:
         """Return the energies of all pixels of the central squares of N images: `(N, size, size)`, float32.
 
@@ -305,12 +352,6 @@ class PatchDetector(Decisions, OutlierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "offset_")
-
-    def _scores_and_segments(self, X: Any) -> tuple[Floats, Floats | None]:
-        return self.score_samples(X), None
-
-    def _read(self, X: Any) -> NoReturn:
-        raise InputError("class_p_values: a detector of patches has no classes")
 
 
 def _mean_patches(chunk: MapChunk) -> Features:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from ebmood.detector.decisions import Decisions
+from ebmood.detector.calibrated import Calibrated
 from ebmood.embedders import EmbedderIdentity
 
 IMAGE_NOTE = "images"
@@ -37,7 +37,7 @@ IMAGES = Items("image", "images")
 TEXTS = Items("text", "texts")
 
 
-def items_of(detector: Decisions) -> Items:
+def items_of(detector: Calibrated) -> Items:
     """Return the words for what a fitted detector scores."""
     embedder = getattr(detector, "embedder_", None)
     return items_in(getattr(detector, "notes_", {}), None if embedder is None else embedder.identity)

@@ -77,14 +77,16 @@ def test_the_examples_of_the_quick_start_run(capsys, tmp_path, monkeypatch):
 def test_the_example_of_the_classifier_guide_gives_an_alarm_and_survives_a_file(tmp_path, monkeypatch):
     pytest.importorskip("torchvision")
     monkeypatch.chdir(tmp_path)
-    watch, save = blocks("docs/guides/classifier.md", "python")
+    watch, save, monitor = blocks("docs/guides/classifier.md", "python")
     names = run(watch)
     assert len(watch.strip().splitlines()) <= 15
     flags = names["detector"].predict(names["new"])
     assert flags[-1] == -1
     assert (flags[:-1] == 1).mean() > 0.5
-    same = run(save, **names)["same"]
-    assert np.array_equal(same.p_values(names["new"]), names["detector"].p_values(names["new"]))
+    names = run(save, **names)
+    assert np.array_equal(names["same"].p_values(names["new"]), names["detector"].p_values(names["new"]))
+    state = run(monitor, **names)["monitor"].state
+    assert (state.alarm.change, state.alarm.label) == (200, "Tuesday")
 
 
 def test_the_settings_of_the_performance_page_are_valid():

@@ -170,7 +170,7 @@ def test_many_updates_are_joined(monkeypatch, detector, rows):
     x = rows(41, 65)
     scores = detector.score_samples(x)
     for score, row in zip(scores, x, strict=True):
-        monitor.update_scored(np.array([score]), row[None])
+        monitor.update_scored(detector.decide(np.array([score])), row[None])
     assert len(monitor.batches) == 33
     assert sum(batch.rows for batch in monitor.batches) == len(x) == monitor.rows
     assert sum(batch.flagged for batch in monitor.batches) == (scores < detector.offset_).sum()

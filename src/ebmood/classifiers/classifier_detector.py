@@ -198,7 +198,7 @@ class ClassifierDetector(Calibrated):
         Warns:
             CalibrationWarning: there are too few rows to flag anything at level alpha.
         """
-        self._check_fitted()
+        self.check_fitted()
         self._calibrate(self.outputs(X, progress), f"give {rows_needed(self.alpha)} rows or more")
         return self
 
@@ -218,7 +218,7 @@ class ClassifierDetector(Calibrated):
         Raises:
             InputError: X cannot be used; the message names the row.
         """
-        self._check_fitted()
+        self.check_fitted()
         return self.score_.score_samples(self.outputs(X))
 
     def score_batch(self, X: Any, alpha: float | None = None) -> ScoreBatch:
@@ -231,7 +231,7 @@ class ClassifierDetector(Calibrated):
         Raises:
             InputError: X or alpha cannot be used.
         """
-        self._check_fitted()
+        self.check_fitted()
         return self.decide(self.outputs(X), alpha)
 
     def decide(self, outputs: Outputs, alpha: float | None = None) -> ScoreBatch:
@@ -241,9 +241,21 @@ class ClassifierDetector(Calibrated):
             outputs: results of the method `outputs`.
             alpha: level of the flags; None for the `alpha` of the detector.
         """
-        self._check_fitted()
+        self.check_fitted()
         scores, classes = self.score_.score_samples(outputs), self._classes(outputs)
         return self._batch(scores, alpha, segments=classes)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of what scores and p-values depend on. It recognises a fitted detector."""
+        self.check_fitted()
+        classes = self.calibration_.segments
+        settings = (
+            self.network_digest_,
+            self.layer,
+            self.settings_,
+            None if classes is None else classes.tolist(),
+        )
+        return self._digest(settings, dict(self.score_.named_buffers()))
 
     def save(self, folder: Path | str, notes: dict[str, JsonValue] | None = None) -> None:
         """Write the fitted score and its calibration to a folder, without pickle.
@@ -257,7 +269,7 @@ class ClassifierDetector(Calibrated):
         Raises:
             EbmoodError: the folder cannot be written.
         """
-        self._check_fitted()
+        self.check_fitted()
         self.notes_ = self.notes_ if notes is None else notes
         save_classifier(self, Path(folder))
 
@@ -357,7 +369,8 @@ class ClassifierDetector(Calibrated):
                 CalibrationWarning,
             )
 
-    def _check_fitted(self) -> None:
+    def check_fitted(self) -> None:
+        """Raise an `InputError` if the detector is not fitted."""
         if not hasattr(self, "score_"):
             raise InputError("ClassifierDetector: is not fitted; call fit(X, y) first")
 

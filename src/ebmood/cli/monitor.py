@@ -117,12 +117,14 @@ def monitor(
             others = [*(drop or ()), *(() if time is None else (time,))]
             detector, interval = _load_detector(model, device), Interval.parse(every)
             watching = _open_monitor(detector, state, delta, run_length, reference, others)
+            estimator = detector.estimator
             feed = TableFeed(detector, feeds, interval, time, drop or (), watching.notes.get("feed"))
             saved = clock.monotonic()
             for batch in feed.batches(progress):
                 before = watching.alarm
-                scores = detector.estimator.scorer_.score_rows(batch.values)
-                watching.update_scored(scores, batch.values, batch.label)
+                scores = estimator.scorer_.score_rows(batch.values)
+                scored = estimator.decide(scores, segments=estimator.segments_of(batch.values))
+                watching.update_scored(scored, batch.values, batch.label)
                 if watching.alarm is not before:
                     print_message(f"alarm: {_describe_alarm(watching)}")
                 if state is not None and clock.monotonic() - saved > SAVE_SECONDS:

@@ -1,11 +1,14 @@
 """From scores to decisions with the scores of calibration rows: what all calibrated detectors have in common."""
 
+import hashlib
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from ebmood.core import calibration as conformal
 from ebmood.detector.calibration_scores import LARGER_ALPHA, CalibrationScores, warn_if_no_row_is_flagged
@@ -38,6 +41,10 @@ class Calibrated:
             X: the rows.
             alpha: level of the flags; None for the `alpha` of the detector.
         """
+
+    @abstractmethod
+    def digest(self) -> str:
+        """Return the SHA-256 of what scores and p-values depend on. It recognises a fitted detector."""
 
     def predict(self, X: Any, alpha: float | None = None) -> NDArray[np.int64]:
         """Return -1 for rows that are flagged as out-of-distribution at level `alpha`, and else 1: `(N,)`.
@@ -77,7 +84,7 @@ class Calibrated:
             CalibrationWarning: there are too few calibration rows, in total or of a segment or class, to flag any at
                 this level.
         """
-        self._check_fitted()
+        self.check_fitted()
         self.offset_ = self.calibration_.offset(alpha)
         self.alpha = alpha
         warn_if_no_row_is_flagged(self.calibration_, alpha, LARGER_ALPHA)
@@ -107,5 +114,16 @@ class Calibrated:
         p_values = self.calibration_.p_values(scores, segments, weights)
         return ScoreBatch(scores, p_values, scores < offsets, kept_columns, segments=segments)
 
-    def _check_fitted(self) -> None:
+    def _digest(self, settings: object, *states: Mapping[str, Tensor]) -> str:
+        """Return the SHA-256 of calibration scores, of the representation of settings, and of tensors by name."""
+        hasher = hashlib.sha256(self.calibration_scores_.tobytes())
+        hasher.update(repr(settings).encode())
+        for state in states:
+            for name, tensor in sorted(state.items()):
+                hasher.update(name.encode())
+                hasher.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return hasher.hexdigest()
+
+    def check_fitted(self) -> None:
+        """Raise an error if the detector is not fitted."""
         check_is_fitted(self)

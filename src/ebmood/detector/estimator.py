@@ -227,6 +227,13 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         check_is_fitted(self)
         return () if self.shape_in_ is None else column_labels(self.shape_in_, self._names())
 
+    def digest(self) -> str:
+        """Return the SHA-256 of what scores and p-values depend on. It recognises a fitted detector."""
+        check_is_fitted(self)
+        embedding = self.scorer_.embedding
+        states = (self.model_.state_dict(), *(() if embedding is None else (embedding.state_dict(),)))
+        return self._digest((self.column_labels(), sorted(self.levels_.items())), *states)
+
     def save(self, folder: Path | str, notes: dict[str, JsonValue] | None = None) -> None:
         """Write the fitted detector to a folder. A detector that is already there is replaced atomically.
 

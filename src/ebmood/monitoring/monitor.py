@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from ebmood.core.seeding import numpy_stream
+from ebmood.detector.calibrated import Calibrated
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.model_inputs import read_new_inputs
 from ebmood.detector.raw.frame_detector import FrameDetector
+from ebmood.detector.score_batch import ScoreBatch
 from ebmood.monitoring.bets import log_bets
 from ebmood.monitoring.feature_drift import drifted_features, feature_p_values
 from ebmood.monitoring.martingale import ChangeMartingale, log_shares
@@ -54,7 +56,8 @@ class Monitor:
 
     Args:
         detector: fitted, with reserved calibration rows. `calibration="loo"` is refused. With the result of
-            `ebmood.load` for a detector of tables, `update` takes raw data frames.
+            `ebmood.load` for a detector of tables, `update` takes raw data frames. Of a `ClassifierDetector` and of a
+            `PatchDetector` only the score is watched.
         delta: bound on the probability that a false alarm ever occurs.
         run_length: also give repeated alarms, on average at most one false alarm in so many rows; None for none.
         fdr: false discovery rate of the features that are named for a batch.
@@ -88,7 +91,7 @@ class Monitor:
 
     def __init__(
         self,
-        detector: EnergyDetector | FrameDetector,
+        detector: Calibrated | FrameDetector,
         delta: float = 0.01,
         *,
         run_length: float | None = None,
@@ -104,6 +107,7 @@ class Monitor:
             unwatched = (*unwatched, *self.frames.date_features)
             reference = None if reference is None else self.frames.prepare(reference)
         self.detector = detector = detector.estimator if isinstance(detector, FrameDetector) else detector
+        detector.check_fitted()
         with settings_errors():
             self.settings = MonitorSettings(
                 delta=delta,
@@ -182,19 +186,25 @@ class Monitor:
             return self.state
         X = X if self.frames is None else self.frames.prepare(X)
         detector = self.detector
+        if not isinstance(detector, EnergyDetector):
+            return self.update_scored(detector.score_batch(X), None, label)
         names = tuple(detector.feature_names_in_) if hasattr(detector, "feature_names_in_") else None
         inputs = read_new_inputs(X, detector.scorer_, names, detector.levels_)
         scores = detector.scorer_.scores(inputs.features, inputs.values)
-        return self.update_scored(scores, inputs.values, label)
+        segments = None if inputs.values is None else detector.segments_of(inputs.values)
+        return self.update_scored(detector.decide(scores, segments=segments), inputs.values, label)
 
-    def update_scored(self, scores: Floats, values: Floats | None, label: str | None = None) -> MonitorState:
+    def update_scored(
+        self, batch: ScoreBatch, values: Floats | None = None, label: str | None = None
+    ) -> MonitorState:
         """Read the next rows of the feed, which are scored already, and return the new state.
 
         Args:
-            scores: `(N,)` scores of the detector.
+            batch: N scores and flags of the detector.
             values: `(N, D)` the rows as numbers, numbers of levels and NaN; None if features are not compared.
             label: a name of the batch.
         """
+        scores = batch.scores
         if not len(scores):
             return self.state
         first = self.rows
@@ -209,19 +219,17 @@ class Monitor:
             tested[self.untested] = 1.0
             p_values = tuple(tested.tolist())
         drifted = drifted_features(np.array(p_values), self.settings.fdr) if p_values else ()
-        segments = None if values is None else self.detector.segments_of(values)
-        offsets = self.detector.calibration_.offsets(len(scores), segments, self.detector.alpha)
-        batch = Batch(
+        latest = Batch(
             first_row=first,
             rows=len(scores),
             label=label,
-            flagged=int((scores < offsets).sum()),
+            flagged=int(batch.flags.sum()),
             log_evidence=float(self.log_evidence.max()),
             peak=peak,
             p_values=p_values,
             drifted=tuple(self.feature_names[column] for column in drifted),
         )
-        batches = [*self.batches, batch]
+        batches = [*self.batches, latest]
         self.batches = tuple(joined_in_pairs(batches) if len(batches) > MAX_BATCHES else batches)
         return self.state
 
@@ -240,7 +248,7 @@ class Monitor:
         save_monitor(self, Path(path), self.notes if notes is None else notes)
 
     @classmethod
-    def load(cls, path: Path | str, detector: EnergyDetector | FrameDetector) -> Self:
+    def load(cls, path: Path | str, detector: Calibrated | FrameDetector) -> Self:
         """Return a monitor that `save` wrote. Its further results have the same bits as without the interruption.
 
         Args:
@@ -258,7 +266,7 @@ class Monitor:
         return monitor
 
     @classmethod
-    def _restored(cls, detector: EnergyDetector, saved: "SavedMonitor") -> Self:
+    def _restored(cls, detector: Calibrated, saved: "SavedMonitor") -> Self:
         content, settings = saved.content, saved.content.settings
         monitor = cls(
             detector,

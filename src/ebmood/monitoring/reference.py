@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from ebmood.core.errors import InputError
+from ebmood.detector.calibrated import Calibrated
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.model_inputs import read_new_inputs
 
@@ -46,13 +46,20 @@ class Reference:
         return numbers if len(numbers) <= MAX_WATCHED else ()
 
 
-def read_reference(detector: EnergyDetector, rows: Any = None) -> Reference:
+NO_ROWS = Reference(np.empty((0, 0)), (), (), given=False)
+"""The reference of a detector of which no features are compared."""
+
+
+def read_reference(detector: Calibrated, rows: Any = None) -> Reference:
     """Return the reference rows of a detector: `rows`, or the training rows that it holds.
 
     Raises:
-        InputError: the detector is not fitted, has no reserved calibration rows, or does not accept the rows.
+        InputError: the detector has no reserved calibration rows, or does not accept the rows.
     """
-    check_is_fitted(detector)
+    if not isinstance(detector, EnergyDetector):
+        if rows is not None:
+            raise InputError(f"reference: {type(detector).__name__} has no features to compare; leave it out")
+        return NO_ROWS
     if detector.calibration == "loo":
         raise InputError(
             "detector: was fitted with calibration='loo', whose scores are not exchangeable with those of new rows; "
@@ -74,7 +81,7 @@ def read_reference(detector: EnergyDetector, rows: Any = None) -> Reference:
     if detector.memory == "rows" and detector.scorer_.embedding is None and is_sample:
         values = held.cpu().numpy()
         return Reference(values, detector.column_labels(), tuple(detector.levels_), given=False)
-    return Reference(np.empty((0, 0)), (), (), given=False)
+    return NO_ROWS
 
 
 def rounded(scores: Floats) -> Floats:

@@ -20,7 +20,7 @@ from safetensors.numpy import save as arrays_to_bytes
 from ebmood.core.errors import EbmoodError, InputError, one_line
 from ebmood.core.files import atomic_path
 from ebmood.core.settings import Settings
-from ebmood.detector.estimator import EnergyDetector
+from ebmood.detector.calibrated import Calibrated
 from ebmood.monitoring.settings import MonitorSettings
 from ebmood.monitoring.state import Alarm, Batch
 
@@ -107,7 +107,7 @@ def save_monitor(monitor: "Monitor", path: Path, notes: Mapping[str, JsonValue])
         arrays["reference"] = monitor.reference.rows
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     content = MonitorContent(
-        detector=detector_digest(monitor.detector),
+        detector=monitor.detector.digest(),
         settings=monitor.settings,
         rows=monitor.rows,
         pool_rows=monitor.pools[0].feed_rows,
@@ -125,14 +125,14 @@ def save_monitor(monitor: "Monitor", path: Path, notes: Mapping[str, JsonValue])
         os.fsync(file.fileno())
 
 
-def read_monitor(path: Path, detector: EnergyDetector) -> SavedMonitor:
+def read_monitor(path: Path, detector: Calibrated) -> SavedMonitor:
     """Read what `save_monitor` wrote.
 
     Raises:
         EbmoodError: there is no monitor, it was changed or truncated, or it belongs to another detector.
     """
     content, arrays = _read(path)
-    if content.detector != detector_digest(detector):
+    if content.detector != detector.digest():
         raise InputError(
             f"{path}: belongs to another detector; give the detector with which it was made, or start with a new file"
         )
@@ -149,18 +149,6 @@ def read_monitor(path: Path, detector: EnergyDetector) -> SavedMonitor:
         )
     except KeyError as error:
         raise EbmoodError(f"{path}: has no array {error}; start with a new file") from error
-
-
-def detector_digest(detector: EnergyDetector) -> str:
-    """Return the SHA-256 of what the scores and p-values of a detector depend on."""
-    hasher = hashlib.sha256(detector.calibration_scores_.tobytes())
-    hasher.update(repr((detector.column_labels(), sorted(detector.levels_.items()))).encode())
-    embedding = detector.scorer_.embedding
-    for module in (detector.model_, *(() if embedding is None else (embedding,))):
-        for name, tensor in sorted(module.state_dict().items()):
-            hasher.update(name.encode())
-            hasher.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return hasher.hexdigest()
 
 
 def _read(path: Path) -> tuple[MonitorContent, dict[str, NDArray]]:

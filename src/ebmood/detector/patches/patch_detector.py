@@ -333,6 +333,11 @@ class PatchDetector(Calibrated, OutlierMixin, BaseEstimator):
         """The scale of the colours of maps, the same for all images."""
         return HeatScale.of_calibration(self.calibration_scores_, self.offset_)
 
+    def digest(self) -> str:
+        """Return the SHA-256 of what scores and p-values depend on. It recognises a fitted detector."""
+        check_is_fitted(self)
+        return self._digest((self.embedder_.identity, self.settings_), self.memory_.state_dict())
+
     def save(self, folder: Path | str, notes: dict[str, JsonValue] | None = None) -> None:
         """Write the fitted detector to a folder. A detector that is already there is replaced atomically.
 

@@ -12,6 +12,7 @@ from helpers.classifier_outputs import labelled_rows, other_rows, trained_classi
 from safetensors.torch import save_file
 
 from ebmood.classifiers import ClassifierDetector
+from ebmood.core.metrics import separation
 
 MODULE = "helpers.classifier_outputs:SmallClassifier"
 
@@ -126,10 +127,14 @@ classifier = Brightness()
 """
 
 
-@pytest.mark.parametrize("command", ["inspect", "report"])
-def test_commands_that_do_not_take_such_a_detector_name_one_that_does(ebmood, tmp_path, command):
+@pytest.mark.parametrize(
+    "words",
+    [("report",), ("export", "net.onnx"), ("monitor", "feed.csv"), ("serve",)],
+    ids=lambda words: words[0],
+)
+def test_commands_that_do_not_take_such_a_detector_name_one_that_does(ebmood, tmp_path, words):
     (tmp_path / "classifier.json").write_text("{}")
-    code, _, err = ebmood(command, tmp_path)
+    code, _, err = ebmood(words[0], tmp_path, *words[1:])
     assert code == 2
     assert "a detector of a classifier, to which this does not apply; `ebmood score`" in err
 
@@ -297,6 +302,89 @@ def test_arrays_that_cannot_be_used(ebmood, files, tmp_path, arrays, message):
 
 
 def test_a_network_for_a_detector_of_tables_is_refused(ebmood, model, tables, tmp_path):
-    code, _, err = ebmood("score", model, tables / "in.csv", "-o", tmp_path / "s.csv", "--module", MODULE)
+    table = tables / "in.csv"
+    for words in (
+        ("score", model, table, "-o", tmp_path / "s.csv"),
+        ("evaluate", model, "--in", table, "--out", table),
+        ("recalibrate", model, table, "-o", tmp_path / "new"),
+    ):
+        code, _, err = ebmood(*words, "--module", MODULE)
+        assert code == 2
+        assert "not a detector of a classifier" in err
+    assert not list(tmp_path.iterdir())
+
+
+def fit(ebmood, files: Path, model: Path, *options: object) -> Path:
+    code, _, err = ebmood("fit-classifier", files / "held-out.npz", "-o", model, *network(files), *options)
+    assert code == 0, err
+    return model
+
+
+def test_inspect_shows_the_network_the_score_and_the_calibration(ebmood, files, tmp_path):
+    model = fit(ebmood, files, tmp_path / "model", "--score", "knn", "--class-conditional")
+    code, out, err = ebmood("inspect", model, "--json")
+    assert code == 0, err
+    content = json.loads(out)
+    detector = ClassifierDetector.load(model, trained_classifier())
+    assert content["network"]["sha256"] == detector.network_digest_
+    assert content["network"]["module"] == MODULE
+    assert (content["training_rows"], content["calibration_rows"], content["classes"]) == (240, 60, 4)
+    assert content["false_alarm_rate"] == detector.false_alarm_rate_
+    assert sum(content["calibration_rows_of_classes"].values()) == 60
+    code, out, _ = ebmood("inspect", model)
+    assert code == 0
+    for text in ("SmallClassifier", MODULE, "12 features, 4 logits", "knn", "by predicted class"):
+        assert text in out
+
+
+def test_evaluate_measures_what_python_does(ebmood, files, tmp_path):
+    model = fit(ebmood, files, tmp_path / "model", "--alpha", 0.1)
+    x, _ = labelled_rows(200, seed=4)
+    other = other_rows(100, seed=5)
+    np.savez(tmp_path / "normal.npz", X=x.numpy())
+    np.savez(tmp_path / "other.npz", X=other.numpy())
+    words = (
+        "evaluate",
+        model,
+        "--in",
+        tmp_path / "normal.npz",
+        "--out",
+        tmp_path / "other.npz",
+        *network(files),
+    )
+    code, out, err = ebmood(*words, "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    detector = ClassifierDetector.load(model, trained_classifier())
+    expected = separation(detector.score_samples(x), detector.score_samples(other))
+    assert result["out"][0]["auroc"] == pytest.approx(expected.auroc, abs=1e-6)
+    assert result["in"]["flagged"] == (detector.predict(x) == -1).mean()
+    code, out, _ = ebmood(*words)
+    assert code == 0
+    assert "standard deviation" in out
+    for option in (("--page", tmp_path / "page.html"), ("--drop", "id")):
+        code, _, err = ebmood(*words, *option)
+        assert code == 2
+        assert f"{option[0]}: for tables" in err
+
+
+def test_recalibrate_replaces_the_calibration_and_keeps_the_scores(ebmood, files, tmp_path):
+    model = fit(ebmood, files, tmp_path / "model")
+    x, _ = labelled_rows(250, seed=6)
+    np.savez(tmp_path / "today.npz", X=x.numpy())
+    words = ("recalibrate", model, tmp_path / "today.npz", "-o", tmp_path / "new", *network(files))
+    code, out, err = ebmood(*words, "--json")
+    assert code == 0, err
+    assert json.loads(out)["calibration_rows"] == 250
+    before, after = (
+        ClassifierDetector.load(path, trained_classifier()) for path in (model, tmp_path / "new")
+    )
+    np.testing.assert_array_equal(after.score_samples(x), before.score_samples(x))
+    assert len(before.calibration_scores_) == 60
+    np.testing.assert_allclose(after.calibration_scores_, np.sort(before.score_samples(x)), rtol=1e-5)
+    assert after.notes_ == before.notes_
+    x[7, 2] = np.nan
+    np.savez(tmp_path / "today.npz", X=x.numpy())
+    code, _, err = ebmood(*words)
     assert code == 2
-    assert "not a detector of a classifier" in err
+    assert "today.npz: X[7]" in err

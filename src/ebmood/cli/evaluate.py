@@ -7,16 +7,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmood.cli.classifier_files import Module, Onnx, Weights
 from ebmood.cli.embed_options import EmbedAgain, allow_import
 from ebmood.cli.messages import interrupted, print_files, print_json
 from ebmood.cli.options import Device, Drop, Json, Model, SkipCorrupt
 from ebmood.cli.progress_bar import progress_bar
 from ebmood.cli.report import detector_page_of, labelled_page_of, refuse_folder, write_page
+from ebmood.cli.saved_classifier import (
+    is_classifier,
+    load_detector,
+    open_new_rows,
+    refuse_network,
+    refuse_table_options,
+    score_rows,
+)
 
 if TYPE_CHECKING:
+    from ebmood.classifiers import ClassifierDetector
+    from ebmood.classifiers.classifier_rows import ClassifierRows
     from ebmood.detector import EnergyDetector
     from ebmood.detector.calibrated import Calibrated
     from ebmood.detector.io.open_input import InputStream
+    from ebmood.detector.progress_callback import ProgressCallback
     from ebmood.detector.score_batch import ScoreBatch
     from ebmood.results.tables.table import Table
 
@@ -33,6 +45,8 @@ EPILOG = """Examples
     ebmood evaluate model labelled.csv --label-column outlier
 
     ebmood evaluate model labelled.csv --label-column state --outlier leak --outlier crack
+
+    ebmood evaluate watch --in test.npz --out other.npz --module shop.networks:classifier     of fit-classifier
 
 Labels may be 1 and 0, true and false, yes and no, -1 and 1, or words such as outlier, anomaly, normal and
 inlier. For others, name those of outliers with --outlier.
@@ -93,6 +107,9 @@ def evaluate(
     drop: Drop = None,
     embed: EmbedAgain = None,
     skip_corrupt: SkipCorrupt = False,
+    module: Module = None,
+    weights: Weights = None,
+    onnx: Onnx = None,
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
@@ -112,24 +129,37 @@ def evaluate(
 
             from ebmood.core.metrics import separation
             from ebmood.detector import EnergyDetector
-            from ebmood.detector.io.image_stream import ImageStream
-            from ebmood.detector.io.open_input import open_input
-            from ebmood.detector.outlier_labels import find_outliers, read_labels, split_batches
-            from ebmood.detector.raw.saved_detector import load_any_detector, score_input
 
             if page is not None:
                 refuse_folder(page)
-            detector = load_any_detector(model, device, embed=allow_import(embed))
-            sources = [open_input(table, skip_corrupt) for table in tables]
-            keep = [] if label_column is None else _match_label_column(sources[0], label_column)
-            batches = [list(score_input(detector, source, keep, drop or (), progress)) for source in sources]
             is_outlier = None
-            if label_column is not None:
-                source = sources[0].source
-                is_outlier = find_outliers(
-                    read_labels(batches[0], source), source, label_column, outlier or ()
-                )
-                batches = split_batches(batches[0], is_outlier)
+            if is_classifier(model):
+                refuse_table_options(label_column=label_column, page=page, drop=drop, embed=embed)
+                estimator = load_detector(model, module, weights, onnx, device)
+                sources = [open_new_rows(estimator, model, table, skip_corrupt) for table in tables]
+                batches = [_score_all(estimator, source, progress) for source in sources]
+                items = sources[0].items
+            else:
+                from ebmood.detector.io.open_input import open_input
+                from ebmood.detector.outlier_labels import find_outliers, read_labels, split_batches
+                from ebmood.detector.raw.items import items_of
+                from ebmood.detector.raw.saved_detector import load_any_detector, score_input
+
+                refuse_network(model, module, weights, onnx)
+                detector = load_any_detector(model, device, embed=allow_import(embed))
+                sources = [open_input(table, skip_corrupt) for table in tables]
+                keep = [] if label_column is None else _match_label_column(sources[0], label_column)
+                batches = [
+                    list(score_input(detector, source, keep, drop or (), progress)) for source in sources
+                ]
+                if label_column is not None:
+                    source = sources[0].source
+                    is_outlier = find_outliers(
+                        read_labels(batches[0], source), source, label_column, outlier or ()
+                    )
+                    batches = split_batches(batches[0], is_outlier)
+                estimator = detector.estimator
+                items = items_of(estimator)
             if page is not None:
                 progress("writing the page", None)
                 if is_outlier is None or label_column is None:
@@ -147,12 +177,13 @@ def evaluate(
     ]
     for result, others in zip(results[1:], scores[1:], strict=True):
         result |= asdict(separation(scores[0], others))
-    estimator = detector.estimator
     if isinstance(estimator, EnergyDetector) and estimator.segments_:
         for result, parts in zip(results, batches, strict=True):
             result["segments"] = flagged_by_segment(estimator, parts)
-    skipped = {source.source: source.skipped for source in sources if isinstance(source, ImageStream)}
-    others = {source.source: list(source.others) for source in sources if isinstance(source, ImageStream)}
+    folders = [source for source in sources if hasattr(source, "skipped")]
+    skipped, others = (
+        {source.source: list(getattr(source, name)) for source in folders} for name in ("skipped", "others")
+    )
     if json:
         files = {"skipped": skipped, "others": others} if skipped else {}
         expected = {"alpha": estimator.alpha, "false_alarm_rate": estimator.false_alarm_rate_}
@@ -167,9 +198,23 @@ def evaluate(
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=UNBOUNDED)
-    print_table(console, _table(model, results, estimator))
+    print_table(console, _table(model, results, estimator, items.many))
     for name, segment in results[0].get("segments", {}).items():
         console.print(f"normal rows of segment {name}: {segment['flagged']:.3f} of {segment['rows']} flagged")
+
+
+def _score_all(
+    detector: "ClassifierDetector", source: "ClassifierRows", progress: "ProgressCallback"
+) -> "list[ScoreBatch]":
+    """Return the scores of all inputs of a classifier."""
+    from ebmood.detector.raw.batch_notes import BatchNotes
+    from ebmood.detector.raw.score_options import ScoreOptions
+
+    notes, batches = BatchNotes(), []
+    for batch in score_rows(detector, source, ScoreOptions(), notes):
+        batches.append(batch)
+        progress("scoring", notes.rows / len(source))
+    return batches
 
 
 def flagged_by_segment(estimator: "EnergyDetector", batches: "Sequence[ScoreBatch]") -> dict[str, dict]:
@@ -234,12 +279,10 @@ def _names(tables: list[Path], label_column: str | None) -> list[str]:
     return [f"{tables[0]}, normal", f"{tables[0]}, outliers"]
 
 
-def _table(model: Path, results: list[dict], estimator: "Calibrated") -> "Table":
+def _table(model: Path, results: list[dict], estimator: "Calibrated", items: str) -> "Table":
     """Return the results as a table, whose first row is for the normal rows."""
-    from ebmood.detector.raw.items import items_of
     from ebmood.results.tables.table import Column, Table
 
-    items = items_of(estimator).many
     columns = (
         Column("table", "table" if items == "rows" else "folder"),
         Column("rows", items),

@@ -7,6 +7,7 @@ from ebmood.cli.check import describe_left_out
 from ebmood.cli.column_lists import join_columns
 from ebmood.cli.messages import describe_segments, print_json
 from ebmood.cli.options import Json, Model
+from ebmood.cli.saved_classifier import is_classifier
 
 EPILOG = """Examples
 
@@ -23,7 +24,12 @@ def inspect(model: Model, json: Json = False) -> None:
     if json:
         print_json(content)
         return
-    lines = _patch_lines(content) if "patches" in content else _lines(content)
+    if "patches" in content:
+        lines = _patch_lines(content)
+    elif "network" in content:
+        lines = _classifier_lines(content)
+    else:
+        lines = _lines(content)
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -58,6 +64,8 @@ def summary(model: Path) -> dict[str, Any]:
 
     if is_patch_detector(model):
         return _patch_summary(model)
+    if is_classifier(model):
+        return _classifier_summary(model)
     metadata, _ = read_detector(model)
     names = metadata.columns.names or array_column_names(metadata.layout.table.columns)
     categories = tuple(names[column] for column in metadata.levels)
@@ -136,6 +144,69 @@ def _patch_summary(model: Path) -> dict[str, Any]:
         "versions": metadata.versions,
         "sha256": dict(metadata.files),
     }
+
+
+def _classifier_summary(model: Path) -> dict[str, Any]:
+    """Return the content of a saved detector of a classifier as JSON values. Its network is not needed."""
+    import numpy as np
+
+    from ebmood.classifiers.saved_classifier import load_classifier
+    from ebmood.detector.raw.items import IMAGES, ROWS
+
+    metadata, _, calibration = load_classifier(model)
+    offset = calibration.offset(metadata.alpha)
+    network = {"class": metadata.network_class, "sha256": metadata.network, "layer": metadata.layer}
+    return {
+        "items": (IMAGES if metadata.notes.get("image") else ROWS).many,
+        "training_rows": metadata.fit_rows,
+        "calibration_rows": len(metadata.calibration_scores),
+        "calibration": metadata.calibration,
+        "left_out_rows": 0,
+        "alpha": metadata.alpha,
+        "false_alarm_rate": calibration.false_alarm_rate(metadata.alpha),
+        "offset": offset if np.isfinite(offset) else None,
+        "segments": [],
+        "weighted": False,
+        "class_conditional": metadata.class_conditional,
+        "calibration_rows_of_classes": {str(int(k)): n for k, n in calibration.segment_sizes.items()},
+        "score": metadata.fitted_score.model_dump(mode="json"),
+        "features": metadata.features,
+        "classes": metadata.classes,
+        "accuracy": metadata.accuracy,
+        "network": network | {"module": metadata.notes.get("module"), "onnx": metadata.notes.get("onnx")},
+        "image": metadata.notes.get("image"),
+        "folders": metadata.notes.get("folders"),
+        "seed": metadata.seed,
+        "versions": metadata.versions,
+        "sha256": dict(metadata.files),
+    }
+
+
+def _classifier_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return names and values of a detector of a classifier for the terminal, without empty ones."""
+    network, image, items = content["network"], content["image"], content["items"]
+    source = f", --module {network['module']}" if network["module"] else ", --onnx" if network["onnx"] else ""
+    layer = f", layer {network['layer']}" if network["layer"] else ""
+    known = "" if content["accuracy"] is None else f"; the network predicts {content['accuracy']:.1%} of all"
+    flags = _describe_flags(content)
+    if content["class_conditional"]:
+        flags = (
+            f"by predicted class; {content['false_alarm_rate']:.2%} of {items} like these on average; calibration "
+            f"{items}: " + ", ".join(f"{k}: {n}" for k, n in content["calibration_rows_of_classes"].items())
+        )
+    lines = [
+        ("fitted on", _describe_rows(content) + known),
+        ("images", "" if image is None else f"the central square, {image['size']} pixels per side"),
+        ("network", f"{network['class']}{source}{layer}, SHA-256 of its weights {network['sha256'][:12]}..."),
+        ("outputs", f"{content['features']} features, {content['classes']} logits"),
+        ("classes", ", ".join(content["folders"] or ())),
+        ("score", content["score"]["kind"]),
+        ("alpha", f"{content['alpha']:g}"),
+        ("flags", flags),
+        ("seed", str(content["seed"])),
+        ("versions", ", ".join(f"{name} {number}" for name, number in content["versions"].items())),
+    ]
+    return [(name, text) for name, text in lines if text]
 
 
 def _patch_lines(content: dict[str, Any]) -> list[tuple[str, str]]:

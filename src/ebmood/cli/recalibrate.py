@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ebmood.cli.classifier_files import Module, Onnx, Weights, named_rows
 from ebmood.cli.embed_options import EmbedAgain, allow_import
 from ebmood.cli.messages import (
     describe_segments,
@@ -17,12 +18,21 @@ from ebmood.cli.messages import (
 )
 from ebmood.cli.options import Device, Drop, Json, Model, Rows, SkipCorrupt
 from ebmood.cli.progress_bar import progress_bar
+from ebmood.cli.saved_classifier import (
+    is_classifier,
+    load_detector,
+    open_new_rows,
+    refuse_network,
+    refuse_table_options,
+)
 
 EPILOG = """Examples
 
     ebmood recalibrate model normal-today.csv
 
     ebmood recalibrate model normal-today.csv -o model-today
+
+    ebmood recalibrate watch normal-today.npz --module shop.networks:classifier     a detector of fit-classifier
 
 Exit codes: 0 success, 2 invalid input, 130 interrupted."""
 
@@ -43,6 +53,9 @@ def recalibrate(
     drop: Drop = None,
     embed: EmbedAgain = None,
     skip_corrupt: SkipCorrupt = False,
+    module: Module = None,
+    weights: Weights = None,
+    onnx: Onnx = None,
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
@@ -57,33 +70,42 @@ def recalibrate(
     try:
         with progress_bar("reading") as progress:
             from ebmood.core.errors import EbmoodError
-            from ebmood.detector.io.image_stream import ImageStream
-            from ebmood.detector.io.open_input import open_input
-            from ebmood.detector.raw.items import items_of
-            from ebmood.detector.raw.saved_detector import load_saved_detector, read_all_rows
 
             if folder.is_file():
                 raise EbmoodError(f"{folder}: is a file; give a folder to save the detector to with -o")
-            detector, source = (
-                load_saved_detector(model, device, embed=allow_import(embed)),
-                open_input(table, skip_corrupt),
-            )
-            estimator = detector.estimator
-            if estimator.supervised:
-                raise EbmoodError(
-                    f"{model}: fitted with classes, which new calibration rows need as well; use recalibrate(X, y) in "
-                    "Python"
-                )
-            before, rate_before = estimator.offset_, estimator.false_alarm_rate_
-            rows, _ = read_all_rows(detector, source, drop or ())
-            progress("scoring", None)
-            estimator.recalibrate(rows)
+            if is_classifier(model):
+                refuse_table_options(drop=drop, embed=embed)
+                estimator = load_detector(model, module, weights, onnx, device)
+                before, rate_before = estimator.offset_, estimator.false_alarm_rate_
+                source = open_new_rows(estimator, model, table, skip_corrupt)
+                items, segments = source.items.many, ()
+                X, _ = source.training()
+                with named_rows(source):
+                    estimator.recalibrate(X, lambda done: progress("scoring", done / len(source)))
+            else:
+                from ebmood.detector.io.open_input import open_input
+                from ebmood.detector.raw.items import items_of
+                from ebmood.detector.raw.saved_detector import load_saved_detector, read_all_rows
+
+                refuse_network(model, module, weights, onnx)
+                detector = load_saved_detector(model, device, embed=allow_import(embed))
+                source = open_input(table, skip_corrupt)
+                estimator = detector.estimator
+                if estimator.supervised:
+                    raise EbmoodError(
+                        f"{model}: fitted with classes, which new calibration rows need as well; use recalibrate(X, y) "
+                        "in Python"
+                    )
+                before, rate_before = estimator.offset_, estimator.false_alarm_rate_
+                rows, _ = read_all_rows(detector, source, drop or ())
+                progress("scoring", None)
+                estimator.recalibrate(rows)
+                items, segments = items_of(estimator).many, estimator.segments_
             estimator.save(folder)
     except KeyboardInterrupt:
         raise interrupted(f"{folder} is unchanged") from None
-    skipped = source.skipped if isinstance(source, ImageStream) else None
-    others = source.others if isinstance(source, ImageStream) else ()
-    count, items = len(estimator.calibration_scores_), items_of(estimator).many
+    skipped, others = getattr(source, "skipped", None), getattr(source, "others", ())
+    count = len(estimator.calibration_scores_)
     if json:
         result = {
             "model": str(folder),
@@ -92,13 +114,13 @@ def recalibrate(
             "offset_before": _finite(before),
             "offset": _finite(estimator.offset_),
             "false_alarm_rate": estimator.false_alarm_rate_,
-            "segments": [segment.model_dump(mode="json") for segment in estimator.segments_],
+            "segments": [segment.model_dump(mode="json") for segment in segments],
         }
         print_json(result | ({} if skipped is None else {"skipped": skipped, "others": list(others)}))
         return
     print_skipped(skipped or ())
     print_others(others)
-    for line in describe_segments(segment.model_dump() for segment in estimator.segments_):
+    for line in describe_segments(segment.model_dump() for segment in segments):
         print_message(line)
     print_message(
         f"{folder}: calibrated on {count} {items}; {_describe(estimator.offset_, items)} (before: "

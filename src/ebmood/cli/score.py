@@ -28,6 +28,7 @@ from ebmood.cli.options import (
     use_threads,
 )
 from ebmood.cli.progress_bar import progress_bar
+from ebmood.cli.saved_classifier import is_classifier, refuse_network
 
 if TYPE_CHECKING:
     from ebmood.detector.calibrated import Calibrated
@@ -122,7 +123,7 @@ def score(
     an .npz file or a folder of images.
     """
     start = time.monotonic()
-    if score_classifier.is_classifier(model):
+    if is_classifier(model):
         given = {"--keep": keep, "--drop": drop, "--reasons": reasons, "-j": jobs, "--cluster": cluster}
         score_classifier.run(
             model,
@@ -141,7 +142,7 @@ def score(
             refused=[name for name, value in given.items() if value],
         )
         return
-    _refuse_network(model, module, weights, onnx)
+    refuse_network(model, module, weights, onnx)
     options = (on_error is OnError.mark, max_bad, reasons)
     if maps is not None and not table.is_dir():
         from ebmood.core.errors import EbmoodError
@@ -191,16 +192,6 @@ def score(
     print_message(f"{out}: {_describe_counts(rows, flagged, detector.estimator, seconds)}")
     for line in notes.lines(detector.estimator.false_alarm_rate_):
         print_message(line)
-
-
-def _refuse_network(model: Path, *options: object) -> None:
-    """Check that no network is named for a detector that has none."""
-    if any(option is not None for option in options):
-        from ebmood.core.errors import EbmoodError
-
-        raise EbmoodError(
-            f"{model}: not a detector of a classifier; leave out --module, --weights and --onnx"
-        )
 
 
 def _check_options(table: Path, out: Path, jobs: int | None, cluster: str | None, json: bool) -> None:

@@ -1,27 +1,13 @@
 """`ebmood score` with a detector of a classifier."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from ebmood.cli.classifier_files import NetworkFiles, named_rows, open_rows
 from ebmood.cli.messages import interrupted, print_files, print_json, print_message
 from ebmood.cli.options import use_threads
 from ebmood.cli.progress_bar import progress_bar
-
-if TYPE_CHECKING:
-    from ebmood.classifiers import ClassifierDetector
-    from ebmood.classifiers.classifier_rows import ClassifierRows
-    from ebmood.classifiers.saved_classifier import ClassifierMetadata
-    from ebmood.detector.raw.batch_notes import BatchNotes
-    from ebmood.detector.raw.score_options import ScoreOptions
-    from ebmood.detector.score_batch import ScoreBatch
-
-
-def is_classifier(model: Path) -> bool:
-    """Return whether a folder holds a detector of a classifier."""
-    return (model / "classifier.json").is_file()
+from ebmood.cli.saved_classifier import load_detector, open_new_rows, score_rows
 
 
 def run(
@@ -65,8 +51,6 @@ def run(
     start = time.monotonic()
     try:
         with progress_bar("scoring") as progress:
-            from ebmood.classifiers import ClassifierDetector
-            from ebmood.classifiers.saved_classifier import load_classifier
             from ebmood.core.errors import EbmoodError
             from ebmood.detector.io.score_writer import open_score_writer
             from ebmood.detector.raw.batch_notes import BatchNotes
@@ -78,17 +62,12 @@ def run(
                     f"{', '.join(refused)}: for tables; leave them out with a detector of a classifier"
                 )
             options, notes = ScoreOptions(mark_bad_rows, max_bad), BatchNotes()
-            saved = load_classifier(model)
-            metadata = saved[0]
-            _check_network(model, metadata, module, onnx)
-            names: Any = metadata.notes.get("onnx") or ("logits", "features")
-            network = NetworkFiles(module, weights, onnx, *names).load()
-            detector = ClassifierDetector.from_saved(model, saved, network, device)
+            detector = load_detector(model, module, weights, onnx, device)
             if alpha is not None:
                 detector.set_alpha(alpha)
-            source = open_rows(rows, _image_input(model, rows, metadata.notes), skip_corrupt)
+            source = open_new_rows(detector, model, rows, skip_corrupt)
             with open_score_writer(out) as write:
-                for batch in _score(detector, source, options, notes):
+                for batch in score_rows(detector, source, options, notes):
                     write(batch)
                     progress("scoring", notes.rows / len(source))
                 notes.check_bad_rows(source.source, max_bad)
@@ -115,69 +94,3 @@ def run(
     )
     for line in notes.lines(detector.false_alarm_rate_):
         print_message(line)
-
-
-def _score(
-    detector: "ClassifierDetector", source: "ClassifierRows", options: "ScoreOptions", notes: "BatchNotes"
-) -> "Iterator[ScoreBatch]":
-    """Score batches of rows; for images, the kept column `file` holds their paths."""
-    from dataclasses import replace
-
-    from ebmood.core.errors import InputError
-    from ebmood.detector.score_batch import mark_bad_rows
-
-    for part in source.parts(16 * detector.batch_size):
-        bad = [
-            f"{source.describe(notes.rows + row)}: {problem}" for row, problem in (part.errors or {}).items()
-        ]
-        if bad and not options.mark_bad_rows:
-            raise InputError(f"{bad[0]}; correct it, or leave it out")
-        with named_rows(source, notes.rows):
-            batch = replace(detector.score_batch(part.x), kept_columns=part.kept, segments=None)
-        if options.mark_bad_rows and part.errors is not None:
-            batch = mark_bad_rows(batch, part.errors)
-        notes.add_bad(bad)
-        notes.rows += len(batch.scores)
-        notes.flagged += int(batch.flags.sum())
-        yield batch
-
-
-def _check_network(
-    model: Path, metadata: "ClassifierMetadata", module: str | None, onnx: Path | None
-) -> None:
-    """Check that a network is named, and of the kind of that of the fit.
-
-    Raises:
-        EbmoodError: it is not; the message names that of the fit.
-    """
-    from ebmood.core.errors import EbmoodError
-
-    if onnx is not None and metadata.notes.get("module"):
-        raise EbmoodError(f"{model}: was fitted with --module {metadata.notes['module']}; give it again")
-    if module is not None and metadata.notes.get("onnx"):
-        raise EbmoodError(f"{model}: was fitted with --onnx FILE; give this file again")
-    if module is None and onnx is None:
-        named = metadata.notes.get("module")
-        hint = (
-            f"--module {named}" if named else "--onnx FILE" if metadata.notes.get("onnx") else "--module PATH"
-        )
-        raise EbmoodError(
-            f"{model}: a detector of a classifier ({metadata.network_class}), whose network is not saved with it; give "
-            f"{hint}, with --weights FILE if it had some"
-        )
-
-
-def _image_input(model: Path, rows: Path, notes: dict[str, Any]) -> Any:
-    from pydantic import ValidationError
-
-    from ebmood.classifiers.classifier_rows import ImageInput
-    from ebmood.core.errors import EbmoodError
-
-    if not rows.is_dir():
-        return None
-    if notes.get("image") is None:
-        raise EbmoodError(f"{rows}: a folder of images, but {model} was fitted on an .npz file; give one")
-    try:
-        return ImageInput.model_validate(notes["image"])
-    except ValidationError as error:
-        raise EbmoodError(f"{model}: image: {error.errors()[0]['msg']}; fit the detector again") from error

@@ -136,7 +136,10 @@ def read_detector(folder: Path, form: Format[M] = DETECTOR) -> tuple[M, dict[str
         )
         raise EbmoodError(f"{folder}: a detector of patches, to which this does not apply; {takes}")
     if form.json_name != CLASSIFIER_JSON and not path.is_file() and (folder / CLASSIFIER_JSON).is_file():
-        takes = for_interface("`ebmood score` takes it", "load it with ClassifierDetector.load")
+        takes = for_interface(
+            "`ebmood score`, `evaluate`, `recalibrate` and `inspect` take it",
+            "load it with ClassifierDetector.load",
+        )
         raise EbmoodError(f"{folder}: a detector of a classifier, to which this does not apply; {takes}")
     if not path.is_file():
         other = next((name for name in (JSON_NAME, CLASSIFIER_JSON) if (folder / name).is_file()), None)

@@ -1,34 +1,39 @@
 """`ebmood evaluate`: measure a detector on rows that are known to be normal or out-of-distribution."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmood.cli.classifier_files import Module, Onnx, Weights
+from ebmood.cli.classifier_files import Module, NetworkFiles, Onnx, Weights
 from ebmood.cli.embed_options import EmbedAgain, allow_import
 from ebmood.cli.messages import interrupted, print_files, print_json
 from ebmood.cli.options import Device, Drop, Json, Model, SkipCorrupt
 from ebmood.cli.progress_bar import progress_bar
-from ebmood.cli.report import detector_page_of, labelled_page_of, refuse_folder, write_page
+from ebmood.cli.report import (
+    detector_page_of,
+    labelled_page_of,
+    page_of_classifier,
+    refuse_folder,
+    write_page,
+)
 from ebmood.cli.saved_classifier import (
     is_classifier,
     load_detector,
     open_new_rows,
     refuse_network,
     refuse_table_options,
-    score_rows,
 )
 
 if TYPE_CHECKING:
-    from ebmood.classifiers import ClassifierDetector
     from ebmood.classifiers.classifier_rows import ClassifierRows
     from ebmood.detector import EnergyDetector
     from ebmood.detector.calibrated import Calibrated
     from ebmood.detector.io.open_input import InputStream
     from ebmood.detector.progress_callback import ProgressCallback
+    from ebmood.detector.raw.items import Items
     from ebmood.detector.score_batch import ScoreBatch
     from ebmood.results.tables.table import Table
 
@@ -132,43 +137,27 @@ def evaluate(
 
             if page is not None:
                 refuse_folder(page)
-            is_outlier = None
             if is_classifier(model):
-                refuse_table_options(label_column=label_column, page=page, drop=drop, embed=embed)
-                estimator = load_detector(model, module, weights, onnx, device)
-                sources = [open_new_rows(estimator, model, table, skip_corrupt) for table in tables]
-                batches = [_score_all(estimator, source, progress) for source in sources]
-                items = sources[0].items
+                refuse_table_options(label_column=label_column, drop=drop, embed=embed)
+                network = NetworkFiles(module, weights, onnx)
+                measured = _measure_classifier(model, tables, network, page, skip_corrupt, device, progress)
             else:
-                from ebmood.detector.io.open_input import open_input
-                from ebmood.detector.outlier_labels import find_outliers, read_labels, split_batches
-                from ebmood.detector.raw.items import items_of
-                from ebmood.detector.raw.saved_detector import load_any_detector, score_input
-
                 refuse_network(model, module, weights, onnx)
-                detector = load_any_detector(model, device, embed=allow_import(embed))
-                sources = [open_input(table, skip_corrupt) for table in tables]
-                keep = [] if label_column is None else _match_label_column(sources[0], label_column)
-                batches = [
-                    list(score_input(detector, source, keep, drop or (), progress)) for source in sources
-                ]
-                if label_column is not None:
-                    source = sources[0].source
-                    is_outlier = find_outliers(
-                        read_labels(batches[0], source), source, label_column, outlier or ()
-                    )
-                    batches = split_batches(batches[0], is_outlier)
-                estimator = detector.estimator
-                items = items_of(estimator)
-            if page is not None:
-                progress("writing the page", None)
-                if is_outlier is None or label_column is None:
-                    content = detector_page_of(model, tables[0], tables[1:], drop or (), skip_corrupt, embed)
-                else:
-                    content = labelled_page_of(model, tables[0], is_outlier, [*(drop or ()), label_column])
-                write_page(page, content)
+                labels = None if label_column is None else _Labels(label_column, outlier or ())
+                measured = _measure(
+                    model,
+                    tables,
+                    labels,
+                    page,
+                    drop or (),
+                    allow_import(embed),
+                    skip_corrupt,
+                    device,
+                    progress,
+                )
     except KeyboardInterrupt:
         raise interrupted("nothing was measured") from None
+    estimator, sources, batches = measured.estimator, measured.sources, measured.batches
     scores = [np.concatenate([batch.scores for batch in parts]) for parts in batches]
     flags = [np.concatenate([batch.flags for batch in parts]) for parts in batches]
     results = [
@@ -198,23 +187,90 @@ def evaluate(
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=UNBOUNDED)
-    print_table(console, _table(model, results, estimator, items.many))
+    print_table(console, _table(model, results, estimator, measured.items.many))
     for name, segment in results[0].get("segments", {}).items():
         console.print(f"normal rows of segment {name}: {segment['flagged']:.3f} of {segment['rows']} flagged")
 
 
-def _score_all(
-    detector: "ClassifierDetector", source: "ClassifierRows", progress: "ProgressCallback"
-) -> "list[ScoreBatch]":
-    """Return the scores of all inputs of a classifier."""
-    from ebmood.detector.raw.batch_notes import BatchNotes
-    from ebmood.detector.raw.score_options import ScoreOptions
+@dataclass(frozen=True)
+class _Labels:
+    """The column of labels of a table, and the labels of outliers; no labels if they are to be recognised."""
 
-    notes, batches = BatchNotes(), []
-    for batch in score_rows(detector, source, ScoreOptions(), notes):
-        batches.append(batch)
-        progress("scoring", notes.rows / len(source))
-    return batches
+    column: str
+    outliers: Sequence[str]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """The results of test inputs: the normal ones first.
+
+    Attributes:
+        estimator: the detector.
+        items: the words for what it scores.
+        sources: the files and folders.
+        batches: the results of each set.
+    """
+
+    estimator: "Calibrated"
+    items: "Items"
+    sources: "Sequence[InputStream | ClassifierRows]"
+    batches: "Sequence[Sequence[ScoreBatch]]"
+
+
+def _measure_classifier(
+    model: Path,
+    files: Sequence[Path],
+    network: NetworkFiles,
+    page: Path | None,
+    skip_corrupt: bool,
+    device: str,
+    progress: "ProgressCallback",
+) -> _Measured:
+    """Score files for a detector of a classifier, and write the page if there is one to write."""
+    from ebmood.report.classifier_page import score_inputs
+
+    detector = load_detector(model, network.module, network.weights, network.onnx, device)
+    sources = [open_new_rows(detector, model, path, skip_corrupt) for path in files]
+    normal, *others = [score_inputs(detector, source, progress) for source in sources]
+    if page is not None:
+        write_page(page, page_of_classifier(model, detector, normal, files[1:], others))
+    return _Measured(detector, sources[0].items, sources, [[scored.batch] for scored in (normal, *others)])
+
+
+def _measure(
+    model: Path,
+    tables: Sequence[Path],
+    labels: _Labels | None,
+    page: Path | None,
+    drop: Sequence[str],
+    embed: str | None,
+    skip_corrupt: bool,
+    device: str,
+    progress: "ProgressCallback",
+) -> _Measured:
+    """Score tables or folders of images, and write the page if there is one to write."""
+    from ebmood.detector.io.open_input import open_input
+    from ebmood.detector.outlier_labels import find_outliers, read_labels, split_batches
+    from ebmood.detector.raw.items import items_of
+    from ebmood.detector.raw.saved_detector import load_any_detector, score_input
+
+    detector = load_any_detector(model, device, embed=embed)
+    sources = [open_input(table, skip_corrupt) for table in tables]
+    keep = [] if labels is None else _match_label_column(sources[0], labels.column)
+    batches = [list(score_input(detector, source, keep, drop, progress)) for source in sources]
+    is_outlier = None
+    if labels is not None:
+        source = sources[0].source
+        is_outlier = find_outliers(read_labels(batches[0], source), source, labels.column, labels.outliers)
+        batches = split_batches(batches[0], is_outlier)
+    if page is not None:
+        progress("writing the page", None)
+        if is_outlier is None or labels is None:
+            content = detector_page_of(model, tables[0], tables[1:], drop, skip_corrupt, embed)
+        else:
+            content = labelled_page_of(model, tables[0], is_outlier, [*drop, labels.column])
+        write_page(page, content)
+    return _Measured(detector.estimator, items_of(detector.estimator), sources, batches)
 
 
 def flagged_by_segment(estimator: "EnergyDetector", batches: "Sequence[ScoreBatch]") -> dict[str, dict]:

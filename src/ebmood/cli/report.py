@@ -6,16 +6,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmood.cli.classifier_files import Module, NetworkFiles, Onnx, Weights
 from ebmood.cli.embed_options import EmbedAgain, allow_import
 from ebmood.cli.messages import print_files, print_message
 from ebmood.cli.options import Drop, SkipCorrupt
+from ebmood.cli.saved_classifier import (
+    is_classifier,
+    load_detector,
+    open_new_rows,
+    refuse_network,
+    refuse_table_options,
+)
 from ebmood.core.errors import EbmoodError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ebmood.classifiers import ClassifierDetector
+    from ebmood.classifiers.classifier_rows import ClassifierRows
     from ebmood.detector.io.open_input import InputStream
+    from ebmood.report.classifier_page import ScoredInputs
     from ebmood.report.page import Page
 
 EPILOG = """Examples
@@ -25,6 +36,8 @@ EPILOG = """Examples
     ebmood report model --in normal-test.csv --out faults.csv -o report.html
 
     ebmood report model photos -o photos.html
+
+    ebmood report watch --in test.npz --module shop.networks:classifier -o watch.html     of fit-classifier
 
     ebmood report ebmood-quick -o study.html
 
@@ -63,6 +76,9 @@ def report(
     drop: Drop = None,
     embed: EmbedAgain = None,
     skip_corrupt: SkipCorrupt = False,
+    module: Module = None,
+    weights: Weights = None,
+    onnx: Onnx = None,
 ) -> None:
     """Write an HTML page about a detector or a study.
 
@@ -71,14 +87,23 @@ def report(
     them, its actual false alarms, and the most anomalous rows with the
     features that explain them. For a detector of `fit --where`, it shows
     the strangest images with maps of what is wrong in them, and the nearest
-    training images. For a study it shows tables and figures.
+    training images. For a detector of a classifier, it also shows the
+    predicted classes. For a study it shows tables and figures.
     """
-    from ebmood.detector.persistence.detector_files import CLASSIFIER_JSON, JSON_NAME
+    from ebmood.detector.persistence.detector_files import JSON_NAME
     from ebmood.study.runner import RECORDS
 
     refuse_folder(out)
     others = [*(outside or ()), *(more or ())]
-    if (target / JSON_NAME).is_file() or (target / CLASSIFIER_JSON).is_file():
+    if is_classifier(target):
+        refuse_table_options(drop=drop, embed=embed)
+        page = classifier_page_of(
+            target, inside, others, NetworkFiles(module, weights, onnx), skip_corrupt, print_files
+        )
+        write_page(out, page)
+        return
+    refuse_network(target, module, weights, onnx)
+    if (target / JSON_NAME).is_file():
         page = detector_page_of(
             target, inside, others, drop or (), skip_corrupt, allow_import(embed), print_files
         )
@@ -206,6 +231,74 @@ def _patch_page_of(
     for source in filter(None, (normal, *others.values())):
         after(source)
     return page
+
+
+def classifier_page_of(
+    folder: Path,
+    inside: Path | None,
+    outside: Sequence[Path],
+    network: NetworkFiles,
+    skip_corrupt: bool = False,
+    after: "Callable[[ClassifierRows], None]" = lambda source: None,
+) -> "Page":
+    """Return the page of a saved detector of a classifier, with or without test inputs.
+
+    Args:
+        folder: the folder of the detector.
+        inside: a file or folder of normal inputs.
+        outside: files or folders of other inputs.
+        network: the options that name the network.
+        skip_corrupt: whether damaged images are skipped.
+        after: called with each input after it was read.
+
+    Raises:
+        EbmoodError: the detector, its network or the inputs cannot be used.
+    """
+    from ebmood.cli.progress_bar import progress_bar
+
+    with progress_bar("scoring") as progress:
+        from ebmood.report.classifier_page import score_inputs
+
+        detector = load_detector(folder, network.module, network.weights, network.onnx, "cpu")
+
+        def read(path: Path) -> "ScoredInputs":
+            source = open_new_rows(detector, folder, path, skip_corrupt)
+            scored = score_inputs(detector, source, progress)
+            after(source)
+            return scored
+
+        normal = None if inside is None else read(inside)
+        return page_of_classifier(folder, detector, normal, outside, [read(path) for path in outside])
+
+
+def page_of_classifier(
+    folder: Path,
+    detector: "ClassifierDetector",
+    normal: "ScoredInputs | None",
+    outside: Sequence[Path],
+    others: "Sequence[ScoredInputs]",
+) -> "Page":
+    """Return the page of a detector of a classifier with inputs that are scored already.
+
+    Args:
+        folder: the folder of the detector.
+        detector: the detector.
+        normal: the results of normal inputs, or None.
+        outside: files or folders of other inputs.
+        others: their results.
+    """
+    from ebmood.classifiers.saved_classifier import load_classifier
+    from ebmood.detector.raw.items import IMAGES, ROWS
+    from ebmood.report.classifier_page import classifier_page
+
+    return classifier_page(
+        detector,
+        IMAGES if detector.notes_.get("image") else ROWS,
+        f"Detector {folder.resolve().name}",
+        normal,
+        dict(zip(_distinct_names(outside), others, strict=True)),
+        load_classifier(folder)[0].versions,
+    )
 
 
 def labelled_page_of(

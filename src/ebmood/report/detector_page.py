@@ -83,12 +83,13 @@ def detector_page(
     normal = batches.get(normal_name) if inside is not None else None
     others = {name: batches[name] for name in outside or {}}
     sections = [
-        Section("scores", "Scores", score_blocks(detector, normal, others)),
-        Section("false-alarms", "False alarms", false_alarm_blocks(detector, normal)),
+        Section("scores", "Scores", score_blocks(detector, items, normal, others)),
+        Section("false-alarms", "False alarms", false_alarm_blocks(detector, items, normal)),
     ]
     if sets:
-        lowest = _lowest_scores(batches)
-        blocks = [_most_anomalous(detector, sets, batches, lowest), *_pictures(sets, lowest)]
+        lowest = lowest_scores(batches)
+        files = {name: (evaluation_set.folder, evaluation_set.files) for name, evaluation_set in sets.items()}
+        blocks = [_most_anomalous(detector, sets, batches, lowest), *pictures_of_files(files, lowest)]
         sections.append(Section("anomalous", f"The most anomalous {items.many}", blocks))
     if detector.probes_:
         sections.append(Section("self-test", "Self-test", _self_test(detector)))
@@ -132,16 +133,16 @@ def _lead(detector: EnergyDetector) -> str:
 
 
 def score_blocks(
-    detector: Calibrated, normal: ScoreBatch | None, others: Mapping[str, ScoreBatch]
+    detector: Calibrated, items: Items, normal: ScoreBatch | None, others: Mapping[str, ScoreBatch]
 ) -> list[Block]:
     """Return the part of a page about scores: how well normal rows are separated from others.
 
     Args:
         detector: fitted.
+        items: the words for what it scores.
         normal: the results of normal test rows, or None.
         others: the results of out-of-distribution sets by name.
     """
-    items = items_of(detector)
     scores = {name: batch.scores for name, batch in others.items()}
     histogram = detector_charts.histogram(
         "scores", detector.calibration_scores_, detector.offset_, normal and normal.scores, scores, items
@@ -180,9 +181,9 @@ def score_blocks(
     return [table, Charts((histogram, roc, precision_recall))]
 
 
-def false_alarm_blocks(detector: Calibrated, normal: ScoreBatch | None) -> list[Block]:
+def false_alarm_blocks(detector: Calibrated, items: Items, normal: ScoreBatch | None) -> list[Block]:
     """Return the part of a page about false alarms, on normal test rows if there are some."""
-    calibration, items = len(detector.calibration_scores_), items_of(detector)
+    calibration = len(detector.calibration_scores_)
     explanation = Text(
         f"The p-value of a new {items.one} is the fraction of the {calibration:,} calibration {items.many}, and the "
         f"{items.one} itself, that score as low as it or lower. Of new {items.many} like the training {items.many}, at "
@@ -227,7 +228,7 @@ def _chance_band(levels: Floats, calibration: int, rows: int) -> tuple[Floats, F
     return np.where(k > 0, low, 0.0), np.where(k > 0, high, 0.0)
 
 
-def _lowest_scores(batches: Mapping[str, ScoreBatch]) -> list[tuple[float, str, int]]:
+def lowest_scores(batches: Mapping[str, ScoreBatch]) -> list[tuple[float, str, int]]:
     """Return the scores, sets and numbers of the rows that are listed."""
     candidates = [
         (score, name, row)
@@ -237,14 +238,21 @@ def _lowest_scores(batches: Mapping[str, ScoreBatch]) -> list[tuple[float, str, 
     return sorted(candidates)[:MOST_ANOMALOUS]
 
 
-def _pictures(sets: Mapping[str, EvaluationSet], lowest: Sequence[tuple[float, str, int]]) -> list[Pictures]:
-    """Return the listed images, the strangest first; nothing if rows are not images."""
+def pictures_of_files(
+    files: Mapping[str, tuple[Path | None, Sequence[str]]], lowest: Sequence[tuple[float, str, int]]
+) -> list[Pictures]:
+    """Return the listed images, the strangest first; nothing if there are none.
+
+    Args:
+        files: for each set its folder, or None if it does not hold images, and the paths of its images.
+        lowest: the result of `lowest_scores`.
+    """
     pictures = []
     for score, name, row in lowest:
-        folder, files = sets[name].folder, sets[name].files
+        folder, names = files[name]
         if folder is not None:
-            image = picture_of(ImageFile(folder / files[row]), PICTURE_SIDE)
-            pictures.append(Picture(small_picture(image, PICTURE_SIDE), f"{name}, {files[row]}: {score:.4g}"))
+            image = picture_of(ImageFile(folder / names[row]), PICTURE_SIDE)
+            pictures.append(Picture(small_picture(image, PICTURE_SIDE), f"{name}, {names[row]}: {score:.4g}"))
     return [Pictures(tuple(pictures), "The same images, the strangest first.")] if pictures else []
 
 

@@ -87,13 +87,13 @@ def patch_page(
         strange = sorted([*strange, *shown], key=lambda image: image.score)[:MAX_IMAGES]
     normal = batches.get(name_of_normal(IMAGES)) if inside is not None else None
     others = {name: batches[name] for name in outside or {}}
-    scores = score_blocks(detector, normal, others if normal is not None else {})
+    scores = score_blocks(detector, IMAGES, normal, others if normal is not None else {})
     if normal is None and others:
         scores = scores[:1]  # without the hint to give test images
     sections = [Section("strangest", "What is wrong", _strangest(detector, strange))] if strange else []
     sections += [
         Section("scores", "Scores", scores),
-        Section("false-alarms", "False alarms", false_alarm_blocks(detector, normal)),
+        Section("false-alarms", "False alarms", false_alarm_blocks(detector, IMAGES, normal)),
         Section("fitted", "Training", [_facts(detector, versions or {})]),
     ]
     return Page(title, _lead(detector, batches), tuple(sections), f"Made by ebmood {version('ebmood')}.")

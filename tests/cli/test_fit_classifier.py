@@ -129,7 +129,7 @@ classifier = Brightness()
 
 @pytest.mark.parametrize(
     "words",
-    [("report",), ("export", "net.onnx"), ("monitor", "feed.csv"), ("serve",)],
+    [("export", "net.onnx"), ("monitor", "feed.csv"), ("serve",)],
     ids=lambda words: words[0],
 )
 def test_commands_that_do_not_take_such_a_detector_name_one_that_does(ebmood, tmp_path, words):
@@ -362,10 +362,21 @@ def test_evaluate_measures_what_python_does(ebmood, files, tmp_path):
     code, out, _ = ebmood(*words)
     assert code == 0
     assert "standard deviation" in out
-    for option in (("--page", tmp_path / "page.html"), ("--drop", "id")):
-        code, _, err = ebmood(*words, *option)
-        assert code == 2
-        assert f"{option[0]}: for tables" in err
+    code, _, err = ebmood(*words, "--drop", "id")
+    assert code == 2
+    assert "--drop: for tables" in err
+    code, _, err = ebmood(*words, "--page", tmp_path / "evaluated.html")
+    assert code == 0, err
+    report = ("report", model, "-o", tmp_path / "report.html", *words[2:])
+    code, _, err = ebmood(*report)
+    assert code == 0, err
+    page = (tmp_path / "report.html").read_text()
+    assert page == (tmp_path / "evaluated.html").read_text()
+    assert f"{result['out'][0]['auroc']:.3f}" in page
+    code, _, err = ebmood("report", model, "-o", tmp_path / "none.html")
+    assert code == 2
+    assert f"give --module {MODULE}" in err
+    assert not (tmp_path / "none.html").exists()
 
 
 def test_recalibrate_replaces_the_calibration_and_keeps_the_scores(ebmood, files, tmp_path):

@@ -124,8 +124,9 @@ def classifier_page(
 def _lead(detector: ClassifierDetector, items: Items) -> str:
     calibration = len(detector.calibration_scores_)
     lead = (
-        f"The score {detector.score.kind} of a {type(detector.network_.module).__name__}, fitted on "
-        f"{items.count(detector.n_fit_rows_)} and calibrated on {items.count(calibration)}. "
+        f"The detector has the score {detector.score.kind} of a network of the class "
+        f"{type(detector.network_.module).__name__}. It is fitted on {items.count(detector.n_fit_rows_)} and "
+        f"calibrated on {items.count(calibration)}. "
     )
     if not math.isfinite(detector.offset_) and not detector.class_conditional:
         needed = conformal.rows_needed(detector.alpha)

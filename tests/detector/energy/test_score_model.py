@@ -51,6 +51,19 @@ def test_units_of_columns_do_not_matter(name: str, rows: np.ndarray) -> None:
     np.testing.assert_allclose(score(fit(other, SETTINGS[name]), other), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1.0, 1e6])
+def test_the_unit_of_a_constant_column_does_not_change_the_score(unit: float) -> None:
+    rng = np.random.default_rng(0)
+    x, new = (np.c_[np.full(n, 2.0), rng.normal(5, 1, (n, 3)) * [1, 20, 500]] for n in (200, 50))
+    new[:, 0] = 4.0
+    scores = [
+        score(fit(x * factor, EnergySettings()), new * factor)
+        for factor in ([1.0] * 4, [unit, 1.0, 1.0, 1.0])
+    ]
+    np.testing.assert_allclose(scores[1], scores[0], rtol=1e-6)
+    assert scores[0].max() < -5
+
+
 def test_a_change_in_a_constant_column_lowers_the_score(rows: np.ndarray) -> None:
     model = fit(rows)
     changed = rows.copy()

@@ -121,11 +121,15 @@ class AffineView(ScaledView):
         return leave_out_deviations(coordinates)
 
 
+SMALLEST_SIZE = 1e-290
+"""Smaller values count as zero."""
+
+
 def constant_scales(x: Tensor, values: Tensor | None = None) -> Tensor:
     """Return the scales of columns that are constant: `(N, P) -> (P,)`.
 
     If all columns appear to be measured on one scale, it is their common range. Otherwise it is as if one row in N had
-    moved by the size of its value.
+    moved by the size of its value, or by one if its value is zero, which has no unit.
 
     Args:
         x: the rows.
@@ -134,11 +138,12 @@ def constant_scales(x: Tensor, values: Tensor | None = None) -> Tensor:
     varying = x[:, varies(x)]
     if varying.shape[1] and columns_share_unit(varying.numpy()):
         return torch.full_like(x[0], float(varying.max() - varying.min()))
-    return (x[0] if values is None else values).abs().clamp(min=1.0) / math.sqrt(len(x))
+    sizes = (x[0] if values is None else values).abs()
+    return torch.where(sizes > SMALLEST_SIZE, sizes, 1.0) / math.sqrt(len(x))
 
 
 def varies(x: Tensor) -> Tensor:
     """Return which columns vary by more than the rounding errors of their values: `(N, P) -> (P,)`."""
     low, high = x.amin(0), x.amax(0)
     largest = torch.maximum(low.abs(), high.abs())
-    return high / 2 - low / 2 > (largest * 1e-12).clamp(min=1e-290)
+    return high / 2 - low / 2 > (largest * 1e-12).clamp(min=SMALLEST_SIZE)

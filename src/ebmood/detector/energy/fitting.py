@@ -25,7 +25,7 @@ from ebmood.detector.energy.score_model import (
 from ebmood.models.views import NormalScores, WhitenedNormalScores
 from ebmood.models.views.features import are_features
 from ebmood.models.views.one_unit import columns_share_unit
-from ebmood.models.views.view import constant_scales, varies
+from ebmood.models.views.view import range_scales, varies
 
 MIN_CLASS_MEMORY = 64
 """Rows of a class that are kept at least, if it has them, and its clusters."""
@@ -268,7 +268,7 @@ def _set_ranges(model: ScoreModel, x: Floats, features: bool) -> None:
         # Features have one scale, and many are zero for nearly all training rows, so that their own ranges say little.
         model.extent.fill_(float((high / 2 - low / 2).max() * 2))
     else:
-        model.extent.copy_(torch.where(varies(numbers), high - low, constant_scales(numbers)))
+        model.extent.copy_(range_scales(numbers, low, high))
 
 
 def _excess_left_out(model: ScoreModel, x: Floats, features: bool) -> Floats:
@@ -287,13 +287,9 @@ def _excess_left_out(model: ScoreModel, x: Floats, features: bool) -> Floats:
         (smallest[0], largest[1], of_largest[0]),
         (smallest[1], largest[0], of_smallest[0]),
     ):
-        if features:
-            extent = torch.maximum(high - low, widest_other)
-        else:
-            vary = varies(torch.stack([low, high]))
-            extent = torch.where(vary, high - low, constant_scales(numbers, low))
+        scales = torch.maximum(high - low, widest_other) if features else range_scales(numbers, low, high)
         values = numbers.gather(0, rows[None])[0]
-        ranges = ((values - (low / 2 + high / 2)) / extent).abs() - 1
+        ranges = ((values - (low / 2 + high / 2)) / scales).abs() - 1
         excess.index_add_(0, rows, ranges.clamp(0, MAX_EXCESS))
     return excess.clamp(max=MAX_EXCESS).numpy()
 

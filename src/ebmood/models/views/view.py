@@ -125,6 +125,17 @@ SMALLEST_SIZE = 1e-290
 """Smaller values count as zero."""
 
 
+SMALLEST_SHARE = 0.25
+"""Smallest range of a column, as a share of the common range, if all columns are measured on one scale."""
+
+
+def common_range(x: Tensor) -> float:
+    """Return the range of all values if all columns of `(N, P)` appear to be measured on one scale, and else zero."""
+    varying = x[:, varies(x)]
+    shared = varying.shape[1] > 0 and columns_share_unit(varying.numpy())
+    return float(varying.max() - varying.min()) if shared else 0.0
+
+
 def constant_scales(x: Tensor, values: Tensor | None = None) -> Tensor:
     """Return the scales of columns that are constant: `(N, P) -> (P,)`.
 
@@ -135,11 +146,26 @@ def constant_scales(x: Tensor, values: Tensor | None = None) -> Tensor:
         x: the rows.
         values: `(P,)` the constant values; None for those of the first row.
     """
-    varying = x[:, varies(x)]
-    if varying.shape[1] and columns_share_unit(varying.numpy()):
-        return torch.full_like(x[0], float(varying.max() - varying.min()))
+    if common := common_range(x):
+        return torch.full_like(x[0], common)
     sizes = (x[0] if values is None else values).abs()
     return torch.where(sizes > SMALLEST_SIZE, sizes, 1.0) / math.sqrt(len(x))
+
+
+def range_scales(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Return the widths of ranges, and for constant columns their `constant_scales`: `(P,)`.
+
+    If all columns appear to be measured on one scale, a range counts as at least a quarter of the common one. A pixel
+    that is dark in nearly all training rows then has not much more weight than one in the middle.
+
+    Args:
+        x: `(N, P)` the rows.
+        low: `(P,)` the lowest value of each column.
+        high: `(P,)` the highest value of each column.
+    """
+    vary = varies(torch.stack([low, high]))
+    width = (high - low).clamp(min=SMALLEST_SHARE * common_range(x))
+    return torch.where(vary, width, constant_scales(x, low))
 
 
 def varies(x: Tensor) -> Tensor:

@@ -7,14 +7,16 @@ import polars as pl
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_digits, load_wine
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from ebmood import EnergyDetector, InputError
+from ebmood.core.metrics import separation
 
 
 def test_malignant_rows_score_lower_than_benign_ones(fitted, malignant, benign):
@@ -193,3 +195,21 @@ def test_a_warning_about_names_points_to_the_caller(quick):
     with pytest.warns(UserWarning, match="does not have valid feature names") as caught:
         detector.score_samples(x)
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("digit", [3, 8, 9])
+def test_digits_are_told_apart_as_well_as_by_nearest_neighbours(digit):
+    """Corner pixels are dark in nearly all training rows, and must not decide the score of a row in which they are
+    not."""
+    digits = load_digits()
+    normal = np.random.default_rng(0).permutation(digits.data[digits.target == digit])
+    others = digits.data[digits.target != digit]
+    train, test = np.split(normal, [120])
+    scores = (
+        EnergyDetector(random_state=0)
+        .fit(train)
+        .score(np.concatenate([test, others]), np.repeat([1, -1], [len(test), len(others)]))
+    )
+    nearest = [NearestNeighbors(n_neighbors=5).fit(train).kneighbors(x)[0].mean(1) for x in (test, others)]
+    rivals = separation(-nearest[0], -nearest[1]).auroc
+    assert scores > rivals - 0.01

@@ -115,6 +115,11 @@ def test_raw_columns_are_a_view_only_if_they_share_a_unit(rows: np.ndarray) -> N
     pixels = np.random.default_rng(0).integers(0, 16, (200, 9)).astype(float)
     assert "raw" in fit(pixels).layout.views
     assert "raw" not in fit(rows).layout.views
+    assert fit(pixels).layout.views == ("normal-scores", "raw", "whitened-raw")
+    assert fit(pixels, EnergySettings(views=("min-max", "robust"))).layout.views == ("min-max", "robust")
+    gap = pixels.copy()
+    gap[0, 0] = np.nan
+    assert "min-max" in fit(gap).layout.views  # the only view that takes gaps and categories
 
 
 FOR_FEATURES = ("whitened-raw", "whitened-unit-length")

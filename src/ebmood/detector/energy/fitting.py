@@ -1,6 +1,6 @@
 """Fit the default score model: layout, memory, views, energies and guard, in this order."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +22,7 @@ from ebmood.detector.energy.score_model import (
     MemoryLayout,
     ScoreModel,
 )
-from ebmood.models.views import NormalScores, WhitenedNormalScores
+from ebmood.models.views import NormalScores, View, WhitenedNormalScores
 from ebmood.models.views.features import are_features
 from ebmood.models.views.one_unit import columns_share_unit
 from ebmood.models.views.view import range_scales, varies
@@ -101,7 +101,7 @@ def fit_score_model(
     columns.fit(x)
     numbers = columns.numbers(torch.from_numpy(x)).numpy()
     features = not table.groups and are_features(numbers)
-    views = _views(settings, numbers, features)
+    views = _views(settings, numbers, features, bool(table.groups))
     layout = _layout(settings, table, tuple(map(len, kept)), views)
     model = ScoreModel(settings, layout.updated(residuals=_has_residuals(settings, layout)))
     model.columns.load_state_dict(columns.state_dict())
@@ -238,21 +238,31 @@ def _fit_clusters(model: ScoreModel, seed: int) -> None:
         energies.labels.copy_(torch.from_numpy(np.concatenate(labels)))
 
 
-def _views(settings: EnergySettings, numbers: Floats, features: bool) -> tuple:
+def _views(settings: EnergySettings, numbers: Floats, features: bool, groups: bool) -> tuple:
     """Return the names of the views that suit the columns of numbers.
 
-    Views for features take the place of all others, or have no part.
+    Views for features, or for columns of one unit, take the place of all others, or have no part. Only the other views
+    take categories.
+
+    Args:
+        settings: the settings of the energy.
+        numbers: `(N, P)` the columns of numbers.
+        features: whether they are features.
+        groups: whether there are categories or gaps.
     """
-    for_features = tuple(name for name in settings.views if VIEWS_BY_NAME[name].for_features)
+
+    def chosen(suits: Callable[[type[View]], bool]) -> tuple:
+        return tuple(name for name in settings.views if suits(VIEWS_BY_NAME[name]))
+
+    for_features = chosen(lambda view: view.for_features)
     if features and for_features:
         return for_features
     varying = numbers[:, varies(torch.from_numpy(numbers)).numpy()] if numbers.shape[1] else numbers
     one_unit = varying.shape[1] > 0 and columns_share_unit(varying)
-    views = tuple(
-        name
-        for name in settings.views
-        if name not in for_features and (one_unit or not VIEWS_BY_NAME[name].needs_one_unit)
-    )
+    for_one_unit = chosen(lambda view: view.for_one_unit)
+    if one_unit and for_one_unit and not groups:
+        return for_one_unit
+    views = chosen(lambda view: not view.for_features and (one_unit or not view.needs_one_unit))
     if not views or not numbers.shape[1]:
         return settings.views[:1]  # without numbers all views are equal, and at least one is needed
     return views

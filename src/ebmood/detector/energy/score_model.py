@@ -64,9 +64,11 @@ class EnergySettings(Settings):
     """Settings of the default energy. The default values are intended for tables of any kind.
 
     Attributes:
-        views: the views. `raw` is left out unless all columns appear to be measured on one scale, as pixels are. If the
-            columns appear to be features of a network, only `unit-length`, `whitened-raw` and `whitened-unit-length`
-            are used, as far as they are listed; otherwise these are left out.
+        views: the views. If the columns appear to be features of a network, only `unit-length`, `whitened-raw` and
+            `whitened-unit-length` are used, as far as they are listed; otherwise these are left out. If all columns
+            appear to be measured on one scale, as pixels are, and have neither categories nor gaps, only
+            `normal-scores`, `raw` and `whitened-raw` are used, as far as they are listed. In other tables `raw` is left
+            out.
         memory: settings of the memory energy and of the relative distance.
         further_neighbours: numbers of neighbours, for each of which every view has two more energies. Otherwise, these
             have the settings under `memory`.

@@ -5,25 +5,20 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from ebmood.models.views.view import SMALLEST_SHARE, AffineView, common_range, range_scales
+from ebmood.models.views.view import AffineView, constant_scales, varies
 
 
 class MinMax(AffineView):
-    """`(x - middle) / (max - min)`, for each column. With categories, distances are like those of Gower (1971).
-
-    If all columns are measured on one scale, no range is smaller than a quarter of the common one (`range_scales`).
-    """
+    """`(x - middle) / (max - min)`, for each column. With categories, distances are like those of Gower (1971)."""
 
     name = "min-max"
     takes_categories = True
-    _smallest: Tensor  # for each column the smallest range, in units of the scale; only a fit needs it
 
     def fit(self, x: Tensor) -> Self:
         """Set the middles and the widths of the columns of `(N, P)`."""
         low, high = x.amin(0), x.amax(0)
         self.center.copy_(low / 2 + high / 2)
-        self.scale.copy_(range_scales(x, low, high))
-        self._smallest = SMALLEST_SHARE * common_range(x) / self.scale
+        self.scale.copy_(torch.where(varies(x), high - low, constant_scales(x)))
         return self
 
     def leave_out_scales(self, coordinates: Tensor) -> Tensor:
@@ -35,9 +30,7 @@ class MinMax(AffineView):
             ends[-min(2, len(ends))],
             ends[-1],
         )
-        smallest = self._smallest
         width = torch.where(coordinates == last, before_last, last) - torch.where(
             coordinates == first, second, first
         )
-        width = torch.maximum(width, smallest)
-        return torch.where(last > first, width / (last - first).clamp(min=1e-290).maximum(smallest), 1.0)
+        return torch.where(last > first, width / (last - first).clamp(min=1e-290), 1.0)

@@ -27,6 +27,7 @@ class NormalScores(View):
     """
 
     name = "normal-scores"
+    for_one_unit = True
     values: Tensor
     scores: Tensor
 

@@ -13,6 +13,7 @@ class Raw(AffineView):
 
     name = "raw"
     needs_one_unit = True
+    for_one_unit = True
 
     def fit(self, x: Tensor) -> Self:
         """Set the means and the common factor of `(N, P)`."""

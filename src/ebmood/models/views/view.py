@@ -33,6 +33,8 @@ class View(nn.Module, ABC):
     """Whether the view makes sense only if all columns are measured on one scale, such as pixels."""
     for_features: ClassVar[bool] = False
     """Whether the view is for the features of a network; see `ebmood.models.views.features`."""
+    for_one_unit: ClassVar[bool] = False
+    """Whether the view is among those for tables of numbers that are all measured on one scale."""
     takes_categories: ClassVar[bool] = False
     """Whether categories and gaps add to the distances of this view. If they did in all views, they would hide faults
     of numbers."""

@@ -138,6 +138,7 @@ class WhitenedRaw(Whitened):
     name = "whitened-raw"
     needs_one_unit = True
     for_features = True
+    for_one_unit = True
 
     @staticmethod
     def _scaling(columns: int, rows: int) -> AffineView:
@@ -148,6 +149,7 @@ class WhitenedUnitLength(WhitenedRaw):
     """Whitened directions of rows; see `UnitLength`."""
 
     name = "whitened-unit-length"
+    for_one_unit = False
 
     @staticmethod
     def _view_before(columns: int, rows: int) -> View | None:

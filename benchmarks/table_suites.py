@@ -1,5 +1,6 @@
-"""The four suites of `benchmarks/tables.py`: one-class tables, ADBench, embeddings, and held-out classes."""
+"""The suites of `benchmarks/tables.py`: one-class tables, ADBench, embeddings, held-out classes, and pixels."""
 
+import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -87,6 +88,42 @@ def held_out_classes(splits: int) -> Iterator[Task]:
                 yield Task(
                     "held-out", f"{name}-{k}", seed, partial(half_split, partial(load, source, k), seed)
                 )
+
+
+def pixels(folder: Path, splits: int) -> Iterator[Task]:
+    """Yield images of 14 x 14 pixels as tables: classes of FMNIST against the others, and MNIST against FMNIST.
+
+    Args:
+        folder: holds the IDX files of FashionMNIST (in `FashionMNIST/raw`) and of the test images of MNIST.
+        splits: random splits of each table.
+    """
+    raw = folder / "FashionMNIST" / "raw"
+    files = raw / "train-images-idx3-ubyte.gz", raw / "train-labels-idx1-ubyte.gz"
+    digits = folder / "mnist-test-images-idx3-ubyte.gz"
+
+    def read(path: Path) -> np.ndarray:
+        content = gzip.decompress(path.read_bytes())
+        sizes = np.frombuffer(content, ">i4", offset=4, count=content[3])
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * content[3]).reshape(sizes)[:12_000]
+
+    def small(images: np.ndarray) -> np.ndarray:
+        means = images.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))
+        return means.round().reshape(-1, 196).astype(np.float64)
+
+    def load(normal: int | None, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        clothes, labels = small(read(files[0])), read(files[1])
+        inside = small(read(digits)) if normal is None else clothes[labels == normal]
+        outside = clothes if normal is None else clothes[labels != normal]
+        inside, outside = (x[rng.permutation(len(x))] for x in (inside, outside))
+        test = np.concatenate([inside[rows : rows + 300], outside[:300]])
+        return inside[:rows], test, np.repeat([0, 1], [len(test) - 300, 300])
+
+    for rows in (60, 200, 600):
+        for normal in (*range(10), None):
+            name = f"mnist-{rows}" if normal is None else f"fmnist-{normal}-{rows}"
+            for seed in range(splits):
+                yield Task("pixels", name, seed, partial(load, normal, rows, seed))
 
 
 def published_protocol(folder: Path) -> Iterator[Task]:

@@ -1,13 +1,13 @@
 """Compare outlier detectors on tables that nobody tuned them for.
 
-    python benchmarks/tables.py --tables FOLDER --adbench FOLDER --embeddings FOLDER [--splits 5] [--cache FILE]
+    python benchmarks/tables.py --tables FOLDER --adbench FOLDER --embeddings FOLDER --pixels FOLDER [--splits 5]
     python benchmarks/tables.py --tables FOLDER --halvings 20 [--fast]
     python benchmarks/tables.py --adbench FOLDER --protocol dte --published FOLDER
 
 The suites are: one-class tables (`.npz` files with `train`, `test` and `y`; OddBench and OvRBench), tables and
-embeddings in ADBench's format (`X` and `y`), and held-out classes of scikit-learn's tables, which need no folder. All
-detectors are fitted on normal rows only. The rivals are in `table_rivals.py`. Results are cached, and only missing ones
-are computed.
+embeddings in ADBench's format (`X` and `y`), held-out classes of scikit-learn's tables, which need no folder, and with
+`--pixels` images as tables. All detectors are fitted on normal rows only. The rivals are in `table_rivals.py`. Results
+are cached, and only missing ones are computed.
 
 With `--halvings`, settings of EnergyDetector, or with `--fast` those of `speed="fast"`, are chosen on a random half of
 the one-class tables and confirmed on the other half. With `--protocol dte`, training rows are the first half of the
@@ -30,7 +30,7 @@ import numpy as np
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 from table_rivals import KNN, RIVALS, flags_at_5_percent
-from table_suites import Task, adbench, held_out_classes, one_class_tables, published_protocol
+from table_suites import Task, adbench, held_out_classes, one_class_tables, pixels, published_protocol
 
 Result = dict[str, float]
 
@@ -283,6 +283,7 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, metavar="FOLDER", help="one-class tables")
     parser.add_argument("--adbench", type=Path, metavar="FOLDER", help="tables in ADBench's format")
     parser.add_argument("--embeddings", type=Path, metavar="FOLDER", help="embeddings in ADBench's format")
+    parser.add_argument("--pixels", type=Path, metavar="FOLDER", help="IDX files of FashionMNIST and MNIST")
     parser.add_argument("--published", type=Path, metavar="FOLDER", help="tables of published results")
     parser.add_argument("--splits", type=int, default=5, help="random splits of each table (%(default)s)")
     parser.add_argument("--halvings", type=int, help="choose settings on this many random halves")
@@ -305,6 +306,7 @@ def main() -> None:
     for folder, suite in ((arguments.adbench, "adbench"), (arguments.embeddings, "embeddings")):
         tasks += list(adbench(folder, suite, arguments.splits)) if folder else []
     tasks += list(held_out_classes(arguments.splits))
+    tasks += list(pixels(arguments.pixels, arguments.splits)) if arguments.pixels else []
     results = compute(tasks, names, arguments.cache)
     for suite in dict.fromkeys(task.suite for task in tasks):
         print_suite(suite, results, names)

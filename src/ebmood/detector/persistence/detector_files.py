@@ -163,6 +163,11 @@ def read_detector(folder: Path, form: Format[M] = DETECTOR) -> tuple[M, dict[str
             return metadata, weights
 
 
+def digests(parts: dict[str, Weights]) -> dict[str, str]:
+    """Return the SHA-256 of the file of each part, as `write_detector` writes it."""
+    return {part: hashlib.sha256(_serialize(tensors)).hexdigest() for part, tensors in parts.items()}
+
+
 def is_patch_detector(folder: Path) -> bool:
     """Return whether a folder has a detector of patches. A folder without a readable detector has none."""
     path = folder / JSON_NAME

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.interface import for_interface
@@ -105,11 +105,14 @@ class TableDetector:
         Raises:
             EbmoodError: the folder cannot be written.
         """
+        self.estimator.save(folder, self.notes())
+
+    def notes(self) -> dict[str, JsonValue]:
+        """Return the notes of the estimator that `save` stores, with the preparation among them."""
         # The preparation of an estimator without names has made-up ones, which the saved detector would not know.
         has_names = hasattr(self.estimator, "feature_names_in_")
         note = self.preparation.model_dump(mode="json") if self.preparation and has_names else None
-        notes = {PREPARATION_NOTE: note, "rows": self.table_rows}
-        self.estimator.save(folder, getattr(self.estimator, "notes_", {}) | notes)
+        return getattr(self.estimator, "notes_", {}) | {PREPARATION_NOTE: note, "rows": self.table_rows}
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Self:

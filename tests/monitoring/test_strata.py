@@ -9,6 +9,8 @@ from ebmood.detector.preparation.columns import DateColumn, NumberColumn
 from ebmood.detector.preparation.cycles import Cycle
 from ebmood.monitoring.strata import Strata, cycles_of, why_no_bound
 
+HELD = np.zeros((1, 1))
+
 
 def prepared(*cycles: Cycle) -> Preparation:
     date = DateColumn(name="t", format=DateFormat.ISO, cycles=cycles)
@@ -43,7 +45,7 @@ def test_steps_of_the_year_are_no_strata():
 
 
 def test_a_bound_needs_a_stratum_for_every_feature_that_changes_by_nature():
-    def problem(*cycles, others=(), rows=np.zeros((1, 1))):
+    def problem(*cycles, others=(), rows=HELD):
         found = cycles_of(prepared(*cycles)) if cycles else ()
         dates = [name for cycle in found for name in (cycle.sine, cycle.cosine)]
         return why_no_bound([*dates, *others], found, rows)

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from ebmood.core.errors import DataWarning, warn
+from ebmood.core.errors import DataWarning, InputError, warn
 from ebmood.core.seeding import numpy_stream
 from ebmood.detector.calibrated import Calibrated
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.model_inputs import read_new_inputs
 from ebmood.detector.raw.frame_detector import FrameDetector
 from ebmood.detector.score_batch import ScoreBatch
+from ebmood.monitoring.arguments import check_scored, read_label, read_values
 from ebmood.monitoring.bets import log_bets
 from ebmood.monitoring.feature_drift import drifted_features, feature_p_values
 from ebmood.monitoring.martingale import ChangeMartingale, log_shares
@@ -30,7 +31,6 @@ from ebmood.monitoring.reference import (
 )
 from ebmood.monitoring.restart import RestartingAlarm
 from ebmood.monitoring.settings import MonitorSettings, settings_errors
-from ebmood.monitoring.strata import CycleFeatures, Strata, cycles_of, why_no_bound
 from ebmood.monitoring.state import (
     MAX_BATCHES,
     MAX_RESTARTED,
@@ -40,6 +40,7 @@ from ebmood.monitoring.state import (
     MonitorState,
     joined_in_pairs,
 )
+from ebmood.monitoring.strata import CycleFeatures, Strata, cycles_of, why_no_bound
 
 if TYPE_CHECKING:
     from ebmood.monitoring.saved_monitor import SavedMonitor
@@ -58,8 +59,9 @@ class Monitor:
     these p-values are independent and uniform, and the wealth of any bet against them is a martingale
     (`ebmood.monitoring.martingale`). Then the probability that an alarm is ever given is at most `delta`, jointly over
     calibration and feed, however long the feed is. With a detector of tables that reads hours and weekdays as cycles of
-    dates, a row is ranked among rows of its own hour and weekday (`ebmood.monitoring.strata`). The values of each column of numbers are watched in the same way,
-    among the training rows that the detector holds. Every batch is also tested feature by feature.
+    dates, a row is ranked among rows of its own hour and weekday (`ebmood.monitoring.strata`). The values of each
+    column of numbers are watched in the same way, among the training rows that the detector holds. Every batch is also
+    tested feature by feature.
 
     The guarantee needs rows that are exchangeable, for example independent. Rows that depend on each other in time,
     such as a slow temperature, give false alarms; docs/monitoring.md says what to do then.
@@ -207,7 +209,7 @@ class Monitor:
             batch=self.batches[-1] if self.batches else None,
         )
 
-    def update(self, X: Any, label: str | None = None) -> MonitorState:
+    def update(self, X: Any, label: Any = None) -> MonitorState:
         """Read the next rows of the feed, in order, and return the new state.
 
         Evidence and alarms do not depend on how the feed is cut into updates. The tests of features do, because they
@@ -215,11 +217,12 @@ class Monitor:
 
         Args:
             X: `(N, ...)` rows, as for `score_samples` of the detector. No rows change nothing.
-            label: a name of the batch, such as a time.
+            label: a name of the batch: a text, a number or a time.
 
         Raises:
-            InputError: X cannot be used. The monitor is then unchanged.
+            InputError: X or the label cannot be used. The monitor is then unchanged.
         """
+        label = read_label(label)
         if hasattr(X, "__len__") and len(X) == 0:
             return self.state
         X = X if self.frames is None else self.frames.prepare(X)
@@ -233,30 +236,37 @@ class Monitor:
         return self.update_scored(detector.decide(scores, segments=segments), inputs.values, label)
 
     def update_scored(
-        self, batch: ScoreBatch, values: Floats | None = None, label: str | None = None
+        self, batch: ScoreBatch, values: Floats | None = None, label: Any = None
     ) -> MonitorState:
         """Read the next rows of the feed, which are scored already, and return the new state.
 
         Args:
             batch: N scores and flags of the detector.
             values: `(N, D)` the rows as numbers, numbers of levels and NaN; None if features are not compared.
-            label: a name of the batch.
+            label: a name of the batch: a text, a number or a time.
+
+        Raises:
+            InputError: an argument cannot be used. The monitor is then unchanged.
         """
-        scores = batch.scores
+        label, scores, first = read_label(label), batch.scores, self.rows
+        check_scored(batch)
+        if values is not None:
+            values = read_values(values, len(scores), len(feature_names(self.detector)))
+        elif self.watched or self.strata.count > 1:
+            raise InputError("values: None, but features of these rows are watched; give the encoded rows")
         if not len(scores):
             return self.state
-        first = self.rows
         streams = [rounded(scores)]
-        if self.watched:
-            assert values is not None
+        if values is not None:
             streams += [values[:, column] for column in self.watched]
-        peak = self._bet(np.stack(streams, axis=1), self.strata.of(values, len(scores)), label)
+        strata = self.strata.of(values, len(scores))
         p_values: tuple[float, ...] = ()
         if self.feature_names and values is not None:
             tested = feature_p_values(values, self.reference.rows, self.reference.categories)
             tested[self.untested] = 1.0
             p_values = tuple(tested.tolist())
         drifted = drifted_features(np.array(p_values), self.settings.fdr) if p_values else ()
+        peak = self._bet(np.stack(streams, axis=1), strata, label)  # nothing above has changed the monitor
         latest = Batch(
             first_row=first,
             rows=len(scores),
@@ -337,7 +347,13 @@ class Monitor:
         return monitor
 
     def _bet(self, streams: Floats, strata: NDArray[np.int64], label: str | None) -> float:
-        """Bet on the next rows of all streams `(N, S)` with strata `(N,)`, and return the largest logarithm of the evidence."""
+        """Bet on the next rows of all streams, and return the largest logarithm of the evidence.
+
+        Args:
+            streams: `(N, S)` values.
+            strata: `(N,)` strata of the rows.
+            label: name of the batch.
+        """
         peak = -math.inf
         step = max(1, CHUNK_VALUES // self.martingale.log_wealth.size)
         for start in range(0, len(streams), step):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from pydantic import Field, ValidationError
 
-from ebmood.core.errors import InputError
+from ebmood.core.errors import InputError, setting_problem
 from ebmood.core.settings import Settings
 from ebmood.monitoring.strata import CycleFeatures
 
@@ -47,4 +47,4 @@ def settings_errors() -> Iterator[None]:
         yield
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{first['loc'][0]}={first['input']!r}: {first['msg'].lower()}") from error
+        raise InputError(f"{first['loc'][0]}={first['input']!r}: {setting_problem(error).lower()}") from error

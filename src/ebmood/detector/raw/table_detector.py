@@ -10,7 +10,7 @@ import pyarrow
 from numpy.typing import NDArray
 from pydantic import JsonValue, ValidationError
 
-from ebmood.core.errors import EbmoodError, InputError
+from ebmood.core.errors import EbmoodError, InputError, setting_problem
 from ebmood.core.interface import for_interface
 from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
@@ -276,7 +276,7 @@ def read_preparation(
         preparation = Preparation.model_validate(note)
     except ValidationError as error:
         raise EbmoodError(
-            f"{folder}: the preparation is malformed ({error.errors()[0]['msg']}); fit the detector again"
+            f"{folder}: the preparation is malformed ({setting_problem(error)}); fit the detector again"
         ) from error
     if preparation.features != names or set(preparation.categories) != set(categories):
         raise EbmoodError(

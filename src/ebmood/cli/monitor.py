@@ -11,7 +11,7 @@ import typer
 from ebmood.cli.messages import interrupted, print_json, print_message
 from ebmood.cli.options import Device, Drop, Json, Model, Threads, use_threads
 from ebmood.cli.progress_bar import progress_bar
-from ebmood.cli.report import refuse_folder, write_page
+from ebmood.cli.report import check_page, refuse_folder, write_page
 
 if TYPE_CHECKING:
     from ebmood.detector.raw.table_detector import TableDetector
@@ -111,9 +111,10 @@ def monitor(
             from ebmood.monitoring.times import Interval
 
             use_threads(threads)
-            for out in (page, state):
-                if out is not None:
-                    refuse_folder(out)
+            if page is not None:
+                check_page(page)
+            if state is not None:
+                refuse_folder(state)
             others = [*(drop or ()), *(() if time is None else (time,))]
             detector, interval = _load_detector(model, device), Interval.parse(every)
             watching = _open_monitor(detector, state, delta, run_length, reference, others)

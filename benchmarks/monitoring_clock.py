@@ -2,9 +2,9 @@
 
     python benchmarks/monitoring_clock.py [--feeds 30]
 
-The rows are independent, or follow the clock: one column is 10 + 3 sin(hour) + noise, and 1 higher on Saturday and
-Sunday. Training table and feed are consecutive rows in the order of time, without a change. For the delay, another
-column is one standard deviation higher from the middle of the feed on. Delta is 0.01.
+The rows are independent, or follow the clock: one column is 10 + 3 sin(hour) + noise, and in tables of several weeks 1
+higher on Saturday and Sunday. Training table and feed are consecutive rows in the order of time, without a change. For
+the delay, another column is one standard deviation higher from the middle of the feed on. Delta is 0.01.
 
 - **all rows**: each row is ranked among calibration rows of all hours. Up to version 0.8.1 this was the default.
 - **hour and weekday**: among those of its hour and weekday, which is the default.
@@ -23,19 +23,19 @@ from ebmood.detector.io.frame_stream import FrameStream
 from ebmood.detector.raw.table_detector import TableDetector
 
 DESIGNS = (
-    ("independent", "10min", 4032, 3024, 0.0),
-    ("follow the clock", "10min", 4032, 3024, 1.0),
-    ("follow the clock", "5min", 2880, 2016, 1.0),
-    ("follow the clock", "1h", 1008, 1008, 1.0),
+    ("independent", "10min", 4032, 3024, 0.0, 0.0),
+    ("follow the clock", "10min", 4032, 3024, 3.0, 1.0),
+    ("follow the clock", "5min", 2880, 2016, 3.0, 0.0),
+    ("follow the clock", "1h", 1008, 1008, 3.0, 1.0),
 )
-"""Name, time between rows, training rows, rows of the feed, and how much the rows follow the clock."""
+"""Name, time between rows, training rows, rows of the feed, amplitude of the day, and excess of the weekend."""
 
 
-def rows(seed: int, times: pd.DatetimeIndex, by_clock: float) -> pd.DataFrame:
+def rows(seed: int, times: pd.DatetimeIndex, day: float, weekend: float) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     hour = np.asarray(times.hour + times.minute / 60)
-    usual = 3 * np.sin(2 * np.pi * hour / 24) + np.asarray(times.day_of_week >= 5)
-    flow = 10 + by_clock * usual + rng.normal(size=len(times))
+    usual = day * np.sin(2 * np.pi * hour / 24) + weekend * np.asarray(times.day_of_week >= 5)
+    flow = 10 + usual + rng.normal(size=len(times))
     power = 2.5 * flow + 0.3 * rng.normal(size=len(times))
     return pd.DataFrame({"time": times, "flow": flow, "power": power, "temp": rng.normal(20, 1, len(times))})
 
@@ -55,13 +55,13 @@ def main() -> None:
         "\n| :-- | --: | --: | :-- | --: | --: | --: | --: |"
     )
     warnings.simplefilter("ignore")
-    for name, step, known, length, by_clock in DESIGNS:
+    for name, step, known, length, day, weekend in DESIGNS:
         alarms: dict[str, list[bool]] = {"all": [], "default": []}
         delays, cycles = [], ""
         for seed in range(feeds):
             times = pd.date_range("2024-01-01", periods=known + length, freq=step)
-            table = rows(2 * seed, times[:known], by_clock)
-            feed = rows(2 * seed + 1, times[known:], by_clock)
+            table = rows(2 * seed, times[:known], day, weekend)
+            feed = rows(2 * seed + 1, times[known:], day, weekend)
             fitted = TableDetector.fit(EnergyDetector(random_state=seed), FrameStream(table))
             detector = FrameDetector(fitted)
             monitor = Monitor(detector)

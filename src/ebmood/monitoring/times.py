@@ -138,7 +138,7 @@ def choose_notation(texts: Sequence[str]) -> tuple[Notation, bool]:
     (<DateFormat.DAY_FIRST: '31/01/2020'>, True)
     """
     read = {notation: int((~_read_seconds(texts, notation)[1]).sum()) for notation in _NOTATIONS}
-    best = max(read, key=lambda notation: read[notation])  # the first one of several
+    best: Notation = max(_NOTATIONS, key=lambda notation: read[notation])  # the first one of several
     if not read[best]:
         return DateFormat.ISO, False
     return best, best == DateFormat.DAY_FIRST and read[best] == read[DateFormat.MONTH_FIRST]

@@ -236,6 +236,6 @@ def test_the_latest_repeated_alarms_are_remembered_and_all_are_counted(monkeypat
 
 def test_unwatched_features_must_exist(detector):
     with pytest.raises(
-        InputError, match="^unwatched: no feature 'typo'; the features are 'x0', 'x1', 'x2', 'x3'$"
+        InputError, match=r"^unwatched: no feature 'typo'; the features are 'x0', 'x1', 'x2', 'x3'$"
     ):
         Monitor(detector, unwatched=["x1", "typo"])

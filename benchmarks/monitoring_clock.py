@@ -6,7 +6,7 @@ The rows are independent, or follow the clock: one column is 10 + 3 sin(hour) + 
 higher on Saturday and Sunday. Training table and feed are consecutive rows in the order of time, without a change. For
 the delay, another column is one standard deviation higher from the middle of the feed on. Delta is 0.01.
 
-- **all rows**: each row is ranked among calibration rows of all hours. Up to version 0.8.1 this was the default.
+- **all rows**: each row is ranked among calibration rows of all hours. Up to version 0.9.0 this was the default.
 - **hour and weekday**: among those of its hour and weekday, which is the default.
 """
 

@@ -12,7 +12,7 @@ from ebmood.core.errors import EbmoodError
 from ebmood.core.interface import shell_messages
 
 _PARAMETER = re.compile(
-    r"(?<![\w./-])(alpha|calibration|contamination|delta|device|memory|run_length|segment|speed)="
+    r"(?<![\w./-])(alpha|calibration|contamination|delta|device|memory|run_length|score|segment|speed)="
     r"(?:'(?P<text>[^']*)'|(?P<word>[+-]?(?:\d[\d.]*(?:e[+-]?\d+)?%?|\w+(?::\d+)?)))(?![\w/%-]|\.\w)"
 )
 """A parameter with its value, in a message, but not in a path. The options of the command line have the same names."""

@@ -100,7 +100,8 @@ def _streams(monitor: Monitor, scores: np.ndarray, values: np.ndarray) -> np.nda
 def courses(monitor: Monitor, scores: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the log wealth of every stream after every row, and the logarithms of the shares."""
     streams = _streams(monitor, scores, values)
-    p = p_values_of(monitor.pools, streams, uniforms(monitor.generator, *streams.shape))
+    draws = uniforms(monitor.generator, *streams.shape)
+    p = p_values_of(monitor.pools, streams, draws, np.zeros(len(streams), dtype=np.int64))
     return monitor.martingale.update(log_bets(p))[0], monitor.log_shares
 
 

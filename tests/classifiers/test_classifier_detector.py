@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -302,3 +303,14 @@ def test_scores_of_new_rows_are_those_of_the_fit_on_the_same_rows():
     detector.set_alpha(0.2)
     assert detector.offset_ == pytest.approx(expected.offset(0.2), abs=1e-6)
     assert detector.false_alarm_rate_ == pytest.approx(12 / 61)
+
+
+def test_the_representation_is_one_line():
+    x, y = labelled_rows(300, 1)
+    detector = ClassifierDetector(trained_classifier(), score="knn", random_state=0)
+    assert re.fullmatch(r"<ClassifierDetector of \w+, score knn, not fitted>", repr(detector))
+    shown = repr(detector.fit(x, y))
+    assert re.fullmatch(
+        r"<ClassifierDetector of \w+, score knn, fitted on 240 rows and 60 calibration rows, alpha=0.05>",
+        shown,
+    )

@@ -3,10 +3,14 @@
 import warnings
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 
 from ebmood.classifiers.inputs import read_batches
+from ebmood.core.errors import InputError
 
 
 def test_an_array_is_cut_into_batches():
@@ -40,3 +44,36 @@ def test_arrays_in_any_memory_are_read_without_a_warning(kind, tmp_path):
         warnings.simplefilter("error")
         batches = list(read_batches(given, batch_size=4))
     assert np.array_equal(np.concatenate([batch.x.numpy() for batch in batches]), x)
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame, lambda values: pa.table(dict(values))])
+def test_data_frames_and_nested_lists_of_numbers_are_arrays(frame):
+    values = {"a": [1.0, 2.0, 3.0], "b": [4, 5, 6]}
+    expected = np.array([[1, 4], [2, 5], [3, 6]], dtype=float)
+    batches = list(read_batches(frame(values), batch_size=2))
+    assert [len(batch.x) for batch in batches] == [2, 1]
+    np.testing.assert_array_equal(np.concatenate([batch.x.numpy() for batch in batches]), expected)
+    for lists in (expected.tolist(), tuple(map(tuple, expected.tolist()))):
+        (batch,) = read_batches(lists, batch_size=9)
+        np.testing.assert_array_equal(batch.x.numpy(), expected)
+        assert batch.y is None
+    images = np.arange(24.0).reshape(2, 3, 2, 2)
+    (batch,) = read_batches(images.tolist(), batch_size=9)
+    np.testing.assert_array_equal(batch.x.numpy(), images)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (
+            pd.DataFrame({"a": [1.0, 2], "b": ["u", "v"]}),
+            "column 'b': holds text or categories; a network takes num",
+        ),
+        ([[1.0, 2], [3.0]], "X: nested lists of different lengths"),
+        ([1.0, 2, 3], "X: a list of 3 numbers; give one list for each row"),
+        ([[1.0, "a"]], "give numbers"),
+    ],
+)
+def test_other_frames_and_lists_say_what_is_wrong(x, message):
+    with pytest.raises(InputError, match=message):
+        list(read_batches(x, batch_size=2))

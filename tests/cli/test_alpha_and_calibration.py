@@ -63,11 +63,23 @@ def test_leave_one_out_calibration_and_contamination_are_shown(ebmood, table, tm
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--calibration", "half", "--calibration=half: must be a fraction, a number of rows, loo or last"),
+        ("--calibration", "half", "--calibration half: must be a fraction, a number of rows, loo or last"),
+        ("--calibration", "30%", "--calibration 30%: must be a fraction, a number of rows, loo or last"),
+        (
+            "--calibration",
+            "1.0",
+            "--calibration 1.0: must be a fraction above 0 and below 1, a number of rows",
+        ),
+        ("--calibration", "0", "a number of rows from 1, loo or last\n"),
         ("--calibration", "nan", "--calibration nan: must be a fraction"),
         ("--calibration", "inf", "--calibration inf: must be a fraction"),
-        ("--contamination", "some", "--contamination=some: must be a fraction, or auto"),
-        ("--contamination", "0.9", "--contamination 0.9: must be a fraction above 0 and at most 0.5"),
+        ("--contamination", "some", "--contamination some: must be a fraction, or auto"),
+        (
+            "--contamination",
+            "0.9",
+            "--contamination 0.9: must be a fraction above 0 and at most 0.5, or auto\n",
+        ),
+        ("--device", "abacus", "error: --device abacus: is not available on this machine"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(ebmood, table, tmp_path, option, value, message):
@@ -76,3 +88,17 @@ def test_nonsense_is_refused_in_one_line(ebmood, table, tmp_path, option, value,
     assert message in err
     assert len(err.splitlines()) == 1
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_few_rows_get_one_advice(ebmood, tmp_path):
+    for rows, advice in (5, "give 95 rows or more, or 19 rows or more with --calibration loo"), (30, "loo"):
+        path = tmp_path / f"{rows}.csv"
+        pd.DataFrame(np.random.default_rng(0).normal(size=(rows, 2)), columns=["a", "b"]).to_csv(
+            path, index=False
+        )
+        code, _, err = ebmood("fit", path, "-o", tmp_path / f"m{rows}", "--speed", "fast")
+        assert code == 0
+        assert "no row will be flagged" in err
+        assert "single strange ones" not in err
+        assert advice in err

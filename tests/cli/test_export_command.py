@@ -75,3 +75,11 @@ def test_features_of_lists_are_columns_of_the_graph(ebmood, tmp_path):
     score, _ = session.run(None, {"x": rows})
     [batch] = fitted.score(open_table(path))
     np.testing.assert_allclose(score, batch.scores, rtol=1e-5, atol=1e-5)
+
+
+def test_another_suffix_is_refused(ebmood, model, tmp_path):
+    code, _, err = ebmood("export", model, tmp_path / "model.txt")
+    assert code == 2
+    assert err.endswith("model.txt: the file is an ONNX graph; call it model.onnx\n")
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "model.txt").exists()

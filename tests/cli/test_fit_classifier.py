@@ -64,7 +64,8 @@ def test_the_messages_name_rates_and_the_network(ebmood, files, tmp_path):
     code, _, err = ebmood(*fit)
     assert code == 0
     assert re.search(
-        r"score joint of 12 features and 4 logits, from 240 rows and 60 calibration rows, of which", err
+        r"from 240 rows and 60 calibration rows; the network predicts [0-9.]+% of all",
+        err,
     )
     assert "expected false alarms: 4.92% of rows like these" in err
     code, _, err = ebmood("score", tmp_path / "model", files / "new.npz", "-o", tmp_path / "s.csv")
@@ -266,13 +267,16 @@ def test_an_onnx_graph_gives_the_scores_of_its_network(ebmood, files, tmp_path):
         (("--module", "no_such_module:net"), "module 'no_such_module:net' cannot be imported"),
         (("--module", MODULE, "--layer", "head.0"), "has no layer 'head.0'"),
         (("--module", MODULE, "--weights", "none.safetensors"), "none.safetensors: not a readable"),
-        (("--module", MODULE, "--score", "guess"), "score='guess': unknown; the scores are"),
+        (("--module", MODULE, "--score", "guess"), "--score guess: unknown; the scores are"),
         (
             ("--module", "torch.nn:Identity"),
             "has no nn.Linear whose input could be the features and no layers",
         ),
         (("--onnx", "none.onnx"), "none.onnx: cannot be read"),
-        (("--module", MODULE, "--calibration", "loo"), "calibration='loo'"),
+        (
+            ("--module", MODULE, "--calibration", "loo"),
+            "--calibration loo: a classifier is calibrated on random rows",
+        ),
     ],
 )
 def test_options_that_cannot_be_used(ebmood, files, tmp_path, words, message):

@@ -38,3 +38,12 @@ def test_a_folder_without_a_detector_is_one_line(ebmood, tmp_path):
     assert (code, out) == (2, "")
     assert "not a saved detector (no detector.json in it)" in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_file_is_no_folder_of_a_detector(ebmood, tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    code, _, err = ebmood("inspect", tmp_path / "t.csv")
+    assert code == 2
+    assert (
+        "t.csv: not a saved detector (it is a file, not a folder); give the folder of a saved detector" in err
+    )

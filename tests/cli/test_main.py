@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from ebmood.cli import main, run
+from ebmood.cli import _one_line, main, run
 from ebmood.core import errors
 
 
@@ -67,3 +67,22 @@ def test_a_failed_process_ends_without_shutting_down_threads_that_read(monkeypat
         with pytest.raises(SystemExit):
             run()
     assert codes == ends
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("device='cuda': is not available", "--device cuda: is not available"),
+        ("device=cuda:0: is not available", "--device cuda:0: is not available"),
+        ("calibration=30%: no", "--calibration 30%: no"),
+        ("segment='defects': no such column", "--segment defects: no such column"),
+        ("fit without segment='the site'", "fit without --segment 'the site'"),
+        ("run_length=0.0: too small", "--run-length 0.0: too small"),
+        ("alpha=1e-05, alpha=-1.", "--alpha 1e-05, --alpha -1."),
+        ("day/alpha=1/a.csv and alpha=1/a.csv", "day/alpha=1/a.csv and alpha=1/a.csv"),
+        ("alpha=1.csv and speed=fast.csv: no", "alpha=1.csv and speed=fast.csv: no"),
+        ("x_alpha=1, my-alpha=1", "x_alpha=1, my-alpha=1"),
+    ],
+)
+def test_a_parameter_with_its_value_is_an_option(message, shown):
+    assert _one_line(message) == shown

@@ -177,3 +177,27 @@ def test_reference_rows_replace_the_rows_of_the_detector(ebmood, model, tables, 
     with_them = json.loads(ebmood(*words, "--reference", tables / "fit.csv")[1])
     without = json.loads(ebmood(*words)[1])
     assert not np.allclose(with_them["batches"][0]["p_values"], without["batches"][0]["p_values"])
+
+
+@pytest.mark.filterwarnings("default::ebmood.core.errors.DataWarning")
+def test_without_a_bound_the_answer_claims_none(ebmood, tmp_path):
+    rng = np.random.default_rng(0)
+    times = pd.date_range("2019-01-01", "2022-12-31", freq="D")
+    table = pd.DataFrame(
+        {"at": times, "flow": rng.normal(size=len(times)), "load": rng.normal(size=len(times))}
+    )
+    table.to_csv(tmp_path / "fit.csv", index=False)
+    table[:200].assign(at=times[:200] + pd.Timedelta(days=1461)).to_csv(tmp_path / "feed.csv", index=False)
+    code, _, err = ebmood("fit", tmp_path / "fit.csv", "-o", tmp_path / "model", "--speed", "fast")
+    assert code == 0
+    assert "month" in err
+    watch = ("monitor", tmp_path / "model", tmp_path / "feed.csv", "--run-length", 1000)
+    code, out, err = ebmood(*watch)
+    assert "no bound on false alarms holds: the score depends on 'at (sine of month)'" in err
+    assert "--drop" in err
+    assert "(the probability of a false alarm has no bound)" in out
+    assert "at most" not in out
+    _, out, _ = ebmood(*watch, "--json")
+    result = json.loads(out)
+    assert result["has_bound"] is False
+    assert "at (sine of month)" in result["no_bound"]

@@ -69,6 +69,7 @@ def test_the_pages_of_a_detector_alone_and_of_a_study(report, tmp_path):
         (["study", "--in", "test.csv"], "--in and --out apply only to detectors"),
         (["pumps", "-o", "study"], "is a folder; give a file"),
         (["pumps", "--in", "no.csv"], "no.csv"),
+        (["pumps", "-o", "page.pdf"], "page.pdf: the page is HTML; call it page.html"),
     ],
 )
 def test_invalid_input_is_one_line_and_no_page(report, tmp_path, words, message):

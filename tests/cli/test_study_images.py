@@ -77,7 +77,7 @@ def error_line(outcome, tmp_path):
 def test_a_network_that_cannot_be_imported(ebmood, tmp_path):
     err = error_line(ebmood(path="picture_network.Nett"), tmp_path)
     assert "s.yaml, line 5, recipes[0]: module 'picture_network.Nett' cannot be imported" in err
-    assert "put its file next to the study file" in err
+    assert "with a study, next to the study file" in err
 
 
 def test_a_damaged_image_is_named(ebmood, tmp_path):

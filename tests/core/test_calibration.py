@@ -167,3 +167,27 @@ def test_weights_keep_the_level_under_a_covariate_shift_that_breaks_it_without_t
     assert np.mean(plain) > 2 * alpha
     assert np.mean(weighted) <= alpha + 3 * errors[1]
     assert np.mean(weighted) >= 0.5 * alpha
+
+
+LEVELS = st.one_of(
+    st.floats(1e-6, 1 - 1e-6),
+    st.tuples(st.integers(1, 400), st.integers(2, 401)).map(lambda pair: min(pair) / (max(pair) + 1)),
+).flatmap(lambda alpha: st.sampled_from([alpha, np.nextafter(alpha, 0), np.nextafter(alpha, 1)]))
+
+
+@given(LEVELS, st.integers(0, 400))
+def test_flags_and_p_values_agree_for_every_level(alpha, rows):
+    calibration = np.arange(rows, dtype=float)
+    scores = np.arange(-0.5, rows + 1, 0.5)  # below, equal to and between the calibration scores
+    np.testing.assert_array_equal(
+        scores < offset(calibration, alpha), p_values(scores, calibration) <= float(alpha)
+    )
+    needed = rows_needed(alpha)
+    assert allowed_alarms(alpha, needed) == 1 or needed == 0
+    assert needed == 0 or allowed_alarms(alpha, needed - 1) == 0
+
+
+def test_a_third_of_the_rows_is_flagged_at_one_third():
+    assert allowed_alarms(1 / 3, 2) == 1
+    assert allowed_alarms(np.nextafter(1 / 3, 0), 2) == 0
+    assert rows_needed(1 / 3) == 2

@@ -1,3 +1,4 @@
+import ast
 import re
 from fractions import Fraction
 
@@ -6,7 +7,13 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from ebmood import CalibrationWarning, EbmoodError, EnergyDetector, EnergySettings, InputError, load
-from ebmood.detector.parameters import split_rows
+from ebmood.core.calibration import allowed_alarms
+from ebmood.detector.parameters import (
+    advise_for_calibration,
+    count_calibration_rows,
+    parse_calibration,
+    split_rows,
+)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +114,30 @@ def test_fast_compares_with_fewer_points():
     assert fast.model_.layout.points == (256,)
     assert default.model_.layout.points == (1600,)
     assert (fast.predict(x + 9) == -1).all()
+
+
+@pytest.mark.parametrize("calibration", [0.2, 0.5, 3, "loo", "last"])
+@pytest.mark.parametrize("alpha", [0.05, 0.3, 1 / 3])
+@pytest.mark.parametrize("rows", [3, 5, 8, 30, 60])
+def test_every_advice_leads_to_a_detector_that_can_flag(calibration, alpha, rows):
+    advice = advise_for_calibration(alpha, calibration, rows)
+    settings = []
+    for part in advice.split(", or "):
+        number, value = re.search(r"give (\d+)|^(\d+) rows", part), re.search(r"calibration=(\S+)", part)
+        given = int(number[1] or number[2]) if number else rows
+        settings.append((given, ast.literal_eval(value[1]) if value else calibration))
+    assert settings
+    for given, setting in settings:
+        _, calibrated = split_rows(setting, given, seed=0)
+        assert allowed_alarms(alpha, len(calibrated)) >= 1, (given, setting, advice)
+
+
+def test_a_calibration_of_the_command_line_means_the_same_in_python():
+    for text, value in ("1", 1), ("50", 50), ("0.2", 0.2), ("1e-1", 0.1), ("loo", "loo"), ("last", "last"):
+        parsed = parse_calibration(text)
+        assert (parsed, type(parsed)) == (value, type(value))
+    for text in ("1.0", "50.0"):
+        with pytest.raises(
+            InputError, match="must be a fraction above 0 and below 1, a number of rows from 1"
+        ):
+            count_calibration_rows(parse_calibration(text), 100)

@@ -232,3 +232,10 @@ def test_the_latest_repeated_alarms_are_remembered_and_all_are_counted(monkeypat
     assert state.restarts == whole.restarts == len(whole.restarted) > 4
     assert state.restarted == whole.restarted[-4:]
     assert [alarm.row for alarm in whole.restarted] == sorted(alarm.row for alarm in whole.restarted)
+
+
+def test_unwatched_features_must_exist(detector):
+    with pytest.raises(
+        InputError, match=r"^unwatched: no feature 'typo'; the features are 'x0', 'x1', 'x2', 'x3'$"
+    ):
+        Monitor(detector, unwatched=["x1", "typo"])

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from ebmood.monitoring.ranks import RankPool, uniforms
+from ebmood.monitoring.ranks import RankPool, StratifiedPool, uniforms
 
 LARGE = 10**9
 
@@ -101,3 +101,36 @@ def test_a_restored_pool_continues_with_the_same_p_values():
     restored = RankPool.restore(pool.values(), 700, pool.feed_rows)
     feed, draws = rng.normal(size=300), rng.uniform(size=300)
     np.testing.assert_array_equal(restored.p_values(feed, draws), pool.p_values(feed, draws))
+
+
+def test_a_stratified_pool_is_one_pool_for_each_stratum():
+    rng = np.random.default_rng(5)
+    reference, of_reference = rng.normal(size=60), rng.integers(3, size=60)
+    feed, strata, draws = rng.normal(size=500), rng.integers(4, size=500), rng.uniform(size=500)
+    pool = StratifiedPool(reference, of_reference, 4, 200)
+    p = pool.p_values(feed, draws, strata)
+    for stratum in range(4):
+        rows = strata == stratum
+        alone = RankPool(reference[of_reference == stratum], 50)
+        np.testing.assert_array_equal(p[rows], alone.p_values(feed[rows], draws[rows]))
+    again = StratifiedPool(reference, of_reference, 4, 200)
+    again.p_values(feed[:333], draws[:333], strata[:333])
+    restored = StratifiedPool(np.empty(0), np.empty(0, int), 4, 200)
+    restored.restore(again.values(), again.sizes(), again.feed_rows())
+    np.testing.assert_array_equal(restored.p_values(feed[333:], draws[333:], strata[333:]), p[333:])
+
+
+def test_p_values_within_strata_are_uniform_although_strata_differ():
+    rng = np.random.default_rng(6)
+    p = []
+    for _ in range(400):
+        strata = np.concatenate(
+            [rng.integers(3, size=12), np.repeat([0, 1, 2], 4)]
+        )  # the feed visits them in order
+        values = rng.normal(strata * 10.0, 1 + strata)
+        pool = StratifiedPool(values[:12], strata[:12], 3, LARGE)
+        p.append(pool.p_values(values[12:], rng.uniform(size=12), strata[12:]))
+    p = np.array(p)
+    assert kstest(p.ravel(), "uniform").pvalue > 0.001
+    correlations = np.corrcoef(p.T)[np.triu_indices(12, 1)]
+    assert np.abs(correlations).max() < 4.5 / np.sqrt(400)

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -8,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.quick_energy import QUICK
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from ebmood import load
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.detector import EnergyDetector
-from ebmood.monitoring import Monitor
+from ebmood.monitoring import Monitor, saved_monitor
 
 KILLED = """
 import os, signal, sys
@@ -145,3 +147,24 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, detector, rows):
         monitor.save(tmp_path / "state" / "below")
     assert (tmp_path / "state").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+def test_a_file_of_the_first_format_continues(tmp_path, detector, rows):
+    """It has neither strata nor cycles, and may have names of features that do not exist."""
+    monitor = Monitor(detector)
+    monitor.update(rows(1, 300))
+    monitor.save(tmp_path / "state")
+    arrays = load_file(tmp_path / "state")
+    del arrays["pool_sizes"], arrays["pool_feed_rows"]
+    with safe_open(tmp_path / "state", framework="np") as file:
+        content = json.loads(file.metadata()["monitor"])
+    del content["settings"]["cycles"]
+    content["settings"]["unwatched"] = ["typo"]
+    text = json.dumps(content)
+    metadata = {"format": "ebmood-monitor-1", "monitor": text, "sha256": saved_monitor._digest(text, arrays)}
+    save_file(arrays, tmp_path / "old", metadata)
+    old = Monitor.load(tmp_path / "old", detector)
+    assert old.has_bound
+    assert old.update(rows(2, 300)) == monitor.update(rows(2, 300))
+    old.save(tmp_path / "new")
+    assert Monitor.load(tmp_path / "new", detector).state == monitor.state

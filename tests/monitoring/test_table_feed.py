@@ -1,3 +1,4 @@
+import json
 import warnings
 
 import numpy as np
@@ -5,7 +6,7 @@ import pandas as pd
 import pytest
 from helpers.quick_energy import QUICK
 
-from ebmood.core.errors import InputError
+from ebmood.core.errors import DataWarning, InputError
 from ebmood.detector import EnergyDetector
 from ebmood.detector.io.open_input import open_table
 from ebmood.detector.preparation.choices import Choices
@@ -147,3 +148,57 @@ def test_options_that_do_not_fit_together_are_refused(tmp_path, detector):
         read(TableFeed(detector, [path], Interval(rows=5), "when"))
     with pytest.raises(InputError, match="is a number, so an interval of time has no unit"):
         read(TableFeed(detector, [path], Interval(seconds=60), "flow"))
+
+
+def days(start, rows, written):
+    frame = table(int(start[3]), 700)[:rows]
+    return frame.assign(at=pd.date_range(start, periods=rows, freq="D").strftime(written))
+
+
+def labels(feed):
+    return [batch.label for batch in feed.batches()]
+
+
+@pytest.mark.parametrize("has_format", [True, False])
+def test_dates_with_the_month_first_are_read_alike_in_every_part_of_a_feed(tmp_path, has_format):
+    path = write(tmp_path, "fit.csv", days("2023-01-01", 700, "%m/%d/%Y"))
+    choices = Choices(
+        drop=[] if has_format else ["at"], dates=["at"] if has_format else [], categories=["site"]
+    )
+    with warnings.catch_warnings(action="ignore"):
+        detector = TableDetector.fit(EnergyDetector(energy=QUICK, random_state=0), open_table(path), choices)
+    feed = write(tmp_path, "feed.csv", days("2024-01-01", 10, "%m/%d/%Y"))
+    first = TableFeed(detector, [feed], Interval(seconds=86400), "at")
+    if has_format:
+        assert labels(first) == [f"2024-01-{day:02}T00:00:00Z" for day in range(1, 11)]
+    else:
+        with pytest.warns(DataWarning, match="day before the month, which is a guess"):
+            assert labels(first)[1] == "2024-02-01T00:00:00Z"
+    position = json.loads(json.dumps(first.position()))
+    write(tmp_path, "feed.csv", days("2024-01-01", 20, "%m/%d/%Y"))
+    again = TableFeed(detector, [feed], Interval(seconds=86400), "at", position=position)
+    if has_format:
+        assert labels(again) == [f"2024-01-{day:02}T00:00:00Z" for day in range(11, 21)]
+    else:
+        with pytest.raises(InputError, match="row 13, column 'at': '01/13/2024' is no time like 31/01/2020"):
+            labels(again)
+
+
+def test_the_whole_first_part_decides_on_the_notation(tmp_path, detector):
+    feed = write(tmp_path, "feed.csv", days("2024-01-01", 13, "%m/%d/%Y"))
+    assert labels(TableFeed(detector, [feed], Interval(seconds=86400 * 30), "at")) == ["2023-12-19T00:00:00Z"]
+    more = write(tmp_path, "more.csv", days("2024-02-01", 3, "%m/%d/%Y"))
+    both = TableFeed(detector, [feed, more], Interval(rows=13), "at")
+    assert labels(both) == ["01/01/2024", "02/01/2024"]
+
+
+def test_the_position_of_an_older_version_can_be_continued(tmp_path, detector):
+    feed = write(tmp_path, "feed.csv", days("2024-01-01", 12, "%m/%d/%Y"))
+    first = TableFeed(detector, [feed], Interval(rows=12), "at")
+    with warnings.catch_warnings(action="ignore"):
+        read(first)
+    position = first.position()
+    old = {key: value for key, value in position.items() if key != "notation"}
+    write(tmp_path, "feed.csv", days("2024-01-01", 14, "%m/%d/%Y"))
+    again = TableFeed(detector, [feed], Interval(rows=12), "at", position=old)
+    assert labels(again) == ["01/13/2024"]

@@ -5,6 +5,7 @@ import pyarrow
 import pytest
 
 from ebmood.core.errors import InputError
+from ebmood.detector.cells.dates import DateFormat
 from ebmood.detector.io.table_stream import Chunk
 from ebmood.monitoring.times import Interval, check_order, format_time, read_times, start_of
 
@@ -27,6 +28,14 @@ NOON = datetime.datetime(2013, 2, 23, 12, tzinfo=datetime.UTC)
         "2013/02/23 12:00:00",
         "2013-02-23T14:00:00+02:00",
         NOON.replace(tzinfo=None),
+        "2013.02.23 12:00",
+        "20130223T120000",
+        "23.02.2013 13:00:00+0100",
+        "23.02.2013 13:30 +01:30",
+        "2/23/2013 7:00 AM -05:00",
+        "23/Feb/2013:10:00:00 -0200",
+        "Sat Feb 23 13:00:00 +0100 2013",
+        "23.02.2013 12:00:00 UTC",
     ],
 )
 def test_one_time_in_different_notations_is_one_number(value):
@@ -59,6 +68,35 @@ def test_a_time_that_cannot_be_read_names_its_row():
         InputError, match="row 1, column 'at': a time in the zone 'Nowhere/City', which is unk"
     ):
         read_times(chunk(zone), "at")
+
+
+def test_fractions_of_a_second_count():
+    for text in ("2013-02-23T12:00:00.25", "23.02.2013 12:00:00,25", "23.02.2013 11:00:00.25-0100"):
+        assert read_times(chunk([text]), "at").seconds.tolist() == [NOON.timestamp() + 0.25]
+
+
+@pytest.mark.parametrize("written", ["%d.%m.%Y %H:%M", "%Y.%m.%d %H:%M", "%m/%d/%Y %H:%M", "%Y-%m-%d", "%s"])
+@pytest.mark.parametrize("odd", ["soon", "31.31.2024", "", "  ", None])
+def test_one_bad_time_is_the_one_that_is_named(written, odd):
+    days = [datetime.datetime(2024, 2, day, tzinfo=datetime.UTC) for day in range(1, 29)]
+    values: list = [day.strftime(written) for day in days]
+    values[9] = odd
+    with pytest.raises(InputError, match=r"feed.csv: row 10, column 'at': ") as error:
+        read_times(chunk(values), "at")
+    assert ("is missing" in str(error.value)) == (not (odd or "").strip())
+
+
+def test_a_given_notation_is_kept():
+    texts = ["01/02/2024", "01/03/2024"]
+    first_of = [datetime.datetime(2024, month, 1, tzinfo=datetime.UTC).timestamp() for month in (2, 3)]
+    assert read_times(chunk(texts), "at").seconds.tolist() == first_of
+    monthly = read_times(chunk(texts), "at", DateFormat.MONTH_FIRST).seconds
+    assert np.diff(monthly).tolist() == [86400]
+    with pytest.raises(InputError, match="'13/01/2024' is no time like 01/31/2020"):
+        read_times(chunk(["13/01/2024"]), "at", DateFormat.MONTH_FIRST)
+    assert read_times(chunk(["1361620800000"]), "at", DateFormat.MILLISECONDS).seconds.tolist() == [
+        NOON.timestamp()
+    ]
 
 
 def test_a_time_before_the_last_one_names_its_row():

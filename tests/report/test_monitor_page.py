@@ -56,3 +56,15 @@ def test_a_page_of_no_rows_and_of_many_batches(fitted):
     html = monitor_page(monitor).html()
     assert "210 batches" in html
     assert len(html) < 2_000_000
+
+
+def test_the_page_claims_a_bound_only_if_there_is_one(fitted):
+    for unwatched, has_bound in ((), True), (("x1",), False):
+        with warnings.catch_warnings(action="ignore"):
+            monitor = Monitor(fitted, unwatched=unwatched, run_length=1000.0)
+        monitor.update(rows(1, 100))
+        text = " ".join(Outline(monitor_page(monitor).html()).text("body"))
+        assert ("at most 0.01" in text) == has_bound
+        assert ("on average at most one false alarm" in text) == has_bound
+        assert ("without a bound" in text) == (not has_bound)
+        assert ("depends on 'x1', which changes with time by nature" in text) == (not has_bound)

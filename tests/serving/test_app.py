@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from helpers.pump_model import pump_table
 from helpers.quick_energy import QUICK
+from helpers.run_cli import run
 from helpers.running_service import running
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -314,3 +315,23 @@ def test_a_monitor_sees_the_rows_that_are_scored(detector, rows):
         client.post("/score", json={"rows": [*rows[:2], rows[2] | {"starts": "x"}]})
         assert client.get("/monitor").json() == {"rows": 9}
         assert client.get("/health").json()["rows"] == 10
+
+
+def test_the_description_is_by_default_that_of_the_saved_detector(model, detector, monkeypatch):
+    code, out, _ = run(monkeypatch, "inspect", str(model), "--json")
+    assert code == 0
+    with running(create_app(detector)) as client:
+        assert client.get("/model").json() == json.loads(out)
+
+
+def test_unknown_parameters_are_refused_on_all_routes(client, rows):
+    for path in ("/health", "/model", "/monitor"):
+        answer = client.get(path, params={"alpha": 0.5})
+        assert answer.status_code == 422
+        assert answer.json() == {"detail": "'alpha': no such parameter; this address has none"}
+    answer = client.post("/score", json={"rows": rows[:1]}, params={"alfa": 0.5, "alpha": 0.5})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "'alfa': no such parameter; this address has 'alpha' and 'reasons'"
+    assert (
+        client.post("/score", json={"rows": rows[:1]}, params={"reasons": 1, "alpha": 0.5}).status_code == 200
+    )

@@ -131,13 +131,23 @@ class ClassifierDetector(Calibrated):
         self.device, self.batch_size, self.random_state = device, batch_size, random_state
         self.notes_: dict[str, JsonValue] = {}
 
+    def __repr__(self) -> str:
+        network = type(self.network_.module).__name__
+        if not hasattr(self, "score_"):
+            return f"<ClassifierDetector of {network}, score {self.score.kind}, not fitted>"
+        return (
+            f"<ClassifierDetector of {network}, score {self.settings_.kind}, fitted on {self.n_fit_rows_} rows and "
+            f"{len(self.calibration_scores_)} calibration rows, alpha={self.alpha:g}>"
+        )
+
     def fit(self, X: Any, y: Any = None, progress: Progress = lambda rows: None) -> Self:
         """Fit the score on a part of the rows, and calibrate it on the others.
 
         Args:
             X: in-distribution rows that the network was not trained on: an array or a tensor `(N, *shape)` as the model
-                takes it, or an iterable of batches such as a `DataLoader`, whose batches may be pairs of inputs and
-                labels. Floating-point numbers are converted to the type of the network's parameters.
+                takes it, nested lists or a data frame of numbers, or an iterable of batches such as a `DataLoader`,
+                whose batches may be pairs of inputs and labels. Floating-point numbers are converted to the type of the
+                network's parameters.
             y: `(N,)` labels: whole numbers from 0 to K - 1, the columns of the logits. None for those of the batches,
                 or for a score that needs none.
             progress: called with the number of rows that have passed the network.

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 import signal
 import sys
 import warnings
@@ -11,9 +12,10 @@ from ebmood.core.errors import EbmoodError
 from ebmood.core.interface import shell_messages
 
 _PARAMETER = re.compile(
-    r"(?<![\w./-])(alpha|calibration|contamination|delta|device|memory|speed)=('?)([\w.+:-]+)\2(?![\w.+:/-])"
+    r"(?<![\w./-])(alpha|calibration|contamination|delta|device|memory|run_length|score|segment|speed)="
+    r"(?:'(?P<text>[^']*)'|(?P<word>[+-]?(?:\d[\d.]*(?:e[+-]?\d+)?%?|\w+(?::\d+)?)))(?![\w/%-]|\.\w)"
 )
-"""A parameter of the estimator with its value, in a message, but not in a path. The options have the same names."""
+"""A parameter with its value, in a message, but not in a path. The options of the command line have the same names."""
 
 
 def main() -> None:
@@ -57,4 +59,10 @@ def _show_warning(message: Warning | str, *location: object, **_: object) -> Non
 
 def _one_line(message: object) -> str:
     """Return a message in one line, with options in place of the parameters of the estimator."""
-    return _PARAMETER.sub(r"--\1 \3", " ".join(str(message).split()))
+    return _PARAMETER.sub(_as_option, " ".join(str(message).split()))
+
+
+def _as_option(match: re.Match[str]) -> str:
+    """Return an option with its value, as it is typed."""
+    word = match["word"]
+    return f"--{match[1].replace('_', '-')} {shlex.quote(match['text']) if word is None else word}"

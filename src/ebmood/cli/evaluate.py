@@ -13,10 +13,10 @@ from ebmood.cli.messages import interrupted, print_files, print_json
 from ebmood.cli.options import Device, Drop, Json, Model, SkipCorrupt
 from ebmood.cli.progress_bar import progress_bar
 from ebmood.cli.report import (
+    check_page,
     detector_page_of,
     labelled_page_of,
     page_of_classifier,
-    refuse_folder,
     write_page,
 )
 from ebmood.cli.saved_classifier import (
@@ -136,7 +136,7 @@ def evaluate(
             from ebmood.detector import EnergyDetector
 
             if page is not None:
-                refuse_folder(page)
+                check_page(page)
             if is_classifier(model):
                 refuse_table_options(label_column=label_column, drop=drop, embed=embed)
                 network = NetworkFiles(module, weights, onnx)

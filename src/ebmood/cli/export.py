@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ebmood.cli.messages import print_message
+from ebmood.core.errors import EbmoodError
 from ebmood.detector.persistence.load import load
 from ebmood.detector.persistence.onnx_export import export_onnx
 from ebmood.detector.raw.saved_detector import refuse_images
@@ -14,8 +15,11 @@ def run(model: Path, out: Path) -> None:
     """Export a detector, and print how well the graph agrees with it.
 
     Raises:
-        EbmoodError: there is no detector in `model`, the extra `onnx` is not installed, or the graph disagrees.
+        EbmoodError: there is no detector in `model`, `out` has another suffix than `.onnx`, the extra `onnx` is not
+            installed, or the graph disagrees.
     """
+    if out.suffix.lower() not in ("", ".onnx"):
+        raise EbmoodError(f"{out}: the file is an ONNX graph; call it {out.with_suffix('.onnx').name}")
     refuse_images(model, ", but the ONNX graph takes rows of numbers; use ebmood score")
     detector = load(model)
     console = Console(stderr=True, highlight=False)

@@ -401,8 +401,8 @@ def _report(
         )
     for line in describe_segments(segment.model_dump() for segment in estimator.segments_):
         print_message(line)
-    few = 0 < len(estimator.calibration_scores_) < FEW_CALIBRATION_ROWS and estimator.calibration != "loo"
-    if few:
+    few = len(estimator.calibration_scores_) < FEW_CALIBRATION_ROWS and estimator.calibration != "loo"
+    if few and estimator.false_alarm_rate_:  # else a warning says that no row is flagged
         print_message(
             f"with {len(estimator.calibration_scores_)} calibration {items}, single strange ones decide what is "
             f"flagged; --calibration loo uses all {items}"

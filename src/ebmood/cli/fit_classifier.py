@@ -148,7 +148,7 @@ def fit_classifier(
         print_json(result | {"false_alarm_rate": detector.false_alarm_rate_, "seconds": round(seconds, 3)})
         return
     print_files(source)
-    known = "" if accuracy is None else f", of which the network predicts {accuracy:.1%}"
+    known = "" if accuracy is None else f"; the network predicts {accuracy:.1%} of all"
     print_message(
         f"{out}: score {detector.score.kind} of {detector.n_features_} features and {detector.n_classes_} logits, from "
         f"{detector.n_fit_rows_} {items} and {calibration_rows} calibration {items}{known}, in {seconds:.0f} s"
@@ -165,7 +165,7 @@ def image_input(rows: Path, size: int | None, mean: str, std: str):
     from pydantic import ValidationError
 
     from ebmood.classifiers.classifier_rows import ImageInput
-    from ebmood.core.errors import EbmoodError
+    from ebmood.core.errors import EbmoodError, setting_problem
 
     if not rows.is_dir():
         return None
@@ -175,7 +175,7 @@ def image_input(rows: Path, size: int | None, mean: str, std: str):
         numbers = [tuple(float(part) for part in text.split(",")) for text in (mean, std)]
         return ImageInput(size=size, mean=numbers[0], std=numbers[1])
     except ValidationError as error:
-        raise EbmoodError(f"--mean and --std: {error.errors()[0]['msg']}") from error
+        raise EbmoodError(f"--mean and --std: {setting_problem(error)}") from error
     except ValueError:
         raise EbmoodError(f"--mean={mean} --std={std}: must be numbers separated by commas") from None
 

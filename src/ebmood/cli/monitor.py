@@ -11,7 +11,7 @@ import typer
 from ebmood.cli.messages import interrupted, print_json, print_message
 from ebmood.cli.options import Device, Drop, Json, Model, Threads, use_threads
 from ebmood.cli.progress_bar import progress_bar
-from ebmood.cli.report import refuse_folder, write_page
+from ebmood.cli.report import check_page, refuse_folder, write_page
 
 if TYPE_CHECKING:
     from ebmood.detector.raw.table_detector import TableDetector
@@ -111,9 +111,10 @@ def monitor(
             from ebmood.monitoring.times import Interval
 
             use_threads(threads)
-            for out in (page, state):
-                if out is not None:
-                    refuse_folder(out)
+            if page is not None:
+                check_page(page)
+            if state is not None:
+                refuse_folder(state)
             others = [*(drop or ()), *(() if time is None else (time,))]
             detector, interval = _load_detector(model, device), Interval.parse(every)
             watching = _open_monitor(detector, state, delta, run_length, reference, others)
@@ -182,6 +183,7 @@ def _open_monitor(
     from ebmood.detector.io.open_input import open_table
     from ebmood.detector.raw.saved_detector import read_all_rows
     from ebmood.monitoring import Monitor
+    from ebmood.monitoring.strata import cycles_of
 
     if state is None or not state.exists():
         rows = None
@@ -193,7 +195,7 @@ def _open_monitor(
             detector.estimator,
             0.01 if delta is None else delta,
             run_length=run_length,
-            unwatched=() if detector.preparation is None else detector.preparation.date_features,
+            cycles=cycles_of(detector.preparation),
             reference=rows,
         )
     monitor = Monitor.load(state, detector.estimator)
@@ -240,6 +242,8 @@ def _answer(watching: "Monitor") -> list[str]:
 
     state, settings = watching.state, watching.settings
     bound = f"probability that a false alarm ever occurs: at most {settings.delta:g}"
+    if not watching.has_bound:
+        bound = "the probability of a false alarm has no bound"
     if state.alarm is None:
         lines = [
             f"No alarm in {state.rows:,} rows: evidence {log10(state.log_evidence)} of {log10(settings.log_threshold)} "
@@ -254,11 +258,11 @@ def _answer(watching: "Monitor") -> list[str]:
             lines.append(f"Features that differ since then: {named}{more}.")
         elif watching.feature_names and state.alarm.stream == SCORE:
             lines.append("No single feature differs; their combination does.")
+    if not watching.has_bound:
+        lines.append(f"No bound: {watching.no_bound}.")
     if settings.run_length is not None:
-        lines.append(
-            f"{state.restarts:,} alarms with restarts (on average at most one false alarm in "
-            f"{settings.run_length:,.0f} rows)."
-        )
+        rate = f" (on average at most one false alarm in {settings.run_length:,.0f} rows)"
+        lines.append(f"{state.restarts:,} alarms with restarts{rate if watching.has_bound else ''}.")
     if not watching.feature_names:
         lines.append(
             "Features are not compared, because the detector holds no sample of rows; give --reference."
@@ -314,6 +318,8 @@ def _as_json(watching: "Monitor", model: Path) -> dict:
         "model": str(model),
         "rows": state.rows,
         "delta": watching.settings.delta,
+        "has_bound": watching.has_bound,
+        "no_bound": watching.no_bound or None,
         "log_evidence": state.log_evidence,
         "alarm": state.alarm and alarm(state.alarm),
         "restarts": state.restarts,

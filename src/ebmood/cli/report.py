@@ -93,7 +93,7 @@ def report(
     from ebmood.detector.persistence.detector_files import JSON_NAME
     from ebmood.study.runner import RECORDS
 
-    refuse_folder(out)
+    check_page(out)
     others = [*(outside or ()), *(more or ())]
     if is_classifier(target):
         refuse_table_options(drop=drop, embed=embed)
@@ -127,6 +127,17 @@ def refuse_folder(out: Path) -> None:
     """
     if out.is_dir():
         raise EbmoodError(f"{out}: is a folder; give a file to write, such as {out / 'report.html'}")
+
+
+def check_page(out: Path) -> None:
+    """Check the file of a page before any work is done.
+
+    Raises:
+        EbmoodError: `out` is a folder, or its suffix is that of another kind of file.
+    """
+    refuse_folder(out)
+    if out.suffix.lower() not in ("", ".html", ".htm"):
+        raise EbmoodError(f"{out}: the page is HTML; call it {out.with_suffix('.html').name}")
 
 
 def write_page(out: Path, page: "Page") -> None:

@@ -144,7 +144,7 @@ def _image_input(model: Path, rows: Path, notes: dict[str, Any]) -> Any:
     from pydantic import ValidationError
 
     from ebmood.classifiers.classifier_rows import ImageInput
-    from ebmood.core.errors import EbmoodError
+    from ebmood.core.errors import EbmoodError, setting_problem
 
     if not rows.is_dir():
         return None
@@ -153,4 +153,4 @@ def _image_input(model: Path, rows: Path, notes: dict[str, Any]) -> Any:
     try:
         return ImageInput.model_validate(notes["image"])
     except ValidationError as error:
-        raise EbmoodError(f"{model}: image: {error.errors()[0]['msg']}; fit the detector again") from error
+        raise EbmoodError(f"{model}: image: {setting_problem(error)}; fit the detector again") from error

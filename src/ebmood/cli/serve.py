@@ -84,13 +84,14 @@ def serve(
     frames, watched = FrameDetector.of_named_columns(detector), None
     if monitor is not None:
         from ebmood.monitoring import Monitor
+        from ebmood.monitoring.strata import cycles_of
         from ebmood.serving.watched_feed import WatchedFeed
 
         # Rows arrive prepared, so the monitor works on the estimator.
-        estimator, unwatched = frames.estimator, frames.date_features
+        estimator, cycles = frames.estimator, cycles_of(frames.table_detector.preparation)
         is_new = not monitor.exists()
         watched = WatchedFeed(
-            Monitor(estimator, unwatched=unwatched) if is_new else Monitor.load(monitor, estimator), monitor
+            Monitor(estimator, cycles=cycles) if is_new else Monitor.load(monitor, estimator), monitor
         )
     address = bind(host, port)
     shown, bound = f"[{host}]" if ":" in host else host, address.getsockname()[1]

@@ -35,7 +35,8 @@ Floats = NDArray[np.float64]
 def allowed_alarms(alpha: float, rows: int) -> int:
     """Return `floor(alpha (n + 1))`: the largest number of n + 1 exchangeable rows that may be flagged at level alpha.
 
-    `alpha` is read as a decimal number, so that the result is exact.
+    It is the largest k for which the p-value `k / (n + 1)` is at most `alpha` as float64, so flags and p-values agree
+    for every alpha: 0.29 is 29 of 100 rows, and 1 / 3 is 1 of 3, although both are rounded.
 
     Args:
         alpha: the level, between 0 and 1.
@@ -46,8 +47,11 @@ def allowed_alarms(alpha: float, rows: int) -> int:
 
     >>> allowed_alarms(0.29, 99)  # 0.29 * 100 is 28.999999999999996 in binary arithmetic
     29
+    >>> allowed_alarms(1 / 3, 2)
+    1
     """
-    return math.floor(_level(alpha) * (rows + 1))
+    alarms = math.floor(_level(alpha) * (rows + 1))
+    return alarms + ((alarms + 1) / (rows + 1) <= float(alpha))
 
 
 def false_alarm_rate(alpha: float, rows: int) -> float:
@@ -65,7 +69,8 @@ def rows_needed(alpha: float) -> int:
     >>> rows_needed(0.05)
     19
     """
-    return math.ceil(1 / _level(alpha)) - 1
+    rows = math.ceil(1 / _level(alpha)) - 1
+    return rows - (rows > 0 and allowed_alarms(alpha, rows - 1) > 0)
 
 
 def offset(calibration: Floats, alpha: float) -> float:

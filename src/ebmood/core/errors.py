@@ -2,6 +2,10 @@
 
 import sys
 import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class EbmoodError(Exception):
@@ -58,3 +62,8 @@ def one_line(error: BaseException | str) -> str:
     'KeyboardInterrupt'
     """
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def setting_problem(error: "ValidationError") -> str:
+    """Return the first problem with settings, in one line, without what pydantic writes before it."""
+    return one_line(error.errors()[0]["msg"]).removeprefix("Value error, ")

@@ -23,8 +23,8 @@ def import_object(path: str, kind: str) -> Any:
         return pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError) as error:
         raise EbmoodError(
-            f"{kind} {path!r} cannot be imported ({describe(error)}); install its package, or put its file next to "
-            "the study file; without a study, in the current folder"
+            f"{kind} {path!r} cannot be imported ({describe(error)}); install its package, or put its file in "
+            "the current folder; with a study, next to the study file"
         ) from error
 
 

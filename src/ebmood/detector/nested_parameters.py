@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 from pydantic import ValidationError
 from sklearn.base import BaseEstimator
 
-from ebmood.core.errors import InputError
+from ebmood.core.errors import InputError, setting_problem
 from ebmood.core.settings import Settings
 
 SEPARATOR = "__"
@@ -81,4 +81,4 @@ def _replace(settings: Settings, field: str, value: Any, name: str) -> Settings:
     try:
         return settings.updated(**{first: value})
     except ValidationError as error:
-        raise InputError(f"{name}={value!r}: {error.errors()[0]['msg']}") from error
+        raise InputError(f"{name}={value!r}: {setting_problem(error)}") from error

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from contextlib import suppress
 from numbers import Integral, Real
 from typing import Literal
 
@@ -12,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from ebmood.core.calibration import allowed_alarms, rows_needed
 from ebmood.core.errors import InputError
+from ebmood.core.interface import for_interface
 from ebmood.core.seeding import numpy_stream
 from ebmood.detector.energy.contamination import Contamination
 
@@ -57,8 +59,9 @@ def count_calibration_rows(calibration: Calibration, rows: int) -> int:
         return int(calibration)
     if isinstance(calibration, Real) and not isinstance(calibration, Integral) and 0 < calibration < 1:
         return max(1, round(float(calibration) * rows))
+    words = for_interface("loo or last", "'loo' or 'last'")
     raise InputError(
-        f"calibration={calibration!r}: must be a fraction above 0 and below 1, a number of rows from 1, 'loo' or 'last'"
+        f"calibration={calibration!r}: must be a fraction above 0 and below 1, a number of rows from 1, {words}"
     )
 
 
@@ -68,16 +71,17 @@ def parse_calibration(text: str) -> Calibration:
     >>> parse_calibration("0.2"), parse_calibration("50"), parse_calibration("loo")
     (0.2, 50, 'loo')
 
+    A whole number is a number of rows, and 1.0 is a fraction, which is too large.
+
     Raises:
         InputError: it is neither a number nor `loo` or `last`.
     """
     if text in (LEAVE_ONE_OUT, LAST):
         return text
-    try:
-        value = float(text)
-    except ValueError:
-        raise InputError(f"--calibration={text}: must be a fraction, a number of rows, loo or last") from None
-    return int(value) if value >= 1 and value.is_integer() else value
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    raise InputError(f"--calibration {text}: must be a fraction, a number of rows, loo or last")
 
 
 def parse_contamination(text: str | None) -> Contamination:
@@ -91,7 +95,7 @@ def parse_contamination(text: str | None) -> Contamination:
     try:
         return float(text)
     except ValueError:
-        raise InputError(f"--contamination={text}: must be a fraction, or auto") from None
+        raise InputError(f"--contamination {text}: must be a fraction, or auto") from None
 
 
 def split_rows(
@@ -164,13 +168,18 @@ def advise_for_calibration(
     """
     needed = rows_needed(alpha)
     setting = f"set calibration={needed}" if needed <= rows // 2 else None
+    of_all = max(needed, 3)  # leave-one-out needs three rows
     if calibration == LEAVE_ONE_OUT:
-        return f"give {needed} {items} or more"
+        return f"give {of_all} {items} or more"
     if isinstance(calibration, Integral):
         return setting or f"give {2 * needed} {items} or more and set calibration={needed}"
     total = math.ceil(needed / (LAST_FRACTION if calibration == LAST else float(calibration)))
-    otherwise = setting or ("set calibration='loo'" if knows_loo else None)
-    return f"give {total} {items} or more" + (f", or {otherwise}" if otherwise else "")
+    otherwise = f", or {setting}" if setting else ""
+    if not setting and knows_loo:  # which also needs a calibration row for each of them
+        otherwise = f", or {of_all} {items} or more with calibration='loo'"
+        if of_all <= rows:
+            otherwise = ", or set calibration='loo'"
+    return f"give {total} {items} or more{otherwise}"
 
 
 def resolve_seed(random_state: int | np.random.RandomState | None) -> int:

@@ -9,17 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
+from ebmood.core.errors import DataWarning, InputError, warn
 from ebmood.core.seeding import numpy_stream
 from ebmood.detector.calibrated import Calibrated
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.model_inputs import read_new_inputs
 from ebmood.detector.raw.frame_detector import FrameDetector
 from ebmood.detector.score_batch import ScoreBatch
+from ebmood.monitoring.arguments import check_scored, read_label, read_values
 from ebmood.monitoring.bets import log_bets
 from ebmood.monitoring.feature_drift import drifted_features, feature_p_values
 from ebmood.monitoring.martingale import ChangeMartingale, log_shares
-from ebmood.monitoring.ranks import RankPool, p_values_of, uniforms
-from ebmood.monitoring.reference import Reference, read_reference, rounded
+from ebmood.monitoring.ranks import StratifiedPool, p_values_of, uniforms
+from ebmood.monitoring.reference import (
+    Reference,
+    calibration_sample,
+    check_names,
+    feature_names,
+    read_reference,
+    rounded,
+)
 from ebmood.monitoring.restart import RestartingAlarm
 from ebmood.monitoring.settings import MonitorSettings, settings_errors
 from ebmood.monitoring.state import (
@@ -31,6 +40,7 @@ from ebmood.monitoring.state import (
     MonitorState,
     joined_in_pairs,
 )
+from ebmood.monitoring.strata import CycleFeatures, Strata, cycles_of, why_no_bound
 
 if TYPE_CHECKING:
     from ebmood.monitoring.saved_monitor import SavedMonitor
@@ -48,8 +58,10 @@ class Monitor:
     scores of the feed (`ebmood.monitoring.ranks`). If the rows of the feed are exchangeable with the calibration rows,
     these p-values are independent and uniform, and the wealth of any bet against them is a martingale
     (`ebmood.monitoring.martingale`). Then the probability that an alarm is ever given is at most `delta`, jointly over
-    calibration and feed, however long the feed is. The values of each column of numbers are watched in the same way,
-    among the training rows that the detector holds. Every batch is also tested feature by feature.
+    calibration and feed, however long the feed is. With a detector of tables that reads hours and weekdays as cycles of
+    dates, a row is ranked among rows of its own hour and weekday (`ebmood.monitoring.strata`). The values of each
+    column of numbers are watched in the same way, among the training rows that the detector holds. Every batch is also
+    tested feature by feature.
 
     The guarantee needs rows that are exchangeable, for example independent. Rows that depend on each other in time,
     such as a slow temperature, give false alarms; docs/monitoring.md says what to do then.
@@ -66,19 +78,26 @@ class Monitor:
             training rows that the detector holds. A detector that holds prototypes, embeddings, or samples of classes
             needs them to compare features.
         unwatched: names of features that are neither watched nor tested, because they change with time by nature. The
-            cycles of dates of a detector of tables are always among them.
+            cycles of dates of a detector of tables are always among them. The score depends on these features, so no
+            bound on false alarms holds, except with cycles of hours and weekdays.
+        cycles: the features that are cycles of dates, as `cycles_of` returns them; those of a `FrameDetector` are known
+            without it. A row is ranked among rows of the same hour and weekday.
         pool_rows: rows of the feed among which later rows are ranked, eight bytes each for every stream. After so many
             rows the next ones are ranked among each other only, which keeps the guarantee.
         random_state: seed of the random numbers that break ties.
 
     Attributes:
         settings (MonitorSettings): the arguments.
+        no_bound (str): why the probability of a false alarm has no bound; empty if it has one.
         batches (tuple): one `Batch` for each update. If there are more than 2,048, neighbours are joined.
         state (MonitorState): the result of the last update.
         notes (dict): JSON values that were saved with the monitor.
 
     Raises:
         InputError: a parameter is invalid, or the detector has no reserved calibration rows.
+
+    Warns:
+        DataWarning: the probability of a false alarm has no bound.
 
     >>> rng = np.random.default_rng(0)
     >>> detector = EnergyDetector(random_state=0).fit(rng.normal(size=(500, 2)))
@@ -98,23 +117,29 @@ class Monitor:
         fdr: float = 0.05,
         watch_features: bool = True,
         unwatched: Sequence[str] = (),
+        cycles: Sequence[CycleFeatures] = (),
         reference: Any = None,
         pool_rows: int = 1_000_000,
         random_state: int = 0,
     ):
         self.frames = detector if isinstance(detector, FrameDetector) else None
         if self.frames is not None:
-            unwatched = (*unwatched, *self.frames.date_features)
+            cycles = cycles_of(self.frames.table_detector.preparation)
             reference = None if reference is None else self.frames.prepare(reference)
         self.detector = detector = detector.estimator if isinstance(detector, FrameDetector) else detector
         detector.check_fitted()
+        features = feature_names(detector)
+        dates = [name for cycle in cycles for name in (cycle.sine, cycle.cosine)]
+        unwatched = tuple(dict.fromkeys([*unwatched, *dates]))
+        check_names(unwatched, features)
         with settings_errors():
             self.settings = MonitorSettings(
                 delta=delta,
                 run_length=run_length,
                 fdr=fdr,
                 watch_features=watch_features,
-                unwatched=tuple(dict.fromkeys(unwatched)),
+                unwatched=unwatched,
+                cycles=tuple(cycles),
                 pool_rows=pool_rows,
                 random_state=random_state,
             )
@@ -123,9 +148,19 @@ class Monitor:
         self.untested = [number for number, name in enumerate(names) if name in self.settings.unwatched]
         watched = self.reference.watched if watch_features else ()
         self.watched = tuple(column for column in watched if column not in self.untested)
-        columns = [self.reference.rows[:, column] for column in self.watched]
+        scores, rows = calibration_sample(detector)
+        self.no_bound = why_no_bound(unwatched, cycles, rows)
+        if self.no_bound:
+            warn(f"no bound on false alarms holds: {self.no_bound}", DataWarning)
+        self.strata = Strata(cycles if rows is not None else (), features)
+        if self.strata.count == 1:
+            scores, rows = detector.calibration_scores_, None
+        of_scores = self.strata.of(rows, len(scores))
+        of_rows = self.strata.of(self.reference.rows, len(self.reference.rows)) if self.watched else of_scores
+        streams = [(rounded(scores), of_scores)]
+        streams += [(self.reference.rows[:, column], of_rows) for column in self.watched]
         self.pools = [
-            RankPool(values, pool_rows) for values in (rounded(detector.calibration_scores_), *columns)
+            StratifiedPool(values, strata, self.strata.count, pool_rows) for values, strata in streams
         ]
         self.log_shares = log_shares(len(self.watched))
         self.martingale = ChangeMartingale(len(self.pools))
@@ -137,6 +172,11 @@ class Monitor:
         self.batches: tuple[Batch, ...] = ()
         self.notes: Mapping[str, JsonValue] = {}
         self.log_evidence = np.zeros(len(self.pools)) + self.log_shares
+
+    @property
+    def has_bound(self) -> bool:
+        """Whether the probability that a false alarm ever occurs is at most `delta`; else `no_bound` says why not."""
+        return not self.no_bound
 
     @property
     def rows(self) -> int:
@@ -169,7 +209,7 @@ class Monitor:
             batch=self.batches[-1] if self.batches else None,
         )
 
-    def update(self, X: Any, label: str | None = None) -> MonitorState:
+    def update(self, X: Any, label: Any = None) -> MonitorState:
         """Read the next rows of the feed, in order, and return the new state.
 
         Evidence and alarms do not depend on how the feed is cut into updates. The tests of features do, because they
@@ -177,11 +217,12 @@ class Monitor:
 
         Args:
             X: `(N, ...)` rows, as for `score_samples` of the detector. No rows change nothing.
-            label: a name of the batch, such as a time.
+            label: a name of the batch: a text, a number or a time.
 
         Raises:
-            InputError: X cannot be used. The monitor is then unchanged.
+            InputError: X or the label cannot be used. The monitor is then unchanged.
         """
+        label = read_label(label)
         if hasattr(X, "__len__") and len(X) == 0:
             return self.state
         X = X if self.frames is None else self.frames.prepare(X)
@@ -195,30 +236,37 @@ class Monitor:
         return self.update_scored(detector.decide(scores, segments=segments), inputs.values, label)
 
     def update_scored(
-        self, batch: ScoreBatch, values: Floats | None = None, label: str | None = None
+        self, batch: ScoreBatch, values: Floats | None = None, label: Any = None
     ) -> MonitorState:
         """Read the next rows of the feed, which are scored already, and return the new state.
 
         Args:
             batch: N scores and flags of the detector.
             values: `(N, D)` the rows as numbers, numbers of levels and NaN; None if features are not compared.
-            label: a name of the batch.
+            label: a name of the batch: a text, a number or a time.
+
+        Raises:
+            InputError: an argument cannot be used. The monitor is then unchanged.
         """
-        scores = batch.scores
+        label, scores, first = read_label(label), batch.scores, self.rows
+        check_scored(batch)
+        if values is not None:
+            values = read_values(values, len(scores), len(feature_names(self.detector)))
+        elif self.watched or self.strata.count > 1:
+            raise InputError("values: None, but features of these rows are watched; give the encoded rows")
         if not len(scores):
             return self.state
-        first = self.rows
         streams = [rounded(scores)]
-        if self.watched:
-            assert values is not None
+        if values is not None:
             streams += [values[:, column] for column in self.watched]
-        peak = self._bet(np.stack(streams, axis=1), label)
+        strata = self.strata.of(values, len(scores))
         p_values: tuple[float, ...] = ()
         if self.feature_names and values is not None:
             tested = feature_p_values(values, self.reference.rows, self.reference.categories)
             tested[self.untested] = 1.0
             p_values = tuple(tested.tolist())
         drifted = drifted_features(np.array(p_values), self.settings.fdr) if p_values else ()
+        peak = self._bet(np.stack(streams, axis=1), strata, label)  # nothing above has changed the monitor
         latest = Batch(
             first_row=first,
             rows=len(scores),
@@ -268,21 +316,22 @@ class Monitor:
     @classmethod
     def _restored(cls, detector: Calibrated, saved: "SavedMonitor") -> Self:
         content, settings = saved.content, saved.content.settings
+        known = feature_names(detector)  # older versions accepted other names
         monitor = cls(
             detector,
             settings.delta,
             run_length=settings.run_length,
             fdr=settings.fdr,
             watch_features=settings.watch_features,
-            unwatched=settings.unwatched,
+            unwatched=[name for name in settings.unwatched if name in known],
+            cycles=settings.cycles,
             reference=saved.reference,
             pool_rows=settings.pool_rows,
             random_state=settings.random_state,
         )
         martingale = monitor.martingale
-        monitor.pools = [
-            RankPool.restore(values, settings.pool_rows, content.pool_rows) for values in saved.pools
-        ]
+        for pool, values, sizes in zip(monitor.pools, saved.pools, saved.pool_sizes, strict=True):
+            pool.restore(values, sizes, saved.pool_feed_rows)
         martingale.rows = content.rows
         martingale.log_wealth, martingale.log_ratio = saved.log_wealth, saved.log_ratio
         martingale.change, monitor.log_evidence = saved.change, saved.log_evidence
@@ -297,14 +346,21 @@ class Monitor:
         monitor.batches, monitor.notes = content.batches, content.notes
         return monitor
 
-    def _bet(self, streams: Floats, label: str | None) -> float:
-        """Bet on the next rows of all streams `(N, S)`, and return the largest logarithm of the evidence."""
+    def _bet(self, streams: Floats, strata: NDArray[np.int64], label: str | None) -> float:
+        """Bet on the next rows of all streams, and return the largest logarithm of the evidence.
+
+        Args:
+            streams: `(N, S)` values.
+            strata: `(N,)` strata of the rows.
+            label: name of the batch.
+        """
         peak = -math.inf
         step = max(1, CHUNK_VALUES // self.martingale.log_wealth.size)
         for start in range(0, len(streams), step):
             values = streams[start : start + step]
             first = self.rows
-            p = p_values_of(self.pools, values, uniforms(self.generator, *values.shape))
+            draws = uniforms(self.generator, *values.shape)
+            p = p_values_of(self.pools, values, draws, strata[start : start + step])
             factors = log_bets(p)
             log_wealth, changes = self.martingale.update(factors)
             evidence = log_wealth + self.log_shares

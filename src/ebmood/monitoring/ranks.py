@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 CHUNK = 256
 """Rows whose ranks among each other are counted by comparing all pairs."""
@@ -89,14 +90,67 @@ class RankPool:
         self.feed_rows += len(values)
 
 
+class StratifiedPool:
+    """One pool for each stratum. A row is ranked among rows of its own stratum.
+
+    Args:
+        reference: `(m,)` values of the reference rows.
+        strata: `(m,)` their strata.
+        count: number of strata.
+        capacity: number of rows of the feed in all pools at most; each stratum has an equal share.
+    """
+
+    def __init__(self, reference: Floats, strata: Integers, count: int, capacity: int):
+        share = max(1, capacity // count)
+        self.pools = [RankPool(reference[strata == stratum], share) for stratum in range(count)]
+
+    def p_values(self, values: Floats, uniforms: Floats, strata: Integers) -> Floats:
+        """Return the p-values of the next rows `(N,)`, and add the rows to the pools; see `RankPool.p_values`."""
+        result = np.empty(len(values))
+        for stratum in np.unique(strata):
+            rows = strata == stratum
+            result[rows] = self.pools[stratum].p_values(values[rows], uniforms[rows])
+        return result
+
+    def sizes(self) -> Integers:
+        """Return the number of values of each pool, `(count,)`."""
+        return np.array([len(pool.values()) for pool in self.pools])
+
+    def values(self) -> Floats:
+        """Return the values of all pools, one pool after the other, each in ascending order."""
+        return np.concatenate([pool.values() for pool in self.pools])
+
+    def feed_rows(self) -> Integers:
+        """Return the number of rows of the feed in each pool, `(count,)`."""
+        return np.array([pool.feed_rows for pool in self.pools])
+
+    def restore(self, values: Floats, sizes: Integers, feed_rows: Integers) -> None:
+        """Set what `values()`, `sizes()` and `feed_rows()` returned."""
+        parts = np.split(values, np.cumsum(sizes)[:-1])
+        self.pools = [
+            RankPool.restore(part, pool.capacity, int(rows))
+            for part, pool, rows in zip(parts, self.pools, feed_rows, strict=True)
+        ]
+
+
 def uniforms(generator: np.random.Generator, rows: int, streams: int) -> Floats:
     """Return random numbers in (0, 1), `(rows, streams)`. Two calls draw the same numbers as one call for all rows."""
     return generator.random((rows, streams)) * (1 - 2**-52) + 2**-53
 
 
-def p_values_of(pools: Sequence[RankPool], values: Floats, draws: Floats) -> Floats:
-    """Return the p-values of several streams, each with its own pool: `(N, S)`, from values and draws `(N, S)`."""
-    columns = [pool.p_values(values[:, s], draws[:, s]) for s, pool in enumerate(pools)]
+def p_values_of(pools: Sequence[StratifiedPool], values: Floats, draws: Floats, strata: Integers) -> Floats:
+    """Return the p-values of several streams, each with its own pool.
+
+    Args:
+        pools: S pools.
+        values: `(N, S)`.
+        draws: `(N, S)` random numbers in (0, 1).
+        strata: `(N,)` strata of the rows.
+
+    Returns:
+        `(N, S)`.
+    """
+    columns = [pool.p_values(values[:, s], draws[:, s], strata) for s, pool in enumerate(pools)]
     return np.stack(columns, axis=1)
 
 

@@ -1,5 +1,6 @@
 """The rows with which the features of a feed are compared, and the scores among which its scores are ranked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +83,35 @@ def read_reference(detector: Calibrated, rows: Any = None) -> Reference:
         values = held.cpu().numpy()
         return Reference(values, detector.column_labels(), tuple(detector.levels_), given=False)
     return NO_ROWS
+
+
+def calibration_sample(detector: Calibrated) -> tuple[Floats, Floats | None]:
+    """Return the scores `(n,)` and rows `(n, D)` of the calibration rows that a detector holds, a random sample of all.
+
+    The rows are None if it holds none. The scores are then those of all calibration rows.
+    """
+    if not isinstance(detector, EnergyDetector) or detector.calibration_rows_ is None:
+        return detector.calibration_scores_, None
+    rows = detector.calibration_rows_.rows
+    return detector.scorer_.score_rows(rows), rows
+
+
+def feature_names(detector: Calibrated) -> tuple[str, ...]:
+    """Return the names of the features of a detector; empty for one that has only a score."""
+    return detector.column_labels() if isinstance(detector, EnergyDetector) else ()
+
+
+def check_names(unwatched: Sequence[str], features: Sequence[str]) -> None:
+    """Check that features exist.
+
+    Raises:
+        InputError: one does not; the message names the features that exist.
+    """
+    for name in unwatched:
+        if name not in features:
+            known = ", ".join(map(repr, features[:20])) + (", ..." if len(features) > 20 else "")
+            has = f"the features are {known}" if features else "this detector has no features"
+            raise InputError(f"unwatched: no feature {name!r}; {has}")
 
 
 def rounded(scores: Floats) -> Floats:

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-FORMAT = "ebmood-monitor-1"
+FORMAT = "ebmood-monitor-2"
+FORMATS = ("ebmood-monitor-1", FORMAT)
+"""Formats that are read. Version 2 adds strata."""
 
 
 class GeneratorState(Settings):
@@ -57,7 +59,7 @@ class MonitorContent(Settings):
         detector: SHA-256 of the detector.
         settings: the settings of the monitor.
         rows: rows of the feed so far.
-        pool_rows: those of them that are in the pools.
+        pool_rows: those of them that are in the pools of one stream.
         generator: the state of the random numbers.
         alarm: the first alarm.
         restarts: number of alarms of the restart rule.
@@ -80,10 +82,15 @@ class MonitorContent(Settings):
 
 @dataclass(frozen=True)
 class SavedMonitor:
-    """The content of a file. The arrays are those of `Monitor` and its parts."""
+    """The content of a file. The arrays are those of `Monitor` and its parts.
+
+    `pool_sizes` is `(S, G)` for S streams and G strata, and `pool_feed_rows` is `(G,)`, the same for all streams.
+    """
 
     content: MonitorContent
     pools: tuple[Floats, ...]
+    pool_sizes: NDArray[np.int64]
+    pool_feed_rows: NDArray[np.int64]
     log_wealth: Floats
     log_ratio: Floats
     change: NDArray[np.int64]
@@ -96,6 +103,8 @@ def save_monitor(monitor: "Monitor", path: Path, notes: Mapping[str, JsonValue])
     """Save a monitor; this implements `Monitor.save`."""
     martingale = monitor.martingale
     arrays = {f"pool-{s}": pool.values() for s, pool in enumerate(monitor.pools)} | {
+        "pool_sizes": np.stack([pool.sizes() for pool in monitor.pools]),
+        "pool_feed_rows": monitor.pools[0].feed_rows(),
         "log_wealth": martingale.log_wealth,
         "log_ratio": martingale.log_ratio,
         "change": martingale.change,
@@ -110,7 +119,7 @@ def save_monitor(monitor: "Monitor", path: Path, notes: Mapping[str, JsonValue])
         detector=monitor.detector.digest(),
         settings=monitor.settings,
         rows=monitor.rows,
-        pool_rows=monitor.pools[0].feed_rows,
+        pool_rows=int(monitor.pools[0].feed_rows().sum()),
         generator=GeneratorState.of(monitor.generator),
         alarm=monitor.alarm,
         restarts=monitor.restarts,
@@ -137,9 +146,12 @@ def read_monitor(path: Path, detector: Calibrated) -> SavedMonitor:
             f"{path}: belongs to another detector; give the detector with which it was made, or start with a new file"
         )
     try:
+        pools = tuple(arrays[f"pool-{s}"] for s in range(len(arrays["log_wealth"])))
         return SavedMonitor(
             content,
-            pools=tuple(arrays[f"pool-{s}"] for s in range(len(arrays["log_wealth"]))),
+            pools=pools,
+            pool_sizes=arrays.get("pool_sizes", np.array([[len(pool)] for pool in pools])),
+            pool_feed_rows=arrays.get("pool_feed_rows", np.array([content.pool_rows])),
             log_wealth=arrays["log_wealth"],
             log_ratio=arrays["log_ratio"],
             change=arrays["change"],
@@ -162,7 +174,7 @@ def _read(path: Path) -> tuple[MonitorContent, dict[str, NDArray]]:
         raise EbmoodError(
             f"{path}: not a saved monitor, or truncated ({one_line(error)}); start with a new file"
         ) from error
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") not in FORMATS:
         raise EbmoodError(f"{path}: not a monitor of this version of ebmood; start with a new file")
     text = metadata.get("monitor", "")
     if metadata.get("sha256") != _digest(text, arrays):

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 from pydantic import Field, ValidationError
 
-from ebmood.core.errors import InputError
+from ebmood.core.errors import InputError, setting_problem
 from ebmood.core.settings import Settings
+from ebmood.monitoring.strata import CycleFeatures
 
 
 class MonitorSettings(Settings):
@@ -19,6 +20,7 @@ class MonitorSettings(Settings):
         fdr: false discovery rate over the features of one batch.
         watch_features: whether columns of numbers are watched beside the score.
         unwatched: names of features that are neither watched nor tested.
+        cycles: cycles of dates among the features; empty in files of older versions.
         pool_rows: rows of the feed among which later rows are ranked.
         random_state: seed of the numbers that break ties.
     """
@@ -28,6 +30,7 @@ class MonitorSettings(Settings):
     fdr: float = Field(default=0.05, gt=0, lt=1)
     watch_features: bool = True
     unwatched: tuple[str, ...] = ()
+    cycles: tuple[CycleFeatures, ...] = ()
     pool_rows: int = Field(default=1_000_000, ge=1000)
     random_state: int = 0
 
@@ -44,4 +47,4 @@ def settings_errors() -> Iterator[None]:
         yield
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{first['loc'][0]}={first['input']!r}: {first['msg'].lower()}") from error
+        raise InputError(f"{first['loc'][0]}={first['input']!r}: {setting_problem(error).lower()}") from error

@@ -81,7 +81,8 @@ class MonitorState:
         rows: rows of the feed so far.
         log_evidence: natural logarithm of the evidence, the largest v_s M_s over streams; see
             `ebmood.monitoring.martingale`. An alarm is given when it reaches log(1 / delta).
-        alarm: the first alarm, or None. The probability that there ever is one without a change is at most delta.
+        alarm: the first alarm, or None. If the monitor has a bound, the probability that there ever is one without
+            a change is at most delta.
         restarts: number of alarms of the restart rule; 0 without a `run_length`.
         restarted: these alarms in the order of their rows, without the earliest if there are more than 1,000.
         streams: the names of the streams whose evidence alone reaches 1 / delta now, the largest evidence first.

@@ -10,13 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from ebmood.core.errors import InputError
+from ebmood.core.errors import DataWarning, InputError, warn
+from ebmood.detector.cells.dates import DateFormat
 from ebmood.detector.io.column_names import match_columns
 from ebmood.detector.io.open_input import STANDARD, open_table
 from ebmood.detector.io.table_stream import Chunk
+from ebmood.detector.preparation.columns import DateColumn
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.raw.table_detector import TableDetector
-from ebmood.monitoring.times import Interval, Times, check_order, format_time, read_times, start_of
+from ebmood.monitoring.times import (
+    NUMBERS,
+    Interval,
+    Notation,
+    Times,
+    check_order,
+    choose_notation,
+    format_time,
+    is_temporal,
+    read_times,
+    start_of,
+)
 
 Floats = NDArray[np.float64]
 
@@ -111,8 +124,13 @@ class TableFeed:
         self._time: float = -math.inf
         self.first_bad_row: str | None = None
         self.bad_rows = 0
-        if isinstance(time := self._before.get("time"), (int, float)):
+        # Without a notation, an older version guessed it for each part of the feed: its last time may be wrong.
+        if isinstance(time := self._before.get("time"), (int, float)) and "notation" in self._before:
             self._time = time
+        notation = self._before.get("notation")
+        self._notation: Notation | None = None
+        if isinstance(notation, str):
+            self._notation = NUMBERS if notation == NUMBERS else DateFormat(notation)
 
     def position(self) -> JsonValue:
         """Return what was given out so far, as JSON."""
@@ -121,7 +139,8 @@ class TableFeed:
         for key, table in self._tables.items():
             if key != STANDARD and table.rows:
                 tables[key] = {"rows": table.rows, "sha256": table.digest.hexdigest()}
-        return {"tables": tables, "time": self._time if math.isfinite(self._time) else None}
+        time = self._time if math.isfinite(self._time) else None
+        return {"tables": tables, "time": time, "notation": self._notation and str(self._notation)}
 
     def batches(self, progress: ProgressCallback = ignore_progress) -> Iterator[FeedBatch]:
         """Yield the batches. After each, `position` includes its rows.
@@ -181,13 +200,31 @@ class TableFeed:
     def _read_times(self, chunk: Chunk) -> Times | None:
         if self.time_column is None:
             return None
-        times = read_times(chunk, self.time_column)
+        if self._notation is None and not is_temporal(chunk, self.time_column):
+            self._notation = self._choose_notation(chunk, self.time_column)
+        times = read_times(chunk, self.time_column, self._notation)
         if self.interval.seconds is not None and not times.are_dates:
             raise InputError(
                 f"{chunk.describe_cell(0, self.time_column)}: {times.texts[0]} is a number, so an interval of time has "
                 "no unit; give --every in rows, such as 1000rows"
             )
         return times
+
+    def _choose_notation(self, chunk: Chunk, column: str) -> Notation:
+        """Return how the detector reads the column of times, or else the notation of the first rows."""
+        preparation = self.detector.preparation
+        for known in () if preparation is None else preparation.columns:
+            if isinstance(known, DateColumn) and known.name == column:
+                return known.format
+        cells = [value for value in chunk.rows.column(column).to_pylist() if value is not None]
+        notation, is_guess = choose_notation([str(value) for value in cells])
+        if is_guess:
+            warn(
+                f"{chunk.source}: column {column!r}: times are read with the day before the month, which is a guess; "
+                "write them as 2020-01-31T12:00:00 to be sure",
+                DataWarning,
+            )
+        return notation
 
     def _end_of_batch(self, waiting: Sequence[_Piece], piece: _Piece, start: int) -> int:
         """Return where the batch ends that the waiting rows have begun: an index of `piece`."""

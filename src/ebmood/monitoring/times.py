@@ -2,8 +2,10 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final, Literal
 
 import numpy as np
 import pyarrow
@@ -12,13 +14,25 @@ from pyarrow import types
 
 from ebmood.core.errors import InputError
 from ebmood.detector.cells.cell_values import drop_unreadable_times
-from ebmood.detector.cells.dates import DateFormat, possible_date_formats, read_dates
+from ebmood.detector.cells.dates import DateFormat, read_dates
 from ebmood.detector.io.table_stream import Chunk
 
 SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 """Units of an interval of time."""
 
 _INTERVAL = re.compile(r"(\d+)\s*(rows?|[a-z]+)")
+
+NUMBERS: Final = "numbers"
+"""The notation of times that are numbers without a unit."""
+
+Notation = DateFormat | Literal["numbers"]
+"""How the times of a column of text are written."""
+
+_NOTATIONS: tuple[Notation, ...] = (NUMBERS, *(style for style in DateFormat if not style.is_number))
+
+_FRACTION = re.compile(r":\d{2}:\d{2}[.,](\d+)")
+_ZONE = re.compile(r":\d{2}.*?([+-])(\d{2}):?(\d{2})?(?:\s+[A-Z]{3,4})?(?:\s+\d{4})?$")
+"""The zone of a time, after its clock. In the format of a log, the name of a zone and the year may follow."""
 
 
 @dataclass(frozen=True)
@@ -66,39 +80,68 @@ class Times:
     are_dates: bool
 
 
-def read_times(chunk: Chunk, column: str) -> Times:
+def read_times(chunk: Chunk, column: str, notation: Notation | None = None) -> Times:
     """Return the times of the rows of a chunk. Times without a zone are taken as UTC.
 
+    Args:
+        chunk: the rows.
+        column: the column of times.
+        notation: how text is read; None for the notation that most cells of the chunk have.
+
     Raises:
-        InputError: a time is missing, or is neither a number nor a date in the format of the others.
+        InputError: a time is missing, or is not in this notation. The message names its row.
     """
     cells = chunk.rows.column(column)
     if types.is_dictionary(cells.type):
         cells = cells.dictionary_decode()
-    if cells.null_count:
-        row = cells.is_null().to_pylist().index(True)
-        raise InputError(f"{chunk.describe_cell(row, column)}: the time is missing; remove the row")
     errors = drop_unreadable_times(cells)[1]
     if errors:
         row = min(errors)
         raise InputError(f"{chunk.describe_cell(row, column)}: {errors[row]}; correct it, or remove the row")
-    texts = [str(value) for value in cells.to_pylist()]
-    if types.is_timestamp(cells.type) or types.is_date(cells.type):
+    texts = ["" if value is None else str(value) for value in cells.to_pylist()]
+    empty = [not text.strip() for text in texts]
+    if any(empty):
+        raise InputError(
+            f"{chunk.describe_cell(empty.index(True), column)}: the time is missing; remove the row"
+        )
+    if is_temporal(chunk, column):
         unit = cells.type.unit if types.is_timestamp(cells.type) else "us"
         microseconds = cells.cast(pyarrow.timestamp(unit)).cast(pyarrow.timestamp("us"), safe=False)
         return Times(microseconds.cast(pyarrow.int64()).to_numpy(zero_copy_only=False) / 1e6, texts, True)
-    numbers = [_to_number(text) for text in texts]
-    if all(number is not None for number in numbers):
-        return Times(np.array(numbers, np.float64), texts, False)
-    trimmed = pyarrow.array([text.strip() for text in texts], pyarrow.string())
-    formats = [style for style in possible_date_formats(trimmed) if style != DateFormat.ISO]
-    if formats:
-        times = read_dates(trimmed, formats[0])[0]
-        return Times(times.astype(np.int64) / 1e6, texts, True)
-    seconds = np.empty(len(texts))
-    for row, text in enumerate(texts):
-        seconds[row] = _to_seconds(chunk, column, row, text)
-    return Times(seconds, texts, True)
+    if notation is None:
+        notation, _ = choose_notation(texts)
+    seconds, wrong = _read_seconds(texts, notation)
+    if wrong.any():
+        row = int(wrong.argmax())
+        problem = {
+            NUMBERS: "is no number, as most times are; correct it, or remove the row",
+            DateFormat.ISO: "is no time; write times as 2020-01-31T12:00:00, or as numbers",
+        }.get(notation, f"is no time like {notation}, as most times are; correct it, or remove the row")
+        raise InputError(f"{chunk.describe_cell(row, column)}: {texts[row][:40]!r} {problem}")
+    return Times(seconds, texts, notation != NUMBERS)
+
+
+def is_temporal(chunk: Chunk, column: str) -> bool:
+    """Return whether a column holds dates or times with dates, which have no notation."""
+    kind = chunk.rows.column(column).type
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return types.is_timestamp(kind) or types.is_date(kind)
+
+
+def choose_notation(texts: Sequence[str]) -> tuple[Notation, bool]:
+    """Return the notation that most texts have, and whether day and month may be confused.
+
+    >>> choose_notation(["1/2/2024", "1/13/2024", "soon"])
+    (<DateFormat.MONTH_FIRST: '01/31/2020'>, False)
+    >>> choose_notation(["1/2/2024", "1/3/2024"])
+    (<DateFormat.DAY_FIRST: '31/01/2020'>, True)
+    """
+    read = {notation: int((~_read_seconds(texts, notation)[1]).sum()) for notation in _NOTATIONS}
+    best: Notation = max(_NOTATIONS, key=lambda notation: read[notation])  # the first one of several
+    if not read[best]:
+        return DateFormat.ISO, False
+    return best, best == DateFormat.DAY_FIRST and read[best] == read[DateFormat.MONTH_FIRST]
 
 
 def check_order(chunk: Chunk, column: str, times: Times, before: float) -> None:
@@ -144,12 +187,47 @@ def _to_number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _to_seconds(chunk: Chunk, column: str, row: int, text: str) -> float:
+def _read_seconds(texts: Sequence[str], notation: Notation) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the times of texts in seconds since 1970, `(N,)`, and which texts are none in this notation, `(N,)`."""
+    if notation == NUMBERS or notation.is_number:
+        numbers = [_to_number(text) for text in texts]
+        values = np.array([math.nan if number is None else number for number in numbers])
+        if notation == NUMBERS:
+            return values, np.isnan(values)
+        times, wrong = read_dates(pyarrow.array(values, from_pandas=True), notation)
+        return times.astype(np.int64) / 1e6, wrong | np.isnan(values)
+    texts = [text.strip() for text in texts]
+    times, wrong = read_dates(pyarrow.array(texts, pyarrow.string()), notation)
+    seconds = times.astype(np.int64) / 1e6
+    for row, text in enumerate(texts):
+        if wrong[row] and notation == DateFormat.ISO:
+            exact = _from_iso(text)
+            wrong[row] = exact is None
+            seconds[row] = math.nan if exact is None else exact
+        elif not wrong[row]:
+            seconds[row] += _fraction(text) - _offset(text)
+    return seconds, wrong
+
+
+def _from_iso(text: str) -> float | None:
+    """Return the time of a text in a further notation of ISO 8601, such as 20200131T1200; None if it is in none."""
     try:
-        time = datetime.fromisoformat(text.strip().replace("/", "-"))
+        time = datetime.fromisoformat(text)
     except ValueError:
-        raise InputError(
-            f"{chunk.describe_cell(row, column)}: {text[:40]!r} is no time; write times as 2020-01-31T12:00:00, or as "
-            "numbers"
-        ) from None
+        return None
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
+def _fraction(text: str) -> float:
+    """Return the fraction of a second in a time."""
+    match = _FRACTION.search(text)
+    return float(f"0.{match[1]}") if match else 0.0
+
+
+def _offset(text: str) -> float:
+    """Return the seconds by which the zone of a time is ahead of UTC; 0 without a zone."""
+    match = _ZONE.search(text)
+    if not match:
+        return 0.0
+    seconds = int(match[2]) * 3600 + int(match[3] or 0) * 60
+    return float(-seconds if match[1] == "-" else seconds)

@@ -77,10 +77,8 @@ def _alarms(monitor: Monitor) -> list[Block]:
         listed = tuple(
             (f"{alarm.row + 1:,}", alarm.label or "", alarm.stream) for alarm in monitor.restarted[-50:]
         )
-        caption = (
-            f"Alarms with restarts: {monitor.restarts:,} (on average at most one false alarm in "
-            f"{monitor.settings.run_length:,.0f} rows)"
-        )
+        rate = f" (on average at most one false alarm in {monitor.settings.run_length:,.0f} rows)"
+        caption = f"Alarms with restarts: {monitor.restarts:,}{rate if monitor.has_bound else ''}"
         blocks.append(
             Grid(caption, ("row", "batch", "found by"), (True, False, False), listed, folded=len(listed) > 10)
         )
@@ -131,16 +129,20 @@ def _features(monitor: Monitor, chart: monitor_charts.Chart | None) -> list[Bloc
 def _guarantee(monitor: Monitor) -> list[Block]:
     watched = ", ".join(f"`{name}`" for name in monitor.stream_names[:20])
     more = len(monitor.stream_names) - 20
+    bound = f"at most {monitor.settings.delta:g}" if monitor.has_bound else "without a bound"
     facts = (
-        ("Probability that a false alarm ever occurs", f"at most {monitor.settings.delta:g}"),
+        ("Probability that a false alarm ever occurs", bound),
         ("Calibration rows", f"{len(monitor.detector.calibration_scores_):,}"),
         ("Rows of the feed", f"{monitor.rows:,}"),
         ("Watched", watched + (f" and {more} more" if more > 0 else "")),
     )
+    if not monitor.has_bound:
+        return [Facts(facts), Text(f"No bound on false alarms holds: {monitor.no_bound}.", alert=True)]
+    within = " of the same hour or weekday" if monitor.strata.count > 1 else ""
     return [
         Facts(facts),
         Text(
-            "The bound holds if the rows of the feed are exchangeable with those of the training table, for example "
-            "independent. Rows that depend on each other in time give false alarms."
+            f"The bound holds if the rows of the feed are exchangeable with those of the training table{within}, for "
+            "example independent. Rows that depend on each other in time give false alarms."
         ),
     ]

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 import numpy as np
 import pyarrow
-from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import JsonValue
 
 from ebmood.core.errors import InputError
 from ebmood.detector.raw.frame_detector import FrameDetector, flags_at
+from ebmood.detector.raw.summary import summarise_detector
 from ebmood.serving.bodies import Limits, arrow_stream, content_type, parse, read_body
 from ebmood.serving.messages import ARROW, Health, Problem, Reason, RowResult, ScoreRequest, ScoreResponse
 from ebmood.serving.monitor import FeedMonitor
@@ -51,11 +52,12 @@ def create_app(
 
     Args:
         detector: what `ebmood.load` returns for a detector that `ebmood fit` wrote.
-        description: the answer of `/model`.
+        description: the answer of `/model`; None for what `ebmood inspect --json` prints about the detector.
         monitor: receives all rows that are scored; its state is the answer of `/monitor`.
         limits: the largest requests.
     """
     limits = limits or Limits()
+    about = summarise_detector(detector.table_detector) if description is None else dict(description)
     queue = ScoringQueue(detector, monitor)
 
     @asynccontextmanager
@@ -68,6 +70,7 @@ def create_app(
         description="Scores, p-values and flags of rows.",
         version=version("ebmood"),
         lifespan=lifespan,
+        dependencies=[Depends(_refuse_unknown_parameters)],
         responses={code: {"model": Problem} for code in (413, 415, 422)},
     )
     app.exception_handler(RequestValidationError)(_refuse_parameters)
@@ -109,7 +112,7 @@ def create_app(
     @app.get("/model")
     async def model() -> dict[str, Any]:
         """Return what the detector was fitted on, as `ebmood inspect --json` does. It contains no training rows."""
-        return dict(description or {})
+        return about
 
     @app.get("/monitor", responses={404: {"model": Problem}})
     async def monitor_state() -> dict[str, Any]:
@@ -120,6 +123,15 @@ def create_app(
         return await queue.call(lambda: watching.state.model_dump(mode="json"))
 
     return app
+
+
+async def _refuse_unknown_parameters(request: Request) -> None:
+    """Refuse a request with a parameter that its route does not have: it is likely a typing error."""
+    known = [parameter.alias for parameter in request.scope["route"].dependant.query_params]
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        has = f"this address has {' and '.join(map(repr, known))}" if known else "this address has none"
+        raise HTTPException(422, f"{unknown[0]!r}: no such parameter; {has}")
 
 
 async def _refuse_parameters(request: Request, error: Exception) -> JSONResponse:

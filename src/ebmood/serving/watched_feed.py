@@ -26,6 +26,7 @@ class FeedState(BaseModel):
         waiting: rows that wait for a full batch.
         log_evidence: natural logarithm of the evidence of a change.
         log_threshold: its value at which an alarm is given.
+        has_bound: whether the probability of a false alarm has a bound.
         alarm: the first alarm, or None.
         streams: names of the scores and features whose evidence alone is enough for an alarm now.
         drifted: features of the last batch that differ from the reference rows.
@@ -35,6 +36,7 @@ class FeedState(BaseModel):
     waiting: int
     log_evidence: float
     log_threshold: float
+    has_bound: bool
     alarm: dict[str, JsonValue] | None
     streams: list[str]
     drifted: list[str]
@@ -64,6 +66,7 @@ class WatchedFeed:
             waiting=self._waiting_rows,
             log_evidence=state.log_evidence,
             log_threshold=settings.log_threshold,
+            has_bound=self._monitor.has_bound,
             alarm=None if state.alarm is None else state.alarm.model_dump(mode="json"),
             streams=list(state.streams),
             drifted=drifted,

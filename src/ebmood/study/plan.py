@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ValidationError, model_validator
 
-from ebmood.core.errors import EbmoodError
+from ebmood.core.errors import EbmoodError, setting_problem
 from ebmood.core.files import write_text
 from ebmood.core.settings import Settings
 from ebmood.study.migration import current_key
@@ -75,5 +75,5 @@ def read_plan(folder: Path) -> Plan | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+        reason = setting_problem(error) if isinstance(error, ValidationError) else error.strerror
         raise EbmoodError(f"{path}: cannot be read ({reason}); remove it and try again") from error

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, Literal
 
 from pydantic import ValidationError, model_validator
 
-from ebmood.core.errors import EbmoodError
+from ebmood.core.errors import EbmoodError, setting_problem
 from ebmood.core.interface import for_interface
 from ebmood.core.moved_weight import MovedWeight
 from ebmood.core.settings import Settings
@@ -220,7 +220,7 @@ def _parse(path: Path, number: int, line: bytes) -> Record:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the line"
         raise EbmoodError(
-            f"{path}, line {number}: not a record of this version ({key}: {first['msg']}); "
+            f"{path}, line {number}: not a record of this version ({key}: {setting_problem(error)}); "
             f"move the file or choose another folder{for_interface(' with -o', '')}"
         ) from error
 

@@ -12,6 +12,7 @@ from pyarrow import parquet
 import ebmood
 from ebmood import EnergyDetector, InputError
 from ebmood.detector import FrameDetector
+from ebmood.detector.io.array_stream import ArrayStream
 from ebmood.detector.raw.frame_detector import flags_at
 from ebmood.detector.raw.table_detector import TableDetector
 
@@ -234,3 +235,27 @@ def test_a_detector_of_an_array_is_saved_as_one_with_its_notes(tmp_path):
     loaded = ebmood.load(tmp_path / "named")
     assert isinstance(loaded, EnergyDetector)
     assert loaded.notes_["source"] == "draws"
+
+
+@pytest.mark.filterwarnings("ignore::ebmood.core.errors.SelfTestWarning")
+def test_a_frame_without_names_is_refused_by_a_detector_of_an_array(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(100, 3))
+    np.save(tmp_path / "x.npy", rows)
+    estimator = EnergyDetector(random_state=0, speed="fast")
+    detector = FrameDetector(TableDetector.fit(estimator, ArrayStream(tmp_path / "x.npy")))
+    expected = detector.score_samples(rows)
+    with pytest.raises(
+        InputError, match=r"called 0, .* array; give X.to_numpy\(\), or call the columns x0 to x2"
+    ):
+        detector.score_samples(pd.DataFrame(rows))
+    named = pd.DataFrame(rows, columns=["x0", "x1", "x2"])
+    np.testing.assert_array_equal(detector.score_samples(named), expected)
+    np.testing.assert_array_equal(detector.score_samples(pd.DataFrame(rows).to_numpy()), expected)
+
+
+def test_the_representation_is_one_short_line(detector):
+    rows, calibration = detector.estimator.n_training_rows_, len(detector.estimator.calibration_scores_)
+    assert repr(detector) == (
+        f"<FrameDetector of {len(detector.columns)} columns, fitted on {rows} rows and {calibration} calibration rows, "
+        "alpha=0.05>"
+    )

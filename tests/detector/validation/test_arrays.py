@@ -187,7 +187,7 @@ INVALID = [
     (pd.Series([1.0, 2]), r"Reshape your data"),
     (np.array([], dtype=object), r"Reshape your data"),
     (pl.LazyFrame({"a": [1]}), r"collect\(\)"),
-    (None, r"Reshape|cannot be read"),
+    (None, r"X: None; give an array"),
     ("table.csv", r"read the file first"),
     (np.array([[np.longdouble("1e4000")]]), r"row 0, column 0: inf"),
     (np.zeros((2, 3, 2)) + np.array([0, np.inf]), r"row 0, feature \(0, 1\): inf"),
@@ -243,3 +243,34 @@ def test_names_of_several_levels_are_refused():
     frame = pd.DataFrame(np.ones((3, 2)), columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]))
     with pytest.raises(InputError, match="names of several levels"):
         read_rows(frame)
+
+
+def arrays_of(row) -> np.ndarray:
+    """A vector of two objects, such as a column of embeddings in a data frame."""
+    array = np.empty(2, dtype=object)
+    array[:] = [row, row]
+    return array
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (None, "^X: None; give an array"),
+        ((row for row in [[1.0, 2.0]]), r"^X: of type generator; give list\(X\)"),
+        (map(float, "12"), r"^X: of type map; give list\(X\)"),
+        ({1.0, 2.0}, r"^X: of type set; give list\(X\)"),
+        (object(), "^X: of type object; give an array"),
+        (arrays_of(np.zeros(3)), r"^X: an array of objects of type ndarray; give np.stack\(X\)"),
+        (arrays_of([0.0, 1.0]), r"^X: an array of objects of type list; give np.stack\(X\)"),
+        (np.zeros(3), "Reshape your data"),
+        (np.array([1.0, None], dtype=object), "Reshape your data"),
+    ],
+    ids=str,
+)
+def test_other_objects_say_what_they_are(x, message):
+    with pytest.raises(InputError, match=message):
+        read_rows(x)
+
+
+def test_stacked_arrays_are_rows():
+    assert read_rows(np.stack(arrays_of(np.zeros(3)))).values.shape == (2, 3)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
+from ebmood.core.interface import for_interface
 
 Contamination = float | Literal["auto"] | None
 """A fraction of the training rows, `auto`, or None to keep all."""
@@ -39,8 +40,9 @@ def check_contamination(contamination: Contamination) -> None:
         return
     is_fraction = isinstance(contamination, Real) and not isinstance(contamination, bool)
     if not is_fraction or not 0 < float(contamination) <= 0.5:
+        words = for_interface("or auto", "'auto' or None")
         raise InputError(
-            f"contamination={contamination!r}: must be a fraction above 0 and at most 0.5, 'auto' or None"
+            f"contamination={contamination!r}: must be a fraction above 0 and at most 0.5, {words}"
         )
 
 

@@ -24,7 +24,7 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
-from ebmood.core.errors import EbmoodError, InputError, one_line
+from ebmood.core.errors import EbmoodError, InputError, one_line, setting_problem
 from ebmood.core.files import atomic_path, wait_for_folder
 from ebmood.core.interface import for_interface
 from ebmood.detector.persistence.metadata import DetectorMetadata
@@ -143,7 +143,8 @@ def read_detector(folder: Path, form: Format[M] = DETECTOR) -> tuple[M, dict[str
         raise EbmoodError(f"{folder}: a detector of a classifier, to which this does not apply; {takes}")
     if not path.is_file():
         other = next((name for name in (JSON_NAME, CLASSIFIER_JSON) if (folder / name).is_file()), None)
-        reason = f"no {form.json_name} in it" if folder.is_dir() else "no such folder"
+        missing = "it is a file, not a folder" if folder.exists() else "no such folder"
+        reason = f"no {form.json_name} in it" if folder.is_dir() else missing
         reason += f", but {other}, of another kind of detector" if other else ""
         raise EbmoodError(
             f"{folder}: not a saved {form.what} ({reason}); give the folder of a saved {form.what}"
@@ -161,6 +162,11 @@ def read_detector(folder: Path, form: Format[M] = DETECTOR) -> tuple[M, dict[str
                 raise
         else:
             return metadata, weights
+
+
+def digests(parts: dict[str, Weights]) -> dict[str, str]:
+    """Return the SHA-256 of the file of each part, as `write_detector` writes it."""
+    return {part: hashlib.sha256(_serialize(tensors)).hexdigest() for part, tensors in parts.items()}
 
 
 def is_patch_detector(folder: Path) -> bool:
@@ -191,7 +197,9 @@ def _to_json(folder: Path, metadata: Callable[[], M], form: Format[M]) -> bytes:
         return json.dumps(document, indent=1, ensure_ascii=False).encode()
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{'.'.join(map(str, first['loc']))}: cannot be saved: {first['msg']}") from error
+        raise InputError(
+            f"{'.'.join(map(str, first['loc']))}: cannot be saved: {setting_problem(error)}"
+        ) from error
     except ValueError as error:  # half of a surrogate pair in a name
         raise InputError(f"{folder}: cannot be written as JSON: {one_line(error)}") from error
 
@@ -232,7 +240,9 @@ def _parse(path: Path, content: bytes, form: Format[M]) -> M:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "detector"
-        raise EbmoodError(f"{path}: {key}: {first['msg']}; ebmood did not write this file") from error
+        raise EbmoodError(
+            f"{path}: {key}: {setting_problem(error)}; ebmood did not write this file"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise EbmoodError(f"{path}: {one_line(error)}; ebmood did not write this file") from error
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pydantic import JsonValue
 
-from ebmood.detector.persistence.detector_files import Weights, write_detector
+from ebmood.detector.persistence.detector_files import Weights, digests, write_detector
 from ebmood.detector.persistence.metadata import DetectorMetadata, InputColumns
 
 if TYPE_CHECKING:  # `EnergyDetector.save` calls this module
@@ -24,11 +24,19 @@ MODEL_PREFIX = "model."
 
 def save_detector(detector: "EnergyDetector", folder: Path, notes: dict[str, JsonValue]) -> None:
     """Save a fitted detector; this implements `EnergyDetector.save`."""
-    scorer = detector.scorer_
+    write_detector(folder, lambda files: _metadata(detector, notes, files), _parts(detector))
+
+
+def metadata_of(detector: "EnergyDetector", notes: dict[str, JsonValue]) -> DetectorMetadata:
+    """Return the metadata that `save_detector` would write."""
+    return _metadata(detector, notes, digests(_parts(detector)))
+
+
+def _parts(detector: "EnergyDetector") -> dict[str, Weights]:
     parts = {"score": _score_tensors(detector)}
-    if scorer.embedding is not None:
-        parts["embed"] = dict(scorer.embedding.state_dict())
-    write_detector(folder, lambda files: _metadata(detector, notes, files), parts)
+    if detector.scorer_.embedding is not None:
+        parts["embed"] = dict(detector.scorer_.embedding.state_dict())
+    return parts
 
 
 def _score_tensors(detector: "EnergyDetector") -> Weights:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+import narwhals.stable.v1 as nw
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from torch import nn
 from ebmood.core.errors import InputError
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.column_names import are_array_columns, array_column_names
-from ebmood.detector.io.frame_stream import FrameStream
+from ebmood.detector.io.frame_stream import FrameStream, column_names
 from ebmood.detector.parameters import check_alpha_and_device
 from ebmood.detector.patches import PatchDetector
 from ebmood.detector.patches.patch_files import load_patch_detector
@@ -44,6 +45,13 @@ class FrameDetector:
     """
 
     table_detector: TableDetector
+
+    def __repr__(self) -> str:
+        estimator = self.estimator
+        return (
+            f"<FrameDetector of {len(self.columns)} columns, fitted on {estimator.n_training_rows_} rows and "
+            f"{len(estimator.calibration_scores_)} calibration rows, alpha={estimator.alpha:g}>"
+        )
 
     @classmethod
     def of_named_columns(cls, detector: TableDetector) -> Self:
@@ -166,6 +174,13 @@ class FrameDetector:
 
     def _stream(self, X: Any) -> FrameStream:
         """Return rows as a table. The columns of an array are called x0, x1, ..., as in `ArrayStream`."""
+        if are_array_columns(self.columns) and nw.dependencies.is_into_dataframe(X):
+            other = next((name for name in column_names(X) if not isinstance(name, str)), None)
+            if other is not None:
+                raise InputError(
+                    f"X: a data frame with a column called {other!r}, but the detector was fitted on an array; give "
+                    f"X.to_numpy(), or call the columns x0 to x{len(self.columns) - 1}"
+                )
         if is_array(X) and are_array_columns(self.columns):
             values = read_rows(X).values
             X = pyarrow.table(dict(zip(array_column_names(values.shape[1]), values.T, strict=True)))

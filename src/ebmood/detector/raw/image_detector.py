@@ -15,7 +15,7 @@ import pyarrow
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from ebmood.core.errors import EbmoodError, InputError
+from ebmood.core.errors import EbmoodError, InputError, setting_problem
 from ebmood.core.interface import for_interface
 from ebmood.core.settings import Settings
 from ebmood.data.images.resize import RULE
@@ -186,7 +186,7 @@ def read_shape(folder: Path, notes: dict) -> ImageShape | None:
         shape = ImageShape.model_validate(note)
     except ValidationError as error:
         raise EbmoodError(
-            f"{folder}: the image shape is malformed ({error.errors()[0]['msg']}); fit the detector again"
+            f"{folder}: the image shape is malformed ({setting_problem(error)}); fit the detector again"
         ) from error
     if shape.rule != RULE:
         raise EbmoodError(

@@ -8,9 +8,9 @@ from typing import Self
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
-from ebmood.core.errors import EbmoodError, InputError
+from ebmood.core.errors import EbmoodError, InputError, setting_problem
 from ebmood.core.interface import for_interface
 from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
@@ -105,11 +105,14 @@ class TableDetector:
         Raises:
             EbmoodError: the folder cannot be written.
         """
+        self.estimator.save(folder, self.notes())
+
+    def notes(self) -> dict[str, JsonValue]:
+        """Return the notes of the estimator that `save` stores, with the preparation among them."""
         # The preparation of an estimator without names has made-up ones, which the saved detector would not know.
         has_names = hasattr(self.estimator, "feature_names_in_")
         note = self.preparation.model_dump(mode="json") if self.preparation and has_names else None
-        notes = {PREPARATION_NOTE: note, "rows": self.table_rows}
-        self.estimator.save(folder, getattr(self.estimator, "notes_", {}) | notes)
+        return getattr(self.estimator, "notes_", {}) | {PREPARATION_NOTE: note, "rows": self.table_rows}
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Self:
@@ -273,7 +276,7 @@ def read_preparation(
         preparation = Preparation.model_validate(note)
     except ValidationError as error:
         raise EbmoodError(
-            f"{folder}: the preparation is malformed ({error.errors()[0]['msg']}); fit the detector again"
+            f"{folder}: the preparation is malformed ({setting_problem(error)}); fit the detector again"
         ) from error
     if preparation.features != names or set(preparation.categories) != set(categories):
         raise EbmoodError(

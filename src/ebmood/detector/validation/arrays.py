@@ -72,6 +72,10 @@ def _check_shape(array: NDArray[Any]) -> None:
         raise InputError("X: an array with named fields; give a data frame, such as pandas.DataFrame(X)")
     if array.ndim == 1 and array.dtype == object and any(isinstance(row, Mapping) for row in array[:1]):
         raise InputError("X: a list of mappings; give a data frame, such as pandas.DataFrame(X)")
+    if array.ndim == 1 and array.dtype == object and len(array):
+        first = array[0]
+        if hasattr(first, "__len__") and not isinstance(first, str | bytes):
+            raise InputError(f"X: an array of objects of type {type(first).__name__}; give np.stack(X)")
     if array.ndim < 2:
         hint = "X.reshape(1, -1) if it is one row, X.reshape(-1, 1) if it is one column"
         raise InputError(f"X: expected 2 axes or more, got {array.ndim}. Reshape your data: {hint}")
@@ -117,10 +121,15 @@ def _as_array(X: Any) -> NDArray[Any]:
     if isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "fbiu":
         return np.ma.filled(X.astype(np.float64), np.nan)
     try:
-        return np.asarray(X)
+        array = np.asarray(X)
     except (ValueError, TypeError, OverflowError, RuntimeError) as error:
         problem = _describe_ragged(X) or f"cannot be read as an array ({one_line(error)})"
         raise InputError(f"X: {problem}") from error
+    if array.ndim == 0 and array.dtype == object:
+        kind = "None" if X is None else f"of type {type(X).__name__}"
+        rows = "list(X), if it yields rows" if hasattr(X, "__iter__") else "an array (N, D), or a data frame"
+        raise InputError(f"X: {kind}; give {rows}")
+    return array
 
 
 def _describe_container(X: "Mapping[Any, Any] | str | bytes | PathLike[Any]") -> str:

@@ -105,16 +105,16 @@ class BatchNotes:
             self.explained[columns[k]] += count
 
     def check_bad_rows(self, source: str, max_bad: float) -> None:
-        """Refuse a table with too many bad rows. One bad row is always allowed.
+        """Refuse a table with too many bad rows.
 
         Args:
             source: name of the table.
-            max_bad: largest fraction of bad rows.
+            max_bad: largest fraction of bad rows. If it is positive, one bad row is always allowed.
 
         Raises:
             InputError: there are more.
         """
-        if self.bad_rows > max(1, max_bad * self.rows):
+        if self.bad_rows > (max(1, max_bad * self.rows) if max_bad else 0):
             option = for_interface("--max-bad", "max_bad=")
             if self.bad_rows == self.rows:
                 decimal = re.search(r"have (decimal \w+)", self.bad[0])

@@ -224,7 +224,7 @@ def test_negative_numbers_of_accounting_in_the_first_row_are_no_units(csv):
     assert read_table(csv("cost;gain\n(12.50);(3)\n7;8\n")) == [["(12.50)", "7"], ["(3)", "8"]]
 
 
-@pytest.mark.parametrize("below", ["[s];[°C];(%)", "---+---+---", "---;---;---"])
+@pytest.mark.parametrize("below", ["[s];[°C];(%)", "[s];[°C];-", "[s]; - ;[%]", "---+---+---", "---;---;---"])
 def test_units_and_drawn_lines_below_the_header_are_no_row(csv, below):
     with pytest.warns(DataWarning, match="line 3 belongs to the header and is not read"):
         table = open_table(csv(f"# pump\na;b;c\n{below}\n1;2;3\n4;5;6\n7;8;9\n"))

@@ -216,6 +216,8 @@ def _row(decisions: "Sequence[Decision]") -> tuple[str, str, str, str]:
 
 
 def _table(profile: "Profile") -> "Table":
+    from ebmood.detector.preparation.decision import BY_OPTION
+    from ebmood.detector.preparation.training_table import HOLDS_CLASSES
     from ebmood.results.tables.table import Column, Table
 
     columns = (
@@ -230,7 +232,7 @@ def _table(profile: "Profile") -> "Table":
         if profile.are_numbers and profile.dropped
         else profile.dropped
     )
-    rows += [(name, "", "nothing", "by an option") for name in dropped]
+    rows += [(name, "", "nothing", HOLDS_CLASSES if name == profile.label else BY_OPTION) for name in dropped]
     sample = len(profile.row_numbers)
     of_sample = f", of which a random sample of {sample} is used" if sample < profile.rows else ""
     return Table("check", f"{profile.source}: {profile.rows} rows{of_sample}", columns, tuple(rows), ())

@@ -20,13 +20,16 @@ from ebmood.detector.io.table_stream import Chunk, TableStream
 from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.columns import Features, LeftOut
 from ebmood.detector.preparation.decide import decide
-from ebmood.detector.preparation.decision import Decision
+from ebmood.detector.preparation.decision import BY_OPTION, Decision
 from ebmood.detector.preparation.preparation import Preparation
 from ebmood.detector.preparation.row_sample import RowSample, cells_per_row, row_limit
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.validation.rows import MAX_TRAINING_VALUE
 
 LISTED_COLUMNS = 5
+
+HOLDS_CLASSES = "holds the classes"
+"""Why the label column is left out."""
 
 LAST_ROWS = 3
 """Rows at the end of a table that may hold totals."""
@@ -49,12 +52,13 @@ class Profile:
         rows: number of rows of the table.
         row_numbers: `(N,)` numbers in the table, ascending from 0, of the rows that are used: all, or a random sample.
         decisions: one for each column that the user has not dropped, in the order of the table.
-        dropped: names of the columns that the user has dropped.
+        dropped: names of the columns that the user has dropped, and of the label column.
         missing: further words for missing values, in lower case.
         cells: the cells of the columns by name, `(N,)` each.
         chunks: the number of the first row in the table, and the chunk without its rows, for each chunk.
         bad_rows: what is wrong with rows that could not be read, by their number in the table.
         are_numbers: whether the table is an array of numbers.
+        label: name of the label column, if there is one.
     """
 
     source: str
@@ -67,6 +71,7 @@ class Profile:
     chunks: tuple[tuple[int, Chunk], ...]
     bad_rows: dict[int, str]
     are_numbers: bool = False
+    label: str | None = None
 
     def problems(self) -> list[str]:
         """Return one line for each reason why no detector can be fitted on the table."""
@@ -110,7 +115,10 @@ class Profile:
         repeated = next((feature for feature, count in features.items() if count > 1), None)
         if repeated is not None:
             raise InputError(f"{self.source}: two features are called {repeated!r}; rename a column")
-        dropped = tuple(LeftOut(name=name, reason="dropped by an option") for name in self.dropped)
+        dropped = tuple(
+            LeftOut(name=name, reason=HOLDS_CLASSES if name == self.label else f"dropped {BY_OPTION}")
+            for name in self.dropped
+        )
         return Preparation(
             columns=tuple(read),
             left_out=(*(column for column in columns if isinstance(column, LeftOut)), *dropped),
@@ -222,6 +230,7 @@ def read_profile(
         tuple(chunks),
         bad_rows,
         table.are_numbers,
+        next(iter(labels), None),
     )
 
 

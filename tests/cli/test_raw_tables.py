@@ -235,6 +235,37 @@ def test_renamed_columns_and_other_formats_are_explained(ebmood, model, tmp_path
     assert "write this table with decimal points, as the training table" in err
 
 
+def test_control_characters_of_names_and_cells_are_not_obeyed(ebmood, tmp_path):
+    table = (
+        plant()
+        .rename(columns={"flow": "flow\x1b[31m", "power": "po\x9bwer"})
+        .astype({"flow\x1b[31m": object})
+    )
+    table.loc[:, "site"] = "Oslo\x1b]0;owned\x07"
+    path = write(table, tmp_path / "t.csv")
+    _, out, err = ebmood("check", path)
+    printed = out + err
+    printed += "".join(ebmood("fit", path, "-o", tmp_path / "m")[1:])
+    printed += "".join(ebmood("inspect", tmp_path / "m")[1:])
+    printed += "".join(ebmood("fit", path, "-o", tmp_path / "m", "--date", "flow*")[1:])
+    assert r"flow\x1b[31m" in printed
+    assert r"po\x9bwer" in printed
+    assert all(character.isprintable() or character == "\n" for character in printed)
+
+
+def test_one_thing_is_in_the_singular(ebmood, tmp_path):
+    (tmp_path / "t.csv").write_text("a\n" + "".join(f"{i / 7:.3f}\n" for i in range(40)) + "x\n")
+    assert (
+        "1 odd cell\n"
+        in "\n".join(map(str.rstrip, ebmood("check", tmp_path / "t.csv")[1].splitlines())) + "\n"
+    )
+    options = ("--missing", "x", "--calibration", "1")
+    code, _, err = ebmood("fit", tmp_path / "t.csv", "-o", tmp_path / "m", *options)
+    assert code == 0, err
+    assert "fitted on 40 rows of 1 feature, calibrated on 1 more" in err
+    assert "with 1 calibration row, single strange ones" in err
+
+
 def test_all_odd_columns_are_named_at_once(ebmood, tmp_path):
     table = plant().astype({"flow": object, "power": object})
     table.loc[17, "flow"], table.loc[5, "power"] = "ERR", "n.d."

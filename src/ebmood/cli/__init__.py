@@ -9,6 +9,7 @@ import warnings
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.interface import shell_messages
+from ebmood.core.words import printable
 
 _PARAMETER = re.compile(
     r"(?<![\w./-])(alpha|calibration|contamination|delta|device|memory|speed)=('?)([\w.+:-]+)\2(?![\w.+:/-])"
@@ -57,4 +58,4 @@ def _show_warning(message: Warning | str, *location: object, **_: object) -> Non
 
 def _one_line(message: object) -> str:
     """Return a message in one line, with options in place of the parameters of the estimator."""
-    return _PARAMETER.sub(r"--\1 \3", " ".join(str(message).split()))
+    return printable(_PARAMETER.sub(r"--\1 \3", " ".join(str(message).split())))

@@ -41,6 +41,7 @@ from ebmood.cli.options import (
     use_threads,
 )
 from ebmood.cli.progress_bar import progress_bar
+from ebmood.core.words import noun
 
 
 class Memory(StrEnum):
@@ -387,9 +388,11 @@ def _report(
         for line in describe_preparation(preparation):
             print_message(line)
         _print_weight_note(preparation)
-    items = ROWS.many if skipped is None else IMAGES.many
+    words = ROWS if skipped is None else IMAGES
+    items = words.many
     if skipped is None:
-        rows, next_input = f"rows of {estimator.n_features_in_} features", "NEW.csv"
+        features = estimator.n_features_in_
+        rows, next_input = f"rows of {features} {noun(features, 'feature')}", "NEW.csv"
     else:
         kind = f"images of {' x '.join(map(str, estimator.shape_in_ or ()))} numbers"
         if estimator.embedder_ is not None:
@@ -401,10 +404,10 @@ def _report(
         )
     for line in describe_segments(segment.model_dump() for segment in estimator.segments_):
         print_message(line)
-    few = 0 < len(estimator.calibration_scores_) < FEW_CALIBRATION_ROWS and estimator.calibration != "loo"
-    if few:
+    reserved = len(estimator.calibration_scores_)
+    if 0 < reserved < FEW_CALIBRATION_ROWS and estimator.calibration != "loo":
         print_message(
-            f"with {len(estimator.calibration_scores_)} calibration {items}, single strange ones decide what is "
+            f"with {reserved} calibration {noun(reserved, words.one, words.many)}, single strange ones decide what is "
             f"flagged; --calibration loo uses all {items}"
         )
     if order is not None and order.matters:
@@ -412,7 +415,7 @@ def _report(
     calibrated = (
         f"calibrated on the same {items}, each left out of its own score"
         if estimator.calibration == "loo"
-        else f"calibrated on {len(estimator.calibration_scores_)} more"
+        else f"calibrated on {reserved} more"
     )
     print_message(
         f"{out}: fitted on {estimator.n_training_rows_} {rows}, {calibrated}, in {seconds:.0f} s. "

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ebmood.core.errors import EbmoodError
+from ebmood.core.words import noun
 from ebmood.detector.io.header_search import FITTING, MAX_LEAD, find_header, has_width, is_below_header
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -115,8 +116,8 @@ def check_lines_fit(names: Sequence[str], start: TableStart, source: str) -> Non
     if cells == width + 1:
         advice = "add a name for the column that has none, which may be the first (row names)"
     raise EbmoodError(
-        f"{source}: the header, line {start.line + 1}, has {width} names ({names[0][:40]!r}, ...), but the rows below "
-        f"it have {cells} cells; {advice}"
+        f"{source}: the header, line {start.line + 1}, has {width} {noun(width, 'name')} ({names[0][:40]!r}"
+        f"{', ...' * (width > 1)}), but the rows below it have {cells} cells; {advice}"
     )
 
 
@@ -191,7 +192,7 @@ def check_header(names: Sequence[str], source: str, delimiter: str) -> None:
     more = delimiter + "..." if len(names) > 3 else ""
     raise EbmoodError(
         f"{source}: the first line holds numbers ({names[0]!r}, ...), not column names; add a first line with "
-        f"{len(names)} names, such as {header}{more}"
+        f"{len(names)} {noun(len(names), 'name')}, such as {header}{more}"
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow
 
 from ebmood.core.errors import InputError
+from ebmood.core.words import noun
 from ebmood.detector.cells.categories import is_missing
 from ebmood.detector.io.table_stream import Chunk, TableStream
 
@@ -68,7 +69,8 @@ def to_arrow(X: Any, columns: Sequence[str] = ()) -> pyarrow.Table:
     table = pyarrow.table(dict(zip(names, arrays, strict=True)))
     if not table.num_rows or not table.num_columns:
         raise InputError(
-            f"X: has {table.num_rows} rows and {table.num_columns} columns; give at least one row"
+            f"X: has {table.num_rows} {noun(table.num_rows, 'row')} and {table.num_columns} "
+            f"{noun(table.num_columns, 'column')}; give at least one row"
         )
     return table
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from ebmood.core.errors import EbmoodError, InputError
 from ebmood.core.interface import for_interface
+from ebmood.core.words import noun
 from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.column_names import match_columns
@@ -241,8 +242,8 @@ class TableDetector:
         names = [name for name in table.names if name not in others]
         if len(names) != self.estimator.n_features_in_:
             raise InputError(
-                f"{table.source}: {len(names)} columns, but the detector was fitted on "
-                f"{self.estimator.n_features_in_} columns without names; leave out the others"
+                f"{table.source}: {len(names)} {noun(len(names), 'column')}, but the detector was fitted on "
+                f"{self.estimator.n_features_in_} without names; leave out the others"
             )
         return Preparation.without_decisions(names)
 

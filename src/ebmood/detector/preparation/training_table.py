@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ebmood.core.errors import DataWarning, InputError, warn
 from ebmood.core.interface import for_interface
+from ebmood.core.words import noun
 from ebmood.detector.cells.arrow import compute
 from ebmood.detector.cells.cell_values import is_text, read_categories
 from ebmood.detector.io.column_names import format_option
@@ -27,6 +28,9 @@ from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.validation.rows import MAX_TRAINING_VALUE
 
 LISTED_COLUMNS = 5
+
+MIN_ROWS = 3
+"""Rows that every fit needs: two to train, and one to calibrate."""
 
 HOLDS_CLASSES = "holds the classes"
 """Why the label column is left out."""
@@ -73,8 +77,19 @@ class Profile:
     are_numbers: bool = False
     label: str | None = None
 
+    @property
+    def is_too_short(self) -> bool:
+        """Whether the table has too few rows for every fit."""
+        return self.rows < MIN_ROWS
+
     def problems(self) -> list[str]:
         """Return one line for each reason why no detector can be fitted on the table."""
+        if self.is_too_short:
+            rows = f"{self.rows} {noun(self.rows, 'row')}"
+            return [
+                f"{self.source}: has {rows}, too few to learn from; give {MIN_ROWS} rows or more, as two are "
+                "for training and one for calibration"
+            ]
         lines = [f"{self._describe_row(row)} {problem}" for row, problem in sorted(self.bad_rows.items())[:1]]
         if len(self.bad_rows) > 1:
             lines[0] += f" ({len(self.bad_rows)} such rows)"
@@ -102,6 +117,8 @@ class Profile:
             InputError: the table cannot be learned from.
         """
         problems = self.problems()
+        if self.is_too_short:
+            raise InputError(problems[0])
         if problems:
             others = len(problems) - 1
             columns = "one more column has" if others == 1 else f"{others} more columns have"

@@ -203,6 +203,38 @@ def test_an_open_format_is_that_of_the_other_columns():
     assert format_of(",") == "decimal comma"
 
 
+@pytest.mark.parametrize(
+    "notations",
+    [("{:.1f} kg", "{:.2f} lb"), ("${:.2f}", "{:.2f} €"), ("{:.3f}", "{:.2f} bar"), ("{:.2f}K", "{:.2f}F")],
+)
+def test_numbers_in_different_notations_are_no_id(notations):
+    cells = [notations[i % 2].format(value) for i, value in enumerate(RNG.uniform(1, 900, N))]
+    decision = decide_one(cells)
+    assert decision.kind == "mixed numbers"
+    assert decision.reason == (
+        f"look like numbers in different notations, such as {cells[0]!r} (row 0) and {cells[1]!r} (row 1); write all "
+        "of them in one"
+    )
+
+
+def test_decimal_commas_and_points_in_equal_shares_are_no_id():
+    cells = [
+        "2.911",
+        "1.53",
+        "7,25",
+        *(f"{value:.2f}".replace(".", ".,"[i % 2]) for i, value in enumerate(FLOATS)),
+    ]
+    decision = decide_one(cells)
+    assert decision.kind == "mixed numbers"
+    assert "such as '2.911' (row 0) and '7,25' (row 2); write" in decision.reason
+
+
+@pytest.mark.parametrize("letters", ["ABCDEFGH", "0123456789abcdef"])
+def test_codes_that_start_with_digits_are_an_id(letters):
+    codes = [f"{i}{letters[i % len(letters)]}{letters[i * 7 % len(letters)]}" for i in RNG.permutation(N)]
+    assert decide_one(codes).kind == "id"
+
+
 def test_one_odd_cell_among_numbers_is_named_and_is_no_category():
     cells = text(FLOATS)
     cells[17] = "ERR"

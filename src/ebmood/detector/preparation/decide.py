@@ -3,7 +3,7 @@
 The rules look at the values and the names of columns. A user overrides each of them by name.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow
@@ -26,7 +26,11 @@ from ebmood.embedders import EmbedderIdentity
 
 
 def decide(
-    columns: Mapping[str, pyarrow.Array], choices: Choices, delimiter: str = ",", are_numbers: bool = False
+    columns: Mapping[str, pyarrow.Array],
+    choices: Choices,
+    delimiter: str = ",",
+    are_numbers: bool = False,
+    name_row: Callable[[int], str] = "row {}".format,
 ) -> list[Decision]:
     """Return a decision for every column.
 
@@ -35,6 +39,7 @@ def decide(
         choices: what the user sets, by the names of columns; see `Choices.resolve`.
         delimiter: the character between the cells of the file. With a semicolon, a decimal comma is more likely.
         are_numbers: whether the columns are those of an array of numbers.
+        name_row: returns the name of a row in the table by its number among the cells, for the reasons.
 
     Raises:
         InputError: a column of lists or of other values that cannot be read is chosen as something else.
@@ -47,7 +52,7 @@ def decide(
     }
     decimal_comma = uses_decimal_comma(formats.values(), delimiter)
     decisions = [
-        _decide_column(name, cells, formats.get(name, []), decimal_comma, choices, are_numbers)
+        _decide_column(name, cells, formats.get(name, []), decimal_comma, choices, are_numbers, name_row)
         for name, cells in columns.items()
     ]
     return _leave_out_counters(decisions, choices)
@@ -84,6 +89,7 @@ def _decide_column(
     decimal_comma: bool,
     choices: Choices,
     are_numbers: bool,
+    name_row: Callable[[int], str],
 ) -> Decision:
     missing = choices.missing
     if is_unusable(cells.type):
@@ -104,7 +110,7 @@ def _decide_column(
         return Decision(CategoryColumn(name=name), "category", "category", BY_OPTION, problems)
     if name in choices.texts and choices.embedder is not None:
         return _decide_embedded(name, cells, bool(formats), missing, choices.embedder)
-    text = TextColumn(cells, missing) if is_text(cells.type) else None
+    text = TextColumn(cells, missing, name_row) if is_text(cells.type) else None
     if name in choices.dates:
         return decide_dates(name, cells, _likely_date_format(cells, text), missing, BY_OPTION, is_forced=True)
     if are_numbers:

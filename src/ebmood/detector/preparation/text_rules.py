@@ -1,7 +1,7 @@
 """Decide what a column of text holds: numbers, dates, or names."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -24,7 +24,7 @@ from ebmood.detector.cells.cell_values import (
 from ebmood.detector.cells.dates import TEXT_FORMATS, DateFormat, possible_date_formats, read_dates
 from ebmood.detector.cells.durations import read_durations
 from ebmood.detector.cells.number_format import PLAIN, NumberFormat, choose_format, possible_number_formats
-from ebmood.detector.preparation.category_rules import decide_categories
+from ebmood.detector.preparation.category_rules import FREE_TEXT, decide_categories
 from ebmood.detector.preparation.columns import NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates
 from ebmood.detector.preparation.decision import Decision, join_reasons
@@ -36,6 +36,9 @@ MANY_NUMBERS = 20
 ODD_SHARE = 0.5
 """Number of odd cells among numbers, dates or durations, as a share of those, up to which they are errors."""
 
+NO_CATEGORIES = (FREE_TEXT, "id", "rare names")
+"""Kinds of text that is left out, unless it looks like numbers in different notations."""
+
 NUMBERS = r"^\[[-+0-9.,eE\s]*[0-9][-+0-9.,eE\s]*\]$"
 """A list of numbers as JSON, Python and NumPy write it."""
 
@@ -43,6 +46,9 @@ HOLDS_LISTS = (
     "holds lists as text; store them as .parquet or .jsonl, or each of their numbers in a column of its own"
 )
 """Why lists of numbers in a text file are not read."""
+
+MAX_NOTATIONS, NUMBER_SHARE = 4, 0.95
+"""Number of notations, and the share of cells that are numbers in one of them, of a column of mixed numbers."""
 
 SAMPLE = 1000
 """Different cells that are compared with all formats before the whole column is."""
@@ -54,11 +60,15 @@ class TextColumn:
     Args:
         cells: `(N,)` text.
         missing: further words for missing values.
+        name_row: returns the name of a row in the table by its number among the cells.
     """
 
-    def __init__(self, cells: pyarrow.Array, missing: Collection[str]):
+    def __init__(
+        self, cells: pyarrow.Array, missing: Collection[str], name_row: Callable[[int], str] = "row {}".format
+    ):
         self.raw = cells
         self.missing = missing
+        self.name_row = name_row
 
     @cached_property
     def cells(self) -> pyarrow.Array:
@@ -125,12 +135,28 @@ class TextColumn:
 
     def most_likely_format(self) -> NumberFormat:
         """Return the format in which most of the first different cells are numbers."""
-        sample = self.distinct[:SAMPLE]
-        candidates = [PLAIN]
-        for cell in sample[:50]:
-            formats = possible_number_formats(pyarrow.array([cell.as_py()], sample.type))
-            candidates += [candidate for candidate in formats if candidate not in candidates]
-        return max(candidates, key=lambda candidate: int((~candidate.parse(sample)[1]).sum()))
+        return _most_likely_format(self.distinct[:SAMPLE])
+
+    def notations(self) -> list[NumberFormat]:
+        """Return the formats in which nearly all cells are numbers if these are several, but few."""
+        rest = sample = self.distinct[:SAMPLE]
+        formats: list[NumberFormat] = []
+        while len(rest) > (1 - NUMBER_SHARE) * len(sample) and len(formats) < MAX_NOTATIONS:
+            formats.append(_most_likely_format(rest))
+            odd = formats[-1].parse(rest)[1]
+            if odd.all():
+                return []
+            rest = rest.filter(pyarrow.array(odd))
+        return formats if len(rest) <= (1 - NUMBER_SHARE) * len(sample) and len(formats) > 1 else []
+
+
+def _most_likely_format(cells: pyarrow.Array) -> NumberFormat:
+    """Return the format in which most cells are numbers, among those of the first ones. The cells are different."""
+    candidates = [PLAIN]
+    for cell in cells[:50]:
+        formats = possible_number_formats(pyarrow.array([cell.as_py()], cells.type))
+        candidates += [candidate for candidate in formats if candidate not in candidates]
+    return max(candidates, key=lambda candidate: int((~candidate.parse(cells)[1]).sum()))
 
 
 def uses_decimal_comma(formats: Iterable[Sequence[NumberFormat]], delimiter: str) -> bool:
@@ -204,7 +230,21 @@ def _decide_mixture(name: str, text: TextColumn) -> Decision:
                 return decide_dates(name, text.raw, date_format, text.missing)
     if _are_many(read_durations(text.distinct)[1]) and _are_few_odd(read_seconds(text.raw, text.missing)):
         return decide_durations(name, text.raw, text.missing)
-    return decide_categories(name, text.raw, text.missing)
+    decision = decide_categories(name, text.raw, text.missing)
+    formats = text.notations() if decision.kind in NO_CATEGORIES else []
+    if formats:
+        return Decision.leave_out(name, "mixed numbers", _describe_notations(text, formats))
+    return decision
+
+
+def _describe_notations(text: TextColumn, formats: Sequence[NumberFormat]) -> str:
+    """Return in words that the cells are numbers in several formats, with a cell of each of the first two."""
+    is_first, is_second = (
+        ~form.parse(text.cells)[1] & np.asarray(text.cells.is_valid()) for form in formats[:2]
+    )
+    rows = sorted((int((is_first & ~is_second).argmax()), int((is_second & ~is_first).argmax())))
+    cells = " and ".join(f"{text.cells[row].as_py()[:20]!r} ({text.name_row(row)})" for row in rows)
+    return f"look like numbers in different notations, such as {cells}; write all of them in one"
 
 
 def _describe_limits(text: TextColumn, errors: Collection[int]) -> str:

@@ -5,6 +5,7 @@ be larger than memory.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -184,8 +185,13 @@ class Profile:
 
     def _describe_row(self, row: int) -> str:
         """Return the name of a row by its number in the table."""
-        first, chunk = max((start for start in self.chunks if start[0] <= row), key=lambda start: start[0])
-        return chunk.describe_row(row - first)
+        return _describe_row(self.chunks, row)
+
+
+def _describe_row(chunks: Sequence[tuple[int, Chunk]], row: int) -> str:
+    """Return the name of a row by its number in the table, from the first rows of its chunks."""
+    first, chunk = max((start for start in chunks if start[0] <= row), key=lambda start: start[0])
+    return chunk.describe_row(row - first)
 
 
 def read_profile(
@@ -235,7 +241,11 @@ def read_profile(
     else:
         _warn_about_totals(source, columns, sample.seen)
     features = {name: cells for name, cells in columns.items() if name not in labels}
-    decisions = decide(features, choices, table.delimiter, table.are_numbers)
+
+    def name_row(row: int) -> str:
+        return _describe_row(chunks, int(numbers[row])).removeprefix(f"{source}: ")
+
+    decisions = decide(features, choices, table.delimiter, table.are_numbers, name_row)
     return Profile(
         source,
         sample.seen,

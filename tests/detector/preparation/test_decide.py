@@ -346,6 +346,26 @@ def test_clock_times_below_a_day_are_times_of_the_day_unless_the_user_wants_numb
     assert decide_one(cells).kind == "duration"
 
 
+@pytest.mark.parametrize(
+    "kind", [pyarrow.time32("s"), pyarrow.time32("ms"), pyarrow.time64("us"), pyarrow.time64("ns")]
+)
+@pytest.mark.parametrize("choices", [{}, {"dates": frozenset("c")}])
+def test_times_of_the_day_in_one_type_are_read_in_every_other(kind, choices):
+    times = [dt.time(i % 24, i % 60) for i in range(N)]
+    forms = [pyarrow.array(times, kind), pyarrow.array(text(times)), pyarrow.array(times)]
+    expected = forms[1]
+    for fitted in forms:
+        column = decide({"c": fitted}, Choices(**choices))[0].column
+        for cells in forms:
+            reading = column.read(cells, ())
+            assert not reading.errors
+            np.testing.assert_array_equal(
+                reading.features["c (sine of hour)"], column.read(expected, ()).features["c (sine of hour)"]
+            )
+    noon = column.read(pyarrow.array(["12:00"]), ())
+    assert noon.features["c (cosine of hour)"] == [-1]
+
+
 def test_clock_times_of_the_first_hours_of_a_day_are_durations():
     calls = [f"00:{i % 60:02}:{i % 7:02}.250" for i in range(N)]
     decision = decide_one(calls)

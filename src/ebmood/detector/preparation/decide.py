@@ -127,7 +127,7 @@ def _decide_column(
     if types.is_duration(cells.type):
         return decide_durations(name, cells, missing)
     if types.is_temporal(cells.type):
-        return decide_dates(name, cells, DateFormat.ISO, missing)
+        return decide_dates(name, cells, _text_format(cells.type), missing)
     return decide_numbers(name, cells, PLAIN, missing)
 
 
@@ -157,10 +157,15 @@ def _decide_embedded(
     return Decision(EmbeddedColumn(name=name, embedder=embedder), "text", treatment, BY_OPTION, read.errors)
 
 
+def _text_format(dtype: pyarrow.DataType) -> DateFormat:
+    """Return the format in which text files hold the values of a column of dates or times."""
+    return DateFormat.CLOCK if types.is_time(dtype) else DateFormat.ISO
+
+
 def _likely_date_format(cells: pyarrow.Array, text: TextColumn | None) -> DateFormat:
     """Return the format in which a column is most likely dates."""
     if types.is_temporal(cells.type):
-        return DateFormat.ISO
+        return _text_format(cells.type)
     formats = (text or TextColumn(cells.cast(pyarrow.large_string()), ())).date_formats()
     if formats:
         return formats[0]

@@ -203,6 +203,63 @@ def test_an_open_format_is_that_of_the_other_columns():
     assert format_of(",") == "decimal comma"
 
 
+THREE_DECIMALS = [f"{x:.3f}" for x in RNG.uniform(1, 90, N)]
+COMMA_GUESS = "decimal comma, thousands separated by '.', which is a guess"
+
+
+def test_a_file_with_semicolons_may_have_decimal_points():
+    def decide_all(**columns: list) -> dict[str, Decision]:
+        arrays = {name: pyarrow.array(text(cells)) for name, cells in columns.items()}
+        return {decision.column.name: decision for decision in decide(arrays, Choices(), ";")}
+
+    def read(decision: Decision, cell: str) -> float:
+        return decision.column.read(pyarrow.array([cell]), ()).features[decision.column.name][0]
+
+    # Only the delimiter decides.
+    alone = decide_all(c=THREE_DECIMALS, whole=RNG.integers(0, 500, N))
+    assert (alone["c"].reason, alone["c"].doubts) == (COMMA_GUESS, (COMMA_GUESS,))
+    assert read(alone["c"], "1.500") == 1500
+    assert not alone["whole"].doubts
+    assert decide_one(THREE_DECIMALS, delimiter=";", numbers=frozenset("c")).doubts == (COMMA_GUESS,)
+    # Cells of another column decide, also for two columns that leave it open.
+    with_points = decide_all(c=THREE_DECIMALS, d=THREE_DECIMALS[::-1], other=FLOATS * 7)
+    assert [read(with_points[name], "1.500") for name in "cd"] == [1.5, 1.5]
+    assert not with_points["c"].doubts
+    with_commas = decide_all(c=THREE_DECIMALS, other=[str(x).replace(".", ",") for x in FLOATS * 7])
+    assert read(with_commas["c"], "1.500") == 1500
+    assert not with_commas["c"].doubts
+    # A cell of the column itself decides.
+    for cell, value, is_certain in (
+        ("0.950", 1.5, True),
+        ("1500", 1.5, True),
+        ("950", 1500, True),
+        ("0", 1500, False),
+    ):
+        own = decide_one([*THREE_DECIMALS, cell], delimiter=";")
+        assert read(own, "1.500") == value
+        assert bool(own.doubts) != is_certain
+    assert decide_one(THREE_DECIMALS).reason == ""
+
+
+def test_a_guess_is_told_of_a_column_that_is_left_out():
+    counter = [f"{i}.{j:03}" for i in range(1, 21) for j in range(0, 1000, 100)]
+    decision = decide_one(counter, delimiter=";")
+    assert decision.reason.endswith(COMMA_GUESS)
+    assert isinstance(decision.column, LeftOut)
+    assert decision.column.reason.endswith(COMMA_GUESS)
+
+
+def test_doubts_are_part_of_the_reason():
+    codes = decide_one([*FLOATS, *[-999] * 20])
+    [doubt] = codes.doubts
+    assert doubt.startswith("-999 in 9.1% of the rows may mean missing")
+    assert doubt in codes.reason
+    days = [f"{1 + i % 12:02}/{1 + i // 12 % 12:02}/{2020 + i % 3}" for i in range(N)]
+    assert decide_one(days).doubts == ("day before month, which is a guess",)
+    assert decide_one([*days, "13/01/2020"]).doubts == ()
+    assert decide_one(FLOATS.tolist()).doubts == ()
+
+
 @pytest.mark.parametrize(
     "notations",
     [("{:.1f} kg", "{:.2f} lb"), ("${:.2f}", "{:.2f} €"), ("{:.3f}", "{:.2f} bar"), ("{:.2f}K", "{:.2f}F")],

@@ -13,14 +13,14 @@ from ebmood.core.errors import DataWarning, InputError, warn
 from ebmood.core.interface import for_interface
 from ebmood.detector.cells.cell_values import is_list, is_text, is_unusable, read_categories, read_numbers
 from ebmood.detector.cells.dates import DateFormat, epoch_format
-from ebmood.detector.cells.number_format import PLAIN, NumberFormat, choose_format
+from ebmood.detector.cells.number_format import PLAIN, NumberFormat
 from ebmood.detector.io.column_names import format_option
 from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.columns import CategoryColumn, EmbeddedColumn, NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates
 from ebmood.detector.preparation.decision import BY_OPTION, Decision
 from ebmood.detector.preparation.number_rules import decide_durations, decide_numbers
-from ebmood.detector.preparation.text_rules import TextColumn, decide_text, uses_decimal_comma
+from ebmood.detector.preparation.text_rules import DecimalSign, TextColumn, decide_text, find_decimal_sign
 from ebmood.detector.preparation.vector_rules import decide_array_column, decide_lists
 from ebmood.embedders import EmbedderIdentity
 
@@ -45,14 +45,15 @@ def decide(
         InputError: a column of lists or of other values that cannot be read is chosen as something else.
     """
     # TextColumn caches what it computes, so each is dropped after its use.
-    formats = {
-        name: TextColumn(cells, choices.missing).number_formats()
-        for name, cells in columns.items()
-        if is_text(cells.type)
-    }
-    decimal_comma = uses_decimal_comma(formats.values(), delimiter)
+    formats, hints = {}, []
+    for name, cells in columns.items():
+        if is_text(cells.type):
+            text = TextColumn(cells, choices.missing)
+            formats[name] = text.number_formats()
+            hints.append(text.decimal_hint(formats[name]))
+    sign = find_decimal_sign(formats.values(), hints, delimiter)
     decisions = [
-        _decide_column(name, cells, formats.get(name, []), decimal_comma, choices, are_numbers, name_row)
+        _decide_column(name, cells, formats.get(name, []), sign, choices, are_numbers, name_row)
         for name, cells in columns.items()
     ]
     return _leave_out_counters(decisions, choices)
@@ -86,7 +87,7 @@ def _decide_column(
     name: str,
     cells: pyarrow.Array,
     formats: Sequence[NumberFormat],
-    decimal_comma: bool,
+    sign: DecimalSign,
     choices: Choices,
     are_numbers: bool,
     name_row: Callable[[int], str],
@@ -120,10 +121,11 @@ def _decide_column(
             return decide_durations(name, cells, missing, f"a duration, in seconds, {BY_OPTION}")
         number_format = PLAIN
         if text:
-            number_format = choose_format(formats, decimal_comma) if formats else text.most_likely_format()
-        return decide_numbers(name, cells, number_format, missing, is_forced=True)
+            number_format = sign.choose(formats) if formats else text.most_likely_format()
+        decision = decide_numbers(name, cells, number_format, missing, is_forced=True)
+        return decision.with_doubt(sign.describe_doubt(formats) if formats else "")
     if text:
-        return decide_text(name, text, formats, decimal_comma)
+        return decide_text(name, text, formats, sign)
     if types.is_duration(cells.type):
         return decide_durations(name, cells, missing)
     if types.is_temporal(cells.type):

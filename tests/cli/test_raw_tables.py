@@ -266,6 +266,28 @@ def test_one_thing_is_in_the_singular(ebmood, tmp_path):
     assert "with 1 calibration row, single strange ones" in err
 
 
+@pytest.mark.filterwarnings("default:.*--missing -99")
+def test_a_fit_tells_what_is_a_guess(ebmood, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = ["day;weight;a;b;c\n"]
+    for i in range(120):
+        code = "-999" if i % 9 == 0 else f"{rng.normal():.3f}"
+        day = f"{1 + i % 12:02}/{1 + i // 7 % 12:02}/{2019 + i % 4}"
+        rows.append(f"{day};{rng.uniform(1, 90):.3f};{code};{code};{rng.integers(1, 900)}\n")
+    (tmp_path / "t.csv").write_text("".join(rows))
+    options = (tmp_path / "t.csv", "-o", tmp_path / "m", "--calibration", "loo", "--missing", "-99")
+    code, _, err = ebmood("fit", *options)
+    assert "--missing -99: no cell that is read holds it" in err
+    assert code == 0, err
+    doubts = json.loads(ebmood("fit", *options, "--json")[1])["doubts"]
+    assert len(doubts) == 3
+    assert all(doubt in err.splitlines() for doubt in doubts)
+    assert "column 'a': -999 in 11.7% of the rows may mean missing, see --missing" in doubts
+    assert "column 'day': day before month, which is a guess" in doubts
+    shown = ebmood("check", tmp_path / "t.csv")[1]
+    assert all(doubt.split(": ")[1] in shown for doubt in doubts)
+
+
 def test_all_odd_columns_are_named_at_once(ebmood, tmp_path):
     table = plant().astype({"flow": object, "power": object})
     table.loc[17, "flow"], table.loc[5, "power"] = "ERR", "n.d."

@@ -71,6 +71,9 @@ if TYPE_CHECKING:
 FEW_CALIBRATION_ROWS = 60
 """Calibration rows below which `fit` recommends leave-one-out calibration."""
 
+LISTED_DOUBTS = 3
+"""Guesses and suspicions about columns that are listed one by one."""
+
 LONG_LIST = 64
 """Numbers of a list from which it outweighs single columns."""
 
@@ -360,6 +363,8 @@ def _report(
     from ebmood.detector.raw.items import IMAGES, ROWS
 
     order: OrderCheck | None = getattr(detector, "order", None)  # detectors of images have none
+    preparation = getattr(detector, "preparation", None)
+    doubts: Sequence[str] = getattr(detector, "doubts", ())
     if json:
         from ebmood.cli.inspect import summary
 
@@ -370,6 +375,8 @@ def _report(
                 "flagged": order.flagged,
                 "order_matters": order.matters,
             }
+        if preparation is not None:
+            result["doubts"] = list(doubts)
         print_json(result | ({} if skipped is None else {"skipped": skipped, "others": list(others)}))
         return
     print_skipped(skipped or ())
@@ -383,10 +390,13 @@ def _report(
             f"{seconds:.0f} s. Next: ebmood score {out} FOLDER -o SCORES.csv --maps MAPS"
         )
         return
-    preparation = getattr(detector, "preparation", None)
     if preparation is not None:
         for line in describe_preparation(preparation):
             print_message(line)
+        for line in doubts[:LISTED_DOUBTS]:
+            print_message(line)
+        if len(doubts) > LISTED_DOUBTS:
+            print_message(f"and {len(doubts) - LISTED_DOUBTS} more; ebmood check shows all")
         _print_weight_note(preparation)
     words = ROWS if skipped is None else IMAGES
     items = words.many

@@ -234,6 +234,7 @@ def test_a_file_with_semicolons_may_have_decimal_points():
         ("1500", 1.5, True),
         ("950", 1500, True),
         ("0", 1500, False),
+        ("-999", 1500, False),
     ):
         own = decide_one([*THREE_DECIMALS, cell], delimiter=";")
         assert read(own, "1.500") == value

@@ -28,7 +28,7 @@ from ebmood.detector.preparation.category_rules import FREE_TEXT, decide_categor
 from ebmood.detector.preparation.columns import NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates
 from ebmood.detector.preparation.decision import Decision, join_reasons
-from ebmood.detector.preparation.number_rules import decide_durations, decide_numbers
+from ebmood.detector.preparation.number_rules import MISSING_CODES, decide_durations, decide_numbers
 
 MANY_NUMBERS = 20
 """If a column has more different numbers (or dates) than this, other text among them is an error, not a code."""
@@ -125,9 +125,10 @@ class TextColumn:
         if len(marks) != 1:
             return ""
         whole = self.distinct.filter(compute.invert(compute.match_substring(self.distinct, marks[0])))
-        whole = whole.filter(
-            compute.match_substring_regex(whole, "[1-9]")
-        )  # 0 is written like this in any case
+        whole = whole.filter(compute.match_substring_regex(whole, "[1-9]"))
+        # Zero and numbers that mean missing are written like this in any case.
+        codes = pyarrow.array([f"{code:.0f}" for code in MISSING_CODES], whole.type)
+        whole = whole.filter(compute.invert(compute.is_in(whole, codes)))
         if not len(whole):
             return ""
         is_decimal = compute.any(compute.match_substring_regex(whole, "[0-9]{4}")).as_py()

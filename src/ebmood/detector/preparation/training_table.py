@@ -23,6 +23,7 @@ from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.columns import Features, LeftOut
 from ebmood.detector.preparation.decide import decide
 from ebmood.detector.preparation.decision import BY_OPTION, Decision
+from ebmood.detector.preparation.missing_words import unused_words
 from ebmood.detector.preparation.preparation import Preparation
 from ebmood.detector.preparation.row_sample import RowSample, cells_per_row, row_limit
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
@@ -110,6 +111,14 @@ class Profile:
             more = ", ..." if len(self.decisions) > LISTED_COLUMNS else ""
             lines.append(f"{self.source}: no column is left to learn from: {', '.join(reasons)}{more}")
         return lines
+
+    def doubts(self) -> tuple[str, ...]:
+        """Return one line for each guess about a column, or suspicion, that a user may want to correct."""
+        return tuple(
+            f"column {decision.column.name!r}: {doubt}"
+            for decision in self.decisions
+            for doubt in decision.doubts
+        )
 
     def preparation(self) -> Preparation:
         """Return how the columns become features.
@@ -209,9 +218,10 @@ def read_profile(
         EbmoodError: the table cannot be read.
 
     Warns:
-        DataWarning: only a sample of the rows is used, or one of the last rows seems to hold totals.
+        DataWarning: only a sample of the rows is used, one of the last rows seems to hold totals, or no cell holds a
+            word for missing values.
     """
-    source = table.source
+    source, words = table.source, choices.missing
     choices = choices.resolve(table.names, source)
     labels = choices.label_columns(table.names, source)
     if len(labels) > 1:
@@ -240,6 +250,9 @@ def read_profile(
         )
     else:
         _warn_about_totals(source, columns, sample.seen)
+        for word in unused_words(columns.values(), words):
+            option = for_interface(f"--missing {word}", f"missing=[{word!r}]")
+            warn(f"{source}: {option}: no cell that is read holds it; check its spelling", DataWarning)
     features = {name: cells for name, cells in columns.items() if name not in labels}
 
     def name_row(row: int) -> str:

@@ -45,12 +45,14 @@ class TableDetector:
             estimator was fitted in Python.
         order: whether the last training rows differ from the first ones; None for a loaded detector, with
             `calibration="last"`, and for few rows.
+        doubts: guesses about columns of the training table, and suspicions, one line each; empty for a loaded detector.
     """
 
     estimator: EnergyDetector
     preparation: Preparation | None
     table_rows: int | None = None
     order: OrderCheck | None = None
+    doubts: tuple[str, ...] = ()
 
     @classmethod
     def fit(
@@ -98,7 +100,7 @@ class TableDetector:
         estimator.left_out_rows_ = profile.row_numbers[estimator.left_out_rows_]
         progress("comparing the last rows with the first ones", None)
         order = None if estimator.calibration == LAST else check_order(rows, estimator.seed_)
-        return cls(estimator, preparation, profile.rows, order)
+        return cls(estimator, preparation, profile.rows, order, profile.doubts())
 
     def save(self, folder: Path) -> None:
         """Write estimator and preparation to a folder, as `EnergyDetector.save` does.

@@ -1,6 +1,5 @@
-"""Find out how a CSV file is written: its encoding, the delimiter between cells, and whether it has a header."""
+"""Find out how a CSV file is written: the delimiter between cells, and whether it has a header."""
 
-import codecs
 import csv
 import io
 import re
@@ -18,29 +17,11 @@ DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_LINES = 30
 """Lines at the start of a file that decide on the delimiter."""
 
-FALLBACK_ENCODING = "cp1252"
-"""Encoding of a file that is not UTF-8: Windows-1252, which contains Latin-1."""
-
 COMMENT = "#"
 """The start of a comment line."""
 
 _SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*")
-
-
-def detect_encoding(start: bytes) -> str:
-    """Return the encoding of a file from its first bytes: UTF-8, UTF-16 with a byte order mark, or Windows-1252.
-
-    >>> detect_encoding("Köln".encode()), detect_encoding("Köln".encode("latin-1")), detect_encoding(b"")
-    ('utf-8', 'cp1252', 'utf-8')
-    """
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(start)
-    except UnicodeDecodeError:
-        return FALLBACK_ENCODING
-    return "utf-8"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow
 
 from ebmood.core.errors import EbmoodError
+from ebmood.detector.io.encoding import MARK
 from ebmood.detector.io.nested_columns import flat_items
 from ebmood.detector.io.table_stream import (
     Chunk,
@@ -106,6 +107,10 @@ class JSONLinesStream(TableStream):
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
         try:
             text = line.decode("utf-8-sig")
+            if MARK in text:
+                raise EbmoodError(
+                    f"{self.source}: line {number} is not UTF-8 as the other text; correct the file"
+                )
             row = json.loads(text, object_pairs_hook=_unique_keys)
             if isinstance(row, dict):
                 if "\\u" in text:  # half of a surrogate pair is not Unicode

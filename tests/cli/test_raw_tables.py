@@ -288,6 +288,22 @@ def test_a_fit_tells_what_is_a_guess(ebmood, tmp_path):
     assert all(doubt.split(": ")[1] in shown for doubt in doubts)
 
 
+def test_times_with_a_new_offset_give_a_note(ebmood, tmp_path):
+    times = pd.date_range("2024-03-01", periods=1400, freq="h", tz="Europe/Berlin")
+    noise = np.random.default_rng(0).normal(size=len(times))
+    table = pd.DataFrame({"t": [time.isoformat() for time in times], "v": np.sin(times.hour / 4) + noise})
+    path = write(table, tmp_path / "t.csv")
+    code, _, err = ebmood("fit", path, "-o", tmp_path / "m", "--speed", "fast")
+    assert code == 0, err
+    table["t"] = [time.tz_convert("UTC").isoformat().replace("+00:00", "Z") for time in times]
+    new = write(table[:30], tmp_path / "new.csv")
+    line = "another offset of times, whose local clock is read: t = Z, in the training rows +01:00 and +02:00 (30)"
+    assert line in ebmood("score", tmp_path / "m", new, "-o", tmp_path / "s.csv")[2].splitlines()
+    out = ebmood("score", tmp_path / "m", new, "-o", tmp_path / "s.csv", "--json")[1]
+    assert json.loads(out)["new_offsets"] == {"t": {"Z": 30}}
+    assert "another offset" not in ebmood("score", tmp_path / "m", path, "-o", tmp_path / "s.csv")[2]
+
+
 def test_all_odd_columns_are_named_at_once(ebmood, tmp_path):
     table = plant().astype({"flow": object, "power": object})
     table.loc[17, "flow"], table.loc[5, "power"] = "ERR", "n.d."

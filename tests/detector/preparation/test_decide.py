@@ -424,6 +424,26 @@ def test_times_of_the_day_in_one_type_are_read_in_every_other(kind, choices):
     assert noon.features["c (cosine of hour)"] == [-1]
 
 
+def test_the_same_instants_in_another_zone_have_the_same_cycles():
+    instants = [dt.datetime(2024, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=5 * i) for i in range(N)]
+    local = [time.astimezone(dt.timezone(dt.timedelta(hours=2))).isoformat() for time in instants]
+    column = decide_one(local).column
+    assert column.offsets == ("+02:00",)
+    expected = column.read(pyarrow.array(local), ()).features
+    for cells in ([time.isoformat().replace("+00:00", "Z") for time in instants], instants):
+        features = column.read(pyarrow.array(cells), ()).features
+        for name, values in expected.items():
+            np.testing.assert_array_equal(features[name], values)
+        assert not len(column.foreign_offsets(pyarrow.array(cells), ()))
+    # A detector of an earlier version knows no offsets, and reads the local clock.
+    earlier = DateColumn.model_validate({k: v for k, v in column.model_dump().items() if k != "offsets"})
+    in_utc = earlier.read(pyarrow.array(instants), ()).features
+    naive = earlier.read(pyarrow.array([time.replace(tzinfo=None) for time in instants]), ()).features
+    for name, values in naive.items():
+        np.testing.assert_array_equal(in_utc[name], values)
+    assert not len(earlier.foreign_offsets(pyarrow.array(instants), ()))
+
+
 def test_clock_times_of_the_first_hours_of_a_day_are_durations():
     calls = [f"00:{i % 60:02}:{i % 7:02}.250" for i in range(N)]
     decision = decide_one(calls)

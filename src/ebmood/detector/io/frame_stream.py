@@ -68,13 +68,13 @@ def to_arrow(X: Any, columns: Sequence[str] = ()) -> pyarrow.Table:
     if isinstance(X, pyarrow.RecordBatch):
         X = pyarrow.Table.from_batches([X])
     names, arrays = _read_frame(X) if nw.dependencies.is_into_dataframe(X) else _read_mappings(X, columns)
-    columns = list(flat_columns(zip(names, arrays, strict=True)))
-    repeated = next((name for name, count in Counter(name for name, _ in columns).items() if count > 1), None)
+    flat = list(flat_columns(zip(names, arrays, strict=True)))
+    repeated = next((name for name, count in Counter(name for name, _ in flat).items() if count > 1), None)
     if repeated is not None:
         raise InputError(
             f"X: two columns are called {repeated!r}, one of them inside another column; rename one"
         )
-    table = pyarrow.table(dict(columns))
+    table = pyarrow.table(dict(flat))
     if not table.num_rows or not table.num_columns:
         raise InputError(
             f"X: has {table.num_rows} {noun(table.num_rows, 'row')} and {table.num_columns} "

@@ -291,6 +291,7 @@ def test_decimal_commas_and_points_in_equal_shares_are_no_id():
 def test_codes_that_start_with_digits_are_an_id(letters):
     codes = [f"{i}{letters[i % len(letters)]}{letters[i * 7 % len(letters)]}" for i in RNG.permutation(N)]
     assert decide_one(codes).kind == "id"
+    assert decide_one([f"{i:04}{'AB'[i % 2]}" for i in RNG.permutation(N)]).kind == "id"
 
 
 def test_one_odd_cell_among_numbers_is_named_and_is_no_category():

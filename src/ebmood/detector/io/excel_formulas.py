@@ -34,9 +34,13 @@ def bare_formulas(sheet: IO[bytes]) -> Iterator[tuple[int, int]]:
     Args:
         sheet: the XML of the sheet.
     """
-    number = 0
-    for _, row in ElementTree.iterparse(sheet):
-        if _tag(row) != "row":
+    number, rows = 0, None
+    for event, row in ElementTree.iterparse(sheet, ("start", "end")):
+        tag = _tag(row)
+        if event == "start":
+            rows = row if tag == "sheetData" else rows
+            continue
+        if tag != "row":
             continue
         number = int(row.get("r") or number + 1)
         column = 0
@@ -46,7 +50,8 @@ def bare_formulas(sheet: IO[bytes]) -> Iterator[tuple[int, int]]:
             parts = {_tag(part): part.text for part in cell}
             if "f" in parts and not parts.get("v") and cell.get("t") != "str":
                 yield number, column
-        row.clear()
+        if rows is not None:
+            rows.clear()  # the memory does not grow with the sheet
 
 
 def column_number(letters: str) -> int:

@@ -164,6 +164,8 @@ class TextColumn:
         """Return the formats in which nearly all cells are numbers if these are several, but few."""
         rest = sample = self.distinct[:SAMPLE]
         formats: list[NumberFormat] = []
+        if compute.any(compute.match_substring_regex(sample, "^0[0-9]")).as_py():  # codes
+            return []
         while len(rest) > (1 - NUMBER_SHARE) * len(sample) and len(formats) < MAX_NOTATIONS:
             formats.append(_most_likely_format(rest))
             odd = formats[-1].parse(rest)[1]

@@ -71,10 +71,9 @@ def note_rows(
             if beyond:
                 notes.beyond[column.name] += beyond
         if isinstance(column, DateColumn):
-            for offset in column.foreign_offsets(
-                chunk.rows.column(column.name), preparation.missing
-            ).to_pylist():
-                notes.new_offsets[column.name, offset] += 1
+            offsets = column.foreign_offsets(chunk.rows.column(column.name), preparation.missing)
+            if len(offsets):
+                notes.add_values(notes.new_offsets, column.name, offsets)
                 notes.known_offsets[column.name] = column.offsets
     for left_out in preparation.constants:
         if left_out.name in chunk.rows.schema.names:

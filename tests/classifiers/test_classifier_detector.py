@@ -224,7 +224,7 @@ def with_nan() -> torch.Tensor:
         ([(torch.zeros(3, 6),)], None, "X: batch 0: a sequence of 1 elements"),
         (torch.zeros(50, 6), np.full(50, 4), "labels: row 0: 4; must be from 0 to 3"),
         (torch.zeros(50, 6), np.zeros(49), "labels: have shape (49,), but there are 50 rows"),
-        (torch.zeros(3, 6), None, "3 samples, of which 1 are for calibration"),
+        (torch.zeros(3, 6), None, "3 samples, of which 1 is for calibration"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::ebmood.core.errors.CalibrationWarning")

@@ -235,6 +235,75 @@ def test_renamed_columns_and_other_formats_are_explained(ebmood, model, tmp_path
     assert "write this table with decimal points, as the training table" in err
 
 
+def test_control_characters_of_names_and_cells_are_not_obeyed(ebmood, tmp_path):
+    table = (
+        plant()
+        .rename(columns={"flow": "flow\x1b[31m", "power": "po\x9bwer"})
+        .astype({"flow\x1b[31m": object})
+    )
+    table.loc[:, "site"] = "Oslo\x1b]0;owned\x07"
+    path = write(table, tmp_path / "t.csv")
+    _, out, err = ebmood("check", path)
+    printed = out + err
+    printed += "".join(ebmood("fit", path, "-o", tmp_path / "m")[1:])
+    printed += "".join(ebmood("inspect", tmp_path / "m")[1:])
+    printed += "".join(ebmood("fit", path, "-o", tmp_path / "m", "--date", "flow*")[1:])
+    assert r"flow\x1b[31m" in printed
+    assert r"po\x9bwer" in printed
+    assert all(character.isprintable() or character == "\n" for character in printed)
+
+
+def test_one_thing_is_in_the_singular(ebmood, tmp_path):
+    (tmp_path / "t.csv").write_text("a\n" + "".join(f"{i / 7:.3f}\n" for i in range(40)) + "x\n")
+    assert (
+        "1 odd cell\n"
+        in "\n".join(map(str.rstrip, ebmood("check", tmp_path / "t.csv")[1].splitlines())) + "\n"
+    )
+    options = ("--missing", "x", "--calibration", "1")
+    code, _, err = ebmood("fit", tmp_path / "t.csv", "-o", tmp_path / "m", *options)
+    assert code == 0, err
+    assert "fitted on 40 rows of 1 feature, calibrated on 1 more" in err
+    assert "with 1 calibration row, single strange ones" in err
+
+
+@pytest.mark.filterwarnings("default:.*--missing -99")
+def test_a_fit_tells_what_is_a_guess(ebmood, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = ["day;weight;a;b;c\n"]
+    for i in range(120):
+        code = "-999" if i % 9 == 0 else f"{rng.normal():.3f}"
+        day = f"{1 + i % 12:02}/{1 + i // 7 % 12:02}/{2019 + i % 4}"
+        rows.append(f"{day};{rng.uniform(1, 90):.3f};{code};{code};{rng.integers(1, 900)}\n")
+    (tmp_path / "t.csv").write_text("".join(rows))
+    options = (tmp_path / "t.csv", "-o", tmp_path / "m", "--calibration", "loo", "--missing", "-99")
+    code, _, err = ebmood("fit", *options)
+    assert "--missing -99: no cell that is read holds it" in err
+    assert code == 0, err
+    doubts = json.loads(ebmood("fit", *options, "--json")[1])["doubts"]
+    assert len(doubts) == 3
+    assert all(doubt in err.splitlines() for doubt in doubts)
+    assert "column 'a': -999 in 11.7% of the rows may mean missing, see --missing" in doubts
+    assert "column 'day': day before month, which is a guess" in doubts
+    shown = ebmood("check", tmp_path / "t.csv")[1]
+    assert all(doubt.split(": ")[1] in shown for doubt in doubts)
+
+
+def test_times_with_a_new_offset_give_a_note(ebmood, tmp_path):
+    times = pd.date_range("2024-03-01", periods=1400, freq="h", tz="Europe/Berlin")
+    noise = np.random.default_rng(0).normal(size=len(times))
+    table = pd.DataFrame({"t": [time.isoformat() for time in times], "v": np.sin(times.hour / 4) + noise})
+    path = write(table, tmp_path / "t.csv")
+    code, _, err = ebmood("fit", path, "-o", tmp_path / "m", "--speed", "fast")
+    assert code == 0, err
+    table["t"] = [time.tz_convert("UTC").isoformat().replace("+00:00", "Z") for time in times]
+    new = write(table[:30], tmp_path / "new.csv")
+    line = "another offset of times, whose local clock is read: t = Z, in the training rows +01:00 and +02:00 (30)"
+    assert line in ebmood("score", tmp_path / "m", new, "-o", tmp_path / "s.csv")[2].splitlines()
+    out = ebmood("score", tmp_path / "m", new, "-o", tmp_path / "s.csv", "--json")[1]
+    assert json.loads(out)["new_offsets"] == {"t": {"Z": 30}}
+    assert "another offset" not in ebmood("score", tmp_path / "m", path, "-o", tmp_path / "s.csv")[2]
+
+
 def test_all_odd_columns_are_named_at_once(ebmood, tmp_path):
     table = plant().astype({"flow": object, "power": object})
     table.loc[17, "flow"], table.loc[5, "power"] = "ERR", "n.d."

@@ -57,7 +57,7 @@ def test_a_row_is_either_for_training_or_for_calibration():
 
 def test_one_row_can_be_scored_but_not_fitted(fitted, benign):
     assert fitted.predict(benign[:1]).shape == (1,)
-    with pytest.raises(EbmoodError, match="1 sample, of which 1 are for calibration"):
+    with pytest.raises(EbmoodError, match="1 sample, of which 1 is for calibration"):
         EnergyDetector().fit(benign[:1])
 
 

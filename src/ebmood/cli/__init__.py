@@ -10,6 +10,7 @@ import warnings
 
 from ebmood.core.errors import EbmoodError
 from ebmood.core.interface import shell_messages
+from ebmood.core.words import printable
 
 _PARAMETER = re.compile(
     r"(?<![\w./-])(alpha|calibration|contamination|delta|device|memory|run_length|score|segment|speed)="
@@ -59,7 +60,7 @@ def _show_warning(message: Warning | str, *location: object, **_: object) -> Non
 
 def _one_line(message: object) -> str:
     """Return a message in one line, with options in place of the parameters of the estimator."""
-    return _PARAMETER.sub(_as_option, " ".join(str(message).split()))
+    return printable(_PARAMETER.sub(_as_option, " ".join(str(message).split())))
 
 
 def _as_option(match: re.Match[str]) -> str:

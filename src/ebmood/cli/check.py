@@ -11,6 +11,7 @@ from ebmood.cli.embed_options import Text
 from ebmood.cli.messages import interrupted, print_json, print_message
 from ebmood.cli.options import Category, Date, Drop, Json, Missing, Number
 from ebmood.cli.progress_bar import progress_bar
+from ebmood.core.words import noun
 
 if TYPE_CHECKING:
     from ebmood.detector.preparation import LeftOut, Preparation
@@ -76,18 +77,14 @@ def check(
     if json:
         print_json(_content(profile, problems))
     else:
-        from rich.console import Console
+        from ebmood.cli.terminal_tables import output_console, print_table
 
-        from ebmood.cli.terminal_tables import UNBOUNDED, print_table
-
-        console = Console(highlight=False)
-        if not console.is_terminal:
-            console = Console(highlight=False, width=UNBOUNDED)
-        print_table(console, _table(profile))
+        print_table(output_console(), _table(profile))
         for problem in problems[:LISTED_PROBLEMS]:
             print_message(problem)
         if len(problems) > LISTED_PROBLEMS:
-            print_message(f"{len(problems) - LISTED_PROBLEMS} more such lines; --json has all")
+            more = len(problems) - LISTED_PROBLEMS
+            print_message(f"{more} more such {noun(more, 'line')}; --json has all")
         prose = [decision.column.name for decision in profile.decisions if decision.kind == FREE_TEXT]
         if prose:
             print_message(f"free text: {', '.join(prose)}; --text '{prose[0]}' reads it by its word vectors")
@@ -211,11 +208,13 @@ def _row(decisions: "Sequence[Decision]") -> tuple[str, str, str, str]:
         name,
         first.kind,
         f"{count} numbers" if treatment == "number" and count > 1 else treatment,
-        f"{odd} odd cells" if odd else first.reason,
+        f"{odd} odd {noun(odd, 'cell')}" if odd else first.reason,
     )
 
 
 def _table(profile: "Profile") -> "Table":
+    from ebmood.detector.preparation.decision import BY_OPTION
+    from ebmood.detector.preparation.training_table import HOLDS_CLASSES
     from ebmood.results.tables.table import Column, Table
 
     columns = (
@@ -230,7 +229,13 @@ def _table(profile: "Profile") -> "Table":
         if profile.are_numbers and profile.dropped
         else profile.dropped
     )
-    rows += [(name, "", "nothing", "by an option") for name in dropped]
+    rows += [(name, "", "nothing", HOLDS_CLASSES if name == profile.label else BY_OPTION) for name in dropped]
     sample = len(profile.row_numbers)
     of_sample = f", of which a random sample of {sample} is used" if sample < profile.rows else ""
-    return Table("check", f"{profile.source}: {profile.rows} rows{of_sample}", columns, tuple(rows), ())
+    return Table(
+        "check",
+        f"{profile.source}: {profile.rows} {noun(profile.rows, 'row')}{of_sample}",
+        columns,
+        tuple(rows),
+        (),
+    )

@@ -26,6 +26,7 @@ from ebmood.cli.saved_classifier import (
     refuse_network,
     refuse_table_options,
 )
+from ebmood.core.words import printable
 
 if TYPE_CHECKING:
     from ebmood.classifiers.classifier_rows import ClassifierRows
@@ -180,16 +181,13 @@ def evaluate(
         return
     for source in sources:
         print_files(source)
-    from rich.console import Console
+    from ebmood.cli.terminal_tables import output_console, print_table
 
-    from ebmood.cli.terminal_tables import UNBOUNDED, print_table
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=UNBOUNDED)
+    console = output_console()
     print_table(console, _table(model, results, estimator, measured.items.many))
     for name, segment in results[0].get("segments", {}).items():
-        console.print(f"normal rows of segment {name}: {segment['flagged']:.3f} of {segment['rows']} flagged")
+        line = f"normal rows of segment {name}: {segment['flagged']:.3f} of {segment['rows']} flagged"
+        console.print(printable(line), markup=False)
 
 
 @dataclass(frozen=True)

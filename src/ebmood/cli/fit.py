@@ -41,6 +41,7 @@ from ebmood.cli.options import (
     use_threads,
 )
 from ebmood.cli.progress_bar import progress_bar
+from ebmood.core.words import noun
 
 
 class Memory(StrEnum):
@@ -69,6 +70,9 @@ if TYPE_CHECKING:
 
 FEW_CALIBRATION_ROWS = 60
 """Calibration rows below which `fit` recommends leave-one-out calibration."""
+
+LISTED_DOUBTS = 3
+"""Guesses and suspicions about columns that are listed one by one."""
 
 LONG_LIST = 64
 """Numbers of a list from which it outweighs single columns."""
@@ -359,6 +363,8 @@ def _report(
     from ebmood.detector.raw.items import IMAGES, ROWS
 
     order: OrderCheck | None = getattr(detector, "order", None)  # detectors of images have none
+    preparation = getattr(detector, "preparation", None)
+    doubts: Sequence[str] = getattr(detector, "doubts", ())
     if json:
         from ebmood.cli.inspect import summary
 
@@ -369,6 +375,8 @@ def _report(
                 "flagged": order.flagged,
                 "order_matters": order.matters,
             }
+        if preparation is not None:
+            result["doubts"] = list(doubts)
         print_json(result | ({} if skipped is None else {"skipped": skipped, "others": list(others)}))
         return
     print_skipped(skipped or ())
@@ -382,14 +390,19 @@ def _report(
             f"{seconds:.0f} s. Next: ebmood score {out} FOLDER -o SCORES.csv --maps MAPS"
         )
         return
-    preparation = getattr(detector, "preparation", None)
     if preparation is not None:
         for line in describe_preparation(preparation):
             print_message(line)
+        for line in doubts[:LISTED_DOUBTS]:
+            print_message(line)
+        if len(doubts) > LISTED_DOUBTS:
+            print_message(f"and {len(doubts) - LISTED_DOUBTS} more; ebmood check shows all")
         _print_weight_note(preparation)
-    items = ROWS.many if skipped is None else IMAGES.many
+    words = ROWS if skipped is None else IMAGES
+    items = words.many
     if skipped is None:
-        rows, next_input = f"rows of {estimator.n_features_in_} features", "NEW.csv"
+        features = estimator.n_features_in_
+        rows, next_input = f"rows of {features} {noun(features, 'feature')}", "NEW.csv"
     else:
         kind = f"images of {' x '.join(map(str, estimator.shape_in_ or ()))} numbers"
         if estimator.embedder_ is not None:
@@ -401,10 +414,11 @@ def _report(
         )
     for line in describe_segments(segment.model_dump() for segment in estimator.segments_):
         print_message(line)
-    few = len(estimator.calibration_scores_) < FEW_CALIBRATION_ROWS and estimator.calibration != "loo"
+    reserved = len(estimator.calibration_scores_)
+    few = reserved < FEW_CALIBRATION_ROWS and estimator.calibration != "loo"
     if few and estimator.false_alarm_rate_:  # else a warning says that no row is flagged
         print_message(
-            f"with {len(estimator.calibration_scores_)} calibration {items}, single strange ones decide what is "
+            f"with {reserved} calibration {noun(reserved, words.one, words.many)}, single strange ones decide what is "
             f"flagged; --calibration loo uses all {items}"
         )
     if order is not None and order.matters:
@@ -412,7 +426,7 @@ def _report(
     calibrated = (
         f"calibrated on the same {items}, each left out of its own score"
         if estimator.calibration == "loo"
-        else f"calibrated on {len(estimator.calibration_scores_)} more"
+        else f"calibrated on {reserved} more"
     )
     print_message(
         f"{out}: fitted on {estimator.n_training_rows_} {rows}, {calibrated}, in {seconds:.0f} s. "

@@ -10,6 +10,7 @@ from ebmood.cli.classifier_files import Module, NetworkFiles, Onnx, Weights, nam
 from ebmood.cli.messages import interrupted, print_files, print_json, print_message
 from ebmood.cli.options import Device, Json, SkipCorrupt, Threads, use_threads
 from ebmood.cli.progress_bar import progress_bar
+from ebmood.core.words import noun
 
 if TYPE_CHECKING:
     from ebmood.classifiers.classifier_rows import ImageRows
@@ -151,7 +152,8 @@ def fit_classifier(
     known = "" if accuracy is None else f"; the network predicts {accuracy:.1%} of all"
     print_message(
         f"{out}: score {detector.score.kind} of {detector.n_features_} features and {detector.n_classes_} logits, from "
-        f"{detector.n_fit_rows_} {items} and {calibration_rows} calibration {items}{known}, in {seconds:.0f} s"
+        f"{detector.n_fit_rows_} {items} and {calibration_rows} calibration "
+        f"{noun(calibration_rows, items.removesuffix('s'), items)}{known}, in {seconds:.0f} s"
     )
     print_message(f"expected false alarms: {detector.false_alarm_rate_:.2%} of {items} like these")
 

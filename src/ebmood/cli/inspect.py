@@ -8,6 +8,7 @@ from ebmood.cli.column_lists import join_columns
 from ebmood.cli.messages import describe_segments, print_json
 from ebmood.cli.options import Json, Model
 from ebmood.cli.saved_classifier import is_classifier
+from ebmood.core.words import noun, printable
 
 EPILOG = """Examples
 
@@ -38,7 +39,7 @@ def inspect(model: Model, json: Json = False) -> None:
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, text in lines:
-        grid.add_row(name, Text(text))
+        grid.add_row(name, Text(printable(text)))
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=100)
     console.print(grid)
@@ -182,7 +183,10 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
     from ebmood.detector.preparation import LeftOut
 
     preparation = content["preparation"] or {}
-    categories = [f"{column} ({len(levels)} levels)" for column, levels in content["categories"].items()]
+    categories = [
+        f"{column} ({len(levels)} {noun(len(levels), 'level')})"
+        for column, levels in content["categories"].items()
+    ]
     columns = preparation.get("columns", ())
     probes = [f"{probe['name']} {probe['in_distribution']:.1%}" for probe in content["probes"]]
     lines = [

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from ebmood.core.words import noun, printable
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
@@ -20,7 +22,7 @@ MAX_SEGMENTS = 20
 
 def print_message(line: str) -> None:
     """Print one line on standard error."""
-    print(line, file=sys.stderr)
+    print(printable(line), file=sys.stderr)
 
 
 def print_skipped(skipped: Sequence[str]) -> None:
@@ -47,10 +49,11 @@ def describe_segments(segments: Iterable[dict[str, Any]]) -> list[str]:
         if segment["pooled"]:
             pooled.append((segment, rate))
         else:
-            lines.append(f"segment {segment['name']}: {segment['calibration_rows']} calibration rows, {rate}")
+            rows = segment["calibration_rows"]
+            lines.append(f"segment {segment['name']}: {rows} calibration {noun(rows, 'row')}, {rate}")
     if len(lines) > MAX_SEGMENTS:
         hidden = len(lines) - MAX_SEGMENTS
-        lines[MAX_SEGMENTS:] = [f"{hidden} more segments; ebmood inspect --json lists all"]
+        lines[MAX_SEGMENTS:] = [f"{hidden} more {noun(hidden, 'segment')}; ebmood inspect --json lists all"]
     if pooled:
         first = pooled[:MAX_SEGMENTS]
         names = ", ".join(f"{segment['name']} ({segment['calibration_rows']})" for segment, _ in first)

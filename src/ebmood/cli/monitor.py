@@ -12,6 +12,7 @@ from ebmood.cli.messages import interrupted, print_json, print_message
 from ebmood.cli.options import Device, Drop, Json, Model, Threads, use_threads
 from ebmood.cli.progress_bar import progress_bar
 from ebmood.cli.report import check_page, refuse_folder, write_page
+from ebmood.core.words import printable
 
 if TYPE_CHECKING:
     from ebmood.detector.raw.table_detector import TableDetector
@@ -277,7 +278,7 @@ def _print(watching: "Monitor") -> None:
 
     console = output_console()
     for line in _answer(watching):
-        console.print(line, markup=False)
+        console.print(printable(line), markup=False)
     shown = watching.batches[-SHOWN:]
     rows = tuple(
         (

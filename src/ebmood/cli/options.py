@@ -86,7 +86,11 @@ OnErrorOption = Annotated[
 ]
 MaxBad = Annotated[
     float,
-    typer.Option("--max-bad", metavar="FRACTION", help="Largest fraction of marked rows; more is an error."),
+    typer.Option(
+        "--max-bad",
+        metavar="FRACTION",
+        help="Largest fraction of marked rows; more is an error. A single one is none, except with 0.",
+    ),
 ]
 Reasons = Annotated[
     int,

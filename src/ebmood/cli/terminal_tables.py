@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from ebmood.core.words import printable
 from ebmood.results.tables.table import Table
 
 GAP = 2
@@ -30,14 +31,14 @@ def output_console() -> Console:
 
 def print_table(console: Console, table: Table) -> None:
     """Print a table and its notes. A wide table is continued below, with its first columns repeated."""
-    console.print(Text(table.title, "bold"))
+    console.print(Text(printable(table.title), "bold"))
     if table.rows:
-        texts = [table.titles, *table.texts()]
+        texts = [table.titles, *_texts(table)]
         widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
         for columns in panels(table, widths, console.width):
             console.print(_grid(table, columns, texts[1:], box.SIMPLE_HEAD))
     for note in table.notes:
-        console.print(Text(note, "dim"))
+        console.print(Text(printable(note), "dim"))
     console.print()
 
 
@@ -46,7 +47,7 @@ def print_compact_table(console: Console, table: Table) -> None:
 
     Parts that do not fit are left out, in this order: intervals, changes, the ends of long marks, the ends of texts.
     """
-    console.print(Text(table.title, "bold"), no_wrap=True, overflow="ellipsis")
+    console.print(Text(printable(table.title), "bold"), no_wrap=True, overflow="ellipsis")
     columns, texts = _fitting(table, console.width)
     widths = [max(map(len, column)) for column in zip(table.titles, *texts, strict=True)]
     excess = _total([min(widths[0], COMFORTABLE), *widths[1:]], columns) - console.width
@@ -55,12 +56,17 @@ def print_compact_table(console: Console, table: Table) -> None:
     texts = [[_cut(row[0], first), *row[1:-1], _cut(row[-1], last)] for row in texts]
     console.print(_grid(table, columns, texts, None, no_wrap=True))
     for note in table.notes:
-        console.print(Text(note, "dim"), no_wrap=True, overflow="ellipsis")
+        console.print(Text(printable(note), "dim"), no_wrap=True, overflow="ellipsis")
+
+
+def _texts(table: Table) -> list[list[str]]:
+    """Return the cells of a table as a terminal shows them."""
+    return [[printable(text) for text in row] for row in table.texts()]
 
 
 def _fitting(table: Table, width: int) -> tuple[list[int], list[list[str]]]:
     """Return the columns and texts of a table with as much detail as fits into `width`."""
-    texts = table.texts()
+    texts = _texts(table)
     changes = [i for i, column in enumerate(table.columns) if column.shape == "change"]
     short = [[text.split(" [")[0] if i in changes else text for i, text in enumerate(row)] for row in texts]
     columns = list(range(len(table.columns)))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ebmood.core import calibration as conformal
 from ebmood.core.errors import CalibrationWarning, InputError, warn
+from ebmood.core.words import noun
 
 MISSING = np.inf
 """The segment of missing values. No value of X is infinite."""
@@ -226,7 +227,8 @@ def warn_if_no_row_is_flagged(
         advice: what to do.
         items: what the message calls rows.
     """
-    needed = f"alpha={alpha} needs {conformal.rows_needed(alpha)} calibration {items}"
+    least = conformal.rows_needed(alpha)
+    needed = f"alpha={alpha} needs {least} calibration {noun(least, items.removesuffix('s'), items)}"
     if calibration.weights is not None:
         needed += ", and more if their weights differ"
     sizes = calibration.segment_sizes

@@ -15,6 +15,7 @@ from ebmood.core.calibration import allowed_alarms, rows_needed
 from ebmood.core.errors import InputError
 from ebmood.core.interface import for_interface
 from ebmood.core.seeding import numpy_stream
+from ebmood.core.words import noun
 from ebmood.detector.energy.contamination import Contamination
 
 
@@ -110,11 +111,10 @@ def split_rows(
     """
     calibration_rows = count_calibration_rows(calibration, rows)
     if not _leaves_training_rows(calibration, rows):
-        samples = "1 sample" if rows == 1 else f"{rows} samples"
         needed = next(n for n in itertools.count(rows + 1) if _leaves_training_rows(calibration, n))
         raise InputError(
-            f"X: {samples}, of which {calibration_rows} are for calibration; give {needed} or more, because training "
-            "needs at least 2"
+            f"X: {rows} {noun(rows, 'sample')}, of which {calibration_rows} {noun(calibration_rows, 'is', 'are')} for "
+            f"calibration; give {needed} or more, because training needs at least 2"
         )
     if calibration == LEAVE_ONE_OUT:
         return np.arange(rows), np.arange(rows)

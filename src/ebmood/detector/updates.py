@@ -13,6 +13,7 @@ from ebmood.core.calibration import rows_needed
 from ebmood.core.errors import CalibrationWarning, InputError, warn
 from ebmood.core.seeding import numpy_stream
 from ebmood.core.threads import threads_for
+from ebmood.core.words import noun
 from ebmood.detector.calibration_scores import CalibrationScores, check_weights, warn_if_no_row_is_flagged
 from ebmood.detector.cells.categories import Levels
 from ebmood.detector.decisions import Decisions
@@ -254,9 +255,11 @@ class Updates(Decisions):
         if without_rate:
             first = without_rate[0]
             warn(
-                f"segment={self.segment!r}: {first.name} has {first.calibration_rows} calibration rows and needs "
-                f"{least} (in total {len(without_rate)} such values), so its rows are compared with all calibration "
-                "rows, and its false-alarm rate is unknown; give more of its rows, or set calibration='loo'",
+                f"segment={self.segment!r}: {first.name} has {first.calibration_rows} calibration "
+                f"{noun(first.calibration_rows, 'row')} and needs {least} (in total {len(without_rate)} such "
+                f"{noun(len(without_rate), 'value')}), so its rows are compared with all "
+                "calibration rows, and its false-alarm rate is unknown; give more of its rows, or set "
+                "calibration='loo'",
                 CalibrationWarning,
             )
 

@@ -215,6 +215,14 @@ def test_numbers_with_the_other_decimal_sign_are_odd_and_the_message_says_so():
     assert np.isnan(read.values[1])
 
 
+def test_a_number_without_decimal_sign_is_not_said_to_have_the_other_one():
+    read = read_numbers(pyarrow.array(["1,500", "1e3", "2,5"]), NumberFormat(thousands=","))
+    assert read.errors == {
+        1: "'1e3' is not a number with thousands separated by ','",
+        2: "'2,5' has a decimal comma, but the numbers of this column have decimal points",
+    }
+
+
 def dates(numbers: list, kind: pyarrow.DataType) -> pyarrow.Array:
     return pyarrow.array(numbers, pyarrow.int32() if kind == pyarrow.date32() else pyarrow.int64()).cast(kind)
 

@@ -2,6 +2,7 @@ import gzip
 import io
 import subprocess
 import sys
+import warnings
 from csv import QUOTE_ALL, writer
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis.strategies import characters, integers, lists, text
 
 from ebmood.core.errors import DataWarning, EbmoodError
-from ebmood.detector.io import csv_stream
+from ebmood.detector.io import csv_stream, encoding
 from ebmood.detector.io.open_input import open_table
 
 
@@ -224,7 +225,7 @@ def test_negative_numbers_of_accounting_in_the_first_row_are_no_units(csv):
     assert read_table(csv("cost;gain\n(12.50);(3)\n7;8\n")) == [["(12.50)", "7"], ["(3)", "8"]]
 
 
-@pytest.mark.parametrize("below", ["[s];[°C];(%)", "---+---+---", "---;---;---"])
+@pytest.mark.parametrize("below", ["[s];[°C];(%)", "[s];[°C];-", "[s]; - ;[%]", "---+---+---", "---;---;---"])
 def test_units_and_drawn_lines_below_the_header_are_no_row(csv, below):
     with pytest.warns(DataWarning, match="line 3 belongs to the header and is not read"):
         table = open_table(csv(f"# pump\na;b;c\n{below}\n1;2;3\n4;5;6\n7;8;9\n"))
@@ -294,17 +295,61 @@ def test_compressed_files_and_encodings(csv, content):
     assert read_table(csv(content)) == read_table(csv(CONTENT))
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
-def test_latin_1_is_read_with_a_warning(csv, encoding):
+@pytest.mark.parametrize("name", ["latin-1", "cp1252"])
+def test_latin_1_is_read_with_a_warning(csv, name):
     expected = read_table(csv(CONTENT))
     with pytest.warns(DataWarning, match=r"t.csv: is not UTF-8, so it is read as Windows-1252 \(Latin-1\)"):
-        assert read_table(csv(CONTENT.encode(encoding))) == expected
+        assert read_table(csv(CONTENT.encode(name))) == expected
 
 
-def test_text_that_is_not_utf8_after_the_first_block_is_refused(csv):
-    content = b"site,flow\n" + b"x,1\n" * 50_000 + b"K\xf6ln,1\n"
-    with pytest.raises(EbmoodError, match=r"UTF8.*save it as UTF-8"):
-        read_table(csv(content))
+@pytest.mark.parametrize("name", ["utf-8", "cp1252"])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_the_encoding_may_show_late_in_the_file(csv, name, compress):
+    content = "site,flow\n" + "x,1\n" * 50_000 + "Köln,1\nFürth,2\n" * 40_000
+    table = open_table(csv(compress(content.encode(name))))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        chunks = list(table.chunks(table.names))
+    notes = [str(note.message) for note in caught]
+    expected = "is not UTF-8, so it is read as Windows-1252 (Latin-1); if text looks wrong, save it as UTF-8"
+    assert [note.split("t.csv: ")[1] for note in notes] == [expected] * (name == "cp1252")
+    sites = [site for chunk in chunks for site in chunk.rows.column("site").to_pylist()]
+    assert sites == ["x"] * 50_000 + ["Köln", "Fürth"] * 40_000
+    assert not any(chunk.errors for chunk in chunks)
+
+
+@pytest.mark.parametrize("lead", [0, 50_000])
+def test_a_row_in_another_encoding_is_a_bad_row(csv, lead):
+    lines = ["site,flow", *["x,1"] * lead, *["Köln,1", "Fürth,2"] * 200]
+    parts = [line.encode() for line in lines]
+    parts[lead + 7] = "Münster,5".encode("cp1252")
+    content = b"\n".join(parts) + b"\n"
+    table = open_table(csv(content))
+    chunks = list(table.chunks(table.names))
+    rows = [row for chunk in chunks for row in chunk.rows.to_pylist()]
+    errors = {chunk.first_row + row: problem for chunk in chunks for row, problem in chunk.errors.items()}
+    problem = "has the value 'Münster' in column 'site', which is not UTF-8 as the other text"
+    assert errors == {lead + 6: problem}
+    assert rows[lead + 6] == {"site": None, "flow": None}
+    assert rows[lead + 7] == {"site": "Fürth", "flow": "2"}
+    # The row is good for a reader of the other column.
+    assert not any(chunk.errors for chunk in open_table(csv(content)).chunks(["flow"]))
+
+
+def test_a_first_line_in_another_encoding_far_before_the_others_is_refused(csv, monkeypatch):
+    monkeypatch.setattr(encoding, "LOOK_AHEAD", 2**10)
+    content = b"site,flow\nx,1\nK\xf6ln,1\n" + b"x,1\n" * 50_000 + "Fürth,1\n".encode() * 100
+    table = open_table_silently(csv(content))
+    with pytest.raises(
+        EbmoodError, match=r"t.csv: line 3 is not UTF-8, but most of the other text is; correct"
+    ):
+        list(table.chunks(table.names))
+
+
+def open_table_silently(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return open_table(path)
 
 
 @pytest.mark.parametrize("header", ["0,1,2", "1,2,3", "400.5,401,402.5"])

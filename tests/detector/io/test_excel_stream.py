@@ -86,7 +86,20 @@ def test_other_sheets_and_formulas_without_values_give_notes(tmp_path):
         assert read_table(tmp_path / "t.xlsx") == [["1", "2"], [None, None]]
     notes = [str(note.message) for note in caught]
     assert "the first of 2 sheets is read, 'Sheet'" in notes[0]
-    assert "column 'b' holds formulas without values" in notes[1]
+    assert (
+        "2 formulas without values are read as missing, the first in cell B2 (column 'b'); open" in notes[1]
+    )
+
+
+def test_single_formulas_without_values_are_counted(sheet):
+    rows = [[i, f"=A{i}*2" if i % 10 == 7 and i > 100 else i / 2, "x"] for i in range(300)]
+    path = sheet(["Report"], ["a", "b", "c"], *rows, ["=A1", 1, "y"])
+    with pytest.warns(DataWarning) as caught:
+        open_table(path)
+    message = (
+        "21 formulas without values are read as missing, the first in cell B110 (column 'b'); open the file"
+    )
+    assert message in str(caught[1].message)
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,97 @@ def test_an_open_format_is_that_of_the_other_columns():
     assert format_of(",") == "decimal comma"
 
 
+THREE_DECIMALS = [f"{x:.3f}" for x in RNG.uniform(1, 90, N)]
+COMMA_GUESS = "decimal comma, thousands separated by '.', which is a guess"
+
+
+def test_a_file_with_semicolons_may_have_decimal_points():
+    def decide_all(**columns: list) -> dict[str, Decision]:
+        arrays = {name: pyarrow.array(text(cells)) for name, cells in columns.items()}
+        return {decision.column.name: decision for decision in decide(arrays, Choices(), ";")}
+
+    def read(decision: Decision, cell: str) -> float:
+        return decision.column.read(pyarrow.array([cell]), ()).features[decision.column.name][0]
+
+    # Only the delimiter decides.
+    alone = decide_all(c=THREE_DECIMALS, whole=RNG.integers(0, 500, N))
+    assert (alone["c"].reason, alone["c"].doubts) == (COMMA_GUESS, (COMMA_GUESS,))
+    assert read(alone["c"], "1.500") == 1500
+    assert not alone["whole"].doubts
+    assert decide_one(THREE_DECIMALS, delimiter=";", numbers=frozenset("c")).doubts == (COMMA_GUESS,)
+    # Cells of another column decide, also for two columns that leave it open.
+    with_points = decide_all(c=THREE_DECIMALS, d=THREE_DECIMALS[::-1], other=FLOATS * 7)
+    assert [read(with_points[name], "1.500") for name in "cd"] == [1.5, 1.5]
+    assert not with_points["c"].doubts
+    with_commas = decide_all(c=THREE_DECIMALS, other=[str(x).replace(".", ",") for x in FLOATS * 7])
+    assert read(with_commas["c"], "1.500") == 1500
+    assert not with_commas["c"].doubts
+    # A cell of the column itself decides.
+    for cell, value, is_certain in (
+        ("0.950", 1.5, True),
+        ("1500", 1.5, True),
+        ("950", 1500, True),
+        ("0", 1500, False),
+        ("-999", 1500, False),
+    ):
+        own = decide_one([*THREE_DECIMALS, cell], delimiter=";")
+        assert read(own, "1.500") == value
+        assert bool(own.doubts) != is_certain
+    assert decide_one(THREE_DECIMALS).reason == ""
+
+
+def test_a_guess_is_told_of_a_column_that_is_left_out():
+    counter = [f"{i}.{j:03}" for i in range(1, 21) for j in range(0, 1000, 100)]
+    decision = decide_one(counter, delimiter=";")
+    assert decision.reason.endswith(COMMA_GUESS)
+    assert isinstance(decision.column, LeftOut)
+    assert decision.column.reason.endswith(COMMA_GUESS)
+
+
+def test_doubts_are_part_of_the_reason():
+    codes = decide_one([*FLOATS, *[-999] * 20])
+    [doubt] = codes.doubts
+    assert doubt.startswith("-999 in 9.1% of the rows may mean missing")
+    assert doubt in codes.reason
+    days = [f"{1 + i % 12:02}/{1 + i // 12 % 12:02}/{2020 + i % 3}" for i in range(N)]
+    assert decide_one(days).doubts == ("day before month, which is a guess",)
+    assert decide_one([*days, "13/01/2020"]).doubts == ()
+    assert decide_one(FLOATS.tolist()).doubts == ()
+
+
+@pytest.mark.parametrize(
+    "notations",
+    [("{:.1f} kg", "{:.2f} lb"), ("${:.2f}", "{:.2f} €"), ("{:.3f}", "{:.2f} bar"), ("{:.2f}K", "{:.2f}F")],
+)
+def test_numbers_in_different_notations_are_no_id(notations):
+    cells = [notations[i % 2].format(value) for i, value in enumerate(RNG.uniform(1, 900, N))]
+    decision = decide_one(cells)
+    assert decision.kind == "mixed numbers"
+    assert decision.reason == (
+        f"look like numbers in different notations, such as {cells[0]!r} (row 0) and {cells[1]!r} (row 1); write all "
+        "of them in one"
+    )
+
+
+def test_decimal_commas_and_points_in_equal_shares_are_no_id():
+    cells = [
+        "2.911",
+        "1.53",
+        "7,25",
+        *(f"{value:.2f}".replace(".", ".,"[i % 2]) for i, value in enumerate(FLOATS)),
+    ]
+    decision = decide_one(cells)
+    assert decision.kind == "mixed numbers"
+    assert "such as '2.911' (row 0) and '7,25' (row 2); write" in decision.reason
+
+
+@pytest.mark.parametrize("letters", ["ABCDEFGH", "0123456789abcdef"])
+def test_codes_that_start_with_digits_are_an_id(letters):
+    codes = [f"{i}{letters[i % len(letters)]}{letters[i * 7 % len(letters)]}" for i in RNG.permutation(N)]
+    assert decide_one(codes).kind == "id"
+    assert decide_one([f"{i:04}{'AB'[i % 2]}" for i in RNG.permutation(N)]).kind == "id"
+
+
 def test_one_odd_cell_among_numbers_is_named_and_is_no_category():
     cells = text(FLOATS)
     cells[17] = "ERR"
@@ -312,6 +403,46 @@ def test_clock_times_below_a_day_are_times_of_the_day_unless_the_user_wants_numb
     assert decide_one(shift, dates=frozenset("c")).column.cycles == (Cycle.HOUR,)
     cells[3] = "25:10"
     assert decide_one(cells).kind == "duration"
+
+
+@pytest.mark.parametrize(
+    "kind", [pyarrow.time32("s"), pyarrow.time32("ms"), pyarrow.time64("us"), pyarrow.time64("ns")]
+)
+@pytest.mark.parametrize("choices", [{}, {"dates": frozenset("c")}])
+def test_times_of_the_day_in_one_type_are_read_in_every_other(kind, choices):
+    times = [dt.time(i % 24, i % 60) for i in range(N)]
+    forms = [pyarrow.array(times, kind), pyarrow.array(text(times)), pyarrow.array(times)]
+    expected = forms[1]
+    for fitted in forms:
+        column = decide({"c": fitted}, Choices(**choices))[0].column
+        for cells in forms:
+            reading = column.read(cells, ())
+            assert not reading.errors
+            np.testing.assert_array_equal(
+                reading.features["c (sine of hour)"], column.read(expected, ()).features["c (sine of hour)"]
+            )
+    noon = column.read(pyarrow.array(["12:00"]), ())
+    assert noon.features["c (cosine of hour)"] == [-1]
+
+
+def test_the_same_instants_in_another_zone_have_the_same_cycles():
+    instants = [dt.datetime(2024, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=5 * i) for i in range(N)]
+    local = [time.astimezone(dt.timezone(dt.timedelta(hours=2))).isoformat() for time in instants]
+    column = decide_one(local).column
+    assert column.offsets == ("+02:00",)
+    expected = column.read(pyarrow.array(local), ()).features
+    for cells in ([time.isoformat().replace("+00:00", "Z") for time in instants], instants):
+        features = column.read(pyarrow.array(cells), ()).features
+        for name, values in expected.items():
+            np.testing.assert_array_equal(features[name], values)
+        assert not len(column.foreign_offsets(pyarrow.array(cells), ()))
+    # A detector of an earlier version knows no offsets, and reads the local clock.
+    earlier = DateColumn.model_validate({k: v for k, v in column.model_dump().items() if k != "offsets"})
+    in_utc = earlier.read(pyarrow.array(instants), ()).features
+    naive = earlier.read(pyarrow.array([time.replace(tzinfo=None) for time in instants]), ()).features
+    for name, values in naive.items():
+        np.testing.assert_array_equal(in_utc[name], values)
+    assert not len(earlier.foreign_offsets(pyarrow.array(instants), ()))
 
 
 def test_clock_times_of_the_first_hours_of_a_day_are_durations():

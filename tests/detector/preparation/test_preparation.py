@@ -51,6 +51,11 @@ def test_a_category_without_any_value_is_missing_in_all_rows():
 
 
 def test_columns_are_checked_by_name():
+    fields = NumberColumn(name="s.t.x"), LeftOut(name="u", reason="other, holds struct<x: int64>")
+    nested = Preparation(columns=(N, fields[0]), left_out=fields[1:])
+    nested.check_columns("t.csv", [N.name, "s.t.x", "s", "s.t", "u.x"])
+    with pytest.raises(EbmoodError, match=r"column 's\.u' was not in the training data"):
+        nested.check_columns("t.csv", [N.name, "s.t.x", "s.u"])
     preparation = Preparation(columns=(N, C), left_out=(LeftOut(name="label", reason="r"),))
     preparation.check_columns("t", ["c", "label", "n"])
     preparation.check_columns("t", ["c", "id", "n"], ["id"])

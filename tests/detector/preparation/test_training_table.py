@@ -7,8 +7,9 @@ import pytest
 from ebmood.core.errors import DataWarning, InputError
 from ebmood.detector import EnergyDetector
 from ebmood.detector.io.open_input import open_table
+from ebmood.detector.parameters import split_rows
 from ebmood.detector.preparation import training_table
-from ebmood.detector.preparation.choices import AUTOMATIC
+from ebmood.detector.preparation.choices import AUTOMATIC, Choices
 from ebmood.detector.preparation.training_table import read_profile
 from ebmood.detector.raw.table_detector import TableDetector
 
@@ -27,6 +28,31 @@ def test_a_category_called_total_gives_no_note(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read_profile(open_table(tmp_path / "t.csv"), AUTOMATIC)
+
+
+def test_the_label_column_is_left_out_as_it_holds_the_classes(tmp_path):
+    flows = np.sin(np.arange(40.0))
+    table = pd.DataFrame({"flow": flows, "site": ["Oslo", "Bergen"] * 20, "note": flows * 2})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    profile = read_profile(open_table(tmp_path / "t.csv"), Choices(label_column="site", drop=["note"]))
+    reasons = {column.name: column.reason for column in profile.preparation().left_out}
+    assert reasons == {"site": "holds the classes", "note": "dropped by an option"}
+
+
+def test_a_table_is_too_short_exactly_if_no_fit_accepts_it(tmp_path):
+    values = np.sin(np.arange(3.0))
+    for rows in range(1, 4):
+        pd.DataFrame({"a": values[:rows]}).to_csv(tmp_path / "t.csv", index=False)
+        profile = read_profile(open_table(tmp_path / "t.csv"), Choices(numbers=["a"]))
+        is_refused = []
+        for calibration in (1, 0.2, "loo"):
+            try:
+                split_rows(calibration, rows, 0)
+            except InputError:
+                is_refused.append(True)
+            else:
+                is_refused.append(False)
+        assert all(is_refused) == profile.is_too_short == bool(profile.problems())
 
 
 @pytest.fixture

@@ -33,6 +33,22 @@ def test_a_table_with_another_decimal_sign_says_which_one_to_write():
         notes.check_bad_rows("t.csv", 0.001)
 
 
+@pytest.mark.parametrize(
+    ("max_bad", "rows", "bad_rows", "is_allowed"),
+    [(0.0, 4, 0, True), (0.0, 4, 1, False), (0.001, 4, 1, True), (0.001, 4, 2, False), (0.5, 4, 2, True)],
+)
+def test_one_bad_row_is_allowed_unless_none_may_be(max_bad, rows, bad_rows, is_allowed):
+    notes = BatchNotes(rows=rows)
+    notes.add_bad([f"t.csv: row {row + 1}, 'x' is not a number" for row in range(bad_rows)])
+    if is_allowed:
+        notes.check_bad_rows("t.csv", max_bad)
+    else:
+        with pytest.raises(
+            InputError, match=f"{bad_rows} of {rows} rows cannot be read, more than {max_bad:g} of"
+        ):
+            notes.check_bad_rows("t.csv", max_bad)
+
+
 def test_values_with_the_same_start_are_counted_together():
     notes = BatchNotes()
     notes.unseen.update({("c", "x" * 40 + "a"): 3, ("c", "x" * 40 + "b"): 1})

@@ -47,9 +47,7 @@ def test_an_estimator_without_column_names_scores_tables_with_as_many_columns(ta
     rows, names = read_all_rows(detector, open_table(table))
     np.testing.assert_array_equal(detector.estimator.score_samples(rows), estimator.score_samples(ROWS))
     assert names == ()
-    with pytest.raises(
-        EbmoodError, match="1 columns, but the detector was fitted on 2 columns without names"
-    ):
+    with pytest.raises(EbmoodError, match="1 column, but the detector was fitted on 2 without names"):
         scores_of(detector, table, drop=["a"])
 
 

@@ -167,7 +167,7 @@ INVALID = [
     (np.array([[1, 2], [3, -BIG]]), r"row 1, column 1: .*larger than 2\^53"),
     (torch.tensor([[BIG]]), r"row 0, column 0: .*larger than 2\^53"),
     ([[1, 10**400]], r"row 0, column 1: .*larger than 2\^53"),
-    ([[1.0, 2], [3]], r"row 1 has 1 values, row 0 has 2"),
+    ([[1.0, 2], [3]], r"row 1 has 1 value, row 0 has 2"),
     ([[1.0, "two"]], r"row 0, column 1: text 'two'|row 0, column 0: text"),
     (np.array([[1.0, {}]], dtype=object), r"row 0, column 1: .*not 'dict'"),
     (np.array([[1 + 2j]]), "Complex data not supported"),

@@ -276,7 +276,8 @@ def _describe_odd(
     names = {".": "decimal point", ",": "decimal comma"}
     other = "," if number_format.decimal == "." else "."
     swapped = number_format.model_copy(update={"decimal": other, "thousands": ""})
-    is_swapped = odd & ~swapped.parse(cells)[1]
+    has_other = np.asarray(compute.fill_null(compute.match_substring(cells, other), False))  # 1e3 has none
+    is_swapped = odd & has_other & ~swapped.parse(cells)[1]
     swap = f"has a {names[other]}, but the numbers of this column have {names[number_format.decimal]}s"
     return _odd_cells(cells, odd, problem) | _odd_cells(cells, is_swapped, swap)
 

@@ -1,6 +1,5 @@
-"""Find out how a CSV file is written: its encoding, the delimiter between cells, and whether it has a header."""
+"""Find out how a CSV file is written: the delimiter between cells, and whether it has a header."""
 
-import codecs
 import csv
 import io
 import re
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ebmood.core.errors import EbmoodError
+from ebmood.core.words import noun
 from ebmood.detector.io.header_search import FITTING, MAX_LEAD, find_header, has_width, is_below_header
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -17,29 +17,11 @@ DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_LINES = 30
 """Lines at the start of a file that decide on the delimiter."""
 
-FALLBACK_ENCODING = "cp1252"
-"""Encoding of a file that is not UTF-8: Windows-1252, which contains Latin-1."""
-
 COMMENT = "#"
 """The start of a comment line."""
 
 _SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*")
-
-
-def detect_encoding(start: bytes) -> str:
-    """Return the encoding of a file from its first bytes: UTF-8, UTF-16 with a byte order mark, or Windows-1252.
-
-    >>> detect_encoding("Köln".encode()), detect_encoding("Köln".encode("latin-1")), detect_encoding(b"")
-    ('utf-8', 'cp1252', 'utf-8')
-    """
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(start)
-    except UnicodeDecodeError:
-        return FALLBACK_ENCODING
-    return "utf-8"
 
 
 @dataclass(frozen=True)
@@ -115,8 +97,8 @@ def check_lines_fit(names: Sequence[str], start: TableStart, source: str) -> Non
     if cells == width + 1:
         advice = "add a name for the column that has none, which may be the first (row names)"
     raise EbmoodError(
-        f"{source}: the header, line {start.line + 1}, has {width} names ({names[0][:40]!r}, ...), but the rows below "
-        f"it have {cells} cells; {advice}"
+        f"{source}: the header, line {start.line + 1}, has {width} {noun(width, 'name')} ({names[0][:40]!r}"
+        f"{', ...' * (width > 1)}), but the rows below it have {cells} cells; {advice}"
     )
 
 
@@ -191,7 +173,7 @@ def check_header(names: Sequence[str], source: str, delimiter: str) -> None:
     more = delimiter + "..." if len(names) > 3 else ""
     raise EbmoodError(
         f"{source}: the first line holds numbers ({names[0]!r}, ...), not column names; add a first line with "
-        f"{len(names)} names, such as {header}{more}"
+        f"{len(names)} {noun(len(names), 'name')}, such as {header}{more}"
     )
 
 

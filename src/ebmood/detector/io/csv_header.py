@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from ebmood.core.errors import EbmoodError, one_line
 from ebmood.detector.io.csv_dialect import TableStart, find_start
+from ebmood.detector.io.encoding import MARK
 from ebmood.detector.io.text_file import START_BYTES, TextFile
 
 MAX_HEADER_BYTES = 2**24
@@ -75,7 +76,7 @@ def parse_header(header: bytes, delimiter: str, source: str) -> tuple[str, ...]:
         EbmoodError: the header is malformed or empty.
     """
     try:
-        text = header.decode()
+        text = header.decode().replace(MARK, "")
         names = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), ()))
     except (UnicodeDecodeError, csv.Error) as error:
         raise EbmoodError(

@@ -22,12 +22,12 @@ from ebmood.core.errors import DataWarning, EbmoodError, one_line, warn
 from ebmood.detector.cells.arrow import compute
 from ebmood.detector.io.csv_dialect import (
     COMMENT,
-    FALLBACK_ENCODING,
     check_delimiter,
     check_header,
     check_lines_fit,
 )
 from ebmood.detector.io.csv_header import open_csv, parse_header
+from ebmood.detector.io.encoding import MARK
 from ebmood.detector.io.header_search import (
     FITTING,
     describe_below,
@@ -80,12 +80,8 @@ class CSVStream(TableStream):
         if path is None:
             self._input = opened
         start = opened.start
-        if opened.text.encoding == FALLBACK_ENCODING:
-            warn(
-                f"{source}: is not UTF-8, so it is read as Windows-1252 (Latin-1); if text looks wrong, save it as "
-                "UTF-8",
-                DataWarning,
-            )
+        self._is_warned = False
+        self._warn_encoding(opened.text)
         self.delimiter = start.delimiter
         header = parse_header(opened.header, self.delimiter, source)
         check_header(header, source, self.delimiter)
@@ -135,11 +131,13 @@ class CSVStream(TableStream):
                 parsed += chunk.rows.num_rows
                 chunk = self._check_unnamed(self._drop_comments(replace(chunk, first_row=rows_read)))
                 chunk = _mark_headers(replace(chunk, rows=chunk.rows.select(columns)))
+                chunk = _mark_encoding(chunk) if opened.text.has_marks else chunk
                 if chunk.rows.num_rows:
                     yield chunk
                 rows_read += chunk.rows.num_rows
                 if self._path and self._state:
                     self.fraction = min(1.0, opened.text.bytes_read / max(1, self._state[1]))
+            self._warn_encoding(opened.text)
         comments = parsed - rows_read
         if comments:
             lines = (
@@ -162,6 +160,16 @@ class CSVStream(TableStream):
                 with open(self._path, "rb") as file:
                     yield file
 
+    def _warn_encoding(self, text: TextFile) -> None:
+        """Warn, once, if the file is read as Windows-1252."""
+        if text.is_fallback and not self._is_warned:
+            self._is_warned = True
+            warn(
+                f"{self.source}: is not UTF-8, so it is read as Windows-1252 (Latin-1); if text looks wrong, save it "
+                "as UTF-8",
+                DataWarning,
+            )
+
     def _check_quotes(self, scanner: QuoteScanner) -> None:
         scanner.finish()
         line = scanner.open_line or scanner.spanning_line
@@ -182,7 +190,7 @@ class CSVStream(TableStream):
                 ragged[row.number - 1] = COMMENT
                 return "skip"
             cells = "1 cell" if row.actual_columns == 1 else f"{row.actual_columns} cells"
-            start = one_line(row.text or "")[:40]
+            start = one_line((row.text or "").replace(MARK, ""))[:40]
             ragged[row.number - 1] = f"has {cells}, the header {row.expected_columns}; it starts {start!r}"
             return "skip"
 
@@ -273,6 +281,25 @@ def _mark_headers(chunk: Chunk) -> Chunk:
     return replace(chunk, rows=marked, errors=errors | dict(chunk.errors))
 
 
+def _mark_encoding(chunk: Chunk) -> Chunk:
+    """Return a chunk whose rows with bytes that are not UTF-8 are bad rows."""
+    errors: dict[int, str] = {}
+    for name in chunk.rows.schema.names:
+        cells = chunk.rows.column(name)
+        for row in compute.indices_nonzero(compute.match_substring(cells, MARK)).to_pylist():
+            cell = cells[row].as_py().replace(MARK, "")[:40]
+            errors.setdefault(
+                row, f"has the value {cell!r} in column {name!r}, which is not UTF-8 as the other text"
+            )
+    if not errors:
+        return chunk
+    is_bad = np.zeros(chunk.rows.num_rows, dtype=bool)
+    is_bad[list(errors)] = True
+    columns = [compute.if_else(pyarrow.array(is_bad), None, cells) for cells in chunk.rows.columns]
+    marked = pyarrow.RecordBatch.from_arrays(columns, schema=chunk.rows.schema)
+    return replace(chunk, rows=marked, errors=errors | dict(chunk.errors))
+
+
 def _insert_ragged(chunk: Chunk, ragged: dict[int, str], at_end: bool = False) -> Chunk:
     """Return a chunk with rows of nulls in the places of rows that the parser left out.
 
@@ -310,6 +337,4 @@ def _describe(reason: str) -> str:
     """Return an error message of the parser in plain words."""
     if "straddling" in reason:
         reason = f"a quote that is never closed, or a row of more than {BLOCK_BYTES} bytes"
-    elif "UTF8" in reason:
-        reason = reason + ", although the file starts as UTF-8; save it as UTF-8"
     return f"not comma-separated values ({reason})"

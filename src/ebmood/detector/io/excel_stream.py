@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow
 
 from ebmood.core.errors import DataWarning, EbmoodError, one_line, warn
+from ebmood.detector.io.excel_formulas import bare_formulas, column_letters, has_formulas
 from ebmood.detector.io.header_search import (
     describe_below,
     describe_title,
@@ -84,7 +85,7 @@ class ExcelStream(TableStream):
             warn(describe_below(self.source, next(filter(str.strip, below)), self._rows_start), DataWarning)
         if empty:
             warn(describe_unnamed(self.source, len(empty)), DataWarning)
-        self._check_formulas(samples)
+        self._check_formulas()
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Yield all rows of some columns; this implements `TableStream.chunks`. Empty rows at the end are left out."""
@@ -107,21 +108,30 @@ class ExcelStream(TableStream):
             raise EbmoodError(f"{self.source}: the table has no rows; add rows below the header")
         check_unchanged(self._path, self._state)
 
-    def _check_formulas(self, samples: Sequence[Sequence[str]]) -> None:
-        """Warn if a column holds formulas whose values the program that wrote the file did not store."""
-        empty = [k for k, name in enumerate(self._header) if name and not any(row[k] for row in samples)]
-        if not empty or not samples:
-            return
-        with self._rows(values=False) as rows:
-            for row in islice(rows, self._rows_start, self._rows_start + len(samples)):
-                for k in empty:
-                    if k < len(row) and str(row[k] or "").startswith("="):
-                        warn(
-                            f"{self.source}: column {self._header[k]!r} holds formulas without values, which are read "
-                            "as missing; open the file in a spreadsheet program and save it",
-                            DataWarning,
-                        )
-                        return
+    def _check_formulas(self) -> None:
+        """Warn of formulas whose values the program that wrote the file did not store."""
+        named = {k + 1 for k, name in enumerate(self._header) if name}
+        count, first = 0, (0, 0)
+        with self._book() as book, read_errors(self.source):
+            sheet = book.worksheets[0]
+            # The public interface of openpyxl returns formulas or values, not both.
+            with sheet._get_source() as file:
+                if not has_formulas(file):
+                    return
+            with sheet._get_source() as file:
+                for row, column in bare_formulas(file):
+                    if row > self._rows_start and column in named:
+                        count, first = count + 1, first if count else (row, column)
+        if count:
+            row, column = first
+            formulas = (
+                "one formula without a value is" if count == 1 else f"{count} formulas without values are"
+            )
+            warn(
+                f"{self.source}: {formulas} read as missing, the first in cell {column_letters(column)}{row} (column "
+                f"{self._header[column - 1]!r}); open the file in a spreadsheet program and save it",
+                DataWarning,
+            )
 
     def _chunk(self, first_row: int, columns: Sequence[str], rows: list[tuple[str | None, ...]]) -> Chunk:
         width = len(self._header)
@@ -144,8 +154,14 @@ class ExcelStream(TableStream):
         return Chunk(self.source, first_row, batch, errors)
 
     @contextmanager
-    def _rows(self, values: bool = True) -> Iterator[Iterator[tuple[Any, ...]]]:
-        """Open the first sheet. With `values`, cells with formulas have their values."""
+    def _rows(self) -> Iterator[Iterator[tuple[Any, ...]]]:
+        """Open the rows of the first sheet. Cells with formulas have their values."""
+        with self._book() as book:
+            yield (book.worksheets[0].iter_rows(values_only=True) if book.worksheets else iter(()))
+
+    @contextmanager
+    def _book(self) -> Iterator[Any]:
+        """Open the workbook."""
         try:
             from openpyxl import load_workbook
             from openpyxl.utils.exceptions import InvalidFileException
@@ -155,7 +171,7 @@ class ExcelStream(TableStream):
             ) from error
         try:
             with read_errors(self.source):
-                book = load_workbook(self._path, read_only=True, data_only=values)
+                book = load_workbook(self._path, read_only=True, data_only=True)
         except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError) as error:
             raise EbmoodError(f"{self.source}: not a readable .xlsx file ({one_line(error)})") from error
         if len(book.worksheets) > 1 and not self._sheets:
@@ -165,7 +181,7 @@ class ExcelStream(TableStream):
                 DataWarning,
             )
         try:
-            yield (book.worksheets[0].iter_rows(values_only=True) if book.worksheets else iter(()))
+            yield book
         finally:
             book.close()
 

@@ -11,7 +11,9 @@ import numpy as np
 import pyarrow
 
 from ebmood.core.errors import InputError
+from ebmood.core.words import noun
 from ebmood.detector.cells.categories import is_missing
+from ebmood.detector.io.nested_columns import flat_columns, flat_items
 from ebmood.detector.io.table_stream import Chunk, TableStream
 
 CHUNK_ROWS = 2**14
@@ -50,7 +52,8 @@ class FrameStream(TableStream):
 def to_arrow(X: Any, columns: Sequence[str] = ()) -> pyarrow.Table:
     """Return a data frame or a list of rows as a pyarrow table. An index of pandas is not a column.
 
-    A column with values of several types, such as numbers and text, becomes a column of text, as in a CSV file.
+    A column with values of several types, such as numbers and text, becomes a column of text, as in a CSV file. A
+    column of structs or mappings becomes columns such as `sensor.flow`.
 
     >>> to_arrow([{"flow": 1, "site": "Oslo"}, {"flow": 2.5}]).to_pylist()
     [{'flow': 1.0, 'site': 'Oslo'}, {'flow': 2.5, 'site': None}]
@@ -65,10 +68,17 @@ def to_arrow(X: Any, columns: Sequence[str] = ()) -> pyarrow.Table:
     if isinstance(X, pyarrow.RecordBatch):
         X = pyarrow.Table.from_batches([X])
     names, arrays = _read_frame(X) if nw.dependencies.is_into_dataframe(X) else _read_mappings(X, columns)
-    table = pyarrow.table(dict(zip(names, arrays, strict=True)))
+    flat = list(flat_columns(zip(names, arrays, strict=True)))
+    repeated = next((name for name, count in Counter(name for name, _ in flat).items() if count > 1), None)
+    if repeated is not None:
+        raise InputError(
+            f"X: two columns are called {repeated!r}, one of them inside another column; rename one"
+        )
+    table = pyarrow.table(dict(flat))
     if not table.num_rows or not table.num_columns:
         raise InputError(
-            f"X: has {table.num_rows} rows and {table.num_columns} columns; give at least one row"
+            f"X: has {table.num_rows} {noun(table.num_rows, 'row')} and {table.num_columns} "
+            f"{noun(table.num_columns, 'column')}; give at least one row"
         )
     return table
 
@@ -136,9 +146,23 @@ def _read_mappings(X: Any, columns: Sequence[str]) -> tuple[list[str], list[pyar
         raise InputError(
             "X: neither a data frame nor a list of mappings; give a frame with the columns of the training table"
         )
-    names = list(dict.fromkeys([*(name for row in X for name in row), *(columns if X else ())]))
+    rows = [_flat_row(number, row) for number, row in enumerate(X)]
+    names = list(dict.fromkeys([*(name for row in rows for name in row), *(columns if rows else ())]))
     _check_names(names)
-    return names, [_to_array(name, [row.get(name) for row in X]) for name in names]
+    return names, [_to_array(name, [row.get(name) for row in rows]) for name in names]
+
+
+def _flat_row(number: int, row: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Return a row with the keys of mappings inside it."""
+    if not any(isinstance(value, Mapping) for value in row.values()):
+        return row
+    items = list(flat_items(row))
+    repeated = next((name for name, count in Counter(name for name, _ in items).items() if count > 1), None)
+    if repeated is not None:
+        raise InputError(
+            f"X: row {number}: the key {repeated!r} occurs twice, once inside another key; rename one"
+        )
+    return dict(items)
 
 
 def _to_array(name: str, values: list[Any]) -> pyarrow.Array:

@@ -35,18 +35,23 @@ def find_header(records: Sequence[Sequence[str]]) -> int:
 
 _LINE = re.compile(r"[-+=:|_ ]*[-=_]{2}[-+=:|_ ]*")
 _UNIT = re.compile(r"\[.*\]|\(.*\)")
+_NO_UNIT = re.compile("[-\N{EN DASH}\N{EM DASH}]")
+"""The mark of a column without a dimension, in a line of units."""
 
 
 def is_below_header(row: Sequence[str]) -> bool:
     """Return whether a record below a header belongs to it: a line of dashes, or units in brackets in all filled cells.
 
-    Numbers in brackets are not units, but negative numbers.
+    Numbers in brackets are not units, but negative numbers. A single dash marks a column without a dimension.
 
-    >>> [is_below_header(row) for row in (["[s]", "(°C)", ""], ["---+----"], ["[s]", "1"], ["", ""], ["(12.5)", ""])]
-    [True, True, False, False, False]
+    >>> [is_below_header(row) for row in (["[s]", "(°C)", "", "-"], ["---+----"], ["[s]", "1"], ["", ""])]
+    [True, True, False, False]
+    >>> [is_below_header(row) for row in (["(12.5)", "-"], ["-", "-"])]
+    [False, False]
     """
     cells = [cell.strip() for cell in row if cell.strip()]
-    are_units = all(map(_UNIT.fullmatch, cells)) and not all(map(_VALUE.fullmatch, cells))
+    units = [cell for cell in cells if not _NO_UNIT.fullmatch(cell)]
+    are_units = bool(units) and all(map(_UNIT.fullmatch, units)) and not all(map(_VALUE.fullmatch, units))
     return bool(cells) and (are_units or all(map(_LINE.fullmatch, cells)))
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow
 
 from ebmood.core.errors import EbmoodError
+from ebmood.detector.io.encoding import MARK
+from ebmood.detector.io.nested_columns import flat_items
 from ebmood.detector.io.table_stream import (
     Chunk,
     TableStream,
@@ -105,11 +107,15 @@ class JSONLinesStream(TableStream):
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
         try:
             text = line.decode("utf-8-sig")
+            if MARK in text:
+                raise EbmoodError(
+                    f"{self.source}: line {number} is not UTF-8 as the other text; correct the file"
+                )
             row = json.loads(text, object_pairs_hook=_unique_keys)
             if isinstance(row, dict):
                 if "\\u" in text:  # half of a surrogate pair is not Unicode
                     json.dumps(row, ensure_ascii=False).encode()
-                return _unique_keys(list(_flat(row)))
+                return _unique_keys(list(flat_items(row)))
         except RecursionError as error:
             raise EbmoodError(
                 f"{self.source}: line {number} has too many objects or lists inside each other; correct the file"
@@ -125,15 +131,6 @@ class JSONLinesStream(TableStream):
         raise EbmoodError(
             f"{self.source}: line {number} is not a JSON object; write one row as {{...}} in each line"
         )
-
-
-def _flat(row: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the keys of an object and of objects inside it, such as `sensor.flow`, and their values."""
-    for key, value in row.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{before}{key}.")
-        else:
-            yield before + key, value
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

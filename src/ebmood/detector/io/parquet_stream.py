@@ -9,6 +9,7 @@ import pyarrow
 from pyarrow import parquet
 
 from ebmood.core.errors import EbmoodError, one_line
+from ebmood.detector.io.nested_columns import flat_columns, flat_names
 from ebmood.detector.io.table_stream import (
     Chunk,
     TableStream,
@@ -32,7 +33,8 @@ class ParquetStream(TableStream):
     """A table in one or more Parquet files with the same columns.
 
     A folder `site=north` inside the folder of the table gives all rows of its files a column `site`, as Hive and Spark
-    write them. It is missing in files outside of such folders.
+    write them. It is missing in files outside of such folders. A column of structs becomes columns such as
+    `sensor.flow`.
 
     Args:
         path: the file or the folder, for messages.
@@ -65,7 +67,7 @@ class ParquetStream(TableStream):
                 stored = [name for name in columns if name not in partition]
                 for batch in _batches(file, size, stored):
                     if batch.num_rows:
-                        rows = _add_columns(batch, partition)
+                        rows = _add_columns(_flat_batch(batch), partition)
                         yield Chunk(str(path), first_row, rows.select(columns))
                     first_row += batch.num_rows
                     self.fraction = (bytes_read + state[1] * first_row / file_rows) / max(1, total_bytes)
@@ -80,7 +82,7 @@ class ParquetStream(TableStream):
         path: Path, file: parquet.ParquetFile, partition: Mapping[str, str | None]
     ) -> tuple[str, ...]:
         """Return the column names without the index that pandas stores beside the columns."""
-        stored = [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]
+        stored = [name for name in flat_names(file.schema_arrow) if not name.startswith("__index_level_")]
         names = (*stored, *(name for name in partition if name not in stored))
         check_names(str(path), names)
         return names
@@ -158,6 +160,11 @@ def _batches(file: parquet.ParquetFile, size: int, columns: list[str]) -> Iterat
     """Yield all rows, one row group after another. In a single call pyarrow would keep all groups in memory."""
     for group in range(file.num_row_groups):
         yield from file.iter_batches(batch_size=size, row_groups=[group], columns=columns)
+
+
+def _flat_batch(batch: pyarrow.RecordBatch) -> pyarrow.RecordBatch:
+    columns = list(flat_columns(zip(batch.schema.names, batch.columns, strict=True)))
+    return pyarrow.RecordBatch.from_arrays([cells for _, cells in columns], [name for name, _ in columns])
 
 
 def _add_columns(batch: pyarrow.RecordBatch, values: Mapping[str, str | None]) -> pyarrow.RecordBatch:

@@ -1,5 +1,6 @@
 """Read the bytes of a text file as UTF-8, whether or not it is compressed, and in which encoding it is written."""
 
+import codecs
 import gzip
 import io
 import zlib
@@ -10,14 +11,14 @@ from typing import BinaryIO, Protocol
 import pyarrow
 
 from ebmood.core.errors import EbmoodError, one_line
-from ebmood.detector.io.csv_dialect import detect_encoding
+from ebmood.detector.io.encoding import FALLBACK_ENCODING, UTF8Reader
 from ebmood.detector.io.table_stream import read_errors
 
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 """First bytes of compressed files."""
 
 START_BYTES = 2**16
-"""Bytes at the start of a file that decide on its encoding."""
+"""Bytes at the start of a file that are read at once."""
 
 
 class _Readable(Protocol):
@@ -51,12 +52,12 @@ class CountingReader(io.RawIOBase):
 class TextFile:
     """The content of a text file as UTF-8.
 
+    The first bytes beyond ASCII, wherever they are, decide whether the file is UTF-8 or Windows-1252. Bytes of a file
+    in UTF-8 that are not UTF-8 are marked; see `ebmood.detector.io.encoding.MARK`.
+
     Args:
         file: a binary file; plain, or compressed by gzip or Zstandard.
         source: its name, for messages.
-
-    Attributes:
-        encoding: the encoding of the file.
     """
 
     def __init__(self, file: BinaryIO, source: str):
@@ -70,13 +71,22 @@ class TextFile:
             content = pyarrow.CompressedInputStream(pyarrow.PythonFile(content, mode="r"), "zstd")
         with self._errors():
             start = _read_exactly(content, START_BYTES)
-        self.encoding = detect_encoding(start)
         content = CountingReader(content, start)
-        self._content = content
+        self._bytes = UTF8Reader(content)
         self._text = None
-        if self.encoding != "utf-8":
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             buffered = io.BufferedReader(content, START_BYTES)
-            self._text = io.TextIOWrapper(buffered, self.encoding, errors="replace", newline="")
+            self._text = io.TextIOWrapper(buffered, "utf-16", errors="replace", newline="")
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether the file is read as Windows-1252, as far as it is read."""
+        return self._bytes.encoding == FALLBACK_ENCODING
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether bytes are marked so far."""
+        return self._bytes.has_marks
 
     @property
     def bytes_read(self) -> int:
@@ -84,9 +94,19 @@ class TextFile:
         return self._raw.bytes_read
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes in UTF-8, about `size` of them, and none at the end of the file."""
+        """Return the next bytes in UTF-8, about `size` of them, and none at the end of the file.
+
+        Raises:
+            EbmoodError: the file is damaged, or its first bytes beyond ASCII are Windows-1252, but most are UTF-8.
+        """
         with self._errors():
-            return self._content.read(size) or b"" if self._text is None else self._text.read(size).encode()
+            data = self._bytes.read(size) if self._text is None else self._text.read(size).encode()
+        if not data and self._bytes.is_mostly_utf8:
+            raise EbmoodError(
+                f"{self._source}: line {self._bytes.fallback_line} is not UTF-8, but most of the other text is; "
+                "correct this line"
+            )
+        return data
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

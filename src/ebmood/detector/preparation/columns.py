@@ -16,6 +16,7 @@ from ebmood.detector.cells.categories import ALIASES, category_name
 from ebmood.detector.cells.cell_values import read_categories, read_numbers, read_seconds, read_times
 from ebmood.detector.cells.dates import DateFormat
 from ebmood.detector.cells.number_format import PLAIN, NumberFormat
+from ebmood.detector.cells.time_offsets import NONE, convert, foreign_offsets, time_offsets
 from ebmood.detector.cells.vectors import read_vectors
 from ebmood.detector.preparation.cycles import Cycle
 from ebmood.embedders import Embedder, EmbedderIdentity, TextEmbedder, reopen_embedder
@@ -131,13 +132,16 @@ class DateColumn(Settings):
     Attributes:
         name: name of the column.
         format: how dates are written in text and in numbers.
-        cycles: the cycles that are read.
+        cycles: the cycles that are read. They are those of the local clock.
+        offsets: the offsets from UTC of the training times; empty in detectors of version 0.8.1 and earlier. See
+            `ebmood.detector.cells.time_offsets`.
     """
 
     kind: Literal["date"] = "date"
     name: str
     format: DateFormat
     cycles: tuple[Cycle, ...] = Field(min_length=1)
+    offsets: tuple[str, ...] = ()
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -149,8 +153,18 @@ class DateColumn(Settings):
     def read(self, cells: pyarrow.Array, missing: Collection[str]) -> Reading:
         """Return the features of cells; see `ebmood.detector.cells.cell_values.read_times`."""
         times = read_times(cells, self.format, missing)
-        waves = [wave for cycle in self.cycles for wave in cycle.features(times.values)]
+        values = times.values
+        if len(self.offsets) == 1 and self.offsets != (NONE,):
+            values = convert(values, time_offsets(cells, missing), self.offsets)
+        waves = [wave for cycle in self.cycles for wave in cycle.features(values)]
         return Reading(dict(zip(self.features, waves, strict=True)), times.errors)
+
+    def foreign_offsets(self, cells: pyarrow.Array, missing: Collection[str]) -> pyarrow.Array:
+        """Return the offsets of times whose local clock is read although no training time has their offset."""
+        if not self.offsets or self.format.is_number:
+            return pyarrow.array([], pyarrow.string())
+        offsets = time_offsets(cells, missing)
+        return offsets.filter(pyarrow.array(foreign_offsets(offsets, self.offsets)))
 
 
 class EmbeddedColumn(Settings):

@@ -9,6 +9,7 @@ from pyarrow import types
 
 from ebmood.detector.cells.cell_values import read_seconds, read_times
 from ebmood.detector.cells.dates import DateFormat
+from ebmood.detector.cells.time_offsets import time_offsets
 from ebmood.detector.io.column_names import format_option
 from ebmood.detector.preparation.columns import DateColumn
 from ebmood.detector.preparation.cycles import Cycle
@@ -64,7 +65,10 @@ def decide_dates(
         why = _why_none(name, possible, either, is_clock, is_duration)
         decision = Decision.leave_out(name, "date or time", why)
     else:
-        column = DateColumn(name=name, format=date_format, cycles=cycles)
+        offsets = (
+            () if date_format.is_number else time_offsets(cells, missing).unique().drop_null().to_pylist()
+        )
+        column = DateColumn(name=name, format=date_format, cycles=cycles, offsets=tuple(sorted(offsets)))
         treatment = f"cycle of {' and '.join(cycles)}"
         decision = Decision(column, "date or time", treatment, reason, times.errors)
     present = times.values[~np.isnat(times.values)]

@@ -3,7 +3,7 @@
 The rules look at the values and the names of columns. A user overrides each of them by name.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow
@@ -13,20 +13,24 @@ from ebmood.core.errors import DataWarning, InputError, warn
 from ebmood.core.interface import for_interface
 from ebmood.detector.cells.cell_values import is_list, is_text, is_unusable, read_categories, read_numbers
 from ebmood.detector.cells.dates import DateFormat, epoch_format
-from ebmood.detector.cells.number_format import PLAIN, NumberFormat, choose_format
+from ebmood.detector.cells.number_format import PLAIN, NumberFormat
 from ebmood.detector.io.column_names import format_option
 from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.columns import CategoryColumn, EmbeddedColumn, NumberColumn
 from ebmood.detector.preparation.date_rules import decide_dates
 from ebmood.detector.preparation.decision import BY_OPTION, Decision
 from ebmood.detector.preparation.number_rules import decide_durations, decide_numbers
-from ebmood.detector.preparation.text_rules import TextColumn, decide_text, uses_decimal_comma
+from ebmood.detector.preparation.text_rules import DecimalSign, TextColumn, decide_text, find_decimal_sign
 from ebmood.detector.preparation.vector_rules import decide_array_column, decide_lists
 from ebmood.embedders import EmbedderIdentity
 
 
 def decide(
-    columns: Mapping[str, pyarrow.Array], choices: Choices, delimiter: str = ",", are_numbers: bool = False
+    columns: Mapping[str, pyarrow.Array],
+    choices: Choices,
+    delimiter: str = ",",
+    are_numbers: bool = False,
+    name_row: Callable[[int], str] = "row {}".format,
 ) -> list[Decision]:
     """Return a decision for every column.
 
@@ -35,19 +39,21 @@ def decide(
         choices: what the user sets, by the names of columns; see `Choices.resolve`.
         delimiter: the character between the cells of the file. With a semicolon, a decimal comma is more likely.
         are_numbers: whether the columns are those of an array of numbers.
+        name_row: returns the name of a row in the table by its number among the cells, for the reasons.
 
     Raises:
         InputError: a column of lists or of other values that cannot be read is chosen as something else.
     """
     # TextColumn caches what it computes, so each is dropped after its use.
-    formats = {
-        name: TextColumn(cells, choices.missing).number_formats()
-        for name, cells in columns.items()
-        if is_text(cells.type)
-    }
-    decimal_comma = uses_decimal_comma(formats.values(), delimiter)
+    formats, hints = {}, []
+    for name, cells in columns.items():
+        if is_text(cells.type):
+            text = TextColumn(cells, choices.missing)
+            formats[name] = text.number_formats()
+            hints.append(text.decimal_hint(formats[name]))
+    sign = find_decimal_sign(formats.values(), hints, delimiter)
     decisions = [
-        _decide_column(name, cells, formats.get(name, []), decimal_comma, choices, are_numbers)
+        _decide_column(name, cells, formats.get(name, []), sign, choices, are_numbers, name_row)
         for name, cells in columns.items()
     ]
     return _leave_out_counters(decisions, choices)
@@ -81,9 +87,10 @@ def _decide_column(
     name: str,
     cells: pyarrow.Array,
     formats: Sequence[NumberFormat],
-    decimal_comma: bool,
+    sign: DecimalSign,
     choices: Choices,
     are_numbers: bool,
+    name_row: Callable[[int], str],
 ) -> Decision:
     missing = choices.missing
     if is_unusable(cells.type):
@@ -104,7 +111,7 @@ def _decide_column(
         return Decision(CategoryColumn(name=name), "category", "category", BY_OPTION, problems)
     if name in choices.texts and choices.embedder is not None:
         return _decide_embedded(name, cells, bool(formats), missing, choices.embedder)
-    text = TextColumn(cells, missing) if is_text(cells.type) else None
+    text = TextColumn(cells, missing, name_row) if is_text(cells.type) else None
     if name in choices.dates:
         return decide_dates(name, cells, _likely_date_format(cells, text), missing, BY_OPTION, is_forced=True)
     if are_numbers:
@@ -114,14 +121,15 @@ def _decide_column(
             return decide_durations(name, cells, missing, f"a duration, in seconds, {BY_OPTION}")
         number_format = PLAIN
         if text:
-            number_format = choose_format(formats, decimal_comma) if formats else text.most_likely_format()
-        return decide_numbers(name, cells, number_format, missing, is_forced=True)
+            number_format = sign.choose(formats) if formats else text.most_likely_format()
+        decision = decide_numbers(name, cells, number_format, missing, is_forced=True)
+        return decision.with_doubt(sign.describe_doubt(formats) if formats else "")
     if text:
-        return decide_text(name, text, formats, decimal_comma)
+        return decide_text(name, text, formats, sign)
     if types.is_duration(cells.type):
         return decide_durations(name, cells, missing)
     if types.is_temporal(cells.type):
-        return decide_dates(name, cells, DateFormat.ISO, missing)
+        return decide_dates(name, cells, _text_format(cells.type), missing)
     return decide_numbers(name, cells, PLAIN, missing)
 
 
@@ -151,10 +159,15 @@ def _decide_embedded(
     return Decision(EmbeddedColumn(name=name, embedder=embedder), "text", treatment, BY_OPTION, read.errors)
 
 
+def _text_format(dtype: pyarrow.DataType) -> DateFormat:
+    """Return the format in which text files hold the values of a column of dates or times."""
+    return DateFormat.CLOCK if types.is_time(dtype) else DateFormat.ISO
+
+
 def _likely_date_format(cells: pyarrow.Array, text: TextColumn | None) -> DateFormat:
     """Return the format in which a column is most likely dates."""
     if types.is_temporal(cells.type):
-        return DateFormat.ISO
+        return _text_format(cells.type)
     formats = (text or TextColumn(cells.cast(pyarrow.large_string()), ())).date_formats()
     if formats:
         return formats[0]

@@ -1,7 +1,7 @@
 """What a column holds, and what is read of it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -27,6 +27,7 @@ class Decision:
         reason: why, in words; empty if the kind is reason enough.
         problems: what is wrong with odd cells, by row. A fit refuses them.
         trend: for numbers and times, see `find_trend`; 0 for other columns.
+        doubts: what is only a guess or a suspicion, in words that the reason holds as well.
     """
 
     column: Column | LeftOut
@@ -35,6 +36,18 @@ class Decision:
     reason: str = ""
     problems: Mapping[int, str] = field(default_factory=dict)
     trend: int = 0
+    doubts: tuple[str, ...] = ()
+
+    def with_doubt(self, doubt: str) -> Self:
+        """Return the decision with a further doubt, also in its reason. An empty doubt is none."""
+        if not doubt or doubt in self.doubts:
+            return self
+        column = self.column
+        if isinstance(column, LeftOut):
+            column = column.model_copy(update={"reason": join_reasons(column.reason, doubt)})
+        return replace(
+            self, column=column, reason=join_reasons(self.reason, doubt), doubts=(*self.doubts, doubt)
+        )
 
     @classmethod
     def leave_out(

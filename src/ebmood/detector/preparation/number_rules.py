@@ -50,6 +50,7 @@ def decide_numbers(
     number_format: NumberFormat,
     missing: Collection[str],
     is_forced: bool = False,
+    doubt: str = "",
 ) -> Decision:
     """Return the decision about a column whose cells are numbers.
 
@@ -59,6 +60,7 @@ def decide_numbers(
         number_format: how numbers are written in text.
         missing: further words for missing values.
         is_forced: whether the user wants numbers.
+        doubt: description of the format, in words, if it is a guess.
     """
     read = read_numbers(cells, number_format, missing)
     values = read.values[~np.isnan(read.values)]
@@ -92,14 +94,16 @@ def decide_numbers(
     epoch = epoch_format(distinct) if _TIME_NAME.search(name) and number_format.is_plain else None
     if epoch and not is_whole:  # with fractions of a second
         return decide_dates(name, cells, epoch, missing, str(epoch))
+    missing_code = _describe_missing_code(values, distinct)
     reason = join_reasons(
-        number_format.describe(),
-        _describe_missing_code(values, distinct),
+        doubt or number_format.describe(),
+        missing_code,
         f"only grows, up to {_show(values[-1])}" if trend > 0 else "",
         f"empty in {gaps:.0%} of the rows, which is a value of its own" if gaps > 0.5 else "",
     )
     kind = "mostly missing" if gaps > 0.5 else "number"
-    return Decision(column, kind, "number", reason, read.errors, trend)
+    doubts = tuple(filter(None, (doubt, missing_code)))
+    return Decision(column, kind, "number", reason, read.errors, trend, doubts)
 
 
 def decide_durations(

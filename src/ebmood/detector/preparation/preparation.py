@@ -102,8 +102,16 @@ class Preparation(Settings):
         """
         present = set(names)
         missing = [name for name in self.names if name not in present]
-        known = {*self.names, *(column.name for column in self.left_out), *others}
-        unknown = [name for name in names if name not in known]
+        left_out = [column.name for column in self.left_out]
+        known = {*self.names, *left_out, *others}
+        # Up to version 0.8.1, a column of structs was left out as a whole. A missing object in JSON is a column `s`.
+        inside = tuple(f"{name}." for name in left_out)
+        outside = {before for name in known for before in _prefixes(name)}
+        unknown = [
+            name
+            for name in names
+            if name not in known and name not in outside and not name.startswith(inside)
+        ]
         if missing:
             by_letters = {name.strip().lower(): name for name in unknown}
             same = by_letters.get(missing[0].strip().lower())
@@ -158,6 +166,12 @@ class Preparation(Settings):
             for number, cells in enumerate(features.values())
         ]
         return np.column_stack(columns)
+
+
+def _prefixes(name: str) -> list[str]:
+    """Return the names of the columns that a column such as `plant.sensor.flow` may be inside."""
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def concatenate_features(chunks: Sequence[Features]) -> Features:

@@ -5,6 +5,7 @@ be larger than memory.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from ebmood.core.errors import DataWarning, InputError, warn
 from ebmood.core.interface import for_interface
+from ebmood.core.words import noun
 from ebmood.detector.cells.arrow import compute
 from ebmood.detector.cells.cell_values import is_text, read_categories
 from ebmood.detector.io.column_names import format_option
@@ -20,13 +22,20 @@ from ebmood.detector.io.table_stream import Chunk, TableStream
 from ebmood.detector.preparation.choices import Choices
 from ebmood.detector.preparation.columns import Features, LeftOut
 from ebmood.detector.preparation.decide import decide
-from ebmood.detector.preparation.decision import Decision
+from ebmood.detector.preparation.decision import BY_OPTION, Decision
+from ebmood.detector.preparation.missing_words import unused_words
 from ebmood.detector.preparation.preparation import Preparation
 from ebmood.detector.preparation.row_sample import RowSample, cells_per_row, row_limit
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.validation.rows import MAX_TRAINING_VALUE
 
 LISTED_COLUMNS = 5
+
+MIN_ROWS = 3
+"""Rows that every fit needs: two to train, and one to calibrate."""
+
+HOLDS_CLASSES = "holds the classes"
+"""Why the label column is left out."""
 
 LAST_ROWS = 3
 """Rows at the end of a table that may hold totals."""
@@ -49,12 +58,13 @@ class Profile:
         rows: number of rows of the table.
         row_numbers: `(N,)` numbers in the table, ascending from 0, of the rows that are used: all, or a random sample.
         decisions: one for each column that the user has not dropped, in the order of the table.
-        dropped: names of the columns that the user has dropped.
+        dropped: names of the columns that the user has dropped, and of the label column.
         missing: further words for missing values, in lower case.
         cells: the cells of the columns by name, `(N,)` each.
         chunks: the number of the first row in the table, and the chunk without its rows, for each chunk.
         bad_rows: what is wrong with rows that could not be read, by their number in the table.
         are_numbers: whether the table is an array of numbers.
+        label: name of the label column, if there is one.
     """
 
     source: str
@@ -67,9 +77,21 @@ class Profile:
     chunks: tuple[tuple[int, Chunk], ...]
     bad_rows: dict[int, str]
     are_numbers: bool = False
+    label: str | None = None
+
+    @property
+    def is_too_short(self) -> bool:
+        """Whether the table has too few rows for every fit."""
+        return self.rows < MIN_ROWS
 
     def problems(self) -> list[str]:
         """Return one line for each reason why no detector can be fitted on the table."""
+        if self.is_too_short:
+            rows = f"{self.rows} {noun(self.rows, 'row')}"
+            return [
+                f"{self.source}: has {rows}, too few to learn from; give {MIN_ROWS} rows or more, as two are "
+                "for training and one for calibration"
+            ]
         lines = [f"{self._describe_row(row)} {problem}" for row, problem in sorted(self.bad_rows.items())[:1]]
         if len(self.bad_rows) > 1:
             lines[0] += f" ({len(self.bad_rows)} such rows)"
@@ -90,6 +112,14 @@ class Profile:
             lines.append(f"{self.source}: no column is left to learn from: {', '.join(reasons)}{more}")
         return lines
 
+    def doubts(self) -> tuple[str, ...]:
+        """Return one line for each guess about a column, or suspicion, that a user may want to correct."""
+        return tuple(
+            f"column {decision.column.name!r}: {doubt}"
+            for decision in self.decisions
+            for doubt in decision.doubts
+        )
+
     def preparation(self) -> Preparation:
         """Return how the columns become features.
 
@@ -97,6 +127,8 @@ class Profile:
             InputError: the table cannot be learned from.
         """
         problems = self.problems()
+        if self.is_too_short:
+            raise InputError(problems[0])
         if problems:
             others = len(problems) - 1
             columns = "one more column has" if others == 1 else f"{others} more columns have"
@@ -110,7 +142,10 @@ class Profile:
         repeated = next((feature for feature, count in features.items() if count > 1), None)
         if repeated is not None:
             raise InputError(f"{self.source}: two features are called {repeated!r}; rename a column")
-        dropped = tuple(LeftOut(name=name, reason="dropped by an option") for name in self.dropped)
+        dropped = tuple(
+            LeftOut(name=name, reason=HOLDS_CLASSES if name == self.label else f"dropped {BY_OPTION}")
+            for name in self.dropped
+        )
         return Preparation(
             columns=tuple(read),
             left_out=(*(column for column in columns if isinstance(column, LeftOut)), *dropped),
@@ -159,8 +194,13 @@ class Profile:
 
     def _describe_row(self, row: int) -> str:
         """Return the name of a row by its number in the table."""
-        first, chunk = max((start for start in self.chunks if start[0] <= row), key=lambda start: start[0])
-        return chunk.describe_row(row - first)
+        return _describe_row(self.chunks, row)
+
+
+def _describe_row(chunks: Sequence[tuple[int, Chunk]], row: int) -> str:
+    """Return the name of a row by its number in the table, from the first rows of its chunks."""
+    first, chunk = max((start for start in chunks if start[0] <= row), key=lambda start: start[0])
+    return chunk.describe_row(row - first)
 
 
 def read_profile(
@@ -178,9 +218,10 @@ def read_profile(
         EbmoodError: the table cannot be read.
 
     Warns:
-        DataWarning: only a sample of the rows is used, or one of the last rows seems to hold totals.
+        DataWarning: only a sample of the rows is used, one of the last rows seems to hold totals, or no cell holds a
+            word for missing values.
     """
-    source = table.source
+    source, words = table.source, choices.missing
     choices = choices.resolve(table.names, source)
     labels = choices.label_columns(table.names, source)
     if len(labels) > 1:
@@ -209,8 +250,15 @@ def read_profile(
         )
     else:
         _warn_about_totals(source, columns, sample.seen)
+        for word in unused_words(columns.values(), words):
+            option = for_interface(f"--missing {word}", f"missing=[{word!r}]")
+            warn(f"{source}: {option}: no cell that is read holds it; check its spelling", DataWarning)
     features = {name: cells for name, cells in columns.items() if name not in labels}
-    decisions = decide(features, choices, table.delimiter, table.are_numbers)
+
+    def name_row(row: int) -> str:
+        return _describe_row(chunks, int(numbers[row])).removeprefix(f"{source}: ")
+
+    decisions = decide(features, choices, table.delimiter, table.are_numbers, name_row)
     return Profile(
         source,
         sample.seen,
@@ -222,6 +270,7 @@ def read_profile(
         tuple(chunks),
         bad_rows,
         table.are_numbers,
+        next(iter(labels), None),
     )
 
 

@@ -44,6 +44,9 @@ class BatchNotes:
             zeros at the start, or in upper and lower case.
         moved: for each column with one value in the training rows, that value, and the number of cells with another.
         beyond: for each column that only grew in the training rows, the number of cells above its last value.
+        new_offsets: for each column of times and offset from UTC that no training row has, the number of cells whose
+            local clock is read.
+        known_offsets: for each of these columns, the offsets of the training rows.
         leading: for each column, the number of examined rows that it explains best.
         explained: for each column, the number of examined rows that would not be flagged with a usual value of it.
         looked_at: number of examined rows: all flagged rows, or a random sample of them.
@@ -58,6 +61,8 @@ class BatchNotes:
     spellings: dict[tuple[str, str], str] = field(default_factory=dict)
     moved: Counter[tuple[str, str]] = field(default_factory=Counter)
     beyond: Counter[str] = field(default_factory=Counter)
+    new_offsets: Counter[tuple[str, str]] = field(default_factory=Counter)
+    known_offsets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     leading: Counter[str] = field(default_factory=Counter)
     explained: Counter[str] = field(default_factory=Counter)
     looked_at: int = 0
@@ -105,16 +110,16 @@ class BatchNotes:
             self.explained[columns[k]] += count
 
     def check_bad_rows(self, source: str, max_bad: float) -> None:
-        """Refuse a table with too many bad rows. One bad row is always allowed.
+        """Refuse a table with too many bad rows.
 
         Args:
             source: name of the table.
-            max_bad: largest fraction of bad rows.
+            max_bad: largest fraction of bad rows. If it is positive, one bad row is always allowed.
 
         Raises:
             InputError: there are more.
         """
-        if self.bad_rows > max(1, max_bad * self.rows):
+        if self.bad_rows > (max(1, max_bad * self.rows) if max_bad else 0):
             option = for_interface("--max-bad", "max_bad=")
             if self.bad_rows == self.rows:
                 decimal = re.search(r"have (decimal \w+)", self.bad[0])
@@ -152,6 +157,12 @@ class BatchNotes:
             )
         if self.beyond:
             lines.append(f"only grew in the training rows, and lies beyond them: {_join(self.beyond)}")
+        if self.new_offsets:
+            offsets = Counter[str]()
+            for (column, offset), count in self.new_offsets.items():
+                known = " and ".join(self.known_offsets.get(column, ()))
+                offsets[f"{column} = {offset}, in the training rows {known}"] += count
+            lines.append(f"another offset of times, whose local clock is read: {_join(offsets)}")
         if self.looked_at and self.leading:
             share = self.flagged / max(1, self.rows)
             lines.append(
@@ -175,6 +186,7 @@ class BatchNotes:
             "spellings": _nested(self.spellings.items()),
             "moved": _nested(self.moved.most_common()),
             "beyond": dict(self.beyond),
+            "new_offsets": _nested(self.new_offsets.most_common()),
             "leading": dict(self.leading.most_common()),
             "explained": {name: count for name, count in self.explained.most_common() if count},
             "looked_at": self.looked_at,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from ebmood.core.words import noun
 from ebmood.detector.calibrated import Calibrated
 from ebmood.embedders import EmbedderIdentity
 
@@ -29,7 +30,7 @@ class Items:
         >>> IMAGES.count(1), IMAGES.count(1200)
         ('1 image', '1,200 images')
         """
-        return f"{number:,} {self.one if number == 1 else self.many}"
+        return f"{number:,} {noun(number, self.one, self.many)}"
 
 
 ROWS = Items("row", "rows")

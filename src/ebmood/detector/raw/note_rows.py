@@ -10,7 +10,7 @@ from ebmood.detector.cells.arrow import compute
 from ebmood.detector.cells.categories import level_numbers
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.table_stream import Chunk
-from ebmood.detector.preparation import NumberColumn, Preparation, Reading
+from ebmood.detector.preparation import DateColumn, NumberColumn, Preparation, Reading
 from ebmood.detector.raw.batch_notes import BatchNotes
 from ebmood.detector.score_batch import ScoreBatch
 
@@ -70,6 +70,11 @@ def note_rows(
             beyond = int((reading.features[column.name][good] > column.grew_to).sum())
             if beyond:
                 notes.beyond[column.name] += beyond
+        if isinstance(column, DateColumn):
+            offsets = column.foreign_offsets(chunk.rows.column(column.name), preparation.missing)
+            if len(offsets):
+                notes.add_values(notes.new_offsets, column.name, offsets)
+                notes.known_offsets[column.name] = column.offsets
     for left_out in preparation.constants:
         if left_out.name in chunk.rows.schema.names:
             cells = chunk.rows.column(left_out.name)

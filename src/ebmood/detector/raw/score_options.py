@@ -12,7 +12,7 @@ class ScoreOptions:
 
     Attributes:
         mark_bad_rows: whether a bad row gets no score, and a reason. Else a table with a bad row is refused.
-        max_bad: largest fraction of bad rows that are marked. One bad row is always allowed.
+        max_bad: largest fraction of bad rows that are marked. If it is positive, one bad row is always allowed.
         reasons: number of columns that are named for each flagged row.
 
     Raises:

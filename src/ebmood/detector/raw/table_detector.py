@@ -12,6 +12,7 @@ from pydantic import JsonValue, ValidationError
 
 from ebmood.core.errors import EbmoodError, InputError, setting_problem
 from ebmood.core.interface import for_interface
+from ebmood.core.words import noun
 from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.column_names import match_columns
@@ -44,12 +45,14 @@ class TableDetector:
             estimator was fitted in Python.
         order: whether the last training rows differ from the first ones; None for a loaded detector, with
             `calibration="last"`, and for few rows.
+        doubts: guesses about columns of the training table, and suspicions, one line each; empty for a loaded detector.
     """
 
     estimator: EnergyDetector
     preparation: Preparation | None
     table_rows: int | None = None
     order: OrderCheck | None = None
+    doubts: tuple[str, ...] = ()
 
     @classmethod
     def fit(
@@ -97,7 +100,7 @@ class TableDetector:
         estimator.left_out_rows_ = profile.row_numbers[estimator.left_out_rows_]
         progress("comparing the last rows with the first ones", None)
         order = None if estimator.calibration == LAST else check_order(rows, estimator.seed_)
-        return cls(estimator, preparation, profile.rows, order)
+        return cls(estimator, preparation, profile.rows, order, profile.doubts())
 
     def save(self, folder: Path) -> None:
         """Write estimator and preparation to a folder, as `EnergyDetector.save` does.
@@ -244,8 +247,8 @@ class TableDetector:
         names = [name for name in table.names if name not in others]
         if len(names) != self.estimator.n_features_in_:
             raise InputError(
-                f"{table.source}: {len(names)} columns, but the detector was fitted on "
-                f"{self.estimator.n_features_in_} columns without names; leave out the others"
+                f"{table.source}: {len(names)} {noun(len(names), 'column')}, but the detector was fitted on "
+                f"{self.estimator.n_features_in_} without names; leave out the others"
             )
         return Preparation.without_decisions(names)
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError, one_line
+from ebmood.core.words import noun
 from ebmood.detector.cells.categories import Levels
 from ebmood.detector.cells.cell_values import MAX_INTEGER
 from ebmood.detector.validation.data_frames import read_data_frame
@@ -156,4 +157,5 @@ def _describe_ragged(X: Any) -> str | None:
     different = [row for row, length in enumerate(lengths) if length != lengths[0]]
     if not different:
         return None
-    return f"row {different[0]} has {lengths[different[0]]} values, row 0 has {lengths[0]}"
+    row, values = different[0], lengths[different[0]]
+    return f"row {row} has {values} {noun(values, 'value')}, row 0 has {lengths[0]}"

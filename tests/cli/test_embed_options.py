@@ -198,7 +198,7 @@ def test_only_networks_for_images_are_proposed(ebmood, photos, tmp_path):
     assert "give efficientnet-lite0, FILE.onnx" in err
     code, _, err = ebmood("fit", photos / "fit", "-o", tmp_path / "m", "--embed", "no_package:network")
     assert code == 2
-    assert "without a study, in the current folder" in err
+    assert "put its file in the current folder" in err
 
 
 def test_a_text_column_that_does_not_exist_is_one_line(ebmood, tmp_path):

@@ -259,7 +259,7 @@ def test_one_thing_is_in_the_singular(ebmood, tmp_path):
         "1 odd cell\n"
         in "\n".join(map(str.rstrip, ebmood("check", tmp_path / "t.csv")[1].splitlines())) + "\n"
     )
-    options = ("--missing", "x", "--calibration", "1")
+    options = ("--missing", "x", "--calibration", "1", "--alpha", "0.5")
     code, _, err = ebmood("fit", tmp_path / "t.csv", "-o", tmp_path / "m", *options)
     assert code == 0, err
     assert "fitted on 40 rows of 1 feature, calibrated on 1 more" in err

@@ -67,7 +67,7 @@ def test_a_bad_label_is_refused_in_one_line(monitor, detector, rows, label):
         object(),
         (row for row in np.zeros((3, 4))),
     ],
-    ids=str,
+    ids=lambda x: type(x).__name__,
 )
 def test_bad_rows_leave_the_monitor_unchanged(monitor, x):
     before = contents(monitor)

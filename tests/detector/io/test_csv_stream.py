@@ -42,6 +42,7 @@ def test_many_chunks_hold_all_rows(csv, monkeypatch):
 )
 @example(table=[["", "", "|"], ["", "", "|"], ["", "", "|"]])
 @example(table=[["", ";"], [";;", '"'], [";;", "a\n;"]])
+@example(table=[["", ""], ["", ""], ["#", ""]])
 def test_any_quoted_text_is_read_unchanged(csv, table):
     names = [f"c{i}{name}" for i, name in enumerate(table[0])]
     file = io.StringIO(newline="")

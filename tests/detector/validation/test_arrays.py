@@ -265,7 +265,7 @@ def arrays_of(row) -> np.ndarray:
         (np.zeros(3), "Reshape your data"),
         (np.array([1.0, None], dtype=object), "Reshape your data"),
     ],
-    ids=str,
+    ids=["None", "generator", "map", "set", "object", "arrays", "lists", "numbers", "a number and None"],
 )
 def test_other_objects_say_what_they_are(x, message):
     with pytest.raises(InputError, match=message):

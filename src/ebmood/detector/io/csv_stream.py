@@ -94,7 +94,8 @@ class CSVStream(TableStream):
         fitting = [row for row in start.rows if has_width(row, len(header))]
         marked = [row[0] for row in fitting if row[0].startswith(COMMENT)]
         comments = [cell for cell in marked if re.match(COMMENT_CELL, cell)]
-        self._has_comments = len(marked) == len(comments) <= len(fitting) / 2
+        is_quoted = f'\n"{COMMENT}'.encode() in b"\n" + opened.content  # a value, not a comment
+        self._has_comments = len(marked) == len(comments) <= len(fitting) / 2 and not is_quoted
         if sum(len(row) > len(header) for row in fitting) >= max(1, FITTING * len(start.rows)):
             header = (*header, "")  # a delimiter at the end of each row
         unnamed = unnamed_empty(header, start.rows) if start.rows and len(header) > 1 else []

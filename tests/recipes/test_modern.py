@@ -141,7 +141,10 @@ def test_a_supervised_energy_predicts_classes_and_has_every_score_of_its_kind(me
     y = (np.arange(300) % 2).astype(np.int64)
     x[:, 0] += 20 * y
     split = Split("halves", x, x, x, y, y, y, 2, (), (), 0, 0)
-    changes = {"model": {"components": 1, "hidden": (8,)}, "training": {"steps": 20, "warmup": 2, "average": 5}}
+    changes = {
+        "model": {"components": 1, "hidden": (8,)},
+        "training": {"steps": 20, "warmup": 2, "average": 5},
+    }
     recipe = METHODS[method]("modern", 1.0).overridden(**changes)
     scorer = recipe.fit(split, 0).scorer
     np.testing.assert_array_equal(scorer.predict_classes(x), y)
@@ -166,7 +169,10 @@ def test_denoising_has_no_classes():
 
 def test_a_batch_needs_as_many_persistent_chains_as_rows(noise):
     split = split_of(two_clusters(3500, noise))
-    changes = {"model": {"components": 1}, "training": {"steps": 3, "warmup": 0, "batch_size": 16, "average": None}}
+    changes = {
+        "model": {"components": 1},
+        "training": {"steps": 3, "warmup": 0, "batch_size": 16, "average": None},
+    }
     too_few = recipe("residual-cd").overridden(objective={"buffer": 15}, **changes)
     with pytest.raises(InputError, match=r"^residual-cd: `buffer` has 15 slots, but a batch has 16 rows; "):
         too_few.fit(split, 0)

@@ -26,7 +26,7 @@ from ebmood.models.views import (
 from ebmood.models.views.features import are_features
 from ebmood.models.views.one_unit import columns_share_unit
 from ebmood.models.views.robust import MAX_SPAN
-from ebmood.models.views.view import range_scales
+from ebmood.models.views.view import common_range, range_scales
 
 DIGITS, WINE = load_digits().data, load_wine().data
 
@@ -404,9 +404,9 @@ def test_a_range_counts_as_at_least_a_quarter_of_the_common_one():
     own = high - low
     assert 0 < own[own > 0].min() < 4
     expected = torch.where(own == 0, 16.0, own.clamp(min=4.0))
-    torch.testing.assert_close(range_scales(x, low, high), expected)
+    torch.testing.assert_close(range_scales(low, high, len(x), common_range(x)), expected)
     units = torch.linspace(1, 9, 64, dtype=torch.float64)
-    scales = range_scales(x * units, low * units, high * units)
+    scales = range_scales(low * units, high * units, len(x), common_range(x * units))
     torch.testing.assert_close(scales[own > 0], (own * units)[own > 0])
 
 

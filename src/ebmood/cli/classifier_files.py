@@ -1,7 +1,5 @@
 """What `fit-classifier` and `score` share for a detector of a classifier: its network, and its rows in files."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -92,18 +90,6 @@ def open_rows(path: Path, image: Any, skip_corrupt: bool) -> "ClassifierRows":
     if not path.is_file():
         raise EbmoodError(f"{path}: no such file or folder; give an .npz file or a folder of images")
     return read_arrays(path)
-
-
-@contextmanager
-def named_rows(source: "ClassifierRows", first: int = 0) -> Iterator[None]:
-    """Let an error about a row name its file. `first` is the number of rows before those of the block."""
-    from ebmood.classifiers.network import RowError
-    from ebmood.core.errors import InputError
-
-    try:
-        yield
-    except RowError as error:
-        raise InputError(f"{source.describe(first + error.row)}: {error.problem}") from error
 
 
 def _load_weights(network: "nn.Module", path: Path) -> None:

@@ -139,7 +139,7 @@ def evaluate(
             if page is not None:
                 check_page(page)
             if is_classifier(model):
-                refuse_table_options(label_column=label_column, drop=drop, embed=embed)
+                refuse_table_options({"--label-column": label_column, "--drop": drop, "--embed": embed})
                 network = NetworkFiles(module, weights, onnx)
                 measured = _measure_classifier(model, tables, network, page, skip_corrupt, device, progress)
             else:

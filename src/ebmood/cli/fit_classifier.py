@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ebmood.cli.classifier_files import Module, NetworkFiles, Onnx, Weights, named_rows, open_rows
+from ebmood.cli.classifier_files import Module, NetworkFiles, Onnx, Weights, open_rows
 from ebmood.cli.messages import interrupted, print_files, print_json, print_message
 from ebmood.cli.options import Device, Json, SkipCorrupt, Threads, use_threads
 from ebmood.cli.progress_bar import progress_bar
@@ -104,6 +104,7 @@ def fit_classifier(
         with progress_bar("running the network") as progress:
             from ebmood.classifiers import ClassifierDetector
             from ebmood.classifiers.classifier_rows import ImageRows
+            from ebmood.classifiers.named_rows import named_rows
             from ebmood.classifiers.onnx_network import LAYER
             from ebmood.core.errors import EbmoodError
             from ebmood.detector.parameters import parse_calibration

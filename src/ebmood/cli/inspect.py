@@ -1,7 +1,8 @@
 """`ebmood inspect`: show what a saved detector contains."""
 
+import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ebmood.cli.check import describe_left_out
 from ebmood.cli.column_lists import join_columns
@@ -9,6 +10,9 @@ from ebmood.cli.messages import describe_segments, print_json
 from ebmood.cli.options import Json, Model
 from ebmood.cli.saved_classifier import is_classifier
 from ebmood.core.words import noun, printable
+
+if TYPE_CHECKING:
+    from ebmood.detector.calibration_scores import CalibrationScores
 
 EPILOG = """Examples
 
@@ -74,18 +78,11 @@ def _patch_summary(model: Path) -> dict[str, Any]:
 
     metadata = read_patch_metadata(model)
     calibration = CalibrationScores(np.array(metadata.calibration_scores))
-    offset = calibration.offset(metadata.alpha)
     return {
         "items": IMAGES.many,
         "training_rows": metadata.training_images,
-        "calibration_rows": len(metadata.calibration_scores),
         "calibration": metadata.calibration,
-        "left_out_rows": 0,
-        "alpha": metadata.alpha,
-        "false_alarm_rate": calibration.false_alarm_rate(metadata.alpha),
-        "offset": offset if np.isfinite(offset) else None,
-        "segments": [],
-        "weighted": False,
+        **_flags(calibration, metadata.alpha),
         "patches": metadata.patches,
         "pictures": metadata.pictures,
         "held": "patches" if metadata.memory == "rows" else "prototypes of patches",
@@ -98,27 +95,32 @@ def _patch_summary(model: Path) -> dict[str, Any]:
     }
 
 
+def _flags(calibration: "CalibrationScores", alpha: float) -> dict[str, Any]:
+    """Return what decides about flags, for a detector without segments, weights and rows that were left out."""
+    offset = calibration.offset(alpha)
+    return {
+        "calibration_rows": len(calibration.scores),
+        "left_out_rows": 0,
+        "alpha": alpha,
+        "false_alarm_rate": calibration.false_alarm_rate(alpha),
+        "offset": offset if math.isfinite(offset) else None,
+        "segments": [],
+        "weighted": False,
+    }
+
+
 def _classifier_summary(model: Path) -> dict[str, Any]:
     """Return the content of a saved detector of a classifier as JSON values. Its network is not needed."""
-    import numpy as np
-
     from ebmood.classifiers.saved_classifier import load_classifier
     from ebmood.detector.raw.items import IMAGES, ROWS
 
     metadata, _, calibration = load_classifier(model)
-    offset = calibration.offset(metadata.alpha)
     network = {"class": metadata.network_class, "sha256": metadata.network, "layer": metadata.layer}
     return {
         "items": (IMAGES if metadata.notes.get("image") else ROWS).many,
         "training_rows": metadata.fit_rows,
-        "calibration_rows": len(metadata.calibration_scores),
         "calibration": metadata.calibration,
-        "left_out_rows": 0,
-        "alpha": metadata.alpha,
-        "false_alarm_rate": calibration.false_alarm_rate(metadata.alpha),
-        "offset": offset if np.isfinite(offset) else None,
-        "segments": [],
-        "weighted": False,
+        **_flags(calibration, metadata.alpha),
         "class_conditional": metadata.class_conditional,
         "calibration_rows_of_classes": {str(int(k)): n for k, n in calibration.segment_sizes.items()},
         "score": metadata.fitted_score.model_dump(mode="json"),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ebmood.cli.classifier_files import Module, Onnx, Weights, named_rows
+from ebmood.cli.classifier_files import Module, Onnx, Weights
 from ebmood.cli.embed_options import EmbedAgain, allow_import
 from ebmood.cli.messages import (
     describe_segments,
@@ -74,7 +74,9 @@ def recalibrate(
             if folder.is_file():
                 raise EbmoodError(f"{folder}: is a file; give a folder to save the detector to with -o")
             if is_classifier(model):
-                refuse_table_options(drop=drop, embed=embed)
+                from ebmood.classifiers.named_rows import named_rows
+
+                refuse_table_options({"--drop": drop, "--embed": embed})
                 estimator = load_detector(model, module, weights, onnx, device)
                 before, rate_before = estimator.offset_, estimator.false_alarm_rate_
                 source = open_new_rows(estimator, model, table, skip_corrupt)

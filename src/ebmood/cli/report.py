@@ -96,7 +96,7 @@ def report(
     check_page(out)
     others = [*(outside or ()), *(more or ())]
     if is_classifier(target):
-        refuse_table_options(drop=drop, embed=embed)
+        refuse_table_options({"--drop": drop, "--embed": embed})
         page = classifier_page_of(
             target, inside, others, NetworkFiles(module, weights, onnx), skip_corrupt, print_files
         )

@@ -1,10 +1,10 @@
 """A saved detector of a classifier on the command line: its network, and new rows for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ebmood.cli.classifier_files import NetworkFiles, named_rows, open_rows
+from ebmood.cli.classifier_files import NetworkFiles, open_rows
 
 if TYPE_CHECKING:
     from ebmood.classifiers import ClassifierDetector
@@ -34,17 +34,20 @@ def refuse_network(model: Path, *options: object) -> None:
         )
 
 
-def refuse_table_options(**options: object) -> None:
-    """Check that no option for tables is given; `label_column` is the option `--label-column`.
+def refuse_table_options(options: Mapping[str, object]) -> None:
+    """Check that no option for tables is given.
+
+    Args:
+        options: the values of such options by their names, such as `--drop`.
 
     Raises:
         EbmoodError: one of them is given.
     """
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
-    if given:
+    names = [name for name, value in options.items() if value]
+    if names:
         from ebmood.core.errors import EbmoodError
 
-        raise EbmoodError(f"{', '.join(given)}: for tables; leave them out with a detector of a classifier")
+        raise EbmoodError(f"{', '.join(names)}: for tables; leave them out with a detector of a classifier")
 
 
 def load_detector(
@@ -100,6 +103,7 @@ def score_rows(
     """
     from dataclasses import replace
 
+    from ebmood.classifiers.named_rows import named_rows
     from ebmood.core.errors import InputError
     from ebmood.detector.score_batch import mark_bad_rows
 

@@ -28,7 +28,7 @@ from ebmood.cli.options import (
     use_threads,
 )
 from ebmood.cli.progress_bar import progress_bar
-from ebmood.cli.saved_classifier import is_classifier, refuse_network
+from ebmood.cli.saved_classifier import is_classifier, refuse_network, refuse_table_options
 
 if TYPE_CHECKING:
     from ebmood.detector.calibrated import Calibrated
@@ -124,7 +124,9 @@ def score(
     """
     start = time.monotonic()
     if is_classifier(model):
-        given = {"--keep": keep, "--drop": drop, "--reasons": reasons, "-j": jobs, "--cluster": cluster}
+        refuse_table_options(
+            {"--keep": keep, "--drop": drop, "--reasons": reasons, "-j": jobs, "--cluster": cluster}
+        )
         score_classifier.run(
             model,
             table,
@@ -139,7 +141,6 @@ def score(
             mark_bad_rows=on_error is OnError.mark,
             max_bad=max_bad,
             json=json,
-            refused=[name for name, value in given.items() if value],
         )
         return
     refuse_network(model, module, weights, onnx)

@@ -1,7 +1,6 @@
 """`ebmood score` with a detector of a classifier."""
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from ebmood.cli.messages import interrupted, print_files, print_json, print_message
@@ -25,7 +24,6 @@ def run(
     mark_bad_rows: bool,
     max_bad: float,
     json: bool,
-    refused: Sequence[str],
 ) -> None:
     """Score an `.npz` file or a folder of images.
 
@@ -43,7 +41,6 @@ def run(
         mark_bad_rows: whether rows with NaN or infinity are marked.
         max_bad: largest fraction of rows that are marked.
         json: whether the result is printed as JSON.
-        refused: options that were given and apply to tables only.
 
     Raises:
         EbmoodError: the network is not that of the fit, or the rows cannot be used.
@@ -51,16 +48,11 @@ def run(
     start = time.monotonic()
     try:
         with progress_bar("scoring") as progress:
-            from ebmood.core.errors import EbmoodError
             from ebmood.detector.io.score_writer import open_score_writer
             from ebmood.detector.raw.batch_notes import BatchNotes
             from ebmood.detector.raw.score_options import ScoreOptions
 
             use_threads(threads)
-            if refused:
-                raise EbmoodError(
-                    f"{', '.join(refused)}: for tables; leave them out with a detector of a classifier"
-                )
             options, notes = ScoreOptions(mark_bad_rows, max_bad), BatchNotes()
             detector = load_detector(model, module, weights, onnx, device)
             if alpha is not None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ebmood.classifiers import ClassifierDetector
 from ebmood.classifiers.classifier_rows import ClassifierRows, ImageRows
-from ebmood.classifiers.network import RowError
+from ebmood.classifiers.named_rows import named_rows
 from ebmood.core import calibration as conformal
 from ebmood.core.errors import InputError
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
@@ -61,10 +61,8 @@ def score_inputs(
     for part in source.parts(16 * detector.batch_size):
         for row, problem in (part.errors or {}).items():
             raise InputError(f"{source.describe(done + row)}: {problem}; correct it, or leave it out")
-        try:
+        with named_rows(source, done):
             outputs = detector.outputs(part.x)
-        except RowError as error:
-            raise InputError(f"{source.describe(done + error.row)}: {error.problem}") from error
         batches.append(detector.decide(outputs))
         predicted.append(outputs.predicted.numpy())
         done += len(outputs)

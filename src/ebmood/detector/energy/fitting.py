@@ -24,8 +24,7 @@ from ebmood.detector.energy.score_model import (
 )
 from ebmood.models.views import NormalScores, View, WhitenedNormalScores
 from ebmood.models.views.features import are_features
-from ebmood.models.views.one_unit import columns_share_unit
-from ebmood.models.views.view import range_scales, varies
+from ebmood.models.views.view import common_range, range_scales
 
 MIN_CLASS_MEMORY = 64
 """Rows of a class that are kept at least, if it has them, and its clusters."""
@@ -101,13 +100,14 @@ def fit_score_model(
     columns.fit(x)
     numbers = columns.numbers(torch.from_numpy(x)).numpy()
     features = not table.groups and are_features(numbers)
-    views = _views(settings, numbers, features, bool(table.groups))
+    common = common_range(torch.from_numpy(numbers))
+    views = _views(settings, numbers.shape[1], features, common > 0, bool(table.groups))
     layout = _layout(settings, table, tuple(map(len, kept)), views)
     model = ScoreModel(settings, layout.updated(residuals=_has_residuals(settings, layout)))
     model.columns.load_state_dict(columns.state_dict())
     model.memory.copy_(torch.from_numpy(x[memory]))
     known = x if earlier is None else np.concatenate([x, earlier.ranges])
-    _set_ranges(model, known, features)
+    _set_ranges(model, known, features, common)
     with torch.no_grad():
         _fit_views(model, model.columns.numbers(model.memory))
         if settings.clusters:
@@ -123,7 +123,7 @@ def fit_score_model(
     others = np.arange(len(x)) if prototypes else np.setdiff1d(np.arange(len(x)), memory)
     if len(others):
         scores[others] = apply_in_chunks(model, left_out[others], device)
-    scores -= _excess_left_out(model, known, features)[: len(x)]
+    scores -= _excess_left_out(model, known, features, common)[: len(x)]
     model.gap_penalty.fill_(1.0 + float(np.ptp(scores)))
     scores -= ruled_out * float(model.gap_penalty)
     return FittedScoreModel(model, scores)
@@ -238,7 +238,7 @@ def _fit_clusters(model: ScoreModel, seed: int) -> None:
         energies.labels.copy_(torch.from_numpy(np.concatenate(labels)))
 
 
-def _views(settings: EnergySettings, numbers: Floats, features: bool, groups: bool) -> tuple:
+def _views(settings: EnergySettings, numbers: int, features: bool, one_unit: bool, groups: bool) -> tuple:
     """Return the names of the views that suit the columns of numbers.
 
     Views for features, or for columns of one unit, take the place of all others, or have no part. Only the other views
@@ -246,29 +246,26 @@ def _views(settings: EnergySettings, numbers: Floats, features: bool, groups: bo
 
     Args:
         settings: the settings of the energy.
-        numbers: `(N, P)` the columns of numbers.
+        numbers: number of columns of numbers.
         features: whether they are features.
+        one_unit: whether they are measured on one scale.
         groups: whether there are categories or gaps.
     """
 
     def chosen(suits: Callable[[type[View]], bool]) -> tuple:
         return tuple(name for name in settings.views if suits(VIEWS_BY_NAME[name]))
 
-    for_features = chosen(lambda view: view.for_features)
-    if features and for_features:
+    if features and (for_features := chosen(lambda view: view.for_features)):
         return for_features
-    varying = numbers[:, varies(torch.from_numpy(numbers)).numpy()] if numbers.shape[1] else numbers
-    one_unit = varying.shape[1] > 0 and columns_share_unit(varying)
-    for_one_unit = chosen(lambda view: view.for_one_unit)
-    if one_unit and for_one_unit and not groups:
+    if one_unit and not groups and (for_one_unit := chosen(lambda view: view.for_one_unit)):
         return for_one_unit
     views = chosen(lambda view: not view.for_features and (one_unit or not view.needs_one_unit))
-    if not views or not numbers.shape[1]:
+    if not views or not numbers:
         return settings.views[:1]  # without numbers all views are equal, and at least one is needed
     return views
 
 
-def _set_ranges(model: ScoreModel, x: Floats, features: bool) -> None:
+def _set_ranges(model: ScoreModel, x: Floats, features: bool, common: float) -> None:
     numbers = model.columns.numbers(torch.from_numpy(x))
     if not numbers.shape[1]:
         return
@@ -278,10 +275,10 @@ def _set_ranges(model: ScoreModel, x: Floats, features: bool) -> None:
         # Features have one scale, and many are zero for nearly all training rows, so that their own ranges say little.
         model.extent.fill_(float((high / 2 - low / 2).max() * 2))
     else:
-        model.extent.copy_(range_scales(numbers, low, high))
+        model.extent.copy_(range_scales(low, high, len(x), common))
 
 
-def _excess_left_out(model: ScoreModel, x: Floats, features: bool) -> Floats:
+def _excess_left_out(model: ScoreModel, x: Floats, features: bool, common: float) -> Floats:
     """Return the excess of each row over the ranges of the other rows: `(N, D)` to `(N,)`, see `ScoreModel.excess`.
 
     Only the row with the one lowest or highest value of a column changes the range of this column.
@@ -297,7 +294,8 @@ def _excess_left_out(model: ScoreModel, x: Floats, features: bool) -> Floats:
         (smallest[0], largest[1], of_largest[0]),
         (smallest[1], largest[0], of_smallest[0]),
     ):
-        scales = torch.maximum(high - low, widest_other) if features else range_scales(numbers, low, high)
+        own = range_scales(low, high, len(x) - 1, common)
+        scales = torch.maximum(high - low, widest_other) if features else own
         values = numbers.gather(0, rows[None])[0]
         ranges = ((values - (low / 2 + high / 2)) / scales).abs() - 1
         excess.index_add_(0, rows, ranges.clamp(0, MAX_EXCESS))

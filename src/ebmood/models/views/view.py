@@ -126,7 +126,6 @@ class AffineView(ScaledView):
 SMALLEST_SIZE = 1e-290
 """Smaller values count as zero."""
 
-
 SMALLEST_SHARE = 0.25
 """Smallest range of a column, as a share of the common range, if all columns are measured on one scale."""
 
@@ -138,36 +137,38 @@ def common_range(x: Tensor) -> float:
     return float(varying.max() - varying.min()) if shared else 0.0
 
 
-def constant_scales(x: Tensor, values: Tensor | None = None) -> Tensor:
+def constant_scales(x: Tensor) -> Tensor:
     """Return the scales of columns that are constant: `(N, P) -> (P,)`.
 
     If all columns appear to be measured on one scale, it is their common range. Otherwise it is as if one row in N had
     moved by the size of its value, or by one if its value is zero, which has no unit.
-
-    Args:
-        x: the rows.
-        values: `(P,)` the constant values; None for those of the first row.
     """
-    if common := common_range(x):
-        return torch.full_like(x[0], common)
-    sizes = (x[0] if values is None else values).abs()
-    return torch.where(sizes > SMALLEST_SIZE, sizes, 1.0) / math.sqrt(len(x))
+    return _scales_of_constants(x[0], len(x), common_range(x))
 
 
-def range_scales(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+def range_scales(low: Tensor, high: Tensor, rows: int, common: float) -> Tensor:
     """Return the widths of ranges, and for constant columns their `constant_scales`: `(P,)`.
 
-    If all columns appear to be measured on one scale, a range counts as at least a quarter of the common one. A pixel
-    that is dark in nearly all training rows then has not much more weight than one in the middle.
+    If all columns are measured on one scale, a range counts as at least a quarter of the common one. A pixel that is
+    dark in nearly all training rows then has not much more weight than one in the middle.
 
     Args:
-        x: `(N, P)` the rows.
         low: `(P,)` the lowest value of each column.
         high: `(P,)` the highest value of each column.
+        rows: number of rows.
+        common: the `common_range` of the rows.
     """
     vary = varies(torch.stack([low, high]))
-    width = (high - low).clamp(min=SMALLEST_SHARE * common_range(x))
-    return torch.where(vary, width, constant_scales(x, low))
+    return torch.where(
+        vary, (high - low).clamp(min=SMALLEST_SHARE * common), _scales_of_constants(low, rows, common)
+    )
+
+
+def _scales_of_constants(values: Tensor, rows: int, common: float) -> Tensor:
+    if common:
+        return torch.full_like(values, common)
+    sizes = values.abs()
+    return torch.where(sizes > SMALLEST_SIZE, sizes, 1.0) / math.sqrt(rows)
 
 
 def varies(x: Tensor) -> Tensor:

@@ -33,8 +33,8 @@ def mlp(outputs: int, activation: str):
     return lambda: EnergyModel(MLP(5, (16, 16), outputs, activation, 0.2))
 
 
-def wideresnet(outputs: int):
-    return lambda: EnergyModel(WideResNet(1, outputs, width=1))
+def wideresnet(outputs: int, activation: str = "leaky_relu"):
+    return lambda: EnergyModel(WideResNet(1, outputs, width=1, activation_name=activation))
 
 
 TABLES = {
@@ -61,7 +61,13 @@ TABLES = {
 }
 IMAGES = {
     "ssm": (wideresnet(1), SSM(), None, {"score_matching_terms", "features"}),
-    "ssm, several logits": (wideresnet(CLASSES), SSM(), None, {"features"}),
+    "ssm, several logits": (wideresnet(CLASSES), SSM(), None, {"score_matching_terms", "features"}),
+    "ssm with labels, smooth": (
+        wideresnet(CLASSES, "silu"),
+        SSM(),
+        2.0,
+        {"score_matching_terms", "features"},
+    ),
     "cd": (
         wideresnet(1),
         CD(chain=SGLD(steps=2, step_size=0.3, noise=0.05), buffer=12),

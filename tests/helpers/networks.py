@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 import torch
 
-from ebmood.fast.mlp import ACTIVATIONS
+from ebmood.fast.activations import ACTIVATIONS
 from ebmood.fast.native import compiler
 from ebmood.networks import MLP, Activation, WideResNet, activation
 

@@ -5,8 +5,8 @@ package works without this folder. `accelerate` replaces named methods of an obj
 training:
 
 - the value and input gradient of energies on MLPs and WideResNets (`mlp.py`, `wideresnet.py`);
-- the terms of score matching, in closed form (`score_matching.py`) or by the Jacobian of piecewise-linear networks
-  (`jacobian.py`);
+- the terms of score matching, in closed form for MLPs (`score_matching.py`) and along a parabola for WideResNets
+  (`parabola.py`);
 - the gradient of the entropy in VERA (`posterior.py`);
 - the layers of radial flows (`radial.py`);
 - upsampling convolutions of image generators (`upsampling.py`).

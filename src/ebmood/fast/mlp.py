@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from ebmood.fast.activations import ACTIVATIONS
 from ebmood.fast.mlp_kernels import MLPKernels
 from ebmood.fast.mlp_layers import InplaceGradient, Layer, layers_of
 from ebmood.fast.operation import Operation, Plan, reference
@@ -13,9 +14,6 @@ from ebmood.fast.score_matching import second_order
 from ebmood.models import EnergyModel, ScoreMatchingTerms, log_density_of
 from ebmood.networks import MLP
 from ebmood.objectives import ContrastiveDivergence
-
-ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.SiLU, nn.Softplus, nn.ELU, nn.Tanh)
-"""Activations with closed forms; an MLP with any other one keeps the reference."""
 
 
 def operations(plan: Plan) -> Iterator[Operation]:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ebmood.fast.activations import activation_derivatives, is_smooth
 from ebmood.fast.mlp_layers import Layer
 from ebmood.models import log_density_of
 
@@ -59,7 +60,7 @@ class _SecondOrder(torch.autograd.Function):
     def forward(
         ctx: Any, layers: tuple[Layer, ...], x: Tensor, v: Tensor | None, *parameters: Tensor | None
     ) -> tuple[Tensor, ...]:
-        smooth = any(_is_smooth(layer.activation) for layer in layers)
+        smooth = any(is_smooth(layer.activation) for layer in layers)
         streams = 2 if v is None else 3
         inputs = [x.new_empty(streams, *x.shape)]
         inputs[0][0] = x
@@ -69,7 +70,9 @@ class _SecondOrder(torch.autograd.Function):
             if i < len(layers) - 1:
                 inputs.append(z.new_empty(streams, *z.shape))
                 third = smooth and v is not None
-                derivatives.append(_derivatives(layer.activation, z, smooth, third, out=inputs[-1][0]))
+                derivatives.append(
+                    activation_derivatives(layer.activation, z, smooth, third, out=inputs[-1][0])
+                )
         # Gradients of F with respect to the output and the input of each activation; then u.
         of_outputs, of_inputs = [z.softmax(1)], [z.softmax(1)]
         for layer, (first, *_) in zip(layers[:0:-1], derivatives[::-1], strict=True):
@@ -205,45 +208,3 @@ def _backward_streams(
         g[0].addcmul_(coupling[2], of_output[1])
         g[1].addcmul_(coupling[1], grad_second)
     return g
-
-
-def _is_smooth(activation: nn.Module | None) -> bool:
-    return activation is not None and not isinstance(activation, nn.ReLU | nn.LeakyReLU)
-
-
-def _derivatives(
-    activation: nn.Module | None, z: Tensor, second: bool, third: bool, out: Tensor
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Return the derivatives of the activation at z, the second and third on request, and write its value to `out`."""
-    match activation:
-        case nn.SiLU():
-            s = torch.sigmoid(z)
-            ds = torch.addcmul(s, s, s, value=-1)
-            dds = torch.addcmul(ds, ds, s, value=-2)
-            d2 = (z * dds).add_(ds, alpha=2)
-            d3 = torch.addcmul(ds, ds, ds, value=-6).mul_(z).add_(dds, alpha=3) if third else None
-            torch.mul(z, s, out=out)
-            return torch.addcmul(s, z, ds), d2, d3
-        case nn.Softplus():
-            s = torch.sigmoid(activation.beta * z)
-            ds = activation.beta * torch.addcmul(s, s, s, value=-1)
-            d3 = activation.beta * torch.addcmul(ds, ds, s, value=-2) if third else None
-            out.copy_(nn.functional.softplus(z, activation.beta, activation.threshold))
-            return s, ds, d3
-        case nn.Tanh():
-            a = torch.tanh(z, out=out)
-            d1 = 1 - a * a
-            return d1, -2 * a * d1, -2 * d1 * (1 - 3 * a * a) if third else None
-        case nn.ELU():
-            a = out.copy_(nn.functional.elu(z, activation.alpha))
-            negative = (a + activation.alpha).masked_fill_(z > 0, 0)
-            return negative.masked_fill(z > 0, 1), negative, negative if third else None
-        case nn.ReLU() | nn.LeakyReLU():
-            slope = activation.negative_slope if isinstance(activation, nn.LeakyReLU) else 0.0
-            # The derivative by torch's backward function: filling by a mask is fifteen times slower.
-            d1 = torch.ops.aten.leaky_relu_backward(z.new_ones(()).expand_as(z), z, slope, False)
-            zeros = torch.zeros_like(z) if second else None
-            torch.mul(z, d1, out=out)
-            return d1, zeros, zeros if third else None
-        case _:
-            raise TypeError(f"unknown activation {type(activation).__name__}: add it to `_derivatives`")

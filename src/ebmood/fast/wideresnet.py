@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ebmood.fast.convolutions import ConvolutionKernels, multiplications
-from ebmood.fast.jacobian import along_gradient, is_piecewise_linear
 from ebmood.fast.operation import Operation, Plan, reference
+from ebmood.fast.parabola import along_parabola, is_piecewise_linear, is_supported
 from ebmood.models import EnergyModel, ScoreMatchingTerms, log_density_of
 from ebmood.networks import WideResNet
 from ebmood.objectives import ContrastiveDivergence
@@ -31,7 +31,7 @@ def operations(plan: Plan) -> Iterator[Operation]:
         return
     kernels = _load_kernels(plan, network)
     yield Operation(model, "value_and_grad", partial(_value_and_grad, model, network, kernels))
-    if is_piecewise_linear(network):
+    if is_supported(network):
         yield Operation(model, "score_matching_terms", partial(_score_matching_terms, model, network))
 
 
@@ -76,11 +76,19 @@ def _value_and_grad(
 def _score_matching_terms(
     model: EnergyModel, network: WideResNet, x: Tensor, v: Tensor | None
 ) -> ScoreMatchingTerms:
-    """Implement `EnergyModel.score_matching_terms` where there is no curvature, or none is needed."""
-    if not model.training or (v is not None and network.last.out_features > 1):
+    """Implement `EnergyModel.score_matching_terms`."""
+    piecewise_linear = is_piecewise_linear(network)
+    if not model.training or (torch.is_autocast_enabled(x.device.type) and not piecewise_linear):
         return reference(model, "score_matching_terms")(x, v)
-    logits, derivative, u = along_gradient(network, x)
+    if piecewise_linear and network.last.out_features == 1:
+        v = None  # the curvature is zero
+    logits, first, second, u = along_parabola(network, x, v)
     p = torch.ones_like(logits) if logits.shape[1] == 1 else logits.softmax(1)
-    # u is a constant: the difference has the value of |grad F|^2 / 2 and its gradient.
-    half_square = (p * derivative).sum(1) - 0.5 * u.square().flatten(1).sum(1)
-    return ScoreMatchingTerms(log_density_of(logits), half_square, torch.zeros_like(half_square).detach())
+    # The second derivative of logsumexp is `E f'' + Var f'` under the softmax p.
+    derivative = (p * second).sum(1)
+    if v is not None and logits.shape[1] > 1:
+        derivative = derivative + (p * first.square()).sum(1) - (p * first).sum(1).square()
+    square = u.square().flatten(1).sum(1)
+    # u is a constant: the term u' grad F has the value of |u|^2 and the gradient of |grad F|^2 / 2.
+    curvature = torch.zeros_like(square) if v is None else derivative.detach() - square
+    return ScoreMatchingTerms(log_density_of(logits), derivative - 0.5 * square, curvature)

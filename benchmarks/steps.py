@@ -27,7 +27,7 @@ from torch import Tensor
 
 from ebmood.fast import accelerate
 from ebmood.models import DensityModel, EnergyModel, RadialFlow
-from ebmood.networks import MLP, WideResNet, supports_bf16
+from ebmood.networks import MLP, Activation, WideResNet, supports_bf16
 from ebmood.objectives import CD, SSM, VERA, Batch, Likelihood, Loss, Objective, ObjectiveSettings, Player
 from ebmood.samplers import SGLD
 from ebmood.training import Training, make_fabric
@@ -122,13 +122,16 @@ def comparisons(count: int | None = None) -> dict[str, Callable[[], Comparison]]
 
 
 def image_comparisons(name: str, x: Tensor) -> dict[str, Callable[[], Comparison]]:
-    def model() -> EnergyModel:
-        return EnergyModel(WideResNet(x.shape[1], 1))
+    def model(activation: Activation = "leaky_relu") -> EnergyModel:
+        return EnergyModel(WideResNet(x.shape[1], 1, activation_name=activation))
 
     generator = VERA(noise=128, resnet_channels=128)
     return {
         f"sgld image {name}": lambda: chain_steps(f"SGLD step, WideResNet {name}", model, SGLD(steps=1), x),
-        f"ssm image {name}": lambda: training_steps(
+        f"ssm image {name} smooth": lambda: training_steps(
+            f"SSM, WideResNet {name}, smooth", lambda: model("silu"), SSM(), x
+        ),
+        f"ssm image {name} piecewise": lambda: training_steps(
             f"SSM, WideResNet {name}, piecewise linear", model, SSM(), x
         ),
         f"vera image {name}": lambda: training_steps(f"VERA, WideResNet {name}", model, generator, x),

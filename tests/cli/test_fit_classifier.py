@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 import torch
 from helpers.classifier_outputs import labelled_rows, other_rows, trained_classifier
+from helpers.run_cli import run
 from safetensors.torch import save_file
 
 from ebmood.classifiers import ClassifierDetector
 from ebmood.core.metrics import separation
+from ebmood.monitoring import Monitor
 
 MODULE = "helpers.classifier_outputs:SmallClassifier"
 
@@ -128,14 +130,9 @@ classifier = Brightness()
 """
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("export", "net.onnx"), ("monitor", "feed.csv"), ("serve",)],
-    ids=lambda words: words[0],
-)
-def test_commands_that_do_not_take_such_a_detector_name_one_that_does(ebmood, tmp_path, words):
+def test_the_service_does_not_take_such_a_detector_and_names_a_command_that_does(ebmood, tmp_path):
     (tmp_path / "classifier.json").write_text("{}")
-    code, _, err = ebmood(words[0], tmp_path, *words[1:])
+    code, _, err = ebmood("serve", tmp_path)
     assert code == 2
     assert "a detector of a classifier, to which this does not apply; `ebmood score`" in err
 
@@ -403,3 +400,110 @@ def test_recalibrate_replaces_the_calibration_and_keeps_the_scores(ebmood, files
     code, _, err = ebmood(*words)
     assert code == 2
     assert "today.npz: X[7]" in err
+
+
+@pytest.fixture(scope="module")
+def feeds(files) -> Path:
+    """A detector in `model`, and feeds: normal rows, and rows that change after 100. Tests must not change them."""
+    with pytest.MonkeyPatch.context() as patch:
+        fit = ("fit-classifier", files / "held-out.npz", "-o", files / "model", *network(files))
+        code, _, err = run(patch, *fit, "--score", "knn")
+    assert code == 0, err
+    normal = labelled_rows(300, seed=5)[0].numpy()
+    np.savez(files / "monday.npz", X=normal[:200])
+    np.save(files / "tuesday.npy", np.concatenate([normal[200:], other_rows(200, seed=6).numpy()]))
+    return files
+
+
+def test_a_feed_of_arrays_is_watched_as_in_python(ebmood, feeds, tmp_path):
+    words = ("monitor", feeds / "model", feeds / "monday.npz", *network(feeds), "--every", "150rows")
+    code, out, err = ebmood(*words)
+    assert (code, err) == (0, "")
+    assert out.startswith("No alarm in 200 rows")
+    assert "Features" not in out
+    page = tmp_path / "page.html"
+    code, out, err = ebmood(*words, feeds / "tuesday.npy", "--json", "--page", page)
+    assert code == 1
+    assert err.startswith("alarm: row ")
+    x = np.concatenate([np.load(feeds / "monday.npz")["X"], np.load(feeds / "tuesday.npy")])
+    monitor = Monitor(ClassifierDetector.load(feeds / "model", trained_classifier()), watch_features=False)
+    for start in range(0, 500, 150):
+        state = monitor.update(x[start : start + 150])
+    result = json.loads(out)
+    assert result["alarm"]["row"] == state.alarm.row + 1
+    assert abs(result["alarm"]["change"] - 301) < 30
+    assert [batch["rows"] for batch in result["batches"]] == [150, 150, 150, 50]
+    assert [batch["flagged"] for batch in result["batches"]] == [batch.flagged for batch in monitor.batches]
+    assert "Feed of model" in page.read_text()
+
+
+def test_a_feed_of_arrays_goes_on(ebmood, feeds, tmp_path):
+    state, growing = tmp_path / "feed.monitor", tmp_path / "feed.npy"
+    words = ("monitor", feeds / "model", growing, *network(feeds), "--every", "40rows", "--json")
+    x = np.load(feeds / "tuesday.npy")
+    for rows in (60, 60, 280):
+        np.save(growing, x[:rows])
+        code, out, err = ebmood(*words, "--state", state)
+        assert code == int(rows > 100), err
+        assert json.loads(out)["rows"] == rows
+    assert json.loads(ebmood(*words)[1])["alarm"] == json.loads(out)["alarm"]
+    np.save(growing, x[1:])
+    code, _, err = ebmood(*words, "--state", state)
+    assert code == 2
+    assert "its first inputs are not those that were watched before" in err
+
+
+def test_a_feed_of_arrays_with_bad_rows_or_options_of_tables_is_refused(ebmood, feeds, tmp_path):
+    bad = np.load(feeds / "tuesday.npy")
+    bad[7, 0] = np.nan
+    np.save(tmp_path / "bad.npy", bad)
+    model, net = ("monitor", feeds / "model"), network(feeds)
+    for words, message in {
+        (
+            *model,
+            tmp_path / "bad.npy",
+            *net,
+        ): "bad.npy: X[7]: the row holds NaN or infinity; correct it, or leave",
+        (*model, tmp_path / "none.npz", *net): "none.npz: no such file or folder",
+        (*model, feeds / "monday.npz"): "give --module helpers.classifier_outputs:SmallClassifier, with",
+        (*model, feeds / "monday.npz", *net, "--time", "at"): "--time: for tables; leave them out",
+        (*model, feeds / "monday.npz", *net, "--embed", "net.onnx"): "--embed",
+        (*model, feeds / "monday.npz", *net, "--every", "1h"): "give a number of rows, such as 1000rows",
+        (*model, feeds / "monday.npz", feeds / "monday.npz", *net): "is given twice",
+    }.items():
+        code, out, err = ebmood(*words, "--state", tmp_path / "state")
+        assert (code, out) == (2, ""), (words, err)
+        assert message in err, (words, err)
+        assert err.count("\n") == 1
+        assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.slow
+def test_the_exported_graph_gives_logits_scores_and_p_values(ebmood, feeds, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    graph, rows = tmp_path / "watch.onnx", feeds / "tuesday.npy"
+    code, _, err = ebmood("export", feeds / "model", graph, "--rows", rows, *network(feeds))
+    assert code == 0, err
+    assert re.search(r"watch.onnx: agrees with the detector on 64 of these rows \(scores to ", err)
+    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    x = np.load(rows)[-9:]
+    logits, scores, _ = session.run(None, {"x": x})
+    np.testing.assert_allclose(logits, trained_classifier()(torch.from_numpy(x)), rtol=1e-4, atol=1e-5)
+    detector = ClassifierDetector.load(feeds / "model", trained_classifier())
+    np.testing.assert_allclose(scores, detector.score_samples(x), rtol=1e-3, atol=1e-4)
+
+
+def test_an_export_that_cannot_be_made_is_one_line(ebmood, feeds, tables, model, tmp_path):
+    graph, net = tmp_path / "watch.onnx", network(feeds)
+    for words, message in {
+        (feeds / "model", graph, *net): "FILE.npz or a folder of images",
+        (feeds / "model", graph, "--rows", feeds / "monday.npz"): "give --module",
+        (feeds / "model", graph, "--onnx", "net.onnx"): "an ONNX graph cannot be exported again",
+        (model, graph, "--rows", tables / "in.csv"): "only a detector of a classifier needs rows",
+        (model, graph, *net): "leave out --module",
+    }.items():
+        code, _, err = ebmood("export", *words)
+        assert code == 2
+        assert message in err, (words, err)
+        assert err.count("\n") == 1
+        assert not graph.exists()

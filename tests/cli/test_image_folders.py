@@ -193,3 +193,35 @@ def test_other_files_are_named_and_reasons_are_refused(ebmood, model, folders, t
     code, _, err = ebmood(*words, "--reasons", "2")
     assert code == 2
     assert "leave out --reasons" in err
+
+
+def test_folders_of_images_are_watched_in_the_order_of_their_paths(ebmood, model, folders, tmp_path):
+    state = tmp_path / "feed.monitor"
+    words = ("monitor", model, "--every", "20rows", "--delta", 0.05, "--state", state)
+    code, out, err = ebmood(*words, folders / "in")
+    assert (code, err) == (0, "")
+    rows = len(list((folders / "in").rglob("*.png")))
+    assert out.startswith(f"No alarm in {rows} rows")
+    assert "000.png" in out  # batches have the name of their first image
+    assert "Features" not in out
+    code, out, err = ebmood(*words, folders / "in", folders / "out", "--json")
+    assert code == 1, err
+    result = json.loads(out)
+    assert abs(result["alarm"]["change"] - (rows + 1)) < 10
+    assert result["alarm"]["label"].endswith(".png")
+    assert result["batches"][0]["p_values"] == []
+
+
+def test_a_feed_of_images_takes_no_options_of_tables(ebmood, model, folders, tmp_path):
+    table = tmp_path / "feed.csv"
+    table.write_text("a\n1\n")
+    for words, message in {
+        (folders / "in", "--drop", "a"): "--drop: for tables; leave them out with a detector of images",
+        (folders / "in", "--module", "net:x"): "leave out --module",
+        (folders / "in", "--every", "1d"): "images and arrays do not have",
+        (table,): "a table, but the detector was fitted on images",
+    }.items():
+        code, out, err = ebmood("monitor", model, *words)
+        assert (code, out) == (2, ""), err
+        assert message in err
+        assert err.count("\n") == 1

@@ -91,6 +91,12 @@ def test_evaluate_and_inspect_take_the_detector(ebmood, model, photos, tmp_path)
     assert content["embedder"]["name"] == "filters"
 
 
+def test_a_feed_of_images_is_watched(ebmood, model, photos):
+    code, out, err = ebmood("monitor", model, photos / "in", photos / "out", "--delta", 0.2, "--json")
+    assert code == 1, err
+    assert 10 < json.loads(out)["alarm"]["change"] < 15
+
+
 def test_prototypes_are_saved_without_pictures(ebmood, photos, tmp_path):
     words = ("--embed", "filters", "--where", "--memory", "prototypes", "--alpha", 0.1, "--json")
     code, out, err = ebmood("fit", photos / "fit", "-o", tmp_path / "m", *words)
@@ -128,7 +134,7 @@ def test_what_does_not_apply_is_one_line(ebmood, model, photos, tmp_path):
             photos / "in",
         ): "lies in the folder",
         ("report", model, table, "-o", tmp_path / "p.html"): "a table, but the detector was fitted on images",
-        ("monitor", model, table): "a detector of patches",
+        ("monitor", model, table): "a table, but the detector was fitted on images",
         ("recalibrate", model, photos / "in"): "a detector of patches",
         ("export", model, tmp_path / "e.onnx"): "a detector of patches",
     }.items():

@@ -16,6 +16,7 @@ from ebmood.cli import recalibrate as recalibrate_
 from ebmood.cli import report as report_
 from ebmood.cli import score as score_
 from ebmood.cli import serve as serve_
+from ebmood.cli.classifier_files import Module, Onnx, Weights
 from ebmood.cli.options import Cluster
 from ebmood.cli.plain_help import PlainCommand, PlainGroup
 
@@ -271,18 +272,39 @@ def tables(
     print_answer(*read_study(folder), folder, full)
 
 
-@app.command(cls=PlainCommand, epilog="Example\n\n    ebmood export pumps-model pumps.onnx")
+@app.command(
+    cls=PlainCommand,
+    epilog="""Examples
+
+    ebmood export pumps-model pumps.onnx
+
+    ebmood export watch watch.onnx --rows new.npz --module shop.networks:classifier
+
+Exit codes: 0 success, 2 invalid input, or the graph disagrees; then nothing is written.""",
+)
 def export(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="Folder of a fitted detector.", show_default=False)
     ],
     out: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="File to write.", show_default=False)],
+    rows: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="ROWS",
+            help="Detector of a classifier: an .npz file or a folder of images, whose first inputs are compared.",
+            show_default=False,
+        ),
+    ] = None,
+    module: Module = None,
+    weights: Weights = None,
+    onnx: Onnx = None,
 ) -> None:
     """Write a detector as one ONNX graph from raw rows to scores and p-values.
 
     The results of the graph in onnxruntime are compared with the detector, and the file is written only
-    if they agree. This needs the extra `onnx`: pip install 'ebmood[onnx]'.
+    if they agree. With a detector of a classifier, the graph holds the network and gives its logits as
+    well. This needs the extra `onnx`: pip install 'ebmood[onnx]'.
     """
     from ebmood.cli import export as command
 
-    command.run(model, out)
+    command.run(model, out, rows, module, weights, onnx)

@@ -1,23 +1,36 @@
-"""`ebmood monitor`: watch a feed of table rows, and say since when it differs from the training rows, and where."""
+"""`ebmood monitor`: watch a feed, and say since when it differs from the training rows, and in which features."""
 
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ebmood.cli.classifier_files import Module, Onnx, Weights
+from ebmood.cli.embed_options import EmbedAgain, allow_import
 from ebmood.cli.messages import interrupted, print_json, print_message
-from ebmood.cli.options import Device, Drop, Json, Model, Threads, use_threads
+from ebmood.cli.options import Device, Drop, Json, Model, SkipCorrupt, Threads, use_threads
 from ebmood.cli.progress_bar import progress_bar
 from ebmood.cli.report import check_page, refuse_folder, write_page
+from ebmood.cli.saved_classifier import is_classifier, refuse_network, refuse_table_options
 from ebmood.core.words import printable
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from ebmood.cli.file_feed import FileFeeds
+    from ebmood.detector.calibrated import Calibrated
+    from ebmood.detector.progress_callback import ProgressCallback
     from ebmood.detector.raw.table_detector import TableDetector
+    from ebmood.detector.score_batch import ScoreBatch
     from ebmood.monitoring import Monitor
+    from ebmood.monitoring.scored_feed import ScoredFeed
     from ebmood.monitoring.table_feed import TableFeed
+
+    Scored = tuple[ScoreBatch, np.ndarray | None, str | None]
+    """A batch, its rows as numbers if features are compared, and its label."""
 
 EPILOG = """Examples
 
@@ -28,6 +41,10 @@ EPILOG = """Examples
     ebmood monitor model feed.csv --state feed.monitor     continue with the rows that are new in feed.csv
 
     tail -f -n +1 feed.csv | ebmood monitor model - --every 100rows
+
+    ebmood monitor camera monday tuesday --every 200rows --state camera.monitor     folders of images
+
+    ebmood monitor watch today.npz --module shop.networks:classifier     a detector of fit-classifier
 
 Exit codes: 0 no alarm, 1 alarm, 2 invalid input, 130 interrupted."""
 
@@ -44,7 +61,8 @@ def monitor(
         list[Path],
         typer.Argument(
             metavar="FEED...",
-            help="Tables in the order of time: CSV files, Parquet files, folders of them, or - for standard input.",
+            help="Tables in the order of time: CSV files, Parquet files, folders of them, or - for standard input. For "
+            "detectors of images, folders of images; for those of a classifier, these or .npz files.",
             show_default=False,
         ),
     ],
@@ -95,6 +113,11 @@ def monitor(
         Path | None, typer.Option(metavar="FILE", help="Also write an HTML page.", show_default=False)
     ] = None,
     drop: Drop = None,
+    embed: EmbedAgain = None,
+    skip_corrupt: SkipCorrupt = False,
+    module: Module = None,
+    weights: Weights = None,
+    onnx: Onnx = None,
     threads: Threads = None,
     device: Device = "cpu",
     json: Json = False,
@@ -104,10 +127,15 @@ def monitor(
     The probability that there is ever an alarm without a change is at most
     delta, if the rows do not depend on each other in time. Evidence is given
     as a logarithm to base 10: an alarm needs log10(1 / delta). Each batch is
-    also tested feature by feature against the training rows.
+    also tested feature by feature against the training rows. For images, in
+    the order of their paths, and for a detector of a classifier, only the
+    score is watched.
     """
     try:
         with progress_bar("watching") as progress:
+            from ebmood.detector.raw.saved_detector import is_of_images, load_saved_detector
+            from ebmood.detector.raw.table_detector import TableDetector
+            from ebmood.monitoring.strata import cycles_of
             from ebmood.monitoring.table_feed import TableFeed
             from ebmood.monitoring.times import Interval
 
@@ -116,22 +144,27 @@ def monitor(
                 check_page(page)
             if state is not None:
                 refuse_folder(state)
-            others = [*(drop or ()), *(() if time is None else (time,))]
-            detector, interval = _load_detector(model, device), Interval.parse(every)
-            watching = _open_monitor(detector, state, delta, run_length, reference, others)
-            estimator = detector.estimator
-            feed = TableFeed(detector, feeds, interval, time, drop or (), watching.notes.get("feed"))
-            saved = clock.monotonic()
-            for batch in feed.batches(progress):
-                before = watching.alarm
-                scores = estimator.scorer_.score_rows(batch.values)
-                scored = estimator.decide(scores, segments=estimator.segments_of(batch.values))
-                watching.update_scored(scored, batch.values, batch.label)
-                if watching.alarm is not before:
-                    print_message(f"alarm: {_describe_alarm(watching)}")
-                if state is not None and clock.monotonic() - saved > SAVE_SECONDS:
-                    watching.save(state, {"feed": feed.position()})
-                    saved = clock.monotonic()
+            interval = Interval.parse(every)
+            files = None
+            if is_classifier(model) or is_of_images(model):
+                refuse_table_options(
+                    {"--time": time, "--drop": drop, "--reference": reference}, "images or of a classifier"
+                )
+                files = _open_files(model, module, weights, onnx, device, embed, skip_corrupt, progress)
+                watching = _open_monitor(files.estimator, state, delta, run_length, watch_features=False)
+                feed = files.feed(feeds, interval, watching.notes.get("feed"))
+                batches = ((batch.batch, None, batch.label) for batch in feed.batches())
+            else:
+                refuse_network(model, module, weights, onnx)
+                detector = load_saved_detector(model, device)
+                assert isinstance(detector, TableDetector)
+                others = [*(drop or ()), *(() if time is None else (time,))]
+                rows = None if reference is None else _read_reference(detector, reference, others, state)
+                cycles = cycles_of(detector.preparation)
+                watching = _open_monitor(detector.estimator, state, delta, run_length, rows, cycles)
+                feed = TableFeed(detector, feeds, interval, time, drop or (), watching.notes.get("feed"))
+                batches = _score_batches(detector, feed, progress)
+            _watch(watching, batches, feed, state)
             _finish(watching, feed, model, state, page)
     except KeyboardInterrupt:
         raise interrupted(
@@ -139,36 +172,73 @@ def monitor(
             if state is None
             else f"{state} holds the rows up to its last save; repeat the command to continue"
         ) from None
+    bad_rows, first_bad_row = (
+        (feed.bad_rows, feed.first_bad_row) if isinstance(feed, TableFeed) else (0, None)
+    )
     if json:
-        print_json(
-            {**_as_json(watching, model), "bad_rows": feed.bad_rows, "first_bad_row": feed.first_bad_row}
-        )
+        print_json({**_as_json(watching, model), "bad_rows": bad_rows, "first_bad_row": first_bad_row})
     else:
-        _print(watching)
-        if feed.bad_rows:
+        _print(watching, is_table=files is None)
+        if files is not None:
+            files.print_files()
+        if bad_rows:
             print_message(
-                f"rows with odd cells, read as missing values: {feed.bad_rows}; the first: {feed.first_bad_row}"
+                f"rows with odd cells, read as missing values: {bad_rows}; the first: {first_bad_row}"
             )
     raise typer.Exit(int(watching.alarm is not None))
 
 
-def _load_detector(model: Path, device: str) -> "TableDetector":
-    from ebmood.detector.raw.saved_detector import load_saved_detector, refuse_images
-    from ebmood.detector.raw.table_detector import TableDetector
+def _open_files(
+    model: Path,
+    module: str | None,
+    weights: Path | None,
+    onnx: Path | None,
+    device: str,
+    embed: str | None,
+    skip_corrupt: bool,
+    progress: "ProgressCallback",
+) -> "FileFeeds":
+    """Load a detector of a classifier or of images."""
+    from ebmood.cli.file_feed import of_classifier, of_images
 
-    refuse_images(model, "; watch them in Python with `ebmood.Monitor`, or give a detector of tables")
-    detector = load_saved_detector(model, device)
-    assert isinstance(detector, TableDetector)
-    return detector
+    if is_classifier(model):
+        refuse_table_options({"--embed": embed})
+        return of_classifier(model, module, weights, onnx, device, skip_corrupt, progress)
+    refuse_network(model, module, weights, onnx)
+    return of_images(model, device, allow_import(embed), skip_corrupt, progress)
+
+
+def _read_reference(
+    detector: "TableDetector", reference: Path, not_features: Sequence[str], state: Path | None
+) -> Any:
+    """Return the rows of a table.
+
+    Args:
+        detector: the detector.
+        reference: a table.
+        not_features: names or patterns of columns that it may have in addition.
+        state: the file of a monitor, which must not exist.
+    """
+    from ebmood.core.errors import InputError
+    from ebmood.detector.io.open_input import open_table
+    from ebmood.detector.raw.saved_detector import read_all_rows
+
+    if state is not None and state.exists():
+        raise InputError(f"{state}: holds its reference rows; leave --reference out, or give a new --state")
+    table = open_table(reference)
+    others = [name for name in table.names if any(fnmatchcase(name, other) for other in not_features)]
+    return read_all_rows(detector, table, others)[0]
 
 
 def _open_monitor(
-    detector: "TableDetector",
+    detector: "Calibrated",
     state: Path | None,
     delta: float | None,
     run_length: float | None,
-    reference: Path | None,
-    not_features: Sequence[str],
+    reference: Any = None,
+    cycles: Sequence[Any] = (),
+    *,
+    watch_features: bool = True,
 ) -> "Monitor":
     """Return a new monitor, or the one in `state` if it exists.
 
@@ -177,29 +247,23 @@ def _open_monitor(
         state: the file of a monitor.
         delta: None for that of `state`, or 0.01.
         run_length: None for that of `state`, or none.
-        reference: a table.
-        not_features: names or patterns of columns that tables may have in addition.
+        reference: rows with which features are compared.
+        cycles: features that are cycles of dates.
+        watch_features: whether features are watched beside the score.
     """
     from ebmood.core.errors import InputError
-    from ebmood.detector.io.open_input import open_table
-    from ebmood.detector.raw.saved_detector import read_all_rows
     from ebmood.monitoring import Monitor
-    from ebmood.monitoring.strata import cycles_of
 
     if state is None or not state.exists():
-        rows = None
-        if reference is not None:
-            table = open_table(reference)
-            others = [name for name in table.names if any(fnmatchcase(name, other) for other in not_features)]
-            rows, _ = read_all_rows(detector, table, others)
         return Monitor(
-            detector.estimator,
+            detector,
             0.01 if delta is None else delta,
             run_length=run_length,
-            cycles=cycles_of(detector.preparation),
-            reference=rows,
+            watch_features=watch_features,
+            cycles=cycles,
+            reference=reference,
         )
-    monitor = Monitor.load(state, detector.estimator)
+    monitor = Monitor.load(state, detector)
     settings = monitor.settings
     for option, given, fixed in (
         ("--delta", delta, settings.delta),
@@ -209,13 +273,40 @@ def _open_monitor(
             raise InputError(
                 f"{state}: was started with {option} {fixed}; leave {option} out, or give a new --state"
             )
-    if reference is not None:
-        raise InputError(f"{state}: holds its reference rows; leave --reference out, or give a new --state")
     return monitor
 
 
+def _score_batches(
+    detector: "TableDetector", feed: "TableFeed", progress: "ProgressCallback"
+) -> "Iterator[Scored]":
+    """Score the batches of a feed of tables."""
+    estimator = detector.estimator
+    for batch in feed.batches(progress):
+        scores = estimator.scorer_.score_rows(batch.values)
+        yield (
+            estimator.decide(scores, segments=estimator.segments_of(batch.values)),
+            batch.values,
+            batch.label,
+        )
+
+
+def _watch(
+    watching: "Monitor", batches: "Iterable[Scored]", feed: "TableFeed | ScoredFeed", state: Path | None
+) -> None:
+    """Update the monitor with all batches, report the alarm, and save the state from time to time."""
+    saved = clock.monotonic()
+    for batch, values, label in batches:
+        before = watching.alarm
+        watching.update_scored(batch, values, label)
+        if watching.alarm is not before:
+            print_message(f"alarm: {_describe_alarm(watching)}")
+        if state is not None and clock.monotonic() - saved > SAVE_SECONDS:
+            watching.save(state, {"feed": feed.position()})
+            saved = clock.monotonic()
+
+
 def _finish(
-    watching: "Monitor", feed: "TableFeed", model: Path, state: Path | None, page: Path | None
+    watching: "Monitor", feed: "TableFeed | ScoredFeed", model: Path, state: Path | None, page: Path | None
 ) -> None:
     """Save the state and write the page."""
     if state is not None:
@@ -236,7 +327,7 @@ def _describe_alarm(watching: "Monitor") -> str:
     return f"row {alarm.row + 1:,}{at}, by {what}; the change most likely began at row {alarm.change + 1:,}{since}"
 
 
-def _answer(watching: "Monitor") -> list[str]:
+def _answer(watching: "Monitor", is_table: bool) -> list[str]:
     """Return the answer in a few lines."""
     from ebmood.monitoring.state import SCORE
     from ebmood.monitoring.summary import drifted_since_change, log10
@@ -257,27 +348,27 @@ def _answer(watching: "Monitor") -> list[str]:
             named = ", ".join(f"{name} (in {count} of {of} batches)" for name, count, of in features[:5])
             more = f", and {len(features) - 5} more" if len(features) > 5 else ""
             lines.append(f"Features that differ since then: {named}{more}.")
-        elif watching.feature_names and state.alarm.stream == SCORE:
+        elif is_table and watching.feature_names and state.alarm.stream == SCORE:
             lines.append("No single feature differs; their combination does.")
     if not watching.has_bound:
         lines.append(f"No bound: {watching.no_bound}.")
     if settings.run_length is not None:
         rate = f" (on average at most one false alarm in {settings.run_length:,.0f} rows)"
         lines.append(f"{state.restarts:,} alarms with restarts{rate if watching.has_bound else ''}.")
-    if not watching.feature_names:
+    if is_table and not watching.feature_names:
         lines.append(
             "Features are not compared, because the detector holds no sample of rows; give --reference."
         )
     return lines
 
 
-def _print(watching: "Monitor") -> None:
+def _print(watching: "Monitor", is_table: bool) -> None:
     from ebmood.cli.terminal_tables import output_console, print_table
     from ebmood.monitoring.summary import log10
     from ebmood.results.tables.table import Column, Table
 
     console = output_console()
-    for line in _answer(watching):
+    for line in _answer(watching, is_table):
         console.print(printable(line), markup=False)
     shown = watching.batches[-SHOWN:]
     rows = tuple(

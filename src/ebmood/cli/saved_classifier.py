@@ -8,7 +8,7 @@ from ebmood.cli.classifier_files import NetworkFiles, open_rows
 
 if TYPE_CHECKING:
     from ebmood.classifiers import ClassifierDetector
-    from ebmood.classifiers.classifier_rows import ClassifierRows
+    from ebmood.classifiers.classifier_rows import ClassifierRows, Part
     from ebmood.classifiers.saved_classifier import ClassifierMetadata
     from ebmood.detector.raw.batch_notes import BatchNotes
     from ebmood.detector.raw.score_options import ScoreOptions
@@ -34,11 +34,12 @@ def refuse_network(model: Path, *options: object) -> None:
         )
 
 
-def refuse_table_options(options: Mapping[str, object]) -> None:
+def refuse_table_options(options: Mapping[str, object], of: str = "a classifier") -> None:
     """Check that no option for tables is given.
 
     Args:
         options: the values of such options by their names, such as `--drop`.
+        of: what the detector was fitted for.
 
     Raises:
         EbmoodError: one of them is given.
@@ -47,7 +48,7 @@ def refuse_table_options(options: Mapping[str, object]) -> None:
     if names:
         from ebmood.core.errors import EbmoodError
 
-        raise EbmoodError(f"{', '.join(names)}: for tables; leave them out with a detector of a classifier")
+        raise EbmoodError(f"{', '.join(names)}: for tables; leave them out with a detector of {of}")
 
 
 def load_detector(
@@ -87,6 +88,34 @@ def open_new_rows(
     return open_rows(rows, _image_input(model, rows, detector.notes_), skip_corrupt)
 
 
+def score_parts(
+    detector: "ClassifierDetector", source: "ClassifierRows", *, marks_bad_rows: bool
+) -> "Iterator[tuple[Part, ScoreBatch]]":
+    """Score the parts of a source; for images, the kept column `file` holds their paths.
+
+    Args:
+        detector: fitted.
+        source: the rows.
+        marks_bad_rows: whether rows with NaN or infinity are scored as zeros instead of refused; see `Part.errors`.
+
+    Raises:
+        InputError: a row cannot be used; the message names it.
+    """
+    from dataclasses import replace
+
+    from ebmood.classifiers.named_rows import named_rows
+    from ebmood.core.errors import InputError
+
+    first = 0
+    for part in source.parts(16 * detector.batch_size):
+        for row, problem in () if marks_bad_rows else (part.errors or {}).items():
+            raise InputError(f"{source.describe(first + row)}: {problem}; correct it, or leave it out")
+        with named_rows(source, first):
+            batch = replace(detector.score_batch(part.x), kept_columns=part.kept, segments=None)
+        yield part, batch
+        first += len(batch.scores)
+
+
 def score_rows(
     detector: "ClassifierDetector", source: "ClassifierRows", options: "ScoreOptions", notes: "BatchNotes"
 ) -> "Iterator[ScoreBatch]":
@@ -101,23 +130,13 @@ def score_rows(
     Raises:
         InputError: a row cannot be used and is not marked.
     """
-    from dataclasses import replace
-
-    from ebmood.classifiers.named_rows import named_rows
-    from ebmood.core.errors import InputError
     from ebmood.detector.score_batch import mark_bad_rows
 
-    for part in source.parts(16 * detector.batch_size):
-        bad = [
-            f"{source.describe(notes.rows + row)}: {problem}" for row, problem in (part.errors or {}).items()
-        ]
-        if bad and not options.mark_bad_rows:
-            raise InputError(f"{bad[0]}; correct it, or leave it out")
-        with named_rows(source, notes.rows):
-            batch = replace(detector.score_batch(part.x), kept_columns=part.kept, segments=None)
+    for part, batch in score_parts(detector, source, marks_bad_rows=options.mark_bad_rows):
         if options.mark_bad_rows and part.errors is not None:
+            bad = part.errors.items()
+            notes.add_bad([f"{source.describe(notes.rows + row)}: {problem}" for row, problem in bad])
             batch = mark_bad_rows(batch, part.errors)
-        notes.add_bad(bad)
         notes.rows += len(batch.scores)
         notes.flagged += int(batch.flags.sum())
         yield batch

@@ -15,6 +15,7 @@ from ebmood.detector.patches.patch_files import load_patch_detector
 from ebmood.detector.patches.patch_folder import PatchFolderDetector, check_map_folder
 from ebmood.detector.persistence.detector_files import is_patch_detector, read_detector
 from ebmood.detector.persistence.load import load
+from ebmood.detector.persistence.metadata import DetectorMetadata
 from ebmood.detector.preparation import concatenate_features
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.raw.batch_notes import BatchNotes
@@ -66,20 +67,32 @@ def load_saved_detector(
     return kind.from_estimator(folder, estimator)
 
 
+def is_of_images(folder: Path) -> bool:
+    """Return whether a saved detector was fitted on images. Its embedder is not opened, and may be absent.
+
+    Raises:
+        EbmoodError: there is no detector.
+    """
+    return is_patch_detector(folder) or _takes_images(read_detector(folder)[0])
+
+
 def refuse_images(folder: Path, advice: str) -> None:
-    """Raise an error if a saved detector was fitted on images. Its embedder is not opened, and may be absent.
+    """Raise an error if a saved detector was fitted on images.
 
     Args:
         folder: the folder of the detector.
         advice: what to do instead, for the message.
 
     Raises:
-        EbmoodError: it was fitted on images, or there is no detector.
+        EbmoodError: it was fitted on images or on patches, or there is no detector.
     """
-    metadata, _ = read_detector(folder)
-    is_embedded = metadata.embedder is not None and metadata.embedder.items == "images"
-    if is_embedded or IMAGE_NOTE in metadata.notes:
+    if _takes_images(read_detector(folder)[0]):
         raise InputError(f"{folder}: was fitted on images{advice}")
+
+
+def _takes_images(metadata: DetectorMetadata) -> bool:
+    is_embedded = metadata.embedder is not None and metadata.embedder.items == "images"
+    return is_embedded or IMAGE_NOTE in metadata.notes
 
 
 def score_input(

@@ -132,12 +132,13 @@ def read_detector(folder: Path, form: Format[M] = DETECTOR) -> tuple[M, dict[str
     path = folder / form.json_name
     if form.name != PATCH_FORMAT and is_patch_detector(folder):
         takes = for_interface(
-            "`ebmood score`, `evaluate`, `report` and `inspect` take it", "load it with ebmood.load"
+            "`ebmood score`, `evaluate`, `monitor`, `report` and `inspect` take it",
+            "load it with ebmood.load",
         )
         raise EbmoodError(f"{folder}: a detector of patches, to which this does not apply; {takes}")
     if form.json_name != CLASSIFIER_JSON and not path.is_file() and (folder / CLASSIFIER_JSON).is_file():
         takes = for_interface(
-            "`ebmood score`, `evaluate`, `recalibrate` and `inspect` take it",
+            "`ebmood score`, `evaluate`, `monitor`, `recalibrate`, `report`, `export` and `inspect` take it",
             "load it with ClassifierDetector.load",
         )
         raise EbmoodError(f"{folder}: a detector of a classifier, to which this does not apply; {takes}")

@@ -111,3 +111,16 @@ def test_labels_that_do_not_fit_are_one_line(ebmood, model, labelled, options, m
     assert code == 2
     assert message in err
     assert len(err.splitlines()) == 1
+
+
+def test_training_rows_are_no_normal_rows_for_an_evaluation(ebmood, model, tables):
+    words = ("evaluate", model, "--out", tables / "out.csv", "--in")
+    code, _, err = ebmood(*words, tables / "fit.csv")
+    assert code == 0
+    line = "fit.csv: 80% of the rows equal training rows, whose scores are higher than those of other rows"
+    assert line in err
+    assert any(
+        "80% of the rows equal" in note
+        for note in json.loads(ebmood(*words, tables / "fit.csv", "--json")[1])["notes"]
+    )
+    assert "equal training rows" not in ebmood(*words, tables / "in.csv")[2]

@@ -9,7 +9,7 @@ import typer
 
 from ebmood.cli.classifier_files import Module, NetworkFiles, Onnx, Weights
 from ebmood.cli.embed_options import EmbedAgain, allow_import
-from ebmood.cli.messages import interrupted, print_files, print_json
+from ebmood.cli.messages import interrupted, print_files, print_json, print_message
 from ebmood.cli.options import Device, Drop, Json, Model, SkipCorrupt
 from ebmood.cli.progress_bar import progress_bar
 from ebmood.cli.report import (
@@ -177,7 +177,8 @@ def evaluate(
     if json:
         files = {"skipped": skipped, "others": others} if skipped else {}
         expected = {"alpha": estimator.alpha, "false_alarm_rate": estimator.false_alarm_rate_}
-        print_json({"model": str(model), **expected, "in": results[0], "out": results[1:]} | files)
+        content = {"model": str(model), **expected, "in": results[0], "out": results[1:]}
+        print_json(content | files | {"notes": list(measured.notes)})
         return
     for source in sources:
         print_files(source)
@@ -188,6 +189,8 @@ def evaluate(
     for name, segment in results[0].get("segments", {}).items():
         line = f"normal rows of segment {name}: {segment['flagged']:.3f} of {segment['rows']} flagged"
         console.print(printable(line), markup=False)
+    for line in measured.notes:
+        print_message(f"{tables[0]}: {line}")
 
 
 @dataclass(frozen=True)
@@ -207,12 +210,14 @@ class _Measured:
         items: the words for what it scores.
         sources: the files and folders.
         batches: the results of each set.
+        notes: what is unusual about the normal rows as a whole, one line for each kind.
     """
 
     estimator: "Calibrated"
     items: "Items"
     sources: "Sequence[InputStream | ClassifierRows]"
     batches: "Sequence[Sequence[ScoreBatch]]"
+    notes: Sequence[str] = ()
 
 
 def _measure_classifier(
@@ -249,13 +254,18 @@ def _measure(
     """Score tables or folders of images, and write the page if there is one to write."""
     from ebmood.detector.io.open_input import open_input
     from ebmood.detector.outlier_labels import find_outliers, read_labels, split_batches
+    from ebmood.detector.raw.batch_notes import BatchNotes
     from ebmood.detector.raw.items import items_of
     from ebmood.detector.raw.saved_detector import load_any_detector, score_input
 
     detector = load_any_detector(model, device, embed=embed)
     sources = [open_input(table, skip_corrupt) for table in tables]
     keep = [] if labels is None else _match_label_column(sources[0], labels.column)
-    batches = [list(score_input(detector, source, keep, drop, progress)) for source in sources]
+    notes = BatchNotes()
+    batches = [
+        list(score_input(detector, source, keep, drop, progress, notes=None if number else notes))
+        for number, source in enumerate(sources)
+    ]
     is_outlier = None
     if labels is not None:
         source = sources[0].source
@@ -268,7 +278,9 @@ def _measure(
         else:
             content = labelled_page_of(model, tables[0], is_outlier, [*drop, labels.column])
         write_page(page, content)
-    return _Measured(detector.estimator, items_of(detector.estimator), sources, batches)
+    rate = detector.estimator.false_alarm_rate_
+    lines = notes.lines(rate) if labels is None else notes.lines_about_training_rows()
+    return _Measured(detector.estimator, items_of(detector.estimator), sources, batches, lines)
 
 
 def flagged_by_segment(estimator: "EnergyDetector", batches: "Sequence[ScoreBatch]") -> dict[str, dict]:

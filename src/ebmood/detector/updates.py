@@ -24,6 +24,7 @@ from ebmood.detector.energy.reservoir import Reservoir
 from ebmood.detector.energy.score_model import EnergySettings, ScoreModel
 from ebmood.detector.energy.self_test import Probe, run_self_test
 from ebmood.detector.energy.training_ranges import training_ranges
+from ebmood.detector.held_rows import HeldRows
 from ebmood.detector.history import Event
 from ebmood.detector.labels import encode_known_labels
 from ebmood.detector.parameters import (
@@ -42,9 +43,6 @@ HELD_CALIBRATION_ROWS = 2048
 
 SPLIT_FRACTION = 0.2
 """The parameter `calibration` of a detector with leave-one-out calibration after it was recalibrated."""
-
-MANY_EQUAL = 20
-"""Calibration rows that equal training rows, from which there is a warning."""
 
 Floats = NDArray[np.float64]
 
@@ -105,7 +103,7 @@ class Updates(Decisions):
         inputs = self._read(X)
         rows, values = len(inputs.features), inputs.values
         weights = None if weights is None else check_weights(weights, rows)
-        self._warn_held_fraction(inputs.features)
+        self._warn_about_training_rows(inputs.features)
         if hasattr(self, "classes_"):
             codes = encode_known_labels(y, rows, self.classes_)
             by_class = self.scorer_.class_scores(inputs.features, values)
@@ -263,19 +261,21 @@ class Updates(Decisions):
                 CalibrationWarning,
             )
 
-    def _warn_held_fraction(self, features: Floats) -> None:
-        """Warn if more rows `(N, E)` equal a row in memory than by chance, as training rows do."""
+    def held_rows(self) -> HeldRows | None:
+        """Return what recognises training rows, or None if the detector holds prototypes."""
         if self.memory != "rows":
-            return
-        memory = _as_bytes(self.model_.memory.cpu().numpy())
-        distinct, counts = np.unique(memory, return_counts=True)
-        known = np.isin(_as_bytes(features), distinct)
-        by_chance = counts[counts > 1].sum() / len(memory)
-        held_fraction = len(memory) / self.n_training_rows_
-        if known.sum() >= MANY_EQUAL and known.mean() - by_chance > held_fraction / 2:
+            return None
+        return HeldRows(self.model_.memory.cpu().numpy(), self.n_training_rows_)
+
+    def _warn_about_training_rows(self, features: Floats) -> None:
+        """Warn if more rows `(N, E)` equal a row in memory than by chance, as training rows do."""
+        held = self.held_rows()
+        count = 0 if held is None else held.count(features)
+        if held is not None and held.are_training_rows(count, len(features)):
+            share = count / len(features)
             warn(
-                f"{known.mean():.0%} of the calibration rows equal training rows, whose scores are higher than those "
-                "of other rows, so that too many new rows will be flagged; give rows that the fit has not seen",
+                f"{share:.0%} of the calibration rows equal training rows, whose scores are higher than those of other "
+                "rows, so that too many new rows will be flagged; give rows that the fit has not seen",
                 CalibrationWarning,
             )
 
@@ -297,9 +297,3 @@ class Updates(Decisions):
     def _record(self, what: Literal["fit", "recalibrate", "partial_fit"], rows: int) -> None:
         count = len(self.calibration_.scores)
         self.history_ += (Event.now(what, rows, count, self.offset_, self.seed_),)
-
-
-def _as_bytes(rows: Floats) -> NDArray[np.void]:
-    """Return each row of `(N, D)` as one value that compares as a whole: `(N,)`. Missing values are equal."""
-    same_zero_and_gap = np.where(np.isnan(rows), np.nan, rows + 0.0)
-    return np.ascontiguousarray(same_zero_and_gap).view(f"V{rows.shape[1] * rows.itemsize}")[:, 0]

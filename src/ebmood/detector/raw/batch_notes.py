@@ -50,6 +50,7 @@ class BatchNotes:
         leading: for each column, the number of examined rows that it explains best.
         explained: for each column, the number of examined rows that would not be flagged with a usual value of it.
         looked_at: number of examined rows: all flagged rows, or a random sample of them.
+        training_rows: number of rows that equal training rows, if these are more than by chance, else 0.
     """
 
     rows: int = 0
@@ -66,6 +67,7 @@ class BatchNotes:
     leading: Counter[str] = field(default_factory=Counter)
     explained: Counter[str] = field(default_factory=Counter)
     looked_at: int = 0
+    training_rows: int = 0
 
     def add_bad(self, lines: list[str]) -> None:
         """Add bad rows, one line for each."""
@@ -140,6 +142,7 @@ class BatchNotes:
             expected: expected share of flagged rows.
         """
         lines = [f"bad rows, without a score: {self.bad_rows}; the first: {self.bad[0]}"] if self.bad else []
+        lines += self.lines_about_training_rows()
         if self.new_gaps:
             lines.append(f"missing, and never in the training rows: {_join(self.new_gaps)}")
         if self.unseen:
@@ -176,6 +179,16 @@ class BatchNotes:
                 )
         return lines
 
+    def lines_about_training_rows(self) -> list[str]:
+        """Return a line if rows are training rows, else none."""
+        if not self.training_rows:
+            return []
+        share = self.training_rows / max(1, self.rows)
+        return [
+            f"{share:.0%} of the rows equal training rows, whose scores are higher than those of other rows, so that "
+            "fewer of them are flagged"
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """Return the notes as JSON values."""
         return {
@@ -190,6 +203,7 @@ class BatchNotes:
             "leading": dict(self.leading.most_common()),
             "explained": {name: count for name, count in self.explained.most_common() if count},
             "looked_at": self.looked_at,
+            "training_rows": self.training_rows,
         }
 
 

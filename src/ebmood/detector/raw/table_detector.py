@@ -175,6 +175,7 @@ class TableDetector:
         names = [*preparation.names, *kept_columns, *constants]
         explainer = Explainer(self.estimator, preparation)
         counts = BatchNotes() if notes is None else notes
+        held, equal = None if notes is None else self.estimator.held_rows(), 0
         for chunk in table.chunks(list(dict.fromkeys(names))):
             reading = preparation.read(chunk)
             if reading.errors and not options.mark_bad_rows:
@@ -191,12 +192,15 @@ class TableDetector:
             count_rows(counts, chunk, reading.errors)
             if notes is not None:
                 note_rows(notes, preparation, self.estimator, reading, chunk, batch)
+                equal += 0 if held is None else held.count(rows)
                 explainer.collect(rows, batch)
             yield batch
             progress("scoring", table.fraction)
         counts.check_bad_rows(table.source, options.max_bad)
         if notes is not None:
             explainer.explain(notes)
+            if held is not None and held.are_training_rows(equal, notes.rows):
+                notes.training_rows = equal
 
     def encoded_rows(
         self, table: TableStream, keep: Sequence[str] = (), drop: Sequence[str] = ()

@@ -66,7 +66,7 @@ IMAGES = {
         wideresnet(CLASSES, "silu"),
         SSM(),
         2.0,
-        {"score_matching_terms", "features"},
+        {"score_matching_terms", "features", "logits"},
     ),
     "cd": (
         wideresnet(1),

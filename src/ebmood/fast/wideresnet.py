@@ -11,7 +11,7 @@ from ebmood.fast.operation import Operation, Plan, reference
 from ebmood.fast.parabola import along_parabola, is_piecewise_linear, is_supported
 from ebmood.models import EnergyModel, ScoreMatchingTerms, log_density_of
 from ebmood.networks import WideResNet
-from ebmood.objectives import ContrastiveDivergence
+from ebmood.objectives import ContrastiveDivergence, Supervised
 
 CHUNK = 32
 """Images that pass through a network at once on a CPU: their activations stay in the cache, 1.2 times as fast as 64."""
@@ -32,7 +32,29 @@ def operations(plan: Plan) -> Iterator[Operation]:
     kernels = _load_kernels(plan, network)
     yield Operation(model, "value_and_grad", partial(_value_and_grad, model, network, kernels))
     if is_supported(network):
-        yield Operation(model, "score_matching_terms", partial(_score_matching_terms, model, network))
+        shared = SharedLogits() if isinstance(plan.objective, Supervised) else None
+        yield Operation(model, "score_matching_terms", partial(_score_matching_terms, model, network, shared))
+        if shared is not None:
+            yield Operation(model, "logits", partial(_logits, model, shared))
+
+
+class SharedLogits:
+    """The logits of score matching, which the cross-entropy of the same batch uses once: a quarter of a step less."""
+
+    def __init__(self):
+        self._x: Tensor | None = None
+        self._logits: Tensor | None = None
+
+    def keep(self, x: Tensor, logits: Tensor) -> None:
+        """Keep the logits of a batch until they are taken, or until those of another batch come."""
+        self._x, self._logits = x, logits
+
+    def take(self, x: Tensor) -> Tensor | None:
+        """Return the logits of a batch and forget them; None for any other tensor."""
+        if x is not self._x:
+            return None
+        logits, self._x, self._logits = self._logits, None, None
+        return logits
 
 
 def _load_kernels(plan: Plan, network: WideResNet) -> ConvolutionKernels | None:
@@ -73,8 +95,14 @@ def _value_and_grad(
     return torch.cat(values), torch.cat(gradients)
 
 
+def _logits(model: EnergyModel, shared: SharedLogits, x: Tensor) -> Tensor:
+    """Implement `EnergyModel.logits`."""
+    logits = shared.take(x)
+    return reference(model, "logits")(x) if logits is None else logits
+
+
 def _score_matching_terms(
-    model: EnergyModel, network: WideResNet, x: Tensor, v: Tensor | None
+    model: EnergyModel, network: WideResNet, shared: SharedLogits | None, x: Tensor, v: Tensor | None
 ) -> ScoreMatchingTerms:
     """Implement `EnergyModel.score_matching_terms`."""
     piecewise_linear = is_piecewise_linear(network)
@@ -83,6 +111,8 @@ def _score_matching_terms(
     if piecewise_linear and network.last.out_features == 1:
         v = None  # the curvature is zero
     logits, first, second, u = along_parabola(network, x, v)
+    if shared is not None:
+        shared.keep(x, logits)
     p = torch.ones_like(logits) if logits.shape[1] == 1 else logits.softmax(1)
     # The second derivative of logsumexp is `E f'' + Var f'` under the softmax p.
     derivative = (p * second).sum(1)

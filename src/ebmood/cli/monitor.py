@@ -11,11 +11,11 @@ import typer
 from ebmood.cli.classifier_files import Module, Onnx, Weights
 from ebmood.cli.embed_options import EmbedAgain, allow_import
 from ebmood.cli.messages import interrupted, print_json, print_message
+from ebmood.cli.monitor_answer import as_json, describe_alarm, print_answer
 from ebmood.cli.options import Device, Drop, Json, Model, SkipCorrupt, Threads, use_threads
 from ebmood.cli.progress_bar import progress_bar
 from ebmood.cli.report import check_page, refuse_folder, write_page
 from ebmood.cli.saved_classifier import is_classifier, refuse_network, refuse_table_options
-from ebmood.core.words import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,9 +50,6 @@ Exit codes: 0 no alarm, 1 alarm, 2 invalid input, 130 interrupted."""
 
 SAVE_SECONDS = 10.0
 """While a feed is watched, its state is saved after the first batch that ends so long after the last time."""
-
-SHOWN = 40
-"""Batches that are printed. `--json` and the page have all of them."""
 
 
 def monitor(
@@ -156,7 +153,7 @@ def monitor(
                 batches = ((batch.batch, None, batch.label) for batch in feed.batches())
             else:
                 refuse_network(model, module, weights, onnx)
-                detector = load_saved_detector(model, device)
+                detector = load_saved_detector(model, device, embed=allow_import(embed))
                 assert isinstance(detector, TableDetector)
                 others = [*(drop or ()), *(() if time is None else (time,))]
                 rows = None if reference is None else _read_reference(detector, reference, others, state)
@@ -176,9 +173,9 @@ def monitor(
         (feed.bad_rows, feed.first_bad_row) if isinstance(feed, TableFeed) else (0, None)
     )
     if json:
-        print_json({**_as_json(watching, model), "bad_rows": bad_rows, "first_bad_row": first_bad_row})
+        print_json({**as_json(watching, model), "bad_rows": bad_rows, "first_bad_row": first_bad_row})
     else:
-        _print(watching, is_table=files is None)
+        print_answer(watching, is_table=files is None)
         if files is not None:
             files.print_files()
         if bad_rows:
@@ -299,7 +296,7 @@ def _watch(
         before = watching.alarm
         watching.update_scored(batch, values, label)
         if watching.alarm is not before:
-            print_message(f"alarm: {_describe_alarm(watching)}")
+            print_message(f"alarm: {describe_alarm(watching)}")
         if state is not None and clock.monotonic() - saved > SAVE_SECONDS:
             watching.save(state, {"feed": feed.position()})
             saved = clock.monotonic()
@@ -315,107 +312,3 @@ def _finish(
         from ebmood.report.monitor_page import monitor_page
 
         write_page(page, monitor_page(watching, f"Feed of {model.resolve().name}"))
-
-
-def _describe_alarm(watching: "Monitor") -> str:
-    """Return where the alarm is and what gave it. Rows are counted from 1."""
-    alarm = watching.alarm
-    assert alarm is not None
-    at = f" ({alarm.label})" if alarm.label else ""
-    since = f" ({alarm.change_label})" if alarm.change_label else ""
-    what = "the score" if alarm.stream == "score" else f"the values of {alarm.stream!r}"
-    return f"row {alarm.row + 1:,}{at}, by {what}; the change most likely began at row {alarm.change + 1:,}{since}"
-
-
-def _answer(watching: "Monitor", is_table: bool) -> list[str]:
-    """Return the answer in a few lines."""
-    from ebmood.monitoring.state import SCORE
-    from ebmood.monitoring.summary import drifted_since_change, log10
-
-    state, settings = watching.state, watching.settings
-    bound = f"probability that a false alarm ever occurs: at most {settings.delta:g}"
-    if not watching.has_bound:
-        bound = "the probability of a false alarm has no bound"
-    if state.alarm is None:
-        lines = [
-            f"No alarm in {state.rows:,} rows: evidence {log10(state.log_evidence)} of {log10(settings.log_threshold)} "
-            f"({bound})."
-        ]
-    else:
-        lines = [f"Alarm at {_describe_alarm(watching)} ({bound})."]
-        features = drifted_since_change(watching)
-        if features:
-            named = ", ".join(f"{name} (in {count} of {of} batches)" for name, count, of in features[:5])
-            more = f", and {len(features) - 5} more" if len(features) > 5 else ""
-            lines.append(f"Features that differ since then: {named}{more}.")
-        elif is_table and watching.feature_names and state.alarm.stream == SCORE:
-            lines.append("No single feature differs; their combination does.")
-    if not watching.has_bound:
-        lines.append(f"No bound: {watching.no_bound}.")
-    if settings.run_length is not None:
-        rate = f" (on average at most one false alarm in {settings.run_length:,.0f} rows)"
-        lines.append(f"{state.restarts:,} alarms with restarts{rate if watching.has_bound else ''}.")
-    if is_table and not watching.feature_names:
-        lines.append(
-            "Features are not compared, because the detector holds no sample of rows; give --reference."
-        )
-    return lines
-
-
-def _print(watching: "Monitor", is_table: bool) -> None:
-    from ebmood.cli.terminal_tables import output_console, print_table
-    from ebmood.monitoring.summary import log10
-    from ebmood.results.tables.table import Column, Table
-
-    console = output_console()
-    for line in _answer(watching, is_table):
-        console.print(printable(line), markup=False)
-    shown = watching.batches[-SHOWN:]
-    rows = tuple(
-        (
-            batch.label or f"{batch.first_row + 1:,} to {batch.first_row + batch.rows:,}",
-            batch.rows,
-            f"{batch.flagged / batch.rows:.1%}",
-            log10(batch.log_evidence),
-            ", ".join(batch.drifted[:4])
-            + (f", {len(batch.drifted) - 4} more" if len(batch.drifted) > 4 else ""),
-        )
-        for batch in shown
-    )
-    columns = (
-        Column("batch", "batch"),
-        Column("rows", "rows", "number"),
-        Column("flagged", "flagged"),
-        Column("evidence", "evidence"),
-        Column("features", "features that differ"),
-    )
-    left_out = len(watching.batches) - len(shown)
-    notes = (f"{left_out} earlier batches are not shown; --json and --page have them.",) if left_out else ()
-    threshold = log10(watching.settings.log_threshold)
-    if rows:
-        console.print()
-        print_table(
-            console, Table("batches", f"Batches (alarm from evidence {threshold})", columns, rows, notes)
-        )
-
-
-def _as_json(watching: "Monitor", model: Path) -> dict:
-    """Return the result as JSON. Rows are counted from 1, evidence is a natural logarithm."""
-    state = watching.state
-
-    def alarm(found) -> dict:
-        return found.model_dump() | {"row": found.row + 1, "change": found.change + 1}
-
-    return {
-        "model": str(model),
-        "rows": state.rows,
-        "delta": watching.settings.delta,
-        "has_bound": watching.has_bound,
-        "no_bound": watching.no_bound or None,
-        "log_evidence": state.log_evidence,
-        "alarm": state.alarm and alarm(state.alarm),
-        "restarts": state.restarts,
-        "restarted": [alarm(found) for found in state.restarted],
-        "features": list(watching.feature_names),
-        "batches": [batch.model_dump() | {"first_row": batch.first_row + 1} for batch in watching.batches],
-    }

@@ -179,17 +179,32 @@ def test_a_table_has_no_embed(ebmood, tmp_path):
     assert "give --text COLUMN" in err
 
 
-@pytest.mark.parametrize("words", [("serve",), ("monitor",), ("export",)])
+@pytest.mark.parametrize("words", [("serve",), ("export",)])
 def test_commands_without_embed_do_not_advise_it_when_the_network_is_absent(ebmood, photos, tmp_path, words):
     write_embedder(tmp_path / "gone.onnx")
     code, _, err = ebmood("fit", photos / "fit", "-o", tmp_path / "m", "--embed", tmp_path / "gone.onnx")
     assert code == 0, err
     (tmp_path / "gone.onnx").unlink()
-    rest = {"serve": (), "monitor": (photos / "out",), "export": (tmp_path / "x.onnx",)}[words[0]]
+    rest = {"serve": (), "export": (tmp_path / "x.onnx",)}[words[0]]
     code, _, err = ebmood(*words, tmp_path / "m", *rest)
     assert code == 2
     assert "was fitted on images" in err
     assert "--embed" not in err
+
+
+def test_a_feed_is_watched_with_a_network_that_has_moved(ebmood, photos, tmp_path):
+    write_embedder(tmp_path / "gone.onnx")
+    code, _, err = ebmood("fit", photos / "fit", "-o", tmp_path / "m", "--embed", tmp_path / "gone.onnx")
+    assert code == 0, err
+    (tmp_path / "gone.onnx").rename(tmp_path / "there.onnx")
+    code, _, err = ebmood("monitor", tmp_path / "m", photos / "out")
+    assert code == 2
+    assert "give --embed FILE.onnx" in err
+    code, out, err = ebmood(
+        "monitor", tmp_path / "m", photos / "out", "--embed", tmp_path / "there.onnx", "--json"
+    )
+    assert code in (0, 1), err
+    assert json.loads(out)["rows"] == len(list((photos / "out").iterdir()))
 
 
 def test_only_networks_for_images_are_proposed(ebmood, photos, tmp_path):

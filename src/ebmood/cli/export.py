@@ -5,7 +5,13 @@ from pathlib import Path
 from rich.console import Console
 
 from ebmood.cli.messages import print_message
-from ebmood.cli.saved_classifier import is_classifier, load_detector, open_new_rows, refuse_network
+from ebmood.cli.saved_classifier import (
+    is_classifier,
+    load_detector,
+    open_new_rows,
+    refuse_bad_rows,
+    refuse_network,
+)
 from ebmood.core.errors import EbmoodError
 
 SAMPLE_ROWS = 64
@@ -57,8 +63,7 @@ def _export_classifier(
     detector = load_detector(model, module, weights, onnx, "cpu")
     source = open_new_rows(detector, model, rows, skip_corrupt=False)
     part = next(source.parts(SAMPLE_ROWS))
-    for row, problem in (part.errors or {}).items():
-        raise EbmoodError(f"{source.describe(row)}: {problem}; correct it, or leave it out")
+    refuse_bad_rows(source, part)
     with _status():
         largest = export_classifier(detector, out, part.x)
     print_message(

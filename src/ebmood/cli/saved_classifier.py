@@ -88,6 +88,18 @@ def open_new_rows(
     return open_rows(rows, _image_input(model, rows, detector.notes_), skip_corrupt)
 
 
+def refuse_bad_rows(source: "ClassifierRows", part: "Part", first: int = 0) -> None:
+    """Check that no row of a part, before which there are `first` rows, has NaN or infinity.
+
+    Raises:
+        InputError: a row has; the message names it.
+    """
+    from ebmood.core.errors import InputError
+
+    for row, problem in (part.errors or {}).items():
+        raise InputError(f"{source.describe(first + row)}: {problem}; correct it, or leave it out")
+
+
 def score_parts(
     detector: "ClassifierDetector", source: "ClassifierRows", *, marks_bad_rows: bool
 ) -> "Iterator[tuple[Part, ScoreBatch]]":
@@ -104,12 +116,11 @@ def score_parts(
     from dataclasses import replace
 
     from ebmood.classifiers.named_rows import named_rows
-    from ebmood.core.errors import InputError
 
     first = 0
     for part in source.parts(16 * detector.batch_size):
-        for row, problem in () if marks_bad_rows else (part.errors or {}).items():
-            raise InputError(f"{source.describe(first + row)}: {problem}; correct it, or leave it out")
+        if not marks_bad_rows:
+            refuse_bad_rows(source, part, first)
         with named_rows(source, first):
             batch = replace(detector.score_batch(part.x), kept_columns=part.kept, segments=None)
         yield part, batch

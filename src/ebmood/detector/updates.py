@@ -272,10 +272,10 @@ class Updates(Decisions):
         held = self.held_rows()
         count = 0 if held is None else held.count(features)
         if held is not None and held.are_training_rows(count, len(features)):
-            share = count / len(features)
+            fraction = count / len(features)
             warn(
-                f"{share:.0%} of the calibration rows equal training rows, whose scores are higher than those of other "
-                "rows, so that too many new rows will be flagged; give rows that the fit has not seen",
+                f"{fraction:.0%} of the calibration rows equal training rows, whose scores are higher than those of "
+                "other rows, so that too many new rows will be flagged; give rows that the fit has not seen",
                 CalibrationWarning,
             )
 

@@ -39,7 +39,7 @@ def operations(plan: Plan) -> Iterator[Operation]:
 
 
 class SharedLogits:
-    """The logits of score matching, which the cross-entropy of the same batch uses once: a quarter of a step less."""
+    """The logits of score matching, which the cross-entropy of the same batch uses once: a fifth of a step less."""
 
     def __init__(self):
         self._x: Tensor | None = None

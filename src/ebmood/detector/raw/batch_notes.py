@@ -183,10 +183,10 @@ class BatchNotes:
         """Return a line if rows are training rows, else none."""
         if not self.training_rows:
             return []
-        share = self.training_rows / max(1, self.rows)
+        fraction = self.training_rows / max(1, self.rows)
         return [
-            f"{share:.0%} of the rows equal training rows, whose scores are higher than those of other rows, so that "
-            "fewer of them are flagged"
+            f"{fraction:.0%} of the rows equal training rows, whose scores are higher than those of other rows, so "
+            "that fewer of them are flagged"
         ]
 
     def to_json(self) -> dict[str, Any]:

@@ -63,14 +63,22 @@ def test_leave_one_out_calibration_and_contamination_are_shown(ebmood, table, tm
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--calibration", "half", "--calibration half: must be a fraction, a number of rows, loo or last"),
-        ("--calibration", "30%", "--calibration 30%: must be a fraction, a number of rows, loo or last"),
+        (
+            "--calibration",
+            "half",
+            "--calibration half: must be a fraction, a number of rows, auto, loo or last",
+        ),
+        (
+            "--calibration",
+            "30%",
+            "--calibration 30%: must be a fraction, a number of rows, auto, loo or last",
+        ),
         (
             "--calibration",
             "1.0",
             "--calibration 1.0: must be a fraction above 0 and below 1, a number of rows",
         ),
-        ("--calibration", "0", "a number of rows from 1, loo or last\n"),
+        ("--calibration", "0", "a number of rows from 1, auto, loo or last\n"),
         ("--calibration", "nan", "--calibration nan: must be a fraction"),
         ("--calibration", "inf", "--calibration inf: must be a fraction"),
         ("--contamination", "some", "--contamination some: must be a fraction, or auto"),
@@ -97,8 +105,31 @@ def test_few_rows_get_one_advice(ebmood, tmp_path):
         pd.DataFrame(np.random.default_rng(0).normal(size=(rows, 2)), columns=["a", "b"]).to_csv(
             path, index=False
         )
-        code, _, err = ebmood("fit", path, "-o", tmp_path / f"m{rows}", "--speed", "fast")
+        code, _, err = ebmood(
+            "fit", path, "-o", tmp_path / f"m{rows}", "--speed", "fast", "--calibration", "0.2"
+        )
         assert code == 0
         assert "no row will be flagged" in err
         assert "single strange ones" not in err
         assert advice in err
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_few_rows_are_enough_without_an_option(ebmood, tmp_path):
+    rng = np.random.default_rng(0)
+    far = tmp_path / "far.csv"
+    pd.DataFrame(rng.normal(size=(9, 2)) + 50, columns=["a", "b"]).to_csv(far, index=False)
+    for rows, words in (
+        (18, "no row will be flagged"),
+        (25, "each left out of its own score"),
+        (93, "on 19 more"),
+    ):
+        path, model = tmp_path / f"{rows}.csv", tmp_path / f"m{rows}"
+        pd.DataFrame(rng.normal(size=(rows, 2)), columns=["a", "b"]).to_csv(path, index=False)
+        code, _, err = ebmood("fit", path, "-o", model)
+        assert (code, words in err) == (0, True), err
+        _, out, _ = ebmood("score", model, far, "-o", tmp_path / "scores.csv", "--json")
+        assert json.loads(out)["flagged"] == (9 if rows > 18 else 0)
+        assert json.loads(ebmood("inspect", model, "--json")[1])["leave_one_out"] == (rows == 25)
+    _, _, err = ebmood("fit", tmp_path / "18.csv", "-o", tmp_path / "m18")
+    assert "give 19 rows or more" in err

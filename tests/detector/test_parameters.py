@@ -12,6 +12,7 @@ from ebmood.detector.parameters import (
     advise_for_calibration,
     count_calibration_rows,
     parse_calibration,
+    resolve_calibration,
     split_rows,
 )
 
@@ -40,7 +41,7 @@ def test_invalid_parameters_are_refused(parameters, message, benign):
 def test_a_warning_says_how_many_calibration_rows_are_needed(benign, quick):
     message = r"needs 19 calibration rows, but there are only 10.*95 rows.*calibration=19"
     with pytest.warns(CalibrationWarning, match=message):
-        detector = EnergyDetector(energy=quick, random_state=0).fit(benign[:50])
+        detector = EnergyDetector(energy=quick, random_state=0, calibration=0.2).fit(benign[:50])
     assert detector.offset_ == -np.inf
     assert (detector.predict(benign + 1e6) == 1).all()
     assert detector.p_values(benign[:1] + 1e6)[0] == 1 / 11
@@ -116,11 +117,12 @@ def test_fast_compares_with_fewer_points():
     assert (fast.predict(x + 9) == -1).all()
 
 
-@pytest.mark.parametrize("calibration", [0.2, 0.5, 3, "loo", "last"])
+@pytest.mark.parametrize("calibration", [0.2, 0.5, 3, "auto", "loo", "last"])
 @pytest.mark.parametrize("alpha", [0.05, 0.3, 1 / 3])
 @pytest.mark.parametrize("rows", [3, 5, 8, 30, 60])
-def test_every_advice_leads_to_a_detector_that_can_flag(calibration, alpha, rows):
-    advice = advise_for_calibration(alpha, calibration, rows)
+@pytest.mark.parametrize("knows_loo", [True, False])
+def test_every_advice_leads_to_a_detector_that_can_flag(calibration, alpha, rows, knows_loo):
+    advice = advise_for_calibration(alpha, calibration, rows, knows_loo=knows_loo)
     settings = []
     for part in advice.split(", or "):
         number, value = re.search(r"give (\d+)|^(\d+) rows", part), re.search(r"calibration=(\S+)", part)
@@ -128,12 +130,21 @@ def test_every_advice_leads_to_a_detector_that_can_flag(calibration, alpha, rows
         settings.append((given, ast.literal_eval(value[1]) if value else calibration))
     assert settings
     for given, setting in settings:
-        _, calibrated = split_rows(setting, given, seed=0)
+        resolved = resolve_calibration(setting, given, alpha, knows_loo=knows_loo)
+        _, calibrated = split_rows(resolved, given, seed=0)
         assert allowed_alarms(alpha, len(calibrated)) >= 1, (given, setting, advice)
 
 
 def test_a_calibration_of_the_command_line_means_the_same_in_python():
-    for text, value in ("1", 1), ("50", 50), ("0.2", 0.2), ("1e-1", 0.1), ("loo", "loo"), ("last", "last"):
+    for text, value in (
+        ("1", 1),
+        ("50", 50),
+        ("0.2", 0.2),
+        ("1e-1", 0.1),
+        ("loo", "loo"),
+        ("last", "last"),
+        ("auto", "auto"),
+    ):
         parsed = parse_calibration(text)
         assert (parsed, type(parsed)) == (value, type(value))
     for text in ("1.0", "50.0"):

@@ -180,7 +180,7 @@ def test_many_updates_are_joined(monkeypatch, detector, rows):
 def test_detectors_without_reserved_rows_are_refused(rows):
     with warnings.catch_warnings(action="ignore"):
         of_all = EnergyDetector(energy=QUICK, calibration="loo").fit(rows(0, 100))
-    with pytest.raises(InputError, match=r"calibration='loo'.*fit it with calibration=0.2"):
+    with pytest.raises(InputError, match=r"leave-one-out calibration.*with calibration=0.2"):
         Monitor(of_all)
 
 

@@ -20,8 +20,11 @@ from ebmood.core.interface import for_interface
 from ebmood.detector.calibrated import Calibrated
 from ebmood.detector.calibration_scores import CalibrationScores, warn_if_no_row_is_flagged
 from ebmood.detector.parameters import (
+    AUTO,
+    SplitCalibration,
     advise_for_calibration,
     check_alpha_and_device,
+    resolve_calibration,
     resolve_seed,
     split_rows,
 )
@@ -60,7 +63,8 @@ class ClassifierDetector(Calibrated):
             that runs last. The scores ViM, ReAct, ASH, SCALE, fDBD and NCI need that default, or its name.
         score: a score (`ebmood.scores`), or the name of one, with its default settings.
         alpha: level of `predict`: the fraction of rows like those of the fit that may be flagged.
-        calibration: rows for calibration, as a fraction (float) or a number (int). The others fit the score.
+        calibration: rows for calibration, as a fraction (float) or a number (int). The others fit the score. `"auto"`
+            is a fifth of the rows, or as many as `alpha` needs, if half of the rows are left to fit the score.
         class_conditional: whether each predicted class has calibration rows and a threshold of its own. Then
             `P(p <= alpha) <= alpha` also holds among the rows that the network assigns to a class. Classes with fewer
             calibration rows than `alpha` needs are pooled (`ebmood.detector.calibration_scores`).
@@ -91,6 +95,7 @@ class ClassifierDetector(Calibrated):
     True
     """
 
+    calibration: SplitCalibration
     score_: FittedScore
     settings_: Score
     accuracy_: float
@@ -107,7 +112,7 @@ class ClassifierDetector(Calibrated):
         *,
         score: str | Score = "joint",
         alpha: float = 0.05,
-        calibration: float | int = 0.2,
+        calibration: SplitCalibration = "auto",
         class_conditional: bool = False,
         device: str = "cpu",
         batch_size: int = 64,
@@ -117,7 +122,7 @@ class ClassifierDetector(Calibrated):
             raise InputError(f"model={type(model).__name__}: must be a torch.nn.Module that returns logits")
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size={batch_size!r}: must be a whole number from 1")
-        if isinstance(calibration, str):
+        if isinstance(calibration, str) and calibration != AUTO:
             raise InputError(
                 f"calibration={calibration!r}: a classifier is calibrated on random rows; give a fraction"
             )
@@ -168,7 +173,10 @@ class ClassifierDetector(Calibrated):
         labels = self._labels(y, clean)
         rows = len(clean.outputs)
         fit_rows, calibration_rows = (
-            torch.from_numpy(part) for part in split_rows(self.calibration, rows, self.seed_)
+            torch.from_numpy(part)
+            for part in split_rows(
+                resolve_calibration(self.calibration, rows, self.alpha, knows_loo=False), rows, self.seed_
+            )
         )
         self.settings_ = self.score
         results = clean

@@ -43,7 +43,7 @@ class ClassifierMetadata(Settings):
         fitted_score: the settings with those that in-distribution rows determined.
         layer: the layer whose input are the features; None for the linear layer that runs last.
         alpha: level of the flags.
-        calibration: fraction or number of calibration rows.
+        calibration: the parameter of the detector.
         class_conditional: whether each predicted class is calibrated on its own.
         seed: the seed that `random_state` gave.
         features: E.
@@ -64,7 +64,7 @@ class ClassifierMetadata(Settings):
     fitted_score: AnyScore
     layer: str | None
     alpha: float = Field(gt=0, lt=1)
-    calibration: int | float
+    calibration: int | float | Literal["auto"]
     class_conditional: bool
     seed: int
     features: int = Field(ge=1)
@@ -95,7 +95,7 @@ class ClassifierMetadata(Settings):
 
 
 CLASSIFIER = Format(
-    "ebmood-classifier", 1, 1, CLASSIFIER_JSON, ClassifierMetadata, "detector of a classifier"
+    "ebmood-classifier", 2, 1, CLASSIFIER_JSON, ClassifierMetadata, "detector of a classifier"
 )
 """A `ClassifierDetector`."""
 

@@ -135,11 +135,12 @@ def fit(
     calibration: Annotated[
         str,
         typer.Option(
-            metavar="FRACTION|ROWS|loo|last",
+            metavar="auto|FRACTION|ROWS|loo|last",
             help="Rows for calibration: a fraction below 1, a number of rows, loo: all rows, each left out of its own "
-            "score, for small tables, or last: the last fifth, for rows in the order of time.",
+            "score, for small tables, or last: the last fifth, for rows in the order of time. auto: a fifth, or "
+            "loo if that is too few to flag any row.",
         ),
-    ] = "0.2",
+    ] = "auto",
     contamination: Annotated[
         str | None,
         typer.Option(
@@ -415,7 +416,7 @@ def _report(
     for line in describe_segments(segment.model_dump() for segment in estimator.segments_):
         print_message(line)
     reserved = len(estimator.calibration_scores_)
-    few = reserved < FEW_CALIBRATION_ROWS and estimator.calibration != "loo"
+    few = reserved < FEW_CALIBRATION_ROWS and not estimator.leave_one_out_
     if few and estimator.false_alarm_rate_:  # else a warning says that no row is flagged
         print_message(
             f"with {reserved} calibration {noun(reserved, words.one, words.many)}, single strange ones decide what is "
@@ -425,7 +426,7 @@ def _report(
         print_message(_describe_order(order))
     calibrated = (
         f"calibrated on the same {items}, each left out of its own score"
-        if estimator.calibration == "loo"
+        if estimator.leave_one_out_
         else f"calibrated on {reserved} more"
     )
     print_message(

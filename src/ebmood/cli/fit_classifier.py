@@ -63,8 +63,12 @@ def fit_classifier(
     ] = 0.05,
     calibration: Annotated[
         str,
-        typer.Option(metavar="FRACTION|ROWS", help="Rows for calibration: a fraction below 1, or a number."),
-    ] = "0.2",
+        typer.Option(
+            metavar="auto|FRACTION|ROWS",
+            help="Rows for calibration: a fraction below 1, or a number. auto: a fifth, or of few rows as many as "
+            "alpha needs.",
+        ),
+    ] = "auto",
     class_conditional: Annotated[
         bool, typer.Option("--class-conditional", help="Calibrate each predicted class on its own.")
     ] = False,

@@ -82,6 +82,7 @@ def _patch_summary(model: Path) -> dict[str, Any]:
         "items": IMAGES.many,
         "training_rows": metadata.training_images,
         "calibration": metadata.calibration,
+        "leave_one_out": False,
         **_flags(calibration, metadata.alpha),
         "patches": metadata.patches,
         "pictures": metadata.pictures,
@@ -120,6 +121,7 @@ def _classifier_summary(model: Path) -> dict[str, Any]:
         "items": (IMAGES if metadata.notes.get("image") else ROWS).many,
         "training_rows": metadata.fit_rows,
         "calibration": metadata.calibration,
+        "leave_one_out": False,
         **_flags(calibration, metadata.alpha),
         "class_conditional": metadata.class_conditional,
         "calibration_rows_of_classes": {str(int(k)): n for k, n in calibration.segment_sizes.items()},
@@ -247,7 +249,7 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _describe_rows(content: dict[str, Any]) -> str:
     items, rows = content["items"], content["training_rows"]
-    if content["calibration"] == "loo":
+    if content["leave_one_out"]:
         text = f"{rows} {items}, calibrated on the same {items}, each left out of its own score"
     else:
         text = f"{rows} {items}, calibrated on {content['calibration_rows']} more"

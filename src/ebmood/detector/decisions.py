@@ -13,7 +13,7 @@ from ebmood.detector.calibrated import Calibrated
 from ebmood.detector.cells.categories import Levels
 from ebmood.detector.labels import labelled_auroc
 from ebmood.detector.model_inputs import ModelInputs
-from ebmood.detector.parameters import LEAVE_ONE_OUT, Calibration
+from ebmood.detector.parameters import Calibration
 from ebmood.detector.row_scorer import RowScorer
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.detector.segments import SegmentSummary, summarise_segments
@@ -31,6 +31,7 @@ class Decisions(Calibrated):
     supervised: bool
     levels_: dict[int, Levels]
     class_calibration_scores_: tuple[Floats, ...]
+    leave_one_out_: bool
     segment_column_: int | None
     scorer_: RowScorer
 
@@ -115,7 +116,7 @@ class Decisions(Calibrated):
         """Return split-conformal p-values: `(N, ...)` to `(N,)`, in (0, 1].
 
         For new rows like the training rows, `P(p <= alpha) <= alpha` for every alpha; with segments, within each
-        segment. With `calibration="loo"` this is measured and not proved.
+        segment. With leave-one-out calibration this is measured and not proved.
 
         Args:
             X: the rows.
@@ -130,7 +131,7 @@ class Decisions(Calibrated):
         row whose largest p-value is small is unlike all classes.
 
         Raises:
-            InputError: the detector was fitted without classes, or the calibration is "loo".
+            InputError: the detector was fitted without classes, or has leave-one-out calibration.
         """
         inputs = self._read(X)
         if not hasattr(self, "classes_"):
@@ -150,8 +151,8 @@ class Decisions(Calibrated):
         This is the procedure of Benjamini and Hochberg on the p-values of all rows: `(N, ...)` to `(N,)` booleans.
 
         Raises:
-            InputError: fdr is not between 0 and 1, or the calibration is "loo" or has weights, for which the procedure
-                is not proved.
+            InputError: fdr is not between 0 and 1, or the calibration is leave-one-out or has weights, for which the
+                procedure is not proved.
         """
         self._refuse_leave_one_out("select")
         check_is_fitted(self)
@@ -196,5 +197,8 @@ class Decisions(Calibrated):
             )
 
     def _refuse_leave_one_out(self, method: str) -> None:
-        if self.calibration == LEAVE_ONE_OUT:
-            raise InputError(f"{method}: is not proved for calibration='loo'; fit with calibration=0.2")
+        if self.leave_one_out_:
+            raise InputError(
+                f"{method}: is not proved for leave-one-out calibration; fit with calibration=0.2, or call "
+                "recalibrate(X) with new rows"
+            )

@@ -27,6 +27,7 @@ from ebmood.detector.parameters import (
     LEAVE_ONE_OUT,
     Calibration,
     advise_for_calibration,
+    resolve_calibration,
     resolve_seed,
     split_rows,
 )
@@ -62,11 +63,12 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
     Args:
         alpha: level of `predict`: the fraction of rows like the training rows that may be flagged. The methods accept
             another level without a new fit.
-        calibration: rows that are reserved for calibration, as a fraction (float) or as a number (int). With `"loo"`,
-            all rows are kept in memory, and each is also a calibration row, whose score is computed without it. That
-            suits small tables. The false-alarm rate is then measured and not guaranteed (docs/detector.md). With
-            `"last"`, the last fifth of the rows is reserved in place of random rows, for rows in the order of time
-            that depend on each other.
+        calibration: rows that are reserved for calibration, as a fraction (float) or as a number (int). `"auto"`
+            reserves a fifth of them, if that is enough for `alpha` (93 rows or more at 0.05). Else it is `"loo"`: all rows are
+            kept in memory, and each is also a calibration row, whose score is computed without it. The false-alarm
+            rate is then measured and not guaranteed (docs/detector.md). With classes or prototypes, as many rows are
+            reserved as `alpha` needs. With `"last"`, the last fifth of the rows is reserved in place of random rows,
+            for rows in the order of time that depend on each other.
         contamination: fraction of the training rows that may be outliers. So many of the strangest rows are left out
             before the fit, and the energies use more neighbours than there may be outliers. `"auto"` leaves out rows
             that are far from most others. `alpha` then holds for rows like those that remain.
@@ -93,6 +95,7 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         offset_ (float): rows with a lower score are flagged. Minus infinity if there are too few calibration rows for
             `alpha`; `fit` then warns and says how many are needed.
         calibration_ (CalibrationScores): scores of the calibration rows, with their segments and weights.
+        leave_one_out_ (bool): whether the calibration rows are the training rows, each scored without itself.
         segments_ (tuple): for each segment its calibration rows, threshold and false-alarm rate; see
             `ebmood.detector.segments.SegmentSummary`.
         calibration_scores_ (ndarray): `(n,)` scores of the calibration rows, ascending.
@@ -128,7 +131,7 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         self,
         *,
         alpha: float = 0.05,
-        calibration: Calibration = 0.2,
+        calibration: Calibration = "auto",
         contamination: Contamination = None,
         supervised: bool = False,
         embed: nn.Module | Embedder | str | None = None,
@@ -201,7 +204,11 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         if self.n_left_out_rows_:
             inputs, y = inputs.take(kept), np.asarray(y)[kept] if self.supervised else None
         segments = None if inputs.values is None else self.segments_of(inputs.values)
-        training, calibration = split_rows(self.calibration, len(kept), self.seed_, segments)
+        resolved = resolve_calibration(
+            self.calibration, len(kept), self.alpha, knows_loo=self._knows_leave_one_out()
+        )
+        self.leave_one_out_ = resolved == LEAVE_ONE_OUT
+        training, calibration = split_rows(resolved, len(kept), self.seed_, segments)
         labels = encode_labels(y, len(kept), training) if self.supervised else None
         self.n_training_rows_ = len(training)
         self._fit_model(inputs, training, labels, embedding, device)
@@ -290,6 +297,10 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         self.n_left_out_rows_ = rows - len(kept)
         return kept
 
+    def _knows_leave_one_out(self) -> bool:
+        """Return whether `"auto"` may be leave-one-out calibration: not for prototypes and for classes."""
+        return self.memory == "rows" and not self.supervised
+
     def _level_counts(self) -> dict[int, int]:
         return {column: len(levels) for column, levels in self.levels_.items()}
 
@@ -341,7 +352,7 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
             else scorer.features(calibration_values)
         )
         scorer.lowest_scores[0] = self.training_scores_.min()
-        if self.calibration == LEAVE_ONE_OUT:
+        if self.leave_one_out_:
             calibration_scores = self.training_scores_
         else:
             calibration_scores = scorer.scores(features, calibration_values)
@@ -349,7 +360,9 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
             calibration_scores,
             None if calibration_values is None else self.segments_of(calibration_values),
             None,
-            advise_for_calibration(self.alpha, self.calibration, len(inputs.features)),
+            advise_for_calibration(
+                self.alpha, self.calibration, len(inputs.features), knows_loo=self._knows_leave_one_out()
+            ),
         )
         self._hold_calibration_rows(calibration_values)
         scores = np.empty(len(kept))
@@ -358,7 +371,7 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         self.strangest_rows_ = tuple(zip(kept[worst].tolist(), scores[worst].tolist(), strict=True))
         if labels is not None:
             self.classes_ = labels.classes
-        if labels is not None and self.calibration != LEAVE_ONE_OUT:
+        if labels is not None and not self.leave_one_out_:
             class_scores = scorer.class_scores(inputs.features[training], training_values)
             scorer.lowest_scores[1:] = class_scores.min(axis=0)
             by_class = scorer.class_scores(features, calibration_values)

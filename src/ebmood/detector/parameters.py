@@ -35,32 +35,71 @@ LEAVE_ONE_OUT: Literal["loo"] = "loo"
 LAST: Literal["last"] = "last"
 """The value of `calibration` with which the last rows are used for calibration, in place of random ones."""
 
-LAST_FRACTION = 0.2
-"""The fraction of the rows that are the last ones."""
+AUTO: Literal["auto"] = "auto"
+"""The value of `calibration` with which the number of rows decides."""
 
-Calibration = float | int | Literal["loo", "last"]
+FIFTH = 0.2
+"""The fraction of the rows that `"last"` uses for calibration, and `"auto"` if there are enough rows."""
+
+ResolvedCalibration = float | int | Literal["loo", "last"]
 """Rows for calibration: a fraction or a number of random rows, leave-one-out calibration, or the last fifth."""
 
+Calibration = ResolvedCalibration | Literal["auto"]
+"""The parameter `calibration` of an `EnergyDetector`."""
 
-def count_calibration_rows(calibration: Calibration, rows: int) -> int:
+SplitCalibration = float | int | Literal["auto"]
+"""The parameter `calibration` of a detector that is calibrated on random other rows."""
+
+
+def resolve_calibration(
+    calibration: Calibration, rows: int, alpha: float, *, knows_loo: bool = True
+) -> ResolvedCalibration:
+    """Return what `"auto"` stands for; other values are returned as they are.
+
+    It stands for a fifth of the rows. If that is too few to flag a row at `alpha`, it is leave-one-out calibration. A
+    detector that does not have it uses as many rows as are needed, if half of the rows are left for training. If no
+    calibration is enough, it is a fifth.
+
+    >>> [resolve_calibration("auto", rows, alpha=0.05) for rows in (93, 92, 19, 18)]
+    [0.2, 'loo', 'loo', 0.2]
+    >>> [resolve_calibration("auto", rows, alpha=0.05, knows_loo=False) for rows in (93, 92, 38, 37)]
+    [0.2, 19, 19, 0.2]
+
+    Args:
+        calibration: the parameter of the detector.
+        rows: rows of the fit.
+        alpha: level of the flags.
+        knows_loo: whether the detector has leave-one-out calibration.
+    """
+    if calibration != AUTO:
+        return calibration
+    needed = rows_needed(alpha)
+    if needed <= count_calibration_rows(FIFTH, rows):
+        return FIFTH
+    if knows_loo:
+        return LEAVE_ONE_OUT if needed <= rows else FIFTH
+    return needed if needed <= rows // 2 else FIFTH
+
+
+def count_calibration_rows(calibration: ResolvedCalibration, rows: int) -> int:
     """Return how many of `rows` are used for calibration. A fraction is rounded, and gives at least one row.
 
     >>> count_calibration_rows(0.2, 357), count_calibration_rows(50, 357)
     (71, 50)
 
     Raises:
-        InputError: `calibration` is neither a fraction between 0 and 1, nor a whole number of at least 1, nor "loo" or
-            "last".
+        InputError: `calibration` is neither a fraction between 0 and 1, nor a whole number of at least 1, nor a word
+            that is known.
     """
     if calibration == LEAVE_ONE_OUT:
         return rows
     if calibration == LAST:
-        return max(1, round(LAST_FRACTION * rows))
+        return max(1, round(FIFTH * rows))
     if isinstance(calibration, Integral) and not isinstance(calibration, bool) and calibration >= 1:
         return int(calibration)
     if isinstance(calibration, Real) and not isinstance(calibration, Integral) and 0 < calibration < 1:
         return max(1, round(float(calibration) * rows))
-    words = for_interface("loo or last", "'loo' or 'last'")
+    words = for_interface("auto, loo or last", "'auto', 'loo' or 'last'")
     raise InputError(
         f"calibration={calibration!r}: must be a fraction above 0 and below 1, a number of rows from 1, {words}"
     )
@@ -69,20 +108,20 @@ def count_calibration_rows(calibration: Calibration, rows: int) -> int:
 def parse_calibration(text: str) -> Calibration:
     """Return the value of the command-line option `--calibration`.
 
-    >>> parse_calibration("0.2"), parse_calibration("50"), parse_calibration("loo")
-    (0.2, 50, 'loo')
+    >>> parse_calibration("0.2"), parse_calibration("50"), parse_calibration("auto")
+    (0.2, 50, 'auto')
 
     A whole number is a number of rows, and 1.0 is a fraction, which is too large.
 
     Raises:
-        InputError: it is neither a number nor `loo` or `last`.
+        InputError: it is neither a number nor `auto`, `loo` or `last`.
     """
-    if text in (LEAVE_ONE_OUT, LAST):
+    if text in (AUTO, LEAVE_ONE_OUT, LAST):
         return text
     for kind in (int, float):
         with suppress(ValueError):
             return kind(text)
-    raise InputError(f"--calibration {text}: must be a fraction, a number of rows, loo or last")
+    raise InputError(f"--calibration {text}: must be a fraction, a number of rows, auto, loo or last")
 
 
 def parse_contamination(text: str | None) -> Contamination:
@@ -100,7 +139,7 @@ def parse_contamination(text: str | None) -> Contamination:
 
 
 def split_rows(
-    calibration: Calibration, rows: int, seed: int, segments: NDArray[np.float64] | None = None
+    calibration: ResolvedCalibration, rows: int, seed: int, segments: NDArray[np.float64] | None = None
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the indices of training rows and of calibration rows, both ascending. With "loo" each has all rows.
 
@@ -126,7 +165,7 @@ def split_rows(
     return np.sort(order[calibration_rows:]), np.sort(order[:calibration_rows])
 
 
-def _leaves_training_rows(calibration: Calibration, rows: int) -> bool:
+def _leaves_training_rows(calibration: ResolvedCalibration, rows: int) -> bool:
     """Return whether enough of `rows` rows remain for training."""
     if calibration == LEAVE_ONE_OUT:
         return rows > 2  # two of them remain if a row is left out
@@ -169,11 +208,13 @@ def advise_for_calibration(
     needed = rows_needed(alpha)
     setting = f"set calibration={needed}" if needed <= rows // 2 else None
     of_all = max(needed, 3)  # leave-one-out needs three rows
-    if calibration == LEAVE_ONE_OUT:
+    if calibration == LEAVE_ONE_OUT or (calibration == AUTO and knows_loo):
         return f"give {of_all} {items} or more"
+    if calibration == AUTO:
+        return f"give {2 * needed} {items} or more"
     if isinstance(calibration, Integral):
         return setting or f"give {2 * needed} {items} or more and set calibration={needed}"
-    total = math.ceil(needed / (LAST_FRACTION if calibration == LAST else float(calibration)))
+    total = math.ceil(needed / (FIFTH if calibration == LAST else float(calibration)))
     otherwise = f", or {setting}" if setting else ""
     if not setting and knows_loo:  # which also needs a calibration row for each of them
         otherwise = f", or {of_all} {items} or more with calibration='loo'"

@@ -28,9 +28,10 @@ from ebmood.detector.held_rows import HeldRows
 from ebmood.detector.history import Event
 from ebmood.detector.labels import encode_known_labels
 from ebmood.detector.parameters import (
-    LAST,
-    LAST_FRACTION,
+    FIFTH,
     LEAVE_ONE_OUT,
+    count_calibration_rows,
+    resolve_calibration,
     split_within_segments,
 )
 from ebmood.detector.row_scorer import RowScorer
@@ -40,9 +41,6 @@ from ebmood.embedders import Embedder
 
 HELD_CALIBRATION_ROWS = 2048
 """Calibration rows that a detector holds for `partial_fit`, at most."""
-
-SPLIT_FRACTION = 0.2
-"""The parameter `calibration` of a detector with leave-one-out calibration after it was recalibrated."""
 
 Floats = NDArray[np.float64]
 
@@ -80,8 +78,8 @@ class Updates(Decisions):
     def recalibrate(self, X: Any, y: Any = None, *, weights: Any = None) -> Self:
         """Replace the calibration rows without a new fit: scores stay, thresholds and p-values change.
 
-        The p-values then hold for rows like the new calibration rows. A detector with `calibration="loo"` becomes one
-        with `calibration=0.2`, whose guarantee is proved.
+        The p-values then hold for rows like the new calibration rows. With leave-one-out calibration, they are
+        guaranteed from then on.
 
         Args:
             X: `(N, ...)` rows, assumed to be in-distribution. They must not be training rows, whose scores are higher
@@ -107,19 +105,18 @@ class Updates(Decisions):
         if hasattr(self, "classes_"):
             codes = encode_known_labels(y, rows, self.classes_)
             by_class = self.scorer_.class_scores(inputs.features, values)
-            lowest = self.scorer_.lowest_scores  # infinite for classes if the calibration was "loo"
+            lowest = self.scorer_.lowest_scores  # infinite for classes after leave-one-out calibration
             lowest[1:] = np.where(np.isinf(lowest[1:]), by_class.min(axis=0), lowest[1:])
             self.class_calibration_scores_ = tuple(
                 np.sort(by_class[codes == k, k]) for k in range(len(self.classes_))
             )
+        self.leave_one_out_ = False
         self._set_calibration(
             self.scorer_.scores(inputs.features, values),
             None if values is None else self.segments_of(values),
             weights,
             f"give {rows_needed(self.alpha)} rows or more",
         )
-        if self.calibration == LEAVE_ONE_OUT:
-            self.calibration = SPLIT_FRACTION
         self._hold_calibration_rows(values)
         self._run_self_test()
         self._record("recalibrate", rows)
@@ -128,10 +125,12 @@ class Updates(Decisions):
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Add rows to the training and calibration rows. Without an earlier fit, this is `fit`.
 
-        The new rows are split at random, with the fraction of `fit`. The detector then holds a uniform random sample of
-        all training rows so far, at most `EnergySettings.rows`, and the energy is fitted on it again. It also holds a
-        sample of at most 2,048 calibration rows, which the new energy scores again. Levels of categories and gaps that
-        the new rows have become known. A call takes as long as a fit on the rows that are held.
+        The new rows are split at random, with the fraction of `fit`, which is a fifth for `"auto"`. With `"auto"`,
+        leave-one-out calibration ends with the first call that gives enough calibration rows. The detector then holds
+        a uniform random sample of all training rows so far, at most `EnergySettings.rows`, and the energy is fitted on
+        it again. It also holds a sample of at most 2,048 calibration rows, which the new energy scores again. Levels
+        of categories and gaps that the new rows have become known. A call takes as long as a fit on the rows that are
+        held.
 
         Args:
             X: `(N, ...)` rows, assumed to be in-distribution, with the columns of the fit.
@@ -160,7 +159,7 @@ class Updates(Decisions):
         assert scorer.ranges is not None
         rng = numpy_stream(self.seed_, f"partial_fit/{len(self.history_)}")
         segments = self.segments_of(values)
-        fraction = 0.0 if self.calibration == LEAVE_ONE_OUT else self._calibration_fraction()
+        fraction = self._calibration_fraction(len(values))
         training, calibration = split_within_segments(
             fraction, np.zeros(len(values)) if segments is None else segments, rng
         )
@@ -183,9 +182,12 @@ class Updates(Decisions):
             device=device,
         )
         reservoir, calibration_rows, scores = self.calibration_rows_, x, fitted.scores
-        if self.calibration != LEAVE_ONE_OUT:
-            assert reservoir is not None
-            reservoir = reservoir.add(values[calibration], HELD_CALIBRATION_ROWS, rng)
+        if fraction:
+            new_rows = values[calibration]
+            if reservoir is None:
+                reservoir = Reservoir.of(new_rows, HELD_CALIBRATION_ROWS, rng)
+            else:
+                reservoir = reservoir.add(new_rows, HELD_CALIBRATION_ROWS, rng)
             calibration_rows, scores = reservoir.rows, grown.score_rows(reservoir.rows)
         self.scorer_, self.model_, self.levels_, self.calibration_rows_ = (
             grown,
@@ -193,17 +195,21 @@ class Updates(Decisions):
             levels,
             reservoir,
         )
+        self.leave_one_out_ = not fraction
         self.n_training_rows_ += len(training)
         self.training_scores_ = fitted.scores
         self.replacements_ = replacement_values(x)
         self._set_calibration(scores, self.segments_of(calibration_rows), None, "add more rows")
         self._run_self_test()
 
-    def _calibration_fraction(self) -> float:
-        """Return the fraction of rows that `fit` used for calibration."""
-        if self.calibration == LAST:
-            return LAST_FRACTION
-        assert not isinstance(self.calibration, str)
+    def _calibration_fraction(self, rows: int) -> float:
+        """Return the fraction of new rows for calibration; 0 if leave-one-out calibration continues."""
+        if self.leave_one_out_:
+            resolved = resolve_calibration(self.calibration, rows, self.alpha, knows_loo=False)
+            count = 0 if resolved == LEAVE_ONE_OUT else count_calibration_rows(resolved, rows)
+            return count / rows if count >= rows_needed(self.alpha) else 0.0
+        if isinstance(self.calibration, str):
+            return FIFTH
         if isinstance(self.calibration, Integral):
             return min(0.5, int(self.calibration) / self.history_[0].rows)
         return float(self.calibration)
@@ -213,7 +219,7 @@ class Updates(Decisions):
         reason = self._obstacle()
         if reason is None and self.calibration_.weights is not None:
             reason = "the calibration rows have weights; call recalibrate(X) without weights first"
-        if reason is None and self.calibration_rows_ is None and self.calibration != LEAVE_ONE_OUT:
+        if reason is None and self.calibration_rows_ is None and not self.leave_one_out_:
             reason = "a parameter was changed after the fit; fit the detector on all rows again"
         if reason is not None:
             raise InputError(f"partial_fit: {reason}")
@@ -237,7 +243,7 @@ class Updates(Decisions):
     def _hold_calibration_rows(self, values: Floats | None) -> None:
         """Hold a sample of the calibration rows, if `partial_fit` may need them."""
         self.calibration_rows_ = None
-        if values is not None and self._obstacle() is None and self.calibration != LEAVE_ONE_OUT:
+        if values is not None and self._obstacle() is None and not self.leave_one_out_:
             rng = numpy_stream(self.seed_, f"calibration rows/{len(self.history_)}")
             self.calibration_rows_ = Reservoir.of(values, HELD_CALIBRATION_ROWS, rng)
 

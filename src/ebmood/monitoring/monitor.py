@@ -67,7 +67,7 @@ class Monitor:
     such as a slow temperature, give false alarms; docs/monitoring.md says what to do then.
 
     Args:
-        detector: fitted, with reserved calibration rows. `calibration="loo"` is refused. With the result of
+        detector: fitted, with reserved calibration rows. Leave-one-out calibration is refused. With the result of
             `ebmood.load` for a detector of tables, `update` takes raw data frames. Of a `ClassifierDetector` and of a
             `PatchDetector` only the score is watched.
         delta: bound on the probability that a false alarm ever occurs.

@@ -61,10 +61,10 @@ def read_reference(detector: Calibrated, rows: Any = None) -> Reference:
         if rows is not None:
             raise InputError(f"reference: {type(detector).__name__} has no features to compare; leave it out")
         return NO_ROWS
-    if detector.calibration == "loo":
+    if detector.leave_one_out_:
         raise InputError(
-            "detector: was fitted with calibration='loo', whose scores are not exchangeable with those of new rows; "
-            "fit it with calibration=0.2"
+            "detector: has leave-one-out calibration, whose scores are not exchangeable with those of new rows; fit it "
+            "with calibration=0.2, or call recalibrate(X) with new rows"
         )
     if detector.calibration_.weights is not None:
         raise InputError(

@@ -105,7 +105,7 @@ def name_of_normal(items: Items) -> str:
 def _lead(detector: EnergyDetector) -> str:
     items = items_of(detector)
     rows, calibration = detector.n_training_rows_, len(detector.calibration_scores_)
-    if detector.calibration == "loo":
+    if detector.leave_one_out_:
         lead = f"Fitted and calibrated on {items.count(rows)}, each of which was left out of its own score. "
     else:
         lead = f"Fitted on {items.count(rows)} and calibrated on {_count(calibration, 'other')}. "

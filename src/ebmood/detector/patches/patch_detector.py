@@ -23,8 +23,11 @@ from ebmood.detector.history import Event
 from ebmood.detector.item_embedding import find_embedder
 from ebmood.detector.labels import labelled_auroc
 from ebmood.detector.parameters import (
+    AUTO,
+    SplitCalibration,
     advise_for_calibration,
     check_alpha_and_device,
+    resolve_calibration,
     resolve_seed,
     split_rows,
 )
@@ -86,7 +89,8 @@ class PatchDetector(Calibrated, OutlierMixin, BaseEstimator):
     Args:
         embed: an embedder with feature maps, or its name.
         alpha: level of `predict`: the fraction of images like the training images that may be flagged.
-        calibration: images that are reserved for calibration, as a fraction (float) or as a number (int).
+        calibration: images that are reserved for calibration, as a fraction (float) or as a number (int). `"auto"`
+            reserves a fifth of them, or as many as `alpha` needs, if half of the images are left for the memory.
         memory: what the detector holds: `rows`, which are patches of training images and small pictures of at most 500
             training images; or `prototypes`, which are centres of clusters of patches, and no pictures, for those who
             may not share images.
@@ -107,6 +111,7 @@ class PatchDetector(Calibrated, OutlierMixin, BaseEstimator):
         history_ (tuple): the fit; see `ebmood.detector.history.Event`.
     """
 
+    calibration: SplitCalibration
     memory: Literal["rows", "prototypes"]
     embedder_: ImageEmbedder
     memory_: PatchMemory
@@ -122,7 +127,7 @@ class PatchDetector(Calibrated, OutlierMixin, BaseEstimator):
         *,
         embed: Embedder | str = "efficientnet-lite0",
         alpha: float = 0.05,
-        calibration: float | int = 0.2,
+        calibration: SplitCalibration = "auto",
         memory: Literal["rows", "prototypes"] = "rows",
         patches: PatchSettings | None = None,
         device: str = "cpu",
@@ -168,7 +173,7 @@ class PatchDetector(Calibrated, OutlierMixin, BaseEstimator):
         check_alpha_and_device(self.alpha, self.device)
         if self.memory not in ("rows", "prototypes"):
             raise InputError(f"memory={self.memory!r}: must be 'rows' or 'prototypes'")
-        if isinstance(self.calibration, str):
+        if isinstance(self.calibration, str) and self.calibration != AUTO:
             value = self.calibration
             option = for_interface(f"--calibration {value} and --where", f"calibration={value!r}")
             raise InputError(
@@ -177,7 +182,8 @@ class PatchDetector(Calibrated, OutlierMixin, BaseEstimator):
         self.settings_ = PatchSettings() if self.patches is None else self.patches
         self.seed_ = resolve_seed(self.random_state)
         self.embedder_ = check_has_maps(find_embedder(self.embed, self.device))
-        training, calibration = split_rows(self.calibration, len(items), self.seed_)
+        resolved = resolve_calibration(self.calibration, len(items), self.alpha, knows_loo=False)
+        training, calibration = split_rows(resolved, len(items), self.seed_)
         count = self._fit_memory([items[k] for k in training], skip, progress, len(items))
         scores = []
         for chunk in self.score_items([items[k] for k in calibration], skip):

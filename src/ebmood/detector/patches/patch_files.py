@@ -44,7 +44,7 @@ class PatchMetadata(Settings):
 
     Attributes:
         alpha: level of the flags.
-        calibration: fraction or number of calibration images.
+        calibration: the parameter of the detector.
         memory: what the detector holds.
         device: device of the fit.
         seed: the seed that `random_state` gave.
@@ -62,7 +62,7 @@ class PatchMetadata(Settings):
     """
 
     alpha: float = Field(gt=0, lt=1)
-    calibration: int | float
+    calibration: int | float | Literal["auto"]
     memory: Literal["rows", "prototypes"]
     device: str
     seed: int
@@ -92,7 +92,7 @@ class PatchMetadata(Settings):
         return self
 
 
-PATCHES = Format(PATCH_FORMAT, 1, 1, JSON_NAME, PatchMetadata, "detector of patches")
+PATCHES = Format(PATCH_FORMAT, 2, 1, JSON_NAME, PatchMetadata, "detector of patches")
 """The format of a `PatchDetector`."""
 
 
@@ -110,7 +110,7 @@ def save_patch_detector(detector: PatchDetector, folder: Path, notes: dict[str, 
         return PatchMetadata(
             alpha=float(detector.alpha),
             calibration=detector.calibration
-            if isinstance(detector.calibration, float)
+            if isinstance(detector.calibration, float | str)
             else int(detector.calibration),
             memory=detector.memory,
             device=str(detector.device),

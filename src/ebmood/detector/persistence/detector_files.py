@@ -80,11 +80,11 @@ class Format(Generic[M]):
     what: str
 
 
-DETECTOR = Format("ebmood-detector", 7, 3, JSON_NAME, DetectorMetadata, "detector")
+DETECTOR = Format("ebmood-detector", 8, 3, JSON_NAME, DetectorMetadata, "detector")
 """An `EnergyDetector`.
 
 Version 4 adds embedders and views for features, version 5 further numbers of neighbours, version 6 clusters,
-version 7 residuals of columns.
+version 7 residuals of columns, version 8 automatic calibration.
 """
 
 

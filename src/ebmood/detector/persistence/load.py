@@ -63,6 +63,7 @@ def load(
     _compare_witness(folder, detector, metadata, weights["score"])
     _restore_columns(folder, detector, metadata)
     _restore_calibration(folder, detector, metadata, weights["score"])
+    detector.leave_one_out_ = metadata.has_leave_one_out()
     detector.settings_ = metadata.energy
     detector.seed_ = metadata.seed
     detector.n_training_rows_ = metadata.training_rows

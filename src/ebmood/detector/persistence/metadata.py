@@ -37,7 +37,9 @@ class DetectorMetadata(Settings):
 
     Attributes:
         alpha: level of the flags.
-        calibration: fraction or number of calibration rows, or `loo`.
+        calibration: the parameter of the detector.
+        leave_one_out: whether the calibration rows are the training rows, each scored without itself; None in files of
+            earlier versions, where `calibration` says it.
         contamination: fraction of the training rows that were left out, `auto` or None.
         memory: what the detector holds.
         supervised: whether the detector learned classes.
@@ -69,7 +71,8 @@ class DetectorMetadata(Settings):
     """
 
     alpha: float = Field(gt=0, lt=1)
-    calibration: int | float | Literal["loo", "last"]
+    calibration: int | float | Literal["auto", "loo", "last"]
+    leave_one_out: bool | None = None
     contamination: float | Literal["auto"] | None = None
     memory: Literal["rows", "prototypes"] = "rows"
     supervised: bool
@@ -117,7 +120,7 @@ class DetectorMetadata(Settings):
             column: len(groups) for column, groups in categories.items()
         }:
             raise ValueError("the names of levels must belong to the category columns")
-        has_class_scores = self.classes is not None and self.calibration != "loo"
+        has_class_scores = self.classes is not None and not self.has_leave_one_out()
         if has_class_scores != (self.class_calibration_scores is not None) or len(all_scores) - 1 != (
             classes if has_class_scores else 0
         ):
@@ -129,6 +132,10 @@ class DetectorMetadata(Settings):
         if not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in self.files.values()):
             raise ValueError("files must hold SHA-256 digests")
         return self
+
+    def has_leave_one_out(self) -> bool:
+        """Return whether the calibration rows are the training rows, each scored without itself."""
+        return self.calibration == "loo" if self.leave_one_out is None else self.leave_one_out
 
     def calibration_of_rows(self) -> CalibrationScores:
         """Return the calibration scores with their segments and weights."""

@@ -62,6 +62,7 @@ def _metadata(
     return DetectorMetadata(
         alpha=float(detector.alpha),
         calibration=calibration if isinstance(calibration, str) else _python_number(calibration),
+        leave_one_out=detector.leave_one_out_,
         contamination=contamination if contamination in (None, "auto") else float(contamination),
         left_out_rows=detector.n_left_out_rows_,
         strangest_rows=detector.strangest_rows_,

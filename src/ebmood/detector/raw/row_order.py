@@ -14,7 +14,7 @@ from scipy import stats
 from ebmood.core.calibration import allowed_alarms
 from ebmood.core.errors import CalibrationWarning, InputError, SelfTestWarning
 from ebmood.detector.estimator import EnergyDetector
-from ebmood.detector.parameters import LAST_FRACTION
+from ebmood.detector.parameters import FIFTH
 
 MIN_ROWS = 100
 """Tables with fewer rows are not checked."""
@@ -71,7 +71,7 @@ def check_order(rows: pyarrow.Table, seed: int) -> OrderCheck | None:
     if rows.num_rows < MIN_ROWS:
         return None
     rows = rows.take(np.unique(np.linspace(0, rows.num_rows - 1, MAX_ROWS).round().astype(np.int64)))
-    first = rows.num_rows - round(LAST_FRACTION * rows.num_rows)
+    first = rows.num_rows - round(FIFTH * rows.num_rows)
     detector = EnergyDetector(speed="fast", calibration=CALIBRATION, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CalibrationWarning)

@@ -44,6 +44,7 @@ def summarise(metadata: DetectorMetadata, source: str) -> dict[str, Any]:
         "training_rows": metadata.training_rows,
         "calibration_rows": len(metadata.calibration_scores),
         "calibration": metadata.calibration,
+        "leave_one_out": metadata.has_leave_one_out(),
         "left_out_rows": metadata.left_out_rows,
         "strangest_rows": [{"row": row + 1, "score": score} for row, score in metadata.strangest_rows],
         "features": list(metadata.columns.names or ()),

@@ -255,7 +255,9 @@ def test_a_network_without_logits_and_a_score_without_labels():
 def test_too_few_calibration_rows_warn_with_the_number_that_is_needed():
     x, y = labelled_rows(40, seed=1)
     with pytest.warns(CalibrationWarning, match="alpha=0.05 needs 19 calibration rows, but there are only 8"):
-        ClassifierDetector(trained_classifier(), score="energy").fit(x, y)
+        ClassifierDetector(trained_classifier(), score="energy", calibration=0.2).fit(x, y)
+    detector = ClassifierDetector(trained_classifier(), score="energy").fit(x, y)
+    assert len(detector.calibration_scores_) == 19
 
 
 def test_recalibration_makes_p_values_hold_for_other_rows_and_keeps_scores(tmp_path: Path):
@@ -276,7 +278,7 @@ def test_recalibration_makes_p_values_hold_for_other_rows_and_keeps_scores(tmp_p
 
 
 def test_the_advice_for_few_rows_does_not_name_leave_one_out_which_is_refused():
-    with pytest.warns(CalibrationWarning, match="will be flagged; give 95 rows or more$"):
+    with pytest.warns(CalibrationWarning, match="will be flagged; give 38 rows or more$"):
         ClassifierDetector(trained_classifier(), score="energy").fit(*labelled_rows(30, seed=1))
 
 

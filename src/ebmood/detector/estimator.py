@@ -64,11 +64,11 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
         alpha: level of `predict`: the fraction of rows like the training rows that may be flagged. The methods accept
             another level without a new fit.
         calibration: rows that are reserved for calibration, as a fraction (float) or as a number (int). `"auto"`
-            reserves a fifth of them, if that is enough for `alpha` (93 rows or more at 0.05). Else it is `"loo"`: all rows are
-            kept in memory, and each is also a calibration row, whose score is computed without it. The false-alarm
-            rate is then measured and not guaranteed (docs/detector.md). With classes or prototypes, as many rows are
-            reserved as `alpha` needs. With `"last"`, the last fifth of the rows is reserved in place of random rows,
-            for rows in the order of time that depend on each other.
+            reserves a fifth of them, if that is enough for `alpha` (93 rows or more at 0.05). Else it is `"loo"`: all
+            rows are kept in memory, and each is also a calibration row, whose score is computed without it. The
+            false-alarm rate is then measured and not guaranteed (docs/detector.md). With classes or prototypes, as
+            many rows are reserved as `alpha` needs. With `"last"`, the last fifth of the rows is reserved in place of
+            random rows, for rows in the order of time that depend on each other.
         contamination: fraction of the training rows that may be outliers. So many of the strangest rows are left out
             before the fit, and the energies use more neighbours than there may be outliers. `"auto"` leaves out rows
             that are far from most others. `alpha` then holds for rows like those that remain.

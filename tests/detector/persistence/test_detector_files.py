@@ -16,6 +16,7 @@ from helpers.saved_model import ROWS, TABLE, replace_weights, rewrite, weights_o
 
 from ebmood import EbmoodError, EnergyDetector, load
 from ebmood.detector.energy.score_model import SPEEDS, EnergySettings
+from ebmood.detector.persistence.detector_files import DETECTOR
 
 
 def test_only_json_and_safetensors_are_written(wine_detector, saved):
@@ -207,7 +208,7 @@ DEEPLY_NESTED = b'{"a":' * 100_000
         (write_json(pickle.dumps({"format": "ebmood-detector"})), "not valid JSON"),
         (write_json(b"[1]"), "not a detector of ebmood"),
         (write_json(b'{"format": "ebmood-detector", "version": 4}'), "changed"),
-        (change_json(lambda d: d.update(version=8)), "newer ebmood.*update"),
+        (change_json(lambda d: d.update(version=DETECTOR.version + 1)), "newer ebmood.*update"),
         (change_json(lambda d: d.update(version=2)), "ebmood 0.3,.*fit the detector again.*ebmood<0.4"),
         (change_json(lambda d: d.update(version=1)), "ebmood 0.2 or earlier.*fit the detector again"),
         (change_json(lambda d: d.update(version="1")), "not a whole number"),

@@ -166,7 +166,7 @@ class EnergyDetector(Updates, OutlierMixin, NestedParameters):
 
         Warns:
             CalibrationWarning: there are too few calibration rows to flag anything at level alpha.
-            SelfTestWarning: a probe far from the training rows is rated in-distribution.
+            SelfTestWarning: more than 1 % of a kind of probes, far from the training rows, are rated in-distribution.
         """
         self.__dict__.pop("offset_", None)  # a fit that fails leaves no fitted detector
         device = check_parameters(self)

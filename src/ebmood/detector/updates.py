@@ -95,7 +95,7 @@ class Updates(Decisions):
         Warns:
             CalibrationWarning: there are too few rows to flag anything at level alpha, or too few of a segment, or
                 many of them equal training rows.
-            SelfTestWarning: with the new threshold, a probe far from the training rows is rated in-distribution.
+            SelfTestWarning: with the new threshold, more than 1 % of a kind of probes are rated in-distribution.
         """
         check_is_fitted(self)
         inputs = self._read(X)

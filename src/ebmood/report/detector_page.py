@@ -313,17 +313,18 @@ def _describe_value(detector: EnergyDetector, feature: int, value: float) -> str
 
 def _self_test(detector: EnergyDetector) -> list[Block]:
     items = items_of(detector).many
-    accepted = [probe for probe in detector.probes_ if probe.in_distribution > 0]
-    if accepted:
-        fractions = ", ".join(f"{p.in_distribution:.1%} of the `{p.name}` {items}" for p in accepted)
+    failed = [probe for probe in detector.probes_ if probe.failed]
+    if failed:
+        fractions = ", ".join(f"{p.in_distribution:.1%} of the `{p.name}` {items}" for p in failed)
         result = Text(
             f"Artificial {items} that are unlike all training data were rated in-distribution: {fractions}. Do not "
             "rely on this detector for inputs of that kind.",
             alert=True,
         )
     else:
+        part = "At most 1 %" if any(probe.in_distribution for probe in detector.probes_) else "None"
         result = Text(
-            f"None of the artificial {items} that are clearly unlike the training data was rated in-distribution."
+            f"{part} of the artificial {items} that are clearly unlike the training data was rated in-distribution."
         )
     rows = tuple(
         (probe.name, PROBES.get(probe.name, ""), f"{probe.rows:,}", f"{probe.in_distribution:.1%}")

@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from ebmood import EnergyDetector, SelfTestWarning
+from ebmood.detector.energy.self_test import Probe, run_self_test
 
 
 class Periodic(nn.Module):
@@ -24,3 +26,15 @@ def test_a_warning_says_which_probes_are_accepted_and_how_often(fitted, benign, 
     assert any(expected in message for message in messages)
     assert not any("`far`" in message for message in messages)
     assert {probe.in_distribution for probe in fitted.probes_} == {0}
+
+
+def test_single_probes_are_recorded_without_a_warning():
+    """Four rows of at most 256 are more than 1 %, and one is not."""
+    ranges = np.array([[0.0, 0.0], [1.0, 1.0]])
+
+    def accept(count: int) -> tuple[Probe, ...]:
+        return run_self_test(lambda rows: np.arange(len(rows)) < count, ranges, 0.5, seed=0)
+
+    with pytest.warns(SelfTestWarning):
+        accept(4)
+    assert all(0 < probe.in_distribution < 0.01 for probe in accept(1))

@@ -172,13 +172,22 @@ def test_messages_and_pages_speak_of_images_and_not_of_rows(ebmood, model, folde
     assert re.findall(r".{30}\brows?\b.{30}", page) == []
 
 
-def test_the_service_refuses_a_detector_of_images(ebmood, model):
-    code, _, err = ebmood("serve", model)
+def test_the_service_takes_images_but_does_not_watch_them(ebmood, model, monkeypatch, tmp_path):
+    apps = []
+
+    def keep(app, address, *_):
+        apps.append(app)
+        address.close()
+
+    monkeypatch.setattr("ebmood.serving.server.serve", keep)
+    code, _, err = ebmood("serve", model, "--port", "0")
+    assert (code, err) == (0, "ebmood: stopped\n")
+    (app,) = apps
+    assert "image/*" in app.openapi()["paths"]["/score"]["post"]["requestBody"]["content"]
+    code, _, err = ebmood("serve", model, "--monitor", tmp_path / "feed")
     assert code == 2
-    assert err == (
-        f"ebmood: error: {model}: was fitted on images, which the service does not take; use ebmood score with a "
-        "folder\n"
-    )
+    assert "the service watches rows and not images; leave it out" in err
+    assert not (tmp_path / "feed").exists()
 
 
 def test_other_files_are_named_and_reasons_are_refused(ebmood, model, folders, tmp_path):

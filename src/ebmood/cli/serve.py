@@ -1,12 +1,22 @@
 """`ebmood serve`: answer HTTP requests with the scores of a detector. Heavy libraries are imported when it runs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmood.cli.embed_options import EmbedAgain, allow_import
 from ebmood.cli.messages import print_message
 from ebmood.cli.options import Alpha, Device, Model, Threads, use_threads
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from ebmood.detector.patches.patch_folder import PatchFolderDetector
+    from ebmood.detector.raw.image_detector import ImageDetector
+    from ebmood.detector.raw.table_detector import TableDetector
+    from ebmood.serving.bodies import Limits
+    from ebmood.serving.watched_feed import WatchedFeed
 
 EPILOG = """Examples
 
@@ -16,7 +26,9 @@ EPILOG = """Examples
 
     curl localhost:8000/score -H 'Content-Type: application/json' -d '{"rows": [{"flow": 10.2}]}'
 
-The service answers at /score (rows as JSON or Arrow), /health, /model, /monitor and /docs. It has no
+    curl localhost:8000/score -H 'Content-Type: image/jpeg' --data-binary @photo.jpg
+
+The service answers at /score (rows as JSON or Arrow, or an image), /health, /model, /monitor and /docs. It has no
 passwords and no encryption: with --host it can be reached from other machines, so use
 a reverse proxy with authentication and encryption.
 
@@ -49,22 +61,23 @@ def serve(
         ),
     ] = None,
     alpha: Alpha = None,
+    embed: EmbedAgain = None,
     threads: Threads = None,
     device: Device = "cpu",
     access_log: Annotated[
         bool, typer.Option("--access-log", help="Write a line for each request on standard error.")
     ] = False,
 ) -> None:
-    """Answer HTTP requests with scores, p-values and flags of rows.
+    """Answer HTTP requests with scores, p-values and flags of rows or images.
 
     Rows have the columns of the training table. null, NaN and an absent
     column are missing values. A row that cannot be scored gets an
     error; the other rows of the request are scored.
+    If the detector was fitted on images, each request is one image.
     """
     from ebmood.core.errors import EbmoodError
 
     try:
-        from ebmood.serving.app import create_app
         from ebmood.serving.bodies import Limits
         from ebmood.serving.server import bind
         from ebmood.serving.server import serve as run
@@ -72,15 +85,42 @@ def serve(
         if error.name not in ("fastapi", "uvicorn", "starlette"):
             raise
         raise EbmoodError("serve: needs fastapi and uvicorn; pip install 'ebmood[serve]'") from error
-    from ebmood.cli.inspect import summary
-    from ebmood.detector.raw.frame_detector import FrameDetector
-    from ebmood.detector.raw.saved_detector import load_saved_detector, refuse_images
+    from ebmood.detector.raw.saved_detector import load_any_detector
     from ebmood.detector.raw.table_detector import TableDetector
 
     use_threads(threads)
-    refuse_images(model, ", which the service does not take; use ebmood score with a folder")
-    detector = load_saved_detector(model, device, alpha)
-    assert isinstance(detector, TableDetector)
+    detector = load_any_detector(model, device, alpha, allow_import(embed))
+    limits = Limits(max_bytes, max_rows)
+    if isinstance(detector, TableDetector):
+        app, watched = _row_app(model, detector, monitor, limits)
+    elif monitor is None:
+        app, watched = _image_app(model, detector, limits), None
+    else:
+        raise EbmoodError(
+            f"--monitor {monitor}: the service watches rows and not images; leave it out, and give folders of images "
+            "to ebmood monitor"
+        )
+    address = bind(host, port)
+    shown, bound = f"[{host}]" if ":" in host else host, address.getsockname()[1]
+    run(
+        app,
+        address,
+        lambda: print_message(f"{model}: served at http://{shown}:{bound}, docs at /docs; Ctrl-C stops it"),
+        access_log,
+    )
+    if watched is not None:
+        watched.close()
+    print_message("ebmood: stopped")
+
+
+def _row_app(
+    model: Path, detector: "TableDetector", monitor: Path | None, limits: "Limits"
+) -> "tuple[FastAPI, WatchedFeed | None]":
+    """Return the service for a detector of tables, and the feed that it watches."""
+    from ebmood.cli.inspect import summary
+    from ebmood.detector.raw.frame_detector import FrameDetector
+    from ebmood.serving.app import create_app
+
     frames, watched = FrameDetector.of_named_columns(detector), None
     if monitor is not None:
         from ebmood.monitoring import Monitor
@@ -93,15 +133,12 @@ def serve(
         watched = WatchedFeed(
             Monitor(estimator, cycles=cycles) if is_new else Monitor.load(monitor, estimator), monitor
         )
-    address = bind(host, port)
-    shown, bound = f"[{host}]" if ":" in host else host, address.getsockname()[1]
-    app = create_app(frames, summary(model), monitor=watched, limits=Limits(max_bytes, max_rows))
-    run(
-        app,
-        address,
-        lambda: print_message(f"{model}: served at http://{shown}:{bound}, docs at /docs; Ctrl-C stops it"),
-        access_log,
-    )
-    if watched is not None:
-        watched.close()
-    print_message("ebmood: stopped")
+    return create_app(frames, summary(model), monitor=watched, limits=limits), watched
+
+
+def _image_app(model: Path, detector: "ImageDetector | PatchFolderDetector", limits: "Limits") -> "FastAPI":
+    """Return the service for a detector of images."""
+    from ebmood.cli.inspect import summary
+    from ebmood.serving.image_app import create_image_app
+
+    return create_image_app(detector, summary(model), limits)

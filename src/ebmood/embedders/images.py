@@ -28,6 +28,32 @@ CHUNK_IMAGES = 256
 
 
 @dataclass(frozen=True)
+class EncodedImage:
+    """The content of an image file, such as a JPEG file, in memory.
+
+    Attributes:
+        content: the content.
+        name: name in messages.
+    """
+
+    content: bytes
+    name: str
+
+    def key(self, size: int) -> bytes:
+        """Return a digest of the content. It says nothing about `size`, which belongs to the embedder."""
+        return hashlib.sha256(self.content).digest()
+
+    def pixels(self, size: int) -> tuple[bytes, Bytes]:
+        """Return the key, and the image as `(3, size, size)`.
+
+        Raises:
+            CorruptDataError: the content is not an image that `open_image` reads.
+        """
+        image = open_image(io.BytesIO(self.content), self.name, smallest_side=size)
+        return self.key(size), _resized(image, self.name, size)
+
+
+@dataclass(frozen=True)
 class ImageFile:
     """An image in a file.
 
@@ -61,8 +87,7 @@ class ImageFile:
             content = self.path.read_bytes()
         except OSError as error:
             raise EbmoodError(f"{self.path}: cannot be read ({error.strerror or error})") from error
-        image = open_image(io.BytesIO(content), self.name, smallest_side=size)
-        return hashlib.sha256(content).digest(), _resized(image, self.name, size)
+        return EncodedImage(content, self.name).pixels(size)
 
 
 @dataclass(frozen=True)
@@ -93,7 +118,7 @@ class ImageInMemory:
         return hashlib.sha256(b"pixels" + np.ascontiguousarray(resized).tobytes()).digest(), resized
 
 
-ImageItem = ImageFile | ImageInMemory
+ImageItem = ImageFile | ImageInMemory | EncodedImage
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,22 @@
 """The HTTP service as a FastAPI application."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from importlib.metadata import version
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
 import pyarrow
-from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, HTTPException, Query, Request, Response
 from pydantic import JsonValue
 
 from ebmood.core.errors import InputError
 from ebmood.detector.raw.frame_detector import FrameDetector, flags_at
 from ebmood.detector.raw.summary import summarise_detector
 from ebmood.serving.bodies import Limits, arrow_stream, content_type, parse, read_body
-from ebmood.serving.messages import ARROW, Health, Problem, Reason, RowResult, ScoreRequest, ScoreResponse
+from ebmood.serving.messages import ARROW, Problem, Reason, RowResult, ScoreRequest, ScoreResponse
 from ebmood.serving.monitor import FeedMonitor
 from ebmood.serving.queue import ScoringQueue
 from ebmood.serving.scoring import Reasons, Results, describe, find_reasons, to_rows
+from ebmood.serving.service import Alpha, new_service
 
 BODY = {
     "required": True,
@@ -32,9 +29,6 @@ BODY = {
 
 ANSWER = {ARROW: {"schema": {"type": "string", "format": "binary"}}}
 
-Alpha = Annotated[
-    float | None, Query(gt=0, lt=1, description="Level of the flags; that of the detector if absent.")
-]
 MaxReasons = Annotated[
     int, Query(ge=0, alias="reasons", description="Features to name for each row at most.")
 ]
@@ -60,20 +54,7 @@ def create_app(
     about = summarise_detector(detector.table_detector) if description is None else dict(description)
     queue = ScoringQueue(detector, monitor)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        queue.close()
-
-    app = FastAPI(
-        title="ebmood",
-        description="Scores, p-values and flags of rows.",
-        version=version("ebmood"),
-        lifespan=lifespan,
-        dependencies=[Depends(_refuse_unknown_parameters)],
-        responses={code: {"model": Problem} for code in (413, 415, 422)},
-    )
-    app.exception_handler(RequestValidationError)(_refuse_parameters)
+    app = new_service("Scores, p-values and flags of rows.", about, lambda: queue.rows, queue.close)
 
     @app.post(
         "/score",
@@ -104,16 +85,6 @@ def create_app(
         answer = ScoreResponse(alpha=level, results=_row_results(results, level, reasons))
         return Response(answer.model_dump_json(), media_type="application/json")
 
-    @app.get("/health")
-    async def health() -> Health:
-        """Answer as soon as rows can be scored."""
-        return Health(rows=queue.rows)
-
-    @app.get("/model")
-    async def model() -> dict[str, Any]:
-        """Return what the detector was fitted on, as `ebmood inspect --json` does. It contains no training rows."""
-        return about
-
     @app.get("/monitor", responses={404: {"model": Problem}})
     async def monitor_state() -> dict[str, Any]:
         """Return the state of the monitor that watches the scored rows."""
@@ -123,22 +94,6 @@ def create_app(
         return await queue.call(lambda: watching.state.model_dump(mode="json"))
 
     return app
-
-
-async def _refuse_unknown_parameters(request: Request) -> None:
-    """Refuse a request with a parameter that its route does not have: it is likely a typing error."""
-    known = [parameter.alias for parameter in request.scope["route"].dependant.query_params]
-    unknown = [name for name in request.query_params if name not in known]
-    if unknown:
-        has = f"this address has {' and '.join(map(repr, known))}" if known else "this address has none"
-        raise HTTPException(422, f"{unknown[0]!r}: no such parameter; {has}")
-
-
-async def _refuse_parameters(request: Request, error: Exception) -> JSONResponse:
-    """Answer a request with an invalid parameter in one line."""
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg']}"}, 422)
 
 
 def _row_results(results: Results, alpha: float, reasons: Reasons | None) -> list[RowResult]:

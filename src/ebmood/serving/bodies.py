@@ -30,13 +30,13 @@ class Limits:
     reason_rows: int = 256
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """Return the body.
+async def read_body(request: Request, limits: Limits, advice: str = "send fewer rows at a time") -> bytes:
+    """Return the body. `advice` says what to do if it is too long.
 
     Raises:
         HTTPException: 413, the body is too long; 400, the client closed the connection before its end.
     """
-    too_long = HTTPException(413, f"the body is longer than {limits.bytes} bytes; send fewer rows at a time")
+    too_long = HTTPException(413, f"the body is longer than {limits.bytes} bytes; {advice}")
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limits.bytes:
         raise too_long

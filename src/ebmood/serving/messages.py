@@ -72,12 +72,31 @@ class ScoreResponse(Body):
     results: list[RowResult]
 
 
+class ImageScore(Body):
+    """The result for an image.
+
+    Attributes:
+        alpha: level of the flag.
+        score: higher is more like the training images.
+        p_value: in (0, 1], small is anomalous.
+        flag: whether the p-value is at most alpha.
+        where: x and y of the pixel at the centre of the most anomalous patch, from 0; null if the detector does not
+            compare patches.
+    """
+
+    alpha: float
+    score: float
+    p_value: float
+    flag: bool
+    where: tuple[int, int] | None = None
+
+
 class Health(Body):
     """The service is able to answer.
 
     Attributes:
         status: `ok`.
-        rows: number of rows scored since the start.
+        rows: number of rows or images scored since the start.
     """
 
     status: str = "ok"

@@ -1,5 +1,6 @@
 """Maps of energies over images: enlarged to pixels, coloured, and laid over the image."""
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy.ndimage import binary_erosion
 from torch.nn import functional
 
 from ebmood.embedders.embedder import Bytes
-from ebmood.embedders.images import ImageInMemory, ImageItem
+from ebmood.embedders.images import EncodedImage, ImageInMemory, ImageItem
 
 Maps = NDArray[np.float32]
 
@@ -122,14 +123,14 @@ def strangest_place(energies: Maps) -> tuple[int, int]:
 
 
 def square_of(item: ImageItem) -> Square:
-    """Return the central square of an image that can be read. Of a file, only the head is read."""
+    """Return the central square of an image that can be read. Of a file, only the header is read."""
     if isinstance(item, ImageInMemory):
         if isinstance(item.image, np.ndarray):
             return Square.of(item.image.shape[2], item.image.shape[1])
         return Square.of(*item.image.size)
     from PIL import Image
 
-    with Image.open(item.path) as image:
+    with Image.open(io.BytesIO(item.content) if isinstance(item, EncodedImage) else item.path) as image:
         width, height = image.size
         turned = (
             image.getexif().get(0x0112, 1) >= 5

@@ -17,7 +17,7 @@ from ebmood.detector.patches.heat_map import overlay, picture_of, square_of, str
 from ebmood.detector.patches.patch_detector import PatchDetector
 from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.score_batch import ScoreBatch
-from ebmood.embedders.images import ImageItem
+from ebmood.embedders.images import EncodedImage, ImageItem
 
 PLACE_COLUMNS = ("where_x", "where_y")
 """The columns of the scores that hold the pixel of the image at the centre of the strangest patch, from 0."""
@@ -112,6 +112,23 @@ class PatchFolderDetector:
             yield batch()
         if not images_read:
             folder.refuse_none()
+
+    def score_image(self, image: EncodedImage, alpha: float | None = None) -> ScoreBatch:
+        """Score one image in memory, as a file of a folder is scored. The kept columns are `where_x` and `where_y`.
+
+        Args:
+            image: the image.
+            alpha: level of the flag; None for the `alpha` of the detector.
+
+        Raises:
+            CorruptDataError: it is not a readable image.
+        """
+        (chunk,) = self.estimator.score_items([image])
+        energies = chunk.energies[0]
+        place = square_of(image).pixel(strangest_place(energies), energies.shape)
+        columns = [pyarrow.array([pixel], pyarrow.int32()) for pixel in place]
+        kept = pyarrow.RecordBatch.from_arrays(columns, names=list(PLACE_COLUMNS))
+        return self.estimator.decide(chunk.scores, kept, alpha)
 
     def _write_map(self, item: ImageItem, energies: np.ndarray, path: Path) -> None:
         from PIL import Image

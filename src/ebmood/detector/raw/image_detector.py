@@ -7,6 +7,7 @@ is in colour. With an embedder, it is resized to the size of the embedder, in co
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Literal, Self
 
@@ -18,7 +19,8 @@ from pydantic import Field, ValidationError
 from ebmood.core.errors import EbmoodError, InputError, setting_problem
 from ebmood.core.interface import for_interface
 from ebmood.core.settings import Settings
-from ebmood.data.images.resize import RULE
+from ebmood.data.images.readers import open_image
+from ebmood.data.images.resize import RULE, resize_image
 from ebmood.detector.error_context import name_source
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.io.image_stream import FILE_COLUMN, ImageStream, file_texts
@@ -28,6 +30,7 @@ from ebmood.detector.progress_callback import ProgressCallback, ignore_progress
 from ebmood.detector.raw.items import IMAGE_NOTE
 from ebmood.detector.score_batch import ScoreBatch
 from ebmood.embedders import ImageEmbedder
+from ebmood.embedders.images import EncodedImage, embed_images
 
 DEFAULT_SIZE = 16
 """Pixels per side by default. Distances grow with the square of the size, and the whitening with a higher power."""
@@ -151,6 +154,24 @@ class ImageDetector:
         for chunk in stream.chunks(self.shape.channels, self.shape.size):
             yield self.estimator.decide(self.estimator.score_samples(chunk.pixels), _file_column(chunk.names))
             progress("scoring", stream.fraction)
+
+    def score_image(self, image: EncodedImage, alpha: float | None = None) -> ScoreBatch:
+        """Score one image in memory. The score is that of the same image as a file of a folder.
+
+        Args:
+            image: the image.
+            alpha: level of the flag; None for the `alpha` of the detector.
+
+        Raises:
+            CorruptDataError: it is not a readable image.
+        """
+        embedder = self.estimator.embedder_
+        if isinstance(embedder, ImageEmbedder):
+            (chunk,) = embed_images(embedder, [image])
+            return self.estimator.score_batch(EmbeddedItems(chunk.features), alpha=alpha)
+        whole = open_image(BytesIO(image.content), image.name)
+        pixels = resize_image(whole, self.shape.channels, self.shape.size)
+        return self.estimator.score_batch(pixels[None], alpha=alpha)
 
 
 def read_features(

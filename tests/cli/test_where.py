@@ -135,10 +135,26 @@ def test_what_does_not_apply_is_one_line(ebmood, model, photos, tmp_path):
         ): "lies in the folder",
         ("report", model, table, "-o", tmp_path / "p.html"): "a table, but the detector was fitted on images",
         ("monitor", model, table): "a table, but the detector was fitted on images",
-        ("recalibrate", model, photos / "in"): "a detector of patches",
+        ("recalibrate", model, table): "a table, but the detector was fitted on images",
+        ("recalibrate", model, photos / "in", "--drop", "a"): "images have no columns",
         ("export", model, tmp_path / "e.onnx"): "a detector of patches",
     }.items():
         code, _, err = ebmood(*words)
         assert code == 2, (words, err)
         assert message in err, words
         assert err.count("\n") == 1, err
+
+
+def test_recalibration_replaces_the_images_for_calibration(ebmood, model, photos, tmp_path):
+    code, out, err = ebmood("recalibrate", model, photos / "in", "-o", tmp_path / "m", "--json")
+    assert code == 0, err
+    content = json.loads(out)
+    assert (content["calibration_rows"], content["skipped"]) == (10, [])
+    code, _, err = ebmood("score", tmp_path / "m", photos / "in", "-o", tmp_path / "s.csv")
+    assert code == 0, err
+    scores = pd.read_csv(tmp_path / "s.csv")["score"]
+    assert sorted(scores) == pytest.approx(library.load(tmp_path / "m").calibration_scores_)
+    assert content["offset"] == pytest.approx(scores.min())
+    assert "recalibrate" in ebmood("inspect", tmp_path / "m")[1]
+    code, _, err = ebmood("recalibrate", model, photos / "out", "-o", tmp_path / "n")
+    assert (code, "calibrated on 10 images" in err) == (0, True)

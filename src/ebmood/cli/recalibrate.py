@@ -85,24 +85,37 @@ def recalibrate(
                 with named_rows(source):
                     estimator.recalibrate(X, lambda done: progress("scoring", done / len(source)))
             else:
+                from ebmood.detector.io.image_stream import ImageStream
                 from ebmood.detector.io.open_input import open_input
-                from ebmood.detector.raw.items import items_of
-                from ebmood.detector.raw.saved_detector import load_saved_detector, read_all_rows
+                from ebmood.detector.patches.patch_folder import PatchFolderDetector
+                from ebmood.detector.raw.items import IMAGES, items_of
+                from ebmood.detector.raw.saved_detector import (
+                    check_kind,
+                    load_any_detector,
+                    read_all_rows,
+                )
 
                 refuse_network(model, module, weights, onnx)
-                detector = load_saved_detector(model, device, embed=allow_import(embed))
+                detector = load_any_detector(model, device, embed=allow_import(embed))
                 source = open_input(table, skip_corrupt)
+                check_kind(detector, source, drop or ())
                 estimator = detector.estimator
-                if estimator.supervised:
-                    raise EbmoodError(
-                        f"{model}: fitted with classes, which new calibration rows need as well; use recalibrate(X, y) "
-                        "in Python"
-                    )
                 before, rate_before = estimator.offset_, estimator.false_alarm_rate_
-                rows, _ = read_all_rows(detector, source, drop or ())
-                progress("scoring", None)
-                estimator.recalibrate(rows)
-                items, segments = items_of(estimator).many, estimator.segments_
+                if isinstance(detector, PatchFolderDetector):
+                    assert isinstance(source, ImageStream)  # as `check_kind` has checked
+                    detector.recalibrate(source, progress)
+                    items, segments = IMAGES.many, ()
+                else:
+                    estimator = detector.estimator  # an `EnergyDetector`
+                    if estimator.supervised:
+                        raise EbmoodError(
+                            f"{model}: fitted with classes, which new calibration rows need as well; use "
+                            "recalibrate(X, y) in Python"
+                        )
+                    rows, _ = read_all_rows(detector, source, drop or ())
+                    progress("scoring", None)
+                    estimator.recalibrate(rows)
+                    items, segments = items_of(estimator).many, estimator.segments_
             estimator.save(folder)
     except KeyboardInterrupt:
         raise interrupted(f"{folder} is unchanged") from None

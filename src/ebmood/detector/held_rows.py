@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ebmood.core.errors import CalibrationWarning, warn
+
 Floats = NDArray[np.float64]
 
 MANY_EQUAL = 20
@@ -29,6 +31,19 @@ class HeldRows:
     def are_training_rows(self, count: int, rows: int) -> bool:
         """Return whether `count` of `rows` rows are more than equal rows that are held by chance."""
         return count >= MANY_EQUAL and count / rows - self._by_chance > self._held_fraction / 2
+
+
+def warn_of_training_rows(fraction: float, items: str = "rows") -> None:
+    """Warn that a fraction of the calibration rows equal training rows.
+
+    Warns:
+        CalibrationWarning: always.
+    """
+    warn(
+        f"{fraction:.0%} of the calibration {items} equal training {items}, whose scores are higher than those of "
+        f"other {items}, so that too many new {items} will be flagged; give {items} that the fit has not seen",
+        CalibrationWarning,
+    )
 
 
 def row_codes(rows: Floats) -> NDArray[np.uint64]:

@@ -24,7 +24,7 @@ from ebmood.detector.energy.reservoir import Reservoir
 from ebmood.detector.energy.score_model import EnergySettings, ScoreModel
 from ebmood.detector.energy.self_test import Probe, run_self_test
 from ebmood.detector.energy.training_ranges import training_ranges
-from ebmood.detector.held_rows import HeldRows
+from ebmood.detector.held_rows import HeldRows, warn_of_training_rows
 from ebmood.detector.history import Event
 from ebmood.detector.labels import encode_known_labels
 from ebmood.detector.parameters import (
@@ -278,12 +278,7 @@ class Updates(Decisions):
         held = self.held_rows()
         count = 0 if held is None else held.count(features)
         if held is not None and held.are_training_rows(count, len(features)):
-            fraction = count / len(features)
-            warn(
-                f"{fraction:.0%} of the calibration rows equal training rows, whose scores are higher than those of "
-                "other rows, so that too many new rows will be flagged; give rows that the fit has not seen",
-                CalibrationWarning,
-            )
+            warn_of_training_rows(count / len(features))
 
     def _run_self_test(self) -> None:
         """Score the probes, if the inputs are numbers. They count as in-distribution at or above their threshold."""

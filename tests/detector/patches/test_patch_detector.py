@@ -5,7 +5,9 @@ from helpers.filter_embedder import FilterEmbedder, PooledEmbedder
 from sklearn.base import clone
 
 from ebmood import CalibrationWarning, EbmoodError
+from ebmood.core.calibration import offset
 from ebmood.detector.patches import PatchDetector, PatchSettings
+from ebmood.detector.patches.patch_files import load_patch_detector
 from ebmood.detector.patches.patch_memory import patches_of
 from ebmood.embedders import EmbedderOptions
 from ebmood.embedders.images import read_items
@@ -134,8 +136,26 @@ def test_invalid_parameters_and_images_are_one_line(embedder, textures):
         PatchDetector(embed=embedder).fit(images[0].astype(float))
     with pytest.raises(EbmoodError, match="only 0 such clusters"):
         PatchDetector(embed=embedder, memory="prototypes", alpha=0.5, calibration=1).fit(images[:3])
-    for method in ("class_p_values", "segments_of", "segments_", "partial_fit", "recalibrate"):
+    for method in ("class_p_values", "segments_of", "segments_", "partial_fit"):
         assert not hasattr(PatchDetector(embed=embedder), method)
+
+
+def test_recalibration_keeps_scores_and_replaces_the_threshold(embedder, textures, tmp_path):
+    fitted = PatchDetector(embed=embedder, alpha=0.1, patches=SMALL, random_state=0).fit(textures["fit"])
+    scores = fitted.score_samples(textures["new"])
+    assert fitted.recalibrate(textures["new"]) is fitted
+    np.testing.assert_array_equal(fitted.score_samples(textures["new"]), scores)
+    np.testing.assert_array_equal(fitted.calibration_scores_, np.sort(scores))
+    assert fitted.offset_ == offset(np.sort(scores), 0.1)
+    assert [event.what for event in fitted.history_] == ["fit", "recalibrate"]
+    fitted.save(tmp_path)
+    loaded = load_patch_detector(tmp_path, embed=embedder)
+    np.testing.assert_array_equal(loaded.p_values(textures["damaged"]), fitted.p_values(textures["damaged"]))
+    assert loaded.history_ == fitted.history_
+    with pytest.warns(CalibrationWarning, match="only 3, so no row|only 3, .*give 9 images or more"):
+        fitted.recalibrate(textures["new"][:3])
+    with pytest.warns(CalibrationWarning, match=r"80% of the calibration images equal training images"):
+        fitted.recalibrate(textures["fit"])  # 12 of 60 were for calibration
 
 
 @pytest.mark.slow

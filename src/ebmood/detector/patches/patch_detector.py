@@ -19,6 +19,7 @@ from ebmood.core.seeding import numpy_stream
 from ebmood.data.images.readers import CorruptDataError
 from ebmood.detector.calibrated import Calibrated
 from ebmood.detector.calibration_scores import CalibrationScores, warn_if_no_row_is_flagged
+from ebmood.detector.held_rows import MANY_EQUAL, warn_of_training_rows
 from ebmood.detector.history import Event
 from ebmood.detector.item_embedding import find_embedder
 from ebmood.detector.labels import labelled_auroc
@@ -108,7 +109,7 @@ class PatchDetector(Calibrated, OutlierMixin, BaseEstimator):
         training_images_ (TrainingImages): some training images, or None.
         n_training_rows_ (int): number of images of which patches are in memory.
         seed_ (int): the seed that `random_state` gave.
-        history_ (tuple): the fit; see `ebmood.detector.history.Event`.
+        history_ (tuple): the calls of `fit` and `recalibrate`; see `ebmood.detector.history.Event`.
     """
 
     calibration: SplitCalibration
@@ -194,7 +195,11 @@ class PatchDetector(Calibrated, OutlierMixin, BaseEstimator):
                 f"X: none of {len(calibration)} images for calibration can be read; give more images"
             )
         self.n_training_rows_ = count
-        self._calibrate(np.concatenate(scores), len(items))
+        advice = advise_for_calibration(
+            self.alpha, self.calibration, len(items), items="images", knows_loo=False
+        )
+        self._calibrate(np.concatenate(scores), advice)
+        self.history_ = (self._event("fit", len(items)),)
         self.notes_ = {}
         return self
 
@@ -239,12 +244,62 @@ class PatchDetector(Calibrated, OutlierMixin, BaseEstimator):
             self.training_images_ = TrainingImages(tuple(pictures), features.cpu().numpy())
         return count
 
-    def _calibrate(self, scores: Floats, images: int) -> None:
+    def _calibrate(self, scores: Floats, advice: str) -> None:
+        """Calibrate with the scores of calibration images. `advice` says what helps if they are too few."""
         self.calibration_ = CalibrationScores.of_rows(scores, least=rows_needed(self.alpha))
         self.offset_ = self.calibration_.offset(self.alpha)
-        advice = advise_for_calibration(self.alpha, self.calibration, images, items="images", knows_loo=False)
         warn_if_no_row_is_flagged(self.calibration_, self.alpha, advice, "images")
-        self.history_ = (Event.now("fit", images, len(scores), self.offset_, self.seed_),)
+
+    def _event(self, what: Literal["fit", "recalibrate"], images: int) -> Event:
+        return Event.now(what, images, len(self.calibration_scores_), self.offset_, self.seed_)
+
+    def recalibrate(self, X: Any) -> Self:
+        """Replace the calibration images without a new fit: scores stay, thresholds and p-values change.
+
+        The p-values then hold for images like the new calibration images.
+
+        Args:
+            X: N images, assumed to be in-distribution. They must not be training images, whose scores are higher.
+
+        Raises:
+            EbmoodError: an image cannot be used.
+
+        Warns:
+            CalibrationWarning: there are too few images to flag anything at level alpha, or many of them are training
+                images.
+        """
+        return self.recalibrate_items(read_items(X))
+
+    def recalibrate_items(
+        self,
+        items: Sequence[ImageItem],
+        skip: Skip | None = None,
+        progress: ProgressCallback = ignore_progress,
+    ) -> Self:
+        """Recalibrate as `recalibrate` does.
+
+        Args:
+            items: the images.
+            skip: called with the error of each damaged image, which is then left out; None to raise the error.
+            progress: called with the progress.
+        """
+        check_is_fitted(self)
+        scores, are_known = [], []
+        for chunk in self.score_items(items, skip):
+            scores.append(chunk.scores)
+            if self.training_images_ is not None:
+                are_known.append(self.training_images_.contains(chunk.features))
+            progress("calibrating", chunk.seen / len(items))
+        if not scores:
+            raise InputError(f"X: none of {len(items)} images can be read; give other images")
+        known = np.concatenate(are_known) if are_known else np.zeros(1, bool)
+        # Of the training images, `training_images_` holds a sample.
+        held = 0 if self.training_images_ is None else len(self.training_images_.pictures)
+        if known.sum() >= MANY_EQUAL and known.mean() > held / self.n_training_rows_ / 2:
+            warn_of_training_rows(float(known.mean()), "images")
+        self._calibrate(np.concatenate(scores), f"give {rows_needed(self.alpha)} images or more")
+        self.history_ += (self._event("recalibrate", len(items)),)
+        return self
 
     def score_items(self, items: Sequence[ImageItem], skip: Skip | None = None) -> Iterator[PatchChunk]:
         """Yield the energies and scores of images, a few at a time, in bounded memory.

@@ -53,6 +53,19 @@ class PatchFolderDetector:
         with name_source(folder.source):
             return cls(estimator.fit_items(folder.items(), folder.skip, progress))
 
+    def recalibrate(self, folder: ImageStream, progress: ProgressCallback = ignore_progress) -> None:
+        """Replace the calibration images by those of a folder.
+
+        Args:
+            folder: images that are assumed to be in-distribution, and were not used for the fit.
+            progress: called with the progress.
+
+        Raises:
+            EbmoodError: an image cannot be used.
+        """
+        with name_source(folder.source):
+            self.estimator.recalibrate_items(folder.items(), folder.skip, progress)
+
     def save(self, folder: Path) -> None:
         """Write the estimator to a folder.
 

@@ -21,6 +21,9 @@ SIDE = 96
 QUALITY = 85
 """Quality of the JPEG files."""
 
+ROUNDING = 1e-4
+"""Features of one image differ by less between batches. They are standardised, so those of others differ by more."""
+
 
 @dataclass(frozen=True)
 class TrainingImages:
@@ -33,6 +36,10 @@ class TrainingImages:
 
     pictures: tuple[bytes, ...]
     features: NDArray[np.float32]
+
+    def contains(self, features: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return which images have the features of one of these images, up to rounding: `(N, K)` to `(N,)`."""
+        return np.array([np.abs(self.features - row).max(axis=1).min() < ROUNDING for row in features], bool)
 
     def nearest(self, features: NDArray[np.float32], count: int) -> NDArray[np.intp]:
         """Return the numbers of the nearest training images: `(N, K)` to `(N, min(count, T))`, the nearest first."""

@@ -132,7 +132,7 @@ def read_detector(folder: Path, form: Format[M] = DETECTOR) -> tuple[M, dict[str
     path = folder / form.json_name
     if form.name != PATCH_FORMAT and is_patch_detector(folder):
         takes = for_interface(
-            "`ebmood score`, `evaluate`, `monitor`, `report` and `inspect` take it",
+            "`ebmood score`, `serve`, `evaluate`, `monitor`, `recalibrate`, `report` and `inspect` take it",
             "load it with ebmood.load",
         )
         raise EbmoodError(f"{folder}: a detector of patches, to which this does not apply; {takes}")

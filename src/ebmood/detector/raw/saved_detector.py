@@ -121,7 +121,7 @@ def score_input(
         EbmoodError: detector and input are not of the same kind, or the input cannot be used. Earlier chunks may
             already have been scored.
     """
-    _check_kind(detector, stream, [*keep, *drop])
+    check_kind(detector, stream, [*keep, *drop])
     if options.reasons and isinstance(stream, ImageStream):
         raise InputError(
             f"{stream.source}: images have no columns that could be reasons; leave out --reasons"
@@ -159,7 +159,7 @@ def read_all_rows(
     Raises:
         EbmoodError: detector and input are not of the same kind, or the input cannot be used.
     """
-    _check_kind(detector, stream, drop)
+    check_kind(detector, stream, drop)
     if isinstance(detector, ImageDetector):
         assert isinstance(stream, ImageStream)
         if isinstance(detector.estimator.embedder_, ImageEmbedder):
@@ -178,8 +178,12 @@ def read_all_rows(
     return pyarrow.table(features), ()
 
 
-def _check_kind(detector: AnyDetector, stream: InputStream, columns: Sequence[str]) -> None:
-    """Check that detector and input are of the same kind, and that only a table has `columns`."""
+def check_kind(detector: AnyDetector, stream: InputStream, columns: Sequence[str]) -> None:
+    """Check that detector and input are of the same kind, and that only a table has `columns`.
+
+    Raises:
+        InputError: they are not.
+    """
     is_image = isinstance(stream, ImageStream)
     if not isinstance(detector, TableDetector) and not is_image:
         raise InputError(

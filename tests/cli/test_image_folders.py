@@ -167,9 +167,16 @@ def test_messages_and_pages_speak_of_images_and_not_of_rows(ebmood, model, folde
         assert code == 0, err
         assert "image" in out + err or words[0] == "report"
         assert not re.search(r"\brows?\b", out + err), words
-    page = re.sub(r"<style>.*?</style>|<[^>]*>", " ", (tmp_path / "page.html").read_text(), flags=re.DOTALL)
-    assert page.count("images") > 20
-    assert re.findall(r".{30}\brows?\b.{30}", page) == []
+    feed = ("--every", "20rows", "--run-length", 500, "--page", tmp_path / "feed.html")
+    for folder in "in", "out":
+        code, out, err = ebmood("monitor", model, folders / folder, *feed)
+        assert (code, "image" in out) == (int(folder == "out"), True), err
+        assert not re.search(r"\brows?\b", out + err)
+    for name, least in ("page.html", 20), ("feed.html", 8):
+        html = (tmp_path / name).read_text()
+        page = re.sub(r"<style>.*?</style>|<[^>]*>", " ", html, flags=re.DOTALL)
+        assert page.count("images") > least
+        assert re.findall(r".{30}\brows?\b.{30}", page) == []
 
 
 def test_the_service_takes_images_but_does_not_watch_them(ebmood, model, monkeypatch, tmp_path):
@@ -210,7 +217,7 @@ def test_folders_of_images_are_watched_in_the_order_of_their_paths(ebmood, model
     code, out, err = ebmood(*words, folders / "in")
     assert (code, err) == (0, "")
     rows = len(list((folders / "in").rglob("*.png")))
-    assert out.startswith(f"No alarm in {rows} rows")
+    assert out.startswith(f"No alarm in {rows} images")
     assert "000.png" in out  # batches have the name of their first image
     assert "Features" not in out
     code, out, err = ebmood(*words, folders / "in", folders / "out", "--json")

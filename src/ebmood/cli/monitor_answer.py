@@ -13,28 +13,31 @@ SHOWN = 40
 
 
 def describe_alarm(watching: "Monitor") -> str:
-    """Return where the alarm is and what gave it. Rows are counted from 1."""
-    alarm = watching.alarm
+    """Return where the alarm is and what gave it. Rows or images are counted from 1."""
+    from ebmood.detector.raw.items import items_of
+
+    alarm, one = watching.alarm, items_of(watching.detector).one
     assert alarm is not None
     at = f" ({alarm.label})" if alarm.label else ""
     since = f" ({alarm.change_label})" if alarm.change_label else ""
     what = "the score" if alarm.stream == "score" else f"the values of {alarm.stream!r}"
-    return f"row {alarm.row + 1:,}{at}, by {what}; the change most likely began at row {alarm.change + 1:,}{since}"
+    return f"{one} {alarm.row + 1:,}{at}, by {what}; the change most likely began at {one} {alarm.change + 1:,}{since}"
 
 
 def _answer(watching: "Monitor", is_table: bool) -> list[str]:
     """Return the answer in a few lines."""
+    from ebmood.detector.raw.items import items_of
     from ebmood.monitoring.state import SCORE
     from ebmood.monitoring.summary import drifted_since_change, log10
 
-    state, settings = watching.state, watching.settings
+    state, settings, items = watching.state, watching.settings, items_of(watching.detector)
     bound = f"probability that a false alarm ever occurs: at most {settings.delta:g}"
     if not watching.has_bound:
         bound = "the probability of a false alarm has no bound"
     if state.alarm is None:
         lines = [
-            f"No alarm in {state.rows:,} rows: evidence {log10(state.log_evidence)} of {log10(settings.log_threshold)} "
-            f"({bound})."
+            f"No alarm in {items.count(state.rows)}: evidence {log10(state.log_evidence)} of "
+            f"{log10(settings.log_threshold)} ({bound})."
         ]
     else:
         lines = [f"Alarm at {describe_alarm(watching)} ({bound})."]
@@ -48,7 +51,7 @@ def _answer(watching: "Monitor", is_table: bool) -> list[str]:
     if not watching.has_bound:
         lines.append(f"No bound: {watching.no_bound}.")
     if settings.run_length is not None:
-        rate = f" (on average at most one false alarm in {settings.run_length:,.0f} rows)"
+        rate = f" (on average at most one false alarm in {settings.run_length:,.0f} {items.many})"
         lines.append(f"{state.restarts:,} alarms with restarts{rate if watching.has_bound else ''}.")
     if is_table and not watching.feature_names:
         lines.append(
@@ -60,6 +63,7 @@ def _answer(watching: "Monitor", is_table: bool) -> list[str]:
 def print_answer(watching: "Monitor", is_table: bool) -> None:
     """Print the answer, and the latest batches. `is_table` says whether features could be compared."""
     from ebmood.cli.terminal_tables import output_console, print_table
+    from ebmood.detector.raw.items import items_of
     from ebmood.monitoring.summary import log10
     from ebmood.results.tables.table import Column, Table
 
@@ -80,7 +84,7 @@ def print_answer(watching: "Monitor", is_table: bool) -> None:
     )
     columns = (
         Column("batch", "batch"),
-        Column("rows", "rows", "number"),
+        Column("rows", items_of(watching.detector).many, "number"),
         Column("flagged", "flagged"),
         Column("evidence", "evidence"),
         Column("features", "features that differ"),

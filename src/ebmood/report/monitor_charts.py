@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ebmood.detector.raw.items import Items
 from ebmood.monitoring import Alarm, Batch
 from ebmood.report.detector_charts import BLUE, INK, MUTED, SETS, svg_figure
 from ebmood.report.page import Chart
@@ -20,13 +21,14 @@ SHOWN_FEATURES = 30
 TEN = math.log(10)
 
 
-def course(batches: Sequence[Batch], log_threshold: float, alarm: Alarm | None) -> Chart:
+def course(batches: Sequence[Batch], log_threshold: float, alarm: Alarm | None, items: Items) -> Chart:
     """Draw the evidence after every batch and its largest value within the batch.
 
     Args:
         batches: consecutive batches, at least one.
         log_threshold: natural logarithm of the evidence that gives an alarm.
         alarm: the first alarm.
+        items: what the feed has.
     """
     ends = [batch.first_row + batch.rows for batch in batches]
     with svg_figure("course", WIDE) as (axes, save):
@@ -51,32 +53,34 @@ def course(batches: Sequence[Batch], log_threshold: float, alarm: Alarm | None) 
             axes.axvline(
                 alarm.change + 1, color=INK, linestyle=":", linewidth=1.2, label="most likely change"
             )
-        axes.set_xlabel("rows of the feed")
+        axes.set_xlabel(f"{items.many} of the feed")
         axes.set_ylabel("evidence (log10)")
         axes.legend(loc="upper left")
         svg = save("The evidence of a change after every batch of the feed")
     text = "The wealth of bets against the p-values, as a logarithm to base 10."
     if alarm is not None:
-        text += (
-            " The vertical lines are the alarm and, dotted, the row at which the change most likely began."
-        )
+        text += " The vertical lines are the alarm and, dotted, where the change most likely began."
     return Chart(svg, text)
 
 
-def flagged(batches: Sequence[Batch], expected: float) -> Chart:
+def flagged(batches: Sequence[Batch], expected: float, items: Items) -> Chart:
     """Draw the fraction of flagged rows of every batch, and the fraction that is expected of normal rows."""
     with svg_figure("flagged", WIDE) as (axes, save):
         edges = [batches[0].first_row, *(batch.first_row + batch.rows for batch in batches)]
         axes.stairs(
             [batch.flagged / batch.rows for batch in batches], edges, fill=True, color=BLUE, alpha=0.5
         )
-        axes.axhline(expected, color=INK, linestyle="--", linewidth=1.2, label="expected of normal rows")
-        axes.set_xlabel("rows of the feed")
-        axes.set_ylabel("flagged rows")
+        axes.axhline(
+            expected, color=INK, linestyle="--", linewidth=1.2, label=f"expected of normal {items.many}"
+        )
+        axes.set_xlabel(f"{items.many} of the feed")
+        axes.set_ylabel(f"flagged {items.many}")
         axes.set_ylim(0, None)
         axes.legend(loc="upper left")
-        svg = save("The fraction of flagged rows in every batch")
-    return Chart(svg, "The fraction of rows in each batch that the detector flags at its level alpha.")
+        svg = save(f"The fraction of flagged {items.many} in every batch")
+    return Chart(
+        svg, f"The fraction of {items.many} in each batch that the detector flags at its level alpha."
+    )
 
 
 def features(batches: Sequence[Batch], names: Sequence[str]) -> Chart | None:

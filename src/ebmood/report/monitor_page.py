@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from ebmood.detector.raw.items import ROWS, Items, items_of
 from ebmood.monitoring import Batch, Monitor
 from ebmood.monitoring.state import Alarm, joined_in_pairs
 from ebmood.monitoring.summary import count_drifted, drifted_since_change, log10
@@ -21,11 +22,12 @@ def monitor_page(monitor: Monitor, title: str = "Feed") -> Page:
         title: heading of the page.
     """
     footer = f"Made by ebmood {version('ebmood')}."
+    items = items_of(monitor.detector)
     if not monitor.batches:
-        return Page(title, "No rows were watched.", (), footer)
+        return Page(title, f"No {items.many} were watched.", (), footer)
     batches = _joined(monitor.batches, MAX_DRAWN)
-    evidence = monitor_charts.course(batches, monitor.settings.log_threshold, monitor.alarm)
-    flagged = monitor_charts.flagged(batches, monitor.detector.false_alarm_rate_)
+    evidence = monitor_charts.course(batches, monitor.settings.log_threshold, monitor.alarm, items)
+    flagged = monitor_charts.flagged(batches, monitor.detector.false_alarm_rate_, items)
     features = monitor_charts.features(_joined(batches, MAX_COLOURED), monitor.feature_names)
     sections = [
         Section("course", "Evidence over time", [evidence, *_alarms(monitor)]),
@@ -48,39 +50,47 @@ def _joined(batches: Sequence[Batch], most: int) -> list[Batch]:
 
 
 def _lead(monitor: Monitor) -> str:
-    state, settings = monitor.state, monitor.settings
+    state, settings, items = monitor.state, monitor.settings, items_of(monitor.detector)
     if state.alarm is None:
         return (
-            f"No alarm in {state.rows:,} rows. The evidence is {log10(state.log_evidence)} (log10); an alarm needs "
-            f"{log10(settings.log_threshold)}."
+            f"No alarm in {items.count(state.rows)}. The evidence is {log10(state.log_evidence)} (log10); an alarm "
+            f"needs {log10(settings.log_threshold)}."
         )
     features = [name for name, _, _ in drifted_since_change(monitor)[:5]]
     named = f" Features that differ since then: {', '.join(features)}." if features else ""
-    return f"Alarm at row {_place(state.alarm)}, in {state.rows:,} rows.{named}"
+    return f"Alarm at {_place(state.alarm, items)}, in {items.count(state.rows)}.{named}"
 
 
-def _place(alarm: Alarm) -> str:
-    """Return where an alarm is, with rows counted from 1."""
+def _place(alarm: Alarm, items: Items) -> str:
+    """Return where an alarm is, with rows or images counted from 1."""
     at = f" ({alarm.label})" if alarm.label else ""
     since = f" ({alarm.change_label})" if alarm.change_label else ""
     what = "the score" if alarm.stream == "score" else f"the values of `{alarm.stream}`"
     return (
-        f"{alarm.row + 1:,}{at}, by {what}; the change most likely began at row {alarm.change + 1:,}{since}"
+        f"{items.one} {alarm.row + 1:,}{at}, by {what}; the change most likely began at {items.one} "
+        f"{alarm.change + 1:,}{since}"
     )
 
 
 def _alarms(monitor: Monitor) -> list[Block]:
     blocks: list[Block] = []
+    items = items_of(monitor.detector)
     if monitor.alarm is not None:
-        blocks.append(Text(f"Alarm at row {_place(monitor.alarm)}.", alert=True))
+        blocks.append(Text(f"Alarm at {_place(monitor.alarm, items)}.", alert=True))
     if monitor.settings.run_length is not None:
         listed = tuple(
             (f"{alarm.row + 1:,}", alarm.label or "", alarm.stream) for alarm in monitor.restarted[-50:]
         )
-        rate = f" (on average at most one false alarm in {monitor.settings.run_length:,.0f} rows)"
+        rate = f" (on average at most one false alarm in {monitor.settings.run_length:,.0f} {items.many})"
         caption = f"Alarms with restarts: {monitor.restarts:,}{rate if monitor.has_bound else ''}"
         blocks.append(
-            Grid(caption, ("row", "batch", "found by"), (True, False, False), listed, folded=len(listed) > 10)
+            Grid(
+                caption,
+                (items.one, "batch", "found by"),
+                (True, False, False),
+                listed,
+                folded=len(listed) > 10,
+            )
         )
     return blocks
 
@@ -99,7 +109,7 @@ def _table(monitor: Monitor) -> Grid:
     )
     return Grid(
         f"{len(rows)} batches",
-        ("batch", "rows", "flagged", "evidence (log10)", "features that differ"),
+        ("batch", items_of(monitor.detector).many, "flagged", "evidence (log10)", "features that differ"),
         (False, True, True, True, False),
         rows,
         folded=len(rows) > 20,
@@ -108,9 +118,11 @@ def _table(monitor: Monitor) -> Grid:
 
 def _features(monitor: Monitor, chart: monitor_charts.Chart | None) -> list[Block]:
     if chart is None:
+        items = items_of(monitor.detector)
+        reason = "the detector holds no sample of rows; give reference rows"
         return [
             Text(
-                "Features are not compared, because the detector holds no sample of rows; give reference rows."
+                f"Features are not compared, because {reason if items is ROWS else f'the feed has {items.many}'}."
             )
         ]
     counts = count_drifted(monitor.batches)
@@ -127,13 +139,14 @@ def _features(monitor: Monitor, chart: monitor_charts.Chart | None) -> list[Bloc
 
 
 def _guarantee(monitor: Monitor) -> list[Block]:
+    items = items_of(monitor.detector)
     watched = ", ".join(f"`{name}`" for name in monitor.stream_names[:20])
     more = len(monitor.stream_names) - 20
     bound = f"at most {monitor.settings.delta:g}" if monitor.has_bound else "without a bound"
     facts = (
         ("Probability that a false alarm ever occurs", bound),
-        ("Calibration rows", f"{len(monitor.detector.calibration_scores_):,}"),
-        ("Rows of the feed", f"{monitor.rows:,}"),
+        (f"Calibration {items.many}", f"{len(monitor.detector.calibration_scores_):,}"),
+        (f"{items.many.capitalize()} of the feed", f"{monitor.rows:,}"),
         ("Watched", watched + (f" and {more} more" if more > 0 else "")),
     )
     if not monitor.has_bound:
@@ -142,7 +155,7 @@ def _guarantee(monitor: Monitor) -> list[Block]:
     return [
         Facts(facts),
         Text(
-            f"The bound holds if the rows of the feed are exchangeable with those of the training table{within}, for "
-            "example independent. Rows that depend on each other in time give false alarms."
+            f"The bound holds if the {items.many} of the feed are exchangeable with those of the fit{within}, for "
+            f"example independent. {items.many.capitalize()} that depend on each other in time give false alarms."
         ),
     ]

@@ -11,6 +11,9 @@ from ebmood.embedders import EmbedderIdentity
 IMAGE_NOTE = "images"
 """Key of the shape of images in the notes of a saved detector."""
 
+CLASSIFIER_IMAGE_NOTE = "image"
+"""Key of how images are read in the notes of a detector of a classifier."""
+
 
 @dataclass(frozen=True)
 class Items:
@@ -53,4 +56,4 @@ def items_in(notes: dict[str, JsonValue], embedder: EmbedderIdentity | None) -> 
     """
     if embedder is not None:
         return IMAGES if embedder.items == "images" else TEXTS
-    return IMAGES if IMAGE_NOTE in notes else ROWS
+    return IMAGES if notes.get(IMAGE_NOTE) or notes.get(CLASSIFIER_IMAGE_NOTE) else ROWS

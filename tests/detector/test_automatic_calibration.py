@@ -47,7 +47,7 @@ def test_the_default_flags_far_rows_of_small_tables(rows, benign):
 def test_the_flags_of_new_rows_keep_alpha(memory):
     """Prototypes of 60 rows have 19 calibration rows, so the expected rate is exactly 1/20."""
     rng = np.random.default_rng(0)
-    tables = [rng.normal(size=(260, 3)) for _ in range(40)]
+    tables = [rng.normal(size=(260, 3)) for _ in range(20)]
     rates = [(fit(x[:60], memory=memory).predict(x[60:]) == -1).mean() for x in tables]
     error = np.std(rates) / np.sqrt(len(rates))
     assert np.mean(rates) < ALPHA + 4 * error

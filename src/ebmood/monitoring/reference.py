@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmood.core.errors import InputError
+from ebmood.core.interface import for_interface
 from ebmood.detector.calibrated import Calibrated
 from ebmood.detector.estimator import EnergyDetector
 from ebmood.detector.model_inputs import read_new_inputs
@@ -62,9 +63,12 @@ def read_reference(detector: Calibrated, rows: Any = None) -> Reference:
             raise InputError(f"reference: {type(detector).__name__} has no features to compare; leave it out")
         return NO_ROWS
     if detector.leave_one_out_:
+        again = for_interface(
+            "give new rows to `ebmood recalibrate`", "call recalibrate(X) with rows that are not training rows"
+        )
         raise InputError(
             "detector: has leave-one-out calibration, whose scores are not exchangeable with those of new rows; fit it "
-            "with calibration=0.2, or call recalibrate(X) with new rows"
+            f"with calibration=0.2, or {again}"
         )
     if detector.calibration_.weights is not None:
         raise InputError(

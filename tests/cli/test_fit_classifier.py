@@ -84,6 +84,13 @@ def test_the_messages_name_rates_and_the_network(ebmood, files, tmp_path):
     code, _, err = ebmood(*words, "--keep", "id", "-j", 2)
     assert code == 2
     assert "--keep, -j: for tables" in err
+    code, out, err = ebmood(*words, "--maps", tmp_path / "maps", "--embed", "x.onnx")
+    assert (code, "--maps, --embed: for tables" in err) == (2, True)
+    code, out, err = ebmood(
+        "score", tmp_path / "model", files / "new.npz", "-o", "-", "--json", "--module", MODULE
+    )
+    assert (code, out) == (2, "")
+    assert "-o - and --json both write to standard output" in err
     assert not (tmp_path / "s.csv").exists()
 
 

@@ -82,6 +82,10 @@ def test_a_failed_process_ends_without_shutting_down_threads_that_read(monkeypat
         ("day/alpha=1/a.csv and alpha=1/a.csv", "day/alpha=1/a.csv and alpha=1/a.csv"),
         ("alpha=1.csv and speed=fast.csv: no", "alpha=1.csv and speed=fast.csv: no"),
         ("x_alpha=1, my-alpha=1", "x_alpha=1, my-alpha=1"),
+        (
+            "row 2, column 'device=1': 'score=5' is not a number",
+            "row 2, column 'device=1': 'score=5' is not a number",
+        ),
     ],
 )
 def test_a_parameter_with_its_value_is_an_option(message, shown):

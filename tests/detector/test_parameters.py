@@ -28,6 +28,7 @@ from ebmood.detector.parameters import (
         ({"calibration": 356}, "357 samples, of which 356 are for calibration; give 358 or more"),
         ({"energy": {"steps": 1}}, "must be EnergySettings"),
         ({"speed": "warp"}, "speed='warp': must be 'default' or 'fast'"),
+        ({"speed": ["fast"]}, r"speed=\['fast'\]: must be 'default' or 'fast'"),
         ({"speed": "fast", "energy": EnergySettings()}, "speed and energy"),
         ({"device": "abacus"}, "device='abacus'"),
         ({"random_state": "dice"}, "random_state='dice'"),
@@ -152,3 +153,29 @@ def test_a_calibration_of_the_command_line_means_the_same_in_python():
             InputError, match="must be a fraction above 0 and below 1, a number of rows from 1"
         ):
             count_calibration_rows(parse_calibration(text), 100)
+
+
+def test_a_loaded_detector_has_the_parameters_of_the_fit(benign, tmp_path):
+    for number, parameters in enumerate(
+        ({}, {"speed": "fast", "contamination": 0.05}, {"energy": EnergySettings()})
+    ):
+        detector = EnergyDetector(random_state=0, **parameters).fit(benign[:200])
+        detector.save(tmp_path / str(number))
+        loaded = load(tmp_path / str(number))
+        assert loaded.get_params() == detector.get_params()
+        assert loaded.settings_ == detector.settings_
+        expected = detector.fit(benign).score_samples(benign)
+        np.testing.assert_array_equal(loaded.fit(benign).score_samples(benign), expected)
+
+
+@pytest.mark.parametrize("method", ["predict", "p_values", "select", "score_samples", "decision_function"])
+def test_methods_of_a_detector_without_a_fit_say_so(method, benign):
+    with pytest.raises(NotFittedError):
+        getattr(EnergyDetector(), method)(benign)
+
+
+def test_a_threshold_that_depends_on_weights_names_the_method_that_takes_them(benign, quick):
+    detector = EnergyDetector(energy=quick, random_state=0).fit(benign[:200])
+    detector.recalibrate(benign[200:], weights=np.ones(len(benign) - 200))
+    with pytest.raises(InputError, match=r"call predict\(X, weights=...\)"):
+        detector.decision_function(benign)

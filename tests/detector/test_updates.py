@@ -106,7 +106,7 @@ def test_weights_keep_the_level_under_a_known_shift():
 
 def test_what_needs_weights_says_so(benign, tmp_path):
     detector = fit(benign[:200]).recalibrate(benign[200:], weights=np.arange(1, 158))
-    for method in (detector.predict, detector.p_values, detector.decision_function):
+    for method in (detector.predict, detector.p_values):
         with pytest.raises(InputError, match="every row needs one; give weights="):
             method(benign)
     with pytest.raises(InputError, match="not proved with weights"):

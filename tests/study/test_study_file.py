@@ -141,6 +141,10 @@ def test_a_detector_by_import_path_gets_its_parameters_as_numbers(tmp_path):
             "hold_out: 'c' must be a list, such as [c]",
         ),
         (
+            "recipes: [knn]\ndatasets: [{kind: [segment]}]",
+            "datasets[0]: a data set is a kind, or keys with a `kind`",
+        ),
+        (
             "recipes: [knn]\ndatasets:\n  - mine.csv",
             "line 3, datasets[0]: 'mine.csv' is not a kind; write {kind: table, path: mine.csv}",
         ),

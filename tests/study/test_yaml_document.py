@@ -26,6 +26,12 @@ def test_nested_duplicate_keys_raise(tmp_path):
         document(tmp_path, "a:\n  x: 1\n  x: 2\n")
 
 
+@pytest.mark.parametrize("key", ["? [a]", "? {a: 1}"])
+def test_a_key_that_is_no_word_raises(tmp_path, key):
+    with pytest.raises(EbmoodError, match=r"line 2: a key is a list or a mapping; write a word"):
+        document(tmp_path, f"a: 1\n{key}\n: 2\n")
+
+
 def test_a_missing_file_raises(tmp_path):
     with pytest.raises(EbmoodError, match=r"none\.yaml: cannot be read"):
         YamlDocument(tmp_path / "none.yaml")

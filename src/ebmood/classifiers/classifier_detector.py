@@ -288,8 +288,7 @@ class ClassifierDetector(Calibrated):
             EbmoodError: the folder cannot be written.
         """
         self.check_fitted()
-        self.notes_ = self.notes_ if notes is None else notes
-        save_classifier(self, Path(folder))
+        save_classifier(self, Path(folder), self.notes_ if notes is None else notes)
 
     @classmethod
     def load(

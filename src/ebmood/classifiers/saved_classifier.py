@@ -100,12 +100,12 @@ CLASSIFIER = Format(
 """A `ClassifierDetector`."""
 
 
-def save_classifier(detector: "ClassifierDetector", folder: Path) -> None:
+def save_classifier(detector: "ClassifierDetector", folder: Path, notes: dict[str, JsonValue]) -> None:
     """Save a fitted detector; this implements `ClassifierDetector.save`."""
     tensors: Weights = dict(detector.score_.named_buffers())
     # A file of safetensors holds at least one tensor, and some scores have none.
     tensors["witness"] = torch.from_numpy(_witness(detector.score_, *_sizes(detector)))
-    write_detector(folder, lambda files: _metadata(detector, files), {"score": tensors}, CLASSIFIER)
+    write_detector(folder, lambda files: _metadata(detector, notes, files), {"score": tensors}, CLASSIFIER)
 
 
 SavedClassifier = tuple[ClassifierMetadata, FittedScore, CalibrationScores]
@@ -155,7 +155,9 @@ def _sizes(detector: "ClassifierDetector") -> tuple[int, int]:
     return detector.n_features_, detector.n_classes_
 
 
-def _metadata(detector: "ClassifierDetector", files: dict[str, str]) -> ClassifierMetadata:
+def _metadata(
+    detector: "ClassifierDetector", notes: dict[str, JsonValue], files: dict[str, str]
+) -> ClassifierMetadata:
     calibration = detector.calibration_
     return ClassifierMetadata(
         score=detector.score,
@@ -177,6 +179,6 @@ def _metadata(detector: "ClassifierDetector", files: dict[str, str]) -> Classifi
         network=detector.network_digest_,
         network_class=type(detector.network_.module).__qualname__,
         versions={name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
-        notes=detector.notes_,
+        notes=notes,
         files=files,  # type: ignore[arg-type]  # validated by ClassifierMetadata
     )

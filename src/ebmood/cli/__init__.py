@@ -13,10 +13,10 @@ from ebmood.core.interface import shell_messages
 from ebmood.core.words import printable
 
 _PARAMETER = re.compile(
-    r"(?<![\w./-])(alpha|calibration|contamination|delta|device|memory|run_length|score|segment|speed)="
+    r"(?<![\w./'\"-])(alpha|calibration|contamination|delta|device|memory|run_length|score|segment|speed)="
     r"(?:'(?P<text>[^']*)'|(?P<word>[+-]?(?:\d[\d.]*(?:e[+-]?\d+)?%?|\w+(?::\d+)?)))(?![\w/%-]|\.\w)"
 )
-"""A parameter with its value, in a message, but not in a path. The options of the command line have the same names."""
+"""A parameter with its value in a message, not in a path or at the start of a quotation. Options have these names."""
 
 
 def main() -> None:

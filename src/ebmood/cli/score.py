@@ -124,9 +124,9 @@ def score(
     """
     start = time.monotonic()
     if is_classifier(model):
-        refuse_table_options(
-            {"--keep": keep, "--drop": drop, "--reasons": reasons, "-j": jobs, "--cluster": cluster}
-        )
+        others = {"--keep": keep, "--drop": drop, "--reasons": reasons, "--maps": maps, "--embed": embed}
+        refuse_table_options(others | {"-j": jobs, "--cluster": cluster})
+        _check_options(table, out, None, None, json)
         score_classifier.run(
             model,
             table,

@@ -81,6 +81,7 @@ class Decisions(Calibrated):
         Raises:
             InputError: `alpha` is not between 0 and 1, or segments or weights are missing or not needed.
         """
+        check_is_fitted(self)
         return self._batch(scores, alpha, kept_columns, segments, weights)
 
     def segments_of(self, rows: Floats) -> Floats | None:
@@ -100,6 +101,10 @@ class Decisions(Calibrated):
             InputError: X cannot be used, or the calibration rows have weights.
         """
         scores, segments = self._scores_and_segments(X)
+        if self.calibration_.weights is not None:
+            raise InputError(
+                "decision_function: the threshold of a row depends on its weight; call predict(X, weights=...)"
+            )
         return scores - self.calibration_.offsets(len(scores), segments, self.alpha)
 
     def predict(self, X: Any, alpha: float | None = None, weights: Any = None) -> NDArray[np.int64]:
@@ -154,8 +159,8 @@ class Decisions(Calibrated):
             InputError: fdr is not between 0 and 1, or the calibration is leave-one-out or has weights, for which the
                 procedure is not proved.
         """
-        self._refuse_leave_one_out("select")
         check_is_fitted(self)
+        self._refuse_leave_one_out("select")
         self._refuse_weights("select")
         return super().select(X, fdr)
 

@@ -32,7 +32,7 @@ def check_parameters(detector: "EnergyDetector") -> torch.device:
         raise InputError(f"memory={detector.memory!r}: must be 'rows' or 'prototypes'")
     if detector.memory == "prototypes" and detector.calibration == LEAVE_ONE_OUT:
         raise InputError("memory='prototypes': calibration='loo' needs rows; set calibration=0.2")
-    if detector.speed not in SPEEDS:
+    if not isinstance(detector.speed, str) or detector.speed not in SPEEDS:
         raise InputError(f"speed={detector.speed!r}: must be 'default' or 'fast'")
     if detector.speed != "default" and detector.energy is not None:
         raise InputError("speed and energy: energy replaces the settings of speed; give one of them")

@@ -64,7 +64,8 @@ def read_reference(detector: Calibrated, rows: Any = None) -> Reference:
         return NO_ROWS
     if detector.leave_one_out_:
         again = for_interface(
-            "give new rows to `ebmood recalibrate`", "call recalibrate(X) with rows that are not training rows"
+            "give new rows to `ebmood recalibrate`",
+            "call recalibrate(X) with rows that are not training rows",
         )
         raise InputError(
             "detector: has leave-one-out calibration, whose scores are not exchangeable with those of new rows; fit it "

@@ -147,6 +147,8 @@ def score_blocks(
     histogram = detector_charts.histogram(
         "scores", detector.calibration_scores_, detector.offset_, normal and normal.scores, scores, items
     )
+    if normal is None and others:
+        return [Charts((histogram,))]
     if normal is None:
         hint = f"Give test {items.many} with `--in` and `--out` to see how well the detector separates them."
         return [Charts((histogram,)), Text(hint)]
@@ -199,7 +201,7 @@ def false_alarm_blocks(detector: Calibrated, items: Items, normal: ScoreBatch | 
     rows = tuple(
         (
             f"{level:g}",
-            f"{conformal.false_alarm_rate(float(level), calibration):.3f}",
+            f"{detector.calibration_.false_alarm_rate(float(level)):.3f}",
             f"{(p <= level).mean():.3f}",
             f"{low:.3f} to {high:.3f}",
         )

@@ -40,8 +40,11 @@ def _strangest_rows(detector: EnergyDetector) -> Grid:
     p_values = conformal.p_values(
         np.array([score for _, score in detector.strangest_rows_]), detector.calibration_scores_
     )
+    calibration = detector.calibration_
+    # The page knows neither the segments nor the weights of these rows.
+    columns = 3 if calibration.segments is None and calibration.weights is None else 2
     rows = tuple(
-        (f"{row + 1:,}", f"{score:.4g}", f"{p:.3g}")
+        (f"{row + 1:,}", f"{score:.4g}", f"{p:.3g}")[:columns]
         for (row, score), p in zip(detector.strangest_rows_, p_values, strict=True)
     )
     note = (
@@ -50,8 +53,8 @@ def _strangest_rows(detector: EnergyDetector) -> Grid:
     )
     return Grid(
         f"The strangest {items.many} of the training data",
-        (items.one, "score", "p-value"),
-        (True, True, True),
+        (items.one, "score", "p-value")[:columns],
+        (True,) * columns,
         rows,
         note,
     )

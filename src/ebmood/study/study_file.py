@@ -256,7 +256,7 @@ def _load_source(document: YamlDocument, entry: Any, key_path: KeyPath, files: I
     classes = {source.model_fields["kind"].default: source for source in DATASETS}
     if isinstance(entry, str):
         entry = {"kind": entry}
-    if not isinstance(entry, dict) or "kind" not in entry:
+    if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
         document.fail(key_path, f"a data set is a kind, or keys with a `kind`{suggestion('', classes)}")
     if entry["kind"] not in classes:
         if Path(str(entry["kind"])).suffix:

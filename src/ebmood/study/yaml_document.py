@@ -110,8 +110,10 @@ class YamlDocument:
         if isinstance(node, yaml.MappingNode):
             keys: set[str] = set()
             for key, value in node.value:
+                line = key.start_mark.line + 1
+                if not isinstance(key, yaml.ScalarNode):
+                    raise EbmoodError(f"{self.path}, line {line}: a key is a list or a mapping; write a word")
                 if key.value in keys:
-                    line = key.start_mark.line + 1
                     raise EbmoodError(
                         f"{self.path}, line {line}: duplicate key {key.value!r}; remove one of the two"
                     )

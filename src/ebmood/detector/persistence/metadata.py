@@ -45,7 +45,9 @@ class DetectorMetadata(Settings):
         supervised: whether the detector learned classes.
         device: device of the fit.
         seed: the seed that `random_state` gave.
-        energy: settings of the energy.
+        energy: settings of the fitted energy.
+        speed: the parameter of the detector; None in files of earlier versions, which do not have it.
+        energy_parameter: the parameter `energy` of the detector.
         layout: the sizes of the model. The energy receives its rows after an embedding, if there is one.
         levels: the names of the levels of each category column.
         columns: the input of the fit.
@@ -79,6 +81,8 @@ class DetectorMetadata(Settings):
     device: str
     seed: int
     energy: EnergySettings
+    speed: Literal["default", "fast"] | None = None
+    energy_parameter: EnergySettings | None = None
     layout: MemoryLayout
     levels: dict[int, tuple[str, ...]] = {}
     columns: InputColumns

@@ -71,6 +71,8 @@ def _metadata(
         device=str(detector.device),
         seed=detector.seed_,
         energy=detector.settings_,
+        speed=detector.speed,  # type: ignore[arg-type]  # validated by DetectorMetadata
+        energy_parameter=detector.energy,
         layout=detector.model_.layout,
         levels=dict(detector.levels_),
         columns=InputColumns(shape=scorer.shape, names=_names(detector)),

@@ -34,7 +34,7 @@ def cells_per_row(rows: pyarrow.RecordBatch) -> int:
     3
     """
     columns = map(decode, rows.columns)
-    return sum(max(1, *list_lengths(cells).tolist()) if is_list(cells.type) else 1 for cells in columns)
+    return sum(max([1, *list_lengths(cells).tolist()]) if is_list(cells.type) else 1 for cells in columns)
 
 
 class RowSample:

@@ -56,4 +56,5 @@ def items_in(notes: dict[str, JsonValue], embedder: EmbedderIdentity | None) -> 
     """
     if embedder is not None:
         return IMAGES if embedder.items == "images" else TEXTS
-    return IMAGES if notes.get(IMAGE_NOTE) or notes.get(CLASSIFIER_IMAGE_NOTE) else ROWS
+    is_image = any(notes.get(key) is not None for key in (IMAGE_NOTE, CLASSIFIER_IMAGE_NOTE))
+    return IMAGES if is_image else ROWS
